@@ -1,0 +1,42 @@
+//! Exactly specified GPU workloads, their reference results, and what a verifier needs to check them.
+//!
+//! # What's in scope
+//!
+//! * [`Kernel`]: the catalogue. Which kernels exist, the version of each specification, and the
+//!   digest of its text, which a work statement carries as *kernel digest*.
+//! * [`Job`] → [`Workload`] → [`Output`]: the one entry that an agent and a verifier share. A job
+//!   is parsed from its JSON parameters, loaded with its inputs, and run by the reference.
+//! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
+//! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
+//!   wrong product accepted with probability at most 2^-124.
+//! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
+//! * [`Blake3Digest`], [`DigestWriter`]: the digest of operands and outputs; `b3sum` of the same
+//!   bytes prints the same text.
+//!
+//! # What's out of scope
+//!
+//! * CUDA: the GPU side of a kernel. Nothing here links, loads or needs a driver.
+//! * Where randomness comes from, and when. [`freivalds::Randomness`] says what its caller
+//!   promises; the verifier service keeps that promise.
+//! * Which device computed a result. A correct product says nothing about that.
+//! * Files, network, clocks, environment: bytes and numbers come in, bytes and verdicts go out.
+//!
+//! The vectors in `vectors/` let an implementation in any language compare itself with this one.
+
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod digest;
+mod excerpt;
+pub mod freivalds;
+pub mod gemm_i8;
+mod hex32;
+mod job;
+mod operand_stream;
+pub mod philox;
+
+pub use catalog::{Kernel, UnknownKernel};
+pub use digest::{Blake3Digest, DigestWriter};
+pub use hex32::HexError;
+pub use job::{Cost, InputError, InputSpec, Inputs, Job, JobError, Output, Workload};
+pub use operand_stream::{OperandSeed, OperandStream};

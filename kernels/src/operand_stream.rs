@@ -1,0 +1,198 @@
+//! Operands from a seed: an unbounded sequence of int8 values with random access.
+//!
+//! In scope: seed and label to Philox key, element index to value. Out of scope: which tensors a
+//! kernel has and how they are laid out (the kernel's own module), and where the seed comes from.
+//!
+//! # The derivation
+//!
+//! Everything below is little endian, and complete: `vectors/operand_stream.json` holds values.
+//!
+//! 1. `material` = the 32 seed bytes, then the label in ASCII (`a` or `b` for a matrix product).
+//! 2. `w` = the first 16 bytes of BLAKE3 `derive_key` with context
+//!    `PoGW 2026-11-23 operand stream v1` over `material`, read as four 32-bit words.
+//! 3. The Philox key is `(w[0], w[1])`; counter words 2 and 3 are `(w[2], w[3])` in every block.
+//! 4. Block `q` is Philox4x32-10 of the counter `(q mod 2^32, q div 2^32, w[2], w[3])`: four words,
+//!    16 bytes.
+//! 5. Element `e` is byte `e mod 16` of block `e div 16`, read as two's complement int8. All 256
+//!    values occur.
+//!
+//! Steps 1 to 3 happen once on the host: a GPU kernel is handed four plain numbers.
+//!
+//! Each element depends on its own index through ten rounds, so the matrices have no structure
+//! (Hankel, low rank, repeated rows) that would let a product be computed by a shortcut.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hex32::{self, HexError};
+use crate::philox::philox4x32_10;
+
+/// The 32 bytes all operands of one job come from; in JSON, 64 lower-case hexadecimal digits.
+///
+/// Public, not secret. A job whose answer must not exist beforehand needs a seed nobody could
+/// have known, used once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperandSeed(#[serde(with = "hex32")] [u8; 32]);
+
+impl OperandSeed {
+    /// Takes 32 bytes as they are.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for OperandSeed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex32::write(&self.0, out)
+    }
+}
+
+impl fmt::Debug for OperandSeed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "OperandSeed({self})")
+    }
+}
+
+impl FromStr for OperandSeed {
+    type Err = HexError;
+
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        hex32::parse(text).map(Self)
+    }
+}
+
+/// The sequence of int8 values of one tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperandStream {
+    key: [u32; 2],
+    counter_high: [u32; 2],
+}
+
+impl OperandStream {
+    /// The stream of the tensor `label` under `seed` (steps 1 to 3).
+    pub fn new(seed: &OperandSeed, label: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        hasher.update(seed.as_bytes()).update(label.as_bytes());
+        let mut bytes = [0; 16];
+        hasher.finalize_xof().fill(&mut bytes);
+        let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[4 * at + i]));
+        Self {
+            key: [word(0), word(1)],
+            counter_high: [word(2), word(3)],
+        }
+    }
+
+    /// The Philox key, for a kernel that generates its own operands.
+    pub const fn key(&self) -> [u32; 2] {
+        self.key
+    }
+
+    /// Counter words 2 and 3, the same in every block.
+    pub const fn counter_high(&self) -> [u32; 2] {
+        self.counter_high
+    }
+
+    /// The element at `index`, computed alone (steps 4 and 5).
+    pub fn element(&self, index: u64) -> i8 {
+        self.block(index / BLOCK)[(index % BLOCK) as usize]
+    }
+
+    /// Writes the elements from index `first` on into `out`.
+    pub fn fill(&self, first: u64, out: &mut [i8]) {
+        let skip = (first % BLOCK) as usize;
+        // 0 when `first` starts a block, else what is left of the block it falls into.
+        let head_len = ((BLOCK as usize - skip) % BLOCK as usize).min(out.len());
+        let (head, body) = out.split_at_mut(head_len);
+        head.copy_from_slice(&self.block(first / BLOCK)[skip..][..head_len]);
+        for (chunk, index) in body.chunks_mut(BLOCK as usize).zip(first.div_ceil(BLOCK)..) {
+            chunk.copy_from_slice(&self.block(index)[..chunk.len()]);
+        }
+    }
+
+    /// The 16 elements of block `index`.
+    fn block(&self, index: u64) -> [i8; BLOCK as usize] {
+        let [high_0, high_1] = self.counter_high;
+        let counter = [index as u32, (index >> 32) as u32, high_0, high_1];
+        let words = philox4x32_10(counter, self.key).map(u32::to_le_bytes);
+        std::array::from_fn(|i| words[i / 4][i % 4].cast_signed())
+    }
+}
+
+/// BLAKE3 `derive_key` context. Changing the derivation means changing this text.
+const CONTEXT: &str = "PoGW 2026-11-23 operand stream v1";
+
+/// Elements in one Philox block.
+const BLOCK: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn fill_and_element_agree(seed: [u8; 32], first: u64, len in 0_usize..100) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes(seed), "a");
+            let first = first.saturating_sub(len as u64);
+            let mut filled = vec![0; len];
+            stream.fill(first, &mut filled);
+            let single: Vec<i8> = (first..).take(len).map(|i| stream.element(i)).collect();
+            prop_assert_eq!(filled, single);
+        }
+
+        #[test]
+        fn filling_in_parts_is_filling_at_once(cut in 0_usize..=96, first in 0_u64..40) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([7; 32]), "b");
+            let (mut whole, mut parts) = ([0; 96], [0; 96]);
+            stream.fill(first, &mut whole);
+            stream.fill(first, &mut parts[..cut]);
+            stream.fill(first + cut as u64, &mut parts[cut..]);
+            prop_assert_eq!(whole, parts);
+        }
+    }
+
+    #[test]
+    fn seed_and_label_both_select_the_stream() {
+        let seed = OperandSeed::from_bytes([1; 32]);
+        let other = OperandSeed::from_bytes([2; 32]);
+        let a = OperandStream::new(&seed, "a");
+        assert_ne!(a, OperandStream::new(&seed, "b"));
+        assert_ne!(a, OperandStream::new(&other, "a"));
+    }
+
+    #[test]
+    fn block_index_carries_into_the_second_counter_word() {
+        let stream = OperandStream::new(&OperandSeed::from_bytes([3; 32]), "a");
+        let first = BLOCK << 32;
+        assert_ne!(stream.element(first), stream.element(0));
+        let [high_0, high_1] = stream.counter_high();
+        let expected = philox4x32_10([0, 1, high_0, high_1], stream.key())[0].to_le_bytes()[0];
+        assert_eq!(stream.element(first).cast_unsigned(), expected);
+    }
+
+    #[test]
+    fn values_are_uniform_over_all_of_int8() {
+        const PER_VALUE: usize = 4096;
+        let stream = OperandStream::new(&OperandSeed::from_bytes([9; 32]), "a");
+        let mut values = vec![0; 256 * PER_VALUE];
+        stream.fill(0, &mut values);
+        let mut counts = [0_usize; 256];
+        for value in values {
+            counts[usize::from(value.cast_unsigned())] += 1;
+        }
+        let chi_square: f64 = counts
+            .iter()
+            .map(|count| (*count as f64 - PER_VALUE as f64).powi(2) / PER_VALUE as f64)
+            .sum();
+        // 255 degrees of freedom: mean 255, standard deviation 22.6; five of them either side.
+        assert!((142.0..368.0).contains(&chi_square), "{chi_square}");
+    }
+}

@@ -1,0 +1,77 @@
+//! Philox4x32-10, the counter-based generator behind seeded operands.
+//!
+//! In scope: the block function. Out of scope: where key and counter come from
+//! ([`OperandStream`](crate::OperandStream)).
+//!
+//! Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
+//! and its Random123 library, whose known answers the tests repeat. cuRAND and JAX ship the same
+//! function. It is a good statistical generator, not a cipher: operands need full entropy per
+//! element, so that no shortcut through their structure exists; they need not be secret.
+
+/// Ten Philox rounds on 128 bits of counter under 64 bits of key, 16 bytes out.
+pub const fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let mut state = counter;
+    let mut key = key;
+    let mut round = 0;
+    while round < ROUNDS {
+        state = one_round(state, key);
+        key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
+        round += 1;
+    }
+    state
+}
+
+const fn one_round(state: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let [low_0, high_0] = multiply(MULTIPLIER_0, state[0]);
+    let [low_1, high_1] = multiply(MULTIPLIER_1, state[2]);
+    [
+        high_1 ^ state[1] ^ key[0],
+        low_1,
+        high_0 ^ state[3] ^ key[1],
+        low_0,
+    ]
+}
+
+/// The 64-bit product as `[low, high]` words.
+const fn multiply(a: u32, b: u32) -> [u32; 2] {
+    let product = a as u64 * b as u64;
+    [product as u32, (product >> 32) as u32]
+}
+
+const ROUNDS: u32 = 10;
+const MULTIPLIER_0: u32 = 0xd251_1f53;
+const MULTIPLIER_1: u32 = 0xcd9e_8d57;
+/// Golden ratio.
+const WEYL_0: u32 = 0x9e37_79b9;
+/// Square root of 3, less 1.
+const WEYL_1: u32 = 0xbb67_ae85;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answers_of_random123() {
+        // Random123, `kat_vectors`: all zero, all one, digits of pi.
+        let cases = [
+            (
+                [0; 4],
+                [0; 2],
+                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
+            ),
+            (
+                [u32::MAX; 4],
+                [u32::MAX; 2],
+                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
+            ),
+            (
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0],
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
+        ];
+        for (counter, key, expected) in cases {
+            assert_eq!(philox4x32_10(counter, key), expected);
+        }
+    }
+}

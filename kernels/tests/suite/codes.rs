@@ -1,0 +1,67 @@
+//! Codes are an interface: each is unique, in the README's table, and the table has no other.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use kernels::freivalds::{self, Randomness, Verdict};
+use kernels::gemm_i8::{Operands, OutputView, Shape};
+use kernels::{Blake3Digest, Inputs, Job, Kernel, OperandSeed};
+use serde_json::{Value, json};
+
+/// One error of every kind, made the way a stranger would make it.
+fn codes() -> Vec<&'static str> {
+    let zeros = "0".repeat(64);
+    let mut codes = vec![
+        "x".parse::<Kernel>().unwrap_err().code(),
+        "x".parse::<Blake3Digest>().unwrap_err().code(),
+        "X".repeat(64).parse::<OperandSeed>().unwrap_err().code(),
+        OutputView::new(small(), &[]).unwrap_err().code(),
+        mismatch_code(),
+    ];
+    let params = |m: u32, n: u32| json!({"m": m, "n": n, "k": 1, "operands": {"seed": zeros}});
+    let shapes = [params(0, 1), params(u32::MAX, 1), params(65536, 65536)];
+    let malformed = [Value::Null];
+    for params in shapes.iter().chain(&malformed) {
+        codes.push(Job::parse("gemm_i8", params).unwrap_err().code());
+    }
+    let given = json!({"m": 1, "n": 1, "k": 1, "operands": {"given": {"a": zeros, "b": zeros}}});
+    let job = Job::parse("gemm_i8", &given).unwrap();
+    let both = |a| Inputs::none().with("a", a).with("b", &[1]);
+    let inputs = [
+        Inputs::none(),
+        both(&[]),
+        both(&[1]),
+        both(&[1]).with("c", &[]),
+    ];
+    for inputs in inputs {
+        codes.push(job.load(&inputs).unwrap_err().code());
+    }
+    codes
+}
+
+fn small() -> Shape {
+    Shape::new(1, 1, 1).unwrap()
+}
+
+fn mismatch_code() -> &'static str {
+    let operands = Operands::new(small(), vec![1], vec![1]).unwrap();
+    let randomness = Randomness::drawn_after_commitment([0; 32]);
+    match freivalds::check(&operands, &[0; 4], &randomness, NonZeroUsize::MIN) {
+        Ok(Verdict::Refused(mismatch)) => mismatch.code(),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[test]
+fn codes_are_unique_and_the_table_lists_exactly_them() {
+    let codes = codes();
+    let unique: BTreeSet<&str> = codes.iter().copied().collect();
+    assert_eq!(unique.len(), codes.len());
+    let table: BTreeSet<&str> = include_str!("../../README.md")
+        .lines()
+        .skip_while(|line| *line != "## Codes")
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(code, _)| code)
+        .collect();
+    assert_eq!(table, unique);
+}

@@ -1,0 +1,250 @@
+//! Jobs from JSON: what is accepted, what is refused and with which code.
+
+use kernels::gemm_i8::{GemmI8, OperandSource, Operands, Params, Shape, encode, reference};
+use kernels::{Blake3Digest, InputError, Inputs, Job, JobError, Kernel, OperandSeed, Workload};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn parse(params: &Value) -> Result<Job, JobError> {
+    Job::parse("gemm_i8", params)
+}
+
+fn seeded() -> Value {
+    json!({"m": 3, "n": 5, "k": 7, "operands": {"seed": SEED}})
+}
+
+/// A 2×3 A and a 3×2 B, and the job that names them.
+fn given() -> (Vec<u8>, Vec<u8>, Job) {
+    let (a, b) = (vec![1, 2, 3, 0xff, 0x80, 0x7f], vec![5, 6, 7, 8, 9, 10]);
+    let digests = json!({"a": Blake3Digest::of(&a), "b": Blake3Digest::of(&b)});
+    let job = parse(&json!({"m": 2, "n": 2, "k": 3, "operands": {"given": digests}})).unwrap();
+    (a, b, job)
+}
+
+#[test]
+fn a_seeded_job_needs_no_inputs_and_has_its_cost() {
+    let job = parse(&seeded()).unwrap();
+    assert_eq!(job.kernel(), Kernel::GemmI8);
+    assert_eq!(job.inputs(), []);
+    assert_eq!(job.output_len(), 4 * 3 * 5);
+    let cost = job.cost();
+    assert_eq!(cost.operations, 2 * 3 * 5 * 7);
+    assert_eq!((cost.bytes_read, cost.bytes_written), (3 * 7 + 7 * 5, 60));
+}
+
+#[test]
+fn a_run_is_the_reference_of_the_seeded_operands() {
+    let shape = Shape::new(3, 5, 7).unwrap();
+    let operands = Operands::from_seed(shape, &SEED.parse::<OperandSeed>().unwrap());
+    let output = parse(&seeded()).unwrap().reference_run(&Inputs::none());
+    let output = output.unwrap();
+    assert_eq!(output.bytes(), encode(&reference(&operands)));
+    assert_eq!(output.digest(), Blake3Digest::of(output.bytes()));
+}
+
+#[test]
+fn given_bytes_are_multiplied_as_signed() {
+    let (a, b, job) = given();
+    let output = job.reference_run(&Inputs::none().with("a", &a).with("b", &b));
+    // Second row of A is (-1, -128, 127).
+    let expected = [
+        5 + 14 + 27,
+        6 + 16 + 30,
+        -5 - 128 * 7 + 127 * 9,
+        -6 - 128 * 8 + 127 * 10,
+    ];
+    assert_eq!(output.unwrap().bytes(), encode(&expected));
+}
+
+#[test]
+fn given_and_seeded_operands_of_equal_bytes_give_equal_outputs() {
+    let seeded = parse(&seeded()).unwrap();
+    let Workload::GemmI8(operands) = seeded.load(&Inputs::none()).unwrap();
+    let bytes = |values: &[i8]| {
+        values
+            .iter()
+            .map(|v| v.cast_unsigned())
+            .collect::<Vec<u8>>()
+    };
+    let (a, b) = (bytes(operands.a()), bytes(operands.b()));
+    let source = OperandSource::Given {
+        a: operands.a_digest(),
+        b: operands.b_digest(),
+    };
+    let given = Job::GemmI8(GemmI8::new(operands.shape(), source));
+    let inputs = Inputs::none().with("a", &a).with("b", &b);
+    assert_eq!(
+        given.reference_run(&inputs).unwrap(),
+        seeded.reference_run(&Inputs::none()).unwrap()
+    );
+}
+
+#[test]
+fn inputs_of_a_given_job_are_listed_with_length_and_digest() {
+    let (a, b, job) = given();
+    let listed: Vec<_> = job
+        .inputs()
+        .iter()
+        .map(|i| (i.name, i.len, i.digest))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("a", 6, Blake3Digest::of(&a)),
+            ("b", 6, Blake3Digest::of(&b))
+        ]
+    );
+}
+
+#[test]
+fn each_wrong_input_has_its_error() {
+    let (a, b, job) = given();
+    let load = |inputs: Inputs<'_>| job.load(&inputs).map(|_| ()).unwrap_err();
+    assert_eq!(
+        load(Inputs::none().with("a", &a)),
+        InputError::Missing { name: "b" }
+    );
+    assert_eq!(
+        load(Inputs::none().with("a", &a).with("b", &b).with("c", &b)),
+        InputError::Unexpected { name: "c".into() }
+    );
+    for (len, wrong) in [(0, &b[..0]), (5, &b[..5])] {
+        assert_eq!(
+            load(Inputs::none().with("a", &a).with("b", wrong)),
+            InputError::Length {
+                name: "b",
+                expected: 6,
+                actual: len
+            }
+        );
+    }
+    // Both have the right length; only the digest can tell.
+    assert_eq!(
+        load(Inputs::none().with("a", &b).with("b", &a)),
+        InputError::Digest {
+            name: "a",
+            expected: Blake3Digest::of(&a),
+            actual: Blake3Digest::of(&b)
+        }
+    );
+}
+
+#[test]
+fn a_seeded_job_refuses_operands_somebody_sends() {
+    let job = parse(&seeded()).unwrap();
+    let error = job.load(&Inputs::none().with("a", &[0; 21])).unwrap_err();
+    assert_eq!(error, InputError::Unexpected { name: "a".into() });
+}
+
+#[test]
+fn operands_of_the_wrong_length_are_refused() {
+    let shape = Shape::new(2, 2, 3).unwrap();
+    let error = Operands::new(shape, vec![0; 6], vec![0; 7]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "input b has the wrong length: expected 6 bytes, got 7"
+    );
+}
+
+#[test]
+fn an_unknown_kernel_is_refused_by_name() {
+    let error = Job::parse("gemm_i9", seeded()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "kernel is unknown: expected one of gemm_i8, got \"gemm_i9\""
+    );
+}
+
+/// `seeded()` with one member replaced, or removed if `value` is null.
+fn with(member: &str, value: Value) -> Value {
+    let mut params = seeded();
+    let object = params.as_object_mut().unwrap();
+    if value.is_null() {
+        object.remove(member);
+    } else {
+        object.insert(member.to_owned(), value);
+    }
+    params
+}
+
+#[test]
+fn params_of_another_form_are_malformed() {
+    let upper = SEED.to_uppercase();
+    let short = &SEED[..62];
+    let cases = [
+        ("missing member", with("k", Value::Null)),
+        ("additional member", with("alpha", json!(1))),
+        ("float", with("m", json!(3.0))),
+        ("negative", with("m", json!(-3))),
+        ("number as text", with("m", json!("3"))),
+        ("beyond 32 bits", with("m", json!(1_u64 << 32))),
+        ("no source", with("operands", json!({}))),
+        ("unknown source", with("operands", json!({"zeros": {}}))),
+        ("upper case seed", with("operands", json!({"seed": upper}))),
+        ("short seed", with("operands", json!({"seed": short}))),
+        (
+            "one digest",
+            with("operands", json!({"given": {"a": SEED}})),
+        ),
+        (
+            "three digests",
+            with(
+                "operands",
+                json!({"given": {"a": SEED, "b": SEED, "c": SEED}}),
+            ),
+        ),
+        (
+            "two sources",
+            with(
+                "operands",
+                json!({"seed": SEED, "given": {"a": SEED, "b": SEED}}),
+            ),
+        ),
+        ("not an object", json!(null)),
+    ];
+    for (what, params) in cases {
+        let code = parse(&params).map_err(|error| error.code());
+        assert_eq!(code, Err("params_malformed"), "{what}");
+    }
+}
+
+#[test]
+fn shapes_outside_the_limits_are_refused_with_their_own_codes() {
+    let cases = [
+        ("n", 0, "shape_zero_dimension"),
+        ("k", 131_072, "shape_dimension_too_large"),
+        ("m", u32::MAX, "shape_dimension_too_large"),
+    ];
+    for (member, value, expected) in cases {
+        let code = parse(&with(member, json!(value))).map_err(|error| error.code());
+        assert_eq!(code, Err(expected));
+    }
+    let large = json!({"m": 65536, "n": 65536, "k": 1, "operands": {"seed": SEED}});
+    assert_eq!(parse(&large).unwrap_err().code(), "shape_matrix_too_large");
+}
+
+proptest! {
+    #[test]
+    fn params_survive_json(m: u32, n: u32, k: u32, first: [u8; 32], second: [u8; 32], is_seed: bool) {
+        let operands = if is_seed {
+            OperandSource::Seed(OperandSeed::from_bytes(first))
+        } else {
+            let [a, b] = [first, second].map(Blake3Digest::from_bytes);
+            OperandSource::Given { a, b }
+        };
+        let params = Params { m, n, k, operands };
+        let json = serde_json::to_string(&params).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Params>(&json).unwrap(), params);
+        if let Ok(job) = GemmI8::try_from(params) {
+            prop_assert_eq!(job.params(), params);
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in ".{0,200}") {
+        let _ = Job::parse("gemm_i8", &mut serde_json::Deserializer::from_str(&text));
+        let _ = text.parse::<Kernel>();
+    }
+}

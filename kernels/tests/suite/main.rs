@@ -1,0 +1,6 @@
+//! Tests of the public interface: vectors, jobs, known attacks, stable codes.
+
+mod attacks;
+mod codes;
+mod jobs;
+mod vectors;
