@@ -1,0 +1,219 @@
+//! JSON as the profile allows it: one reading, whoever reads.
+//!
+//! Refused beyond RFC 8259: a member named twice in one object (readers disagree which one counts; RFC 7515 section 4
+//! and RFC 7519 section 4 allow refusal), numbers that are not integers of at most 53 bits (RFC 7493), and nesting
+//! deeper than [`MAX_JSON_DEPTH`].
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::code::codes;
+use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_INTEGER};
+use crate::value::{excerpt, parser_says};
+
+/// Why bytes are not JSON of the profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonFault {
+    /// Not JSON at all.
+    #[error("not JSON: {reason}")]
+    Malformed {
+        /// What the parser says.
+        reason: String,
+    },
+    /// An object names a member twice.
+    #[error("member {name:?} occurs twice")]
+    DuplicateMember {
+        /// The member.
+        name: String,
+    },
+    /// A number is a fraction, has an exponent, or does not fit 53 bits.
+    #[error("a number is not an integer of at most 53 bits")]
+    NumberNotInteger,
+    /// The nesting exceeds [`MAX_JSON_DEPTH`].
+    #[error("nested deeper than {limit}")]
+    TooDeep {
+        /// The deepest nesting allowed.
+        limit: usize,
+    },
+    /// The outermost value is not an object.
+    #[error("expected an object")]
+    NotObject,
+}
+
+codes! { JsonFault:
+    Malformed = "json_malformed",
+    DuplicateMember = "json_duplicate_member",
+    NumberNotInteger = "json_number_not_integer",
+    TooDeep = "json_too_deep",
+    NotObject = "json_not_object",
+}
+
+/// Reads one object and nothing after it.
+pub(crate) fn read_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+    let fault = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let strict = Strict {
+        depth_left: MAX_JSON_DEPTH,
+        fault: &fault,
+    };
+    let read = strict
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    match read {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(JsonFault::NotObject),
+        Err(error) => Err(fault.take().unwrap_or_else(|| JsonFault::Malformed {
+            reason: parser_says(&error),
+        })),
+    }
+}
+
+/// Builds a [`Value`], remembering which of our own rules was broken: serde's errors carry text only.
+struct Strict<'f> {
+    depth_left: usize,
+    fault: &'f RefCell<Option<JsonFault>>,
+}
+
+impl Strict<'_> {
+    fn refuse<E: de::Error>(&self, fault: JsonFault) -> E {
+        let error = E::custom(&fault);
+        *self.fault.borrow_mut() = Some(fault);
+        error
+    }
+
+    fn inner<E: de::Error>(&self) -> Result<Self, E> {
+        match self.depth_left.checked_sub(1) {
+            Some(depth_left) => Ok(Self {
+                depth_left,
+                fault: self.fault,
+            }),
+            None => Err(self.refuse(JsonFault::TooDeep {
+                limit: MAX_JSON_DEPTH,
+            })),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON of the profile")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        if value <= MAX_JSON_INTEGER {
+            Ok(Value::from(value))
+        } else {
+            Err(self.refuse(JsonFault::NumberNotInteger))
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        if value.unsigned_abs() <= MAX_JSON_INTEGER {
+            Ok(Value::from(value))
+        } else {
+            Err(self.refuse(JsonFault::NumberNotInteger))
+        }
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value, E> {
+        Err(self.refuse(JsonFault::NumberNotInteger))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::from(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(self.inner()?)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if map.contains_key(&name) {
+                let name = excerpt(&name);
+                return Err(self.refuse(JsonFault::DuplicateMember { name }));
+            }
+            let value = members.next_value_seed(self.inner()?)?;
+            map.insert(name, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> &'static str {
+        read_object(text.as_bytes()).map_or_else(|fault| fault.code(), |_| "ok")
+    }
+
+    #[test]
+    fn strictness() {
+        let deepest = format!("{{\"a\":{}{}}}", "[".repeat(15), "]".repeat(15));
+        let too_deep = format!("{{\"a\":{}{}}}", "[".repeat(16), "]".repeat(16));
+        let bottomless = format!("{{\"a\":{}", "[".repeat(100_000));
+        let cases = [
+            ("{}", "ok"),
+            (r#" {"a":[1,-1,"x",true,null,{"b":{}}]} "#, "ok"),
+            (r#"{"a":9007199254740991}"#, "ok"),
+            (deepest.as_str(), "ok"),
+            (too_deep.as_str(), "json_too_deep"),
+            (bottomless.as_str(), "json_too_deep"),
+            (r#"{"a":1,"a":1}"#, "json_duplicate_member"),
+            (r#"{"a":1,"\u0061":1}"#, "json_duplicate_member"),
+            (r#"{"a":{"b":1,"b":2}}"#, "json_duplicate_member"),
+            (r#"{"a":1.0}"#, "json_number_not_integer"),
+            (r#"{"a":1e3}"#, "json_number_not_integer"),
+            (r#"{"a":-0}"#, "json_number_not_integer"),
+            (r#"{"a":9007199254740992}"#, "json_number_not_integer"),
+            (r#"{"a":-9007199254740992}"#, "json_number_not_integer"),
+            (
+                r#"{"a":99999999999999999999999}"#,
+                "json_number_not_integer",
+            ),
+            ("[]", "json_not_object"),
+            ("null", "json_not_object"),
+            ("", "json_malformed"),
+            ("{}{}", "json_malformed"),
+            (r#"{"a":01}"#, "json_malformed"),
+            (r#"{"a":"\ud800"}"#, "json_malformed"),
+            ("\u{feff}{}", "json_malformed"),
+            (r#"{"a":1,}"#, "json_malformed"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(code(text), expected, "{}", excerpt(text));
+        }
+        assert_eq!(
+            read_object(b"{\"a\":\"\xff\"}").unwrap_err().code(),
+            "json_malformed"
+        );
+    }
+}
