@@ -1,0 +1,123 @@
+//! The appraisal of a set of devices, with nothing said about work.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Appraised, DeviceAppraisal};
+use crate::check::{Check, CheckId, Overall, Status};
+use crate::reason::{Code, Reason};
+use crate::time::UnixTime;
+
+/// Devices judged together at one time.
+#[derive(Clone, Debug)]
+pub struct EvidenceAppraisal {
+    /// Each device.
+    pub devices: Vec<DeviceAppraisal>,
+    /// The checks that concern the devices together.
+    pub checks: Vec<Check>,
+    /// The time everything was judged at.
+    pub as_of: UnixTime,
+}
+
+impl EvidenceAppraisal {
+    /// Joins appraised devices.
+    #[must_use]
+    pub fn new(devices: Vec<DeviceAppraisal>, as_of: UnixTime) -> Self {
+        let checks = vec![distinct_devices(&devices)];
+        Self {
+            devices,
+            checks,
+            as_of,
+        }
+    }
+
+    /// The sum of all checks.
+    #[must_use]
+    pub fn overall(&self) -> Overall {
+        Overall::of(self.all_checks())
+    }
+}
+
+impl Appraised for EvidenceAppraisal {
+    fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_> {
+        let of_devices = self.devices.iter().flat_map(|device| &device.checks);
+        Box::new(self.checks.iter().chain(of_devices))
+    }
+
+    fn core_checks(&self) -> &'static [CheckId] {
+        &[CheckId::Devices]
+    }
+
+    fn devices(&self) -> &[DeviceAppraisal] {
+        &self.devices
+    }
+
+    fn policy_input(&self) -> Value {
+        json!({
+            "purpose": "evidence",
+            "as_of": self.as_of,
+            "overall": self.overall(),
+            "checks": checks_by_id(&self.checks),
+            "devices": devices_input(&self.devices),
+        })
+    }
+}
+
+/// Row 55: at least one device, and none twice. A device is known by its leaf and by its own certificate.
+pub(super) fn distinct_devices(devices: &[DeviceAppraisal]) -> Check {
+    let id = CheckId::Devices;
+    if devices.is_empty() {
+        let reason = Reason::new(Code::DeviceMissing, "devices in the evidence");
+        return Check::refuted_by(id, vec![reason.expected("at least 1").actual(0)]);
+    }
+    let mut seen = BTreeSet::new();
+    let mut reasons = Vec::new();
+    for (position, device) in devices.iter().enumerate() {
+        let names = [("leaf", &device.ueid), ("device", &device.device_serial)];
+        let repeated = names.into_iter().any(|(what, name)| {
+            name.as_ref()
+                .is_some_and(|name| !seen.insert((what, name.as_str())))
+        });
+        if repeated {
+            let message = format!("device {position} was given before");
+            let reason = Reason::new(Code::DeviceRepeated, message);
+            reasons.push(reason.actual(device.hwmodel.as_deref().unwrap_or_default()));
+        }
+    }
+    Check::refuted_by(id, reasons)
+}
+
+/// Checks as policies read them: by id, with their status and the codes of their reasons.
+pub(super) fn checks_by_id<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Value {
+    let by_id = checks.into_iter().map(|check| {
+        let codes: Vec<_> = check.reasons.iter().map(|reason| reason.code).collect();
+        let value = json!({ "status": check.status, "reasons": codes });
+        (check.id.as_str().to_owned(), value)
+    });
+    Value::Object(by_id.collect())
+}
+
+/// Devices as policies read them.
+pub(super) fn devices_input(devices: &[DeviceAppraisal]) -> Value {
+    let input = devices.iter().map(|device| {
+        json!({
+            "kind": device.kind,
+            "arch": device.arch,
+            "hwmodel": device.hwmodel,
+            "ueid": device.ueid,
+            "driver_version": device.driver_version,
+            "vbios_version": device.vbios_version,
+            "feature_flag": device.feature_flag,
+            "simulated": device.simulated,
+            "checks": checks_by_id(&device.checks),
+        })
+    });
+    Value::Array(input.collect())
+}
+
+/// Whether the status leaves no doubt.
+pub(super) fn all_affirmed(device: &DeviceAppraisal, ids: &[CheckId]) -> bool {
+    ids.iter()
+        .all(|id| device.check(*id).map(|check| check.status) == Some(Status::Affirmed))
+}

@@ -1,0 +1,324 @@
+//! The appraisal of one device: every check of nvidia-evidence 12, in its order, with all reasons collected.
+//!
+//! In scope: from bytes and collateral to a list of [`Check`]s ([`DeviceReading::appraise`]). Collateral is looked up
+//! by the caller between the two steps, so that this crate needs no I/O: [`DeviceReading::reference_ids`] says what
+//! the device asks for.
+//! Out of scope: revocation (reported as not requested until it is asked for), topology of several devices, policy.
+//!
+//! A check never hides another: a report with a bad signature is still compared, since a person who mends evidence
+//! wants all reasons at once. Nothing is believed because of it: the sum is refuted.
+
+mod evidence;
+mod identity;
+mod measurements;
+mod reference;
+mod work;
+
+use serde::Serialize;
+
+pub use evidence::EvidenceAppraisal;
+pub use measurements::MeasurementSummary;
+pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
+pub use work::{WorkAppraisal, WorkChecker, WorkFinding};
+
+use crate::cert::{Certificate, CertificateChain};
+use crate::check::{Check, CheckId, Overall, Status};
+use crate::crypto;
+use crate::device::{self, Architecture, DeviceKind};
+use crate::reason::{Code, Reason};
+use crate::report::{self, Report, ReportReading};
+use crate::time::UnixTime;
+use crate::trust::Examined;
+
+/// Number of measurement blocks of an LS10 switch, which tells it from a GPU when no certificate does
+/// (nvidia-evidence 1.2).
+const SWITCH_BLOCKS: u8 = 31;
+/// Offset of the number of blocks in a report.
+const BLOCK_COUNT_OFFSET: usize = 41;
+
+/// Evidence of one device as it arrived, its chain already examined (so that a chain seen before costs nothing).
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceEvidence<'a> {
+    /// The architecture the sender claims, if the form of the evidence has a place for it.
+    pub claimed: Option<Architecture>,
+    /// The raw report.
+    pub report: &'a [u8],
+    /// The device certificate chain.
+    pub chain: &'a Examined<CertificateChain>,
+}
+
+/// A device's evidence, read but not judged.
+#[derive(Debug)]
+pub struct DeviceReading<'a> {
+    evidence: DeviceEvidence<'a>,
+    kind: DeviceKind,
+    architecture: Option<Architecture>,
+    reading: ReportReading,
+}
+
+/// The checks of a device that no policy can waive: without them nothing else the evidence says was said by a device.
+pub const CORE_DEVICE_CHECKS: &[CheckId] = &[
+    CheckId::Parse,
+    CheckId::Nonce,
+    CheckId::Chain,
+    CheckId::Identity,
+    CheckId::ReportSignature,
+];
+
+/// Something a policy can decide on.
+pub trait Appraised {
+    /// Every check, of the whole and of each device.
+    fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_>;
+
+    /// The checks of the whole that no policy can waive; those of each device are [`CORE_DEVICE_CHECKS`].
+    fn core_checks(&self) -> &'static [CheckId];
+
+    /// The devices.
+    fn devices(&self) -> &[DeviceAppraisal];
+
+    /// The document a Rego policy sees as `input`.
+    fn policy_input(&self) -> serde_json::Value;
+}
+
+/// One device, judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeviceAppraisal {
+    /// GPU or switch.
+    pub kind: DeviceKind,
+    /// The architecture named by the certificates, or by the sender where these name none.
+    pub arch: Option<Architecture>,
+    /// Common name of the second certificate: NVIDIA's `hwmodel` (nvidia-evidence 9.2).
+    pub hwmodel: Option<String>,
+    /// Serial number of the leaf certificate in decimal: NVIDIA's `ueid`. A persistent identity of the device.
+    pub ueid: Option<String>,
+    /// Driver version in the report.
+    pub driver_version: Option<String>,
+    /// VBIOS or switch BIOS version in the report.
+    pub vbios_version: Option<String>,
+    /// Whether the chain leads to the root of a software device, which proves nothing about hardware.
+    pub simulated: bool,
+    /// The checks in the order they run.
+    pub checks: Vec<Check>,
+    /// Serial number of the second certificate in hexadecimal: it holds the device identity (PDI).
+    #[serde(skip)]
+    pub device_serial: Option<String>,
+    /// Manufacturer id stated by the driver RIM: NVIDIA's `oemid`.
+    #[serde(skip)]
+    pub oemid: Option<String>,
+    /// Multi-GPU mode in the report: 0 single passthrough, 1 multi passthrough, 2 protected PCIe.
+    #[serde(skip)]
+    pub feature_flag: Option<u64>,
+    /// The nonce the report was expected to carry.
+    #[serde(skip)]
+    pub nonce: [u8; 32],
+    /// What was compared.
+    #[serde(rename = "measurements")]
+    pub compared: MeasurementSummary,
+    /// The manifests used, by id and digest.
+    #[serde(skip)]
+    pub references: Vec<ReferenceUsed>,
+}
+
+impl DeviceAppraisal {
+    /// The check with this id.
+    #[must_use]
+    pub fn check(&self, id: CheckId) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+
+    /// Whether the check with this id is affirmed.
+    #[must_use]
+    pub fn affirms(&self, id: CheckId) -> bool {
+        self.check(id).is_some_and(Check::is_affirmed)
+    }
+
+    /// The sum of the device's checks.
+    #[must_use]
+    pub fn overall(&self) -> Overall {
+        Overall::of(&self.checks)
+    }
+}
+
+impl<'a> DeviceReading<'a> {
+    /// Reads the report as one of the kind of device that the certificates, the sender or its shape name.
+    #[must_use]
+    pub fn new(evidence: DeviceEvidence<'a>) -> Self {
+        let certified = evidence
+            .chain
+            .peek()
+            .and_then(CertificateChain::leaf)
+            .and_then(|leaf| Architecture::of_common_name(leaf.common_name()));
+        let architecture = certified.or(evidence.claimed);
+        let kind = architecture.map_or_else(|| kind_by_shape(evidence.report), Architecture::kind);
+        Self {
+            evidence,
+            kind,
+            architecture,
+            reading: Report::read(evidence.report, kind),
+        }
+    }
+
+    /// Ids of the manifests this device asks for, as far as its report could be read.
+    #[must_use]
+    pub fn reference_ids(&self) -> ReferenceIds {
+        let Some(report) = self.report() else {
+            return ReferenceIds::default();
+        };
+        let opaque = report.opaque();
+        let driver = opaque.driver_version().zip(self.architecture);
+        let driver = driver.and_then(|(version, architecture)| {
+            device::driver_rim_id(architecture, opaque.chip_info(), version)
+        });
+        let vbios = match self.kind {
+            DeviceKind::Gpu => gpu_vbios_rim_id(report),
+            DeviceKind::Switch => opaque
+                .switch_bios_version()
+                .and_then(device::switch_bios_rim_id),
+        };
+        ReferenceIds { driver, vbios }
+    }
+
+    /// Driver version in the report.
+    #[must_use]
+    pub fn driver_version(&self) -> Option<String> {
+        let version = self.report()?.opaque().driver_version();
+        version.map(str::to_owned)
+    }
+
+    /// VBIOS or switch BIOS version in the report.
+    #[must_use]
+    pub fn vbios_version(&self) -> Option<String> {
+        let opaque = self.report()?.opaque();
+        match self.kind {
+            DeviceKind::Gpu => opaque.gpu_vbios_version().map(device::gpu_vbios_version),
+            DeviceKind::Switch => opaque.switch_bios_version().map(str::to_owned),
+        }
+    }
+
+    /// Runs every check, cheapest and least revealing first.
+    #[must_use]
+    pub fn appraise(
+        &self,
+        expected_nonce: &[u8; 32],
+        references: References<'_>,
+        as_of: UnixTime,
+    ) -> DeviceAppraisal {
+        let raw = self.evidence.report;
+        let leaf = self.evidence.chain.peek().and_then(CertificateChain::leaf);
+        let mut checks = vec![
+            Check::refuted_by(CheckId::Parse, self.reading.reasons.clone()),
+            nonce(raw, expected_nonce),
+            Check::refuted_by(CheckId::Chain, self.evidence.chain.reasons_at(as_of)),
+            self.identity(),
+            report_signature(raw, leaf),
+            self.fwid(leaf),
+            Check::not_requested(CheckId::Revocation),
+        ];
+        let simulated = self.is_simulated();
+        let judged = references.judge(self, simulated, as_of);
+        let (measurements, summary) = measurements::compare(self.report(), self.kind, &judged);
+        let oemid = judged.oemid().map(str::to_owned);
+        let used = judged.used();
+        checks.extend(judged.into_checks(self.kind));
+        checks.push(measurements);
+        DeviceAppraisal {
+            kind: self.kind,
+            arch: self.architecture,
+            hwmodel: self.certificate(1).map(|c| c.common_name().to_owned()),
+            ueid: leaf.map(|leaf| leaf.serial_decimal().to_owned()),
+            driver_version: self.driver_version(),
+            vbios_version: self.vbios_version(),
+            simulated,
+            checks,
+            device_serial: self.certificate(1).map(|c| hex::encode(c.serial())),
+            oemid,
+            feature_flag: self.report().and_then(|r| r.opaque().feature_flag()),
+            nonce: *expected_nonce,
+            compared: summary,
+            references: used,
+        }
+    }
+
+    fn report(&self) -> Option<&Report> {
+        let report = self.reading.report.as_ref()?;
+        Some(report.peek())
+    }
+
+    fn certificate(&self, position: usize) -> Option<&Certificate> {
+        self.evidence.chain.peek()?.certificates().get(position)
+    }
+
+    fn is_simulated(&self) -> bool {
+        match self.evidence.chain {
+            Examined::Authentic(chain) => chain.is_simulated(),
+            Examined::Refuted(_) | Examined::Unreadable(_) => false,
+        }
+    }
+
+    fn identity(&self) -> Check {
+        let certificates = [self.certificate(0), self.certificate(1)];
+        let pdi = self.report().and_then(|r| r.opaque().switch_pdi());
+        let pdi = pdi.filter(|_| self.kind == DeviceKind::Switch);
+        identity::judge(certificates, self.evidence.claimed, pdi)
+    }
+
+    fn fwid(&self, leaf: Option<&Certificate>) -> Check {
+        let Some(report) = self.report() else {
+            return report_unreadable(CheckId::Fwid);
+        };
+        identity::fwid(leaf, report.opaque())
+    }
+}
+
+/// Row 31: the nonce in the request is the expected one, all 32 bytes.
+fn nonce(raw: &[u8], expected: &[u8; 32]) -> Check {
+    let actual = report::requester_nonce(raw);
+    let mismatch = Reason::new(Code::NonceMismatch, "nonce in the report")
+        .expected(hex::encode(expected))
+        .actual(hex::encode(actual.unwrap_or_default()));
+    let wrong = actual != Some(expected);
+    Check::refuted_by(
+        CheckId::Nonce,
+        wrong.then_some(mismatch).into_iter().collect(),
+    )
+}
+
+/// Rows 37 and 38: the leaf, a P-384 key, signed all but the last 96 bytes.
+///
+/// Says who signed; whether that key is a device's is the question of the `chain` check.
+fn report_signature(raw: &[u8], leaf: Option<&Certificate>) -> Check {
+    let id = CheckId::ReportSignature;
+    let Some(leaf) = leaf else {
+        let reason = Reason::new(Code::SigningKeyUnavailable, "no certificate could be read");
+        return Check::unverifiable(id, reason);
+    };
+    let signed = leaf.p384_point().zip(report::signed_part(raw));
+    let right = signed.is_some_and(|(point, (message, signature))| {
+        crypto::p384_sha384_raw(point, message, signature)
+    });
+    let reason = Reason::new(
+        Code::ReportSignatureInvalid,
+        "report is not signed by the first certificate of the chain",
+    );
+    let reason = reason.actual(leaf.common_name());
+    Check::refuted_by(id, (!right).then_some(reason).into_iter().collect())
+}
+
+fn kind_by_shape(raw: &[u8]) -> DeviceKind {
+    match raw.get(BLOCK_COUNT_OFFSET) {
+        Some(&SWITCH_BLOCKS) => DeviceKind::Switch,
+        _ => DeviceKind::Gpu,
+    }
+}
+
+fn gpu_vbios_rim_id(report: &Report) -> Option<String> {
+    let opaque = report.opaque();
+    let version = device::gpu_vbios_version(opaque.gpu_vbios_version()?);
+    let (project, sku) = opaque.project().zip(opaque.project_sku())?;
+    device::vbios_rim_id(project, sku, opaque.chip_sku()?, &version)
+}
+
+fn report_unreadable(id: CheckId) -> Check {
+    let reason = Reason::new(Code::ReportUnreadable, "the report could not be read");
+    Check::with(id, Status::Unverifiable, vec![reason])
+}

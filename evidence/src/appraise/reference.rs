@@ -1,0 +1,211 @@
+//! Are the reference manifests authentic, and are they those of this device? (nvidia-evidence 6.4 to 6.6)
+
+use super::DeviceReading;
+use crate::check::{Check, CheckId, Status};
+use crate::device::{Architecture, DeviceKind};
+use crate::reason::{Code, Reason};
+use crate::rim::Rim;
+use crate::time::UnixTime;
+use crate::trust::Examined;
+
+/// Ids of the manifests a device asks for (nvidia-evidence 3.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReferenceIds {
+    /// Driver RIM; switches have none.
+    pub driver: Option<String>,
+    /// VBIOS RIM of a GPU, BIOS RIM of a switch.
+    pub vbios: Option<String>,
+}
+
+/// A manifest at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'a> {
+    /// The id it was filed under; `None` for a document somebody handed over without one. The document itself does
+    /// not say which board it is for, so the id is what binds it to the device (row 92).
+    pub id: Option<&'a str>,
+    /// The document, examined.
+    pub rim: &'a Examined<Rim>,
+}
+
+/// The manifests at hand for one device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct References<'a> {
+    /// Driver RIM.
+    pub driver: Option<Reference<'a>>,
+    /// VBIOS or switch BIOS RIM.
+    pub vbios: Option<Reference<'a>>,
+}
+
+/// A manifest that took part in an appraisal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceUsed {
+    /// The id the device asks for.
+    pub id: Option<String>,
+    /// SHA-256 of the document.
+    pub sha256: [u8; 32],
+}
+
+/// One role's manifest, judged.
+pub(super) struct JudgedReference<'a> {
+    pub(super) rim: Option<&'a Rim>,
+    pub(super) check: Check,
+    wanted: Option<String>,
+}
+
+impl JudgedReference<'_> {
+    /// Whether its values may refute or affirm a measurement.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.check.is_affirmed()
+    }
+}
+
+/// Both roles, judged.
+pub(super) struct JudgedReferences<'a> {
+    pub(super) driver: JudgedReference<'a>,
+    pub(super) vbios: JudgedReference<'a>,
+}
+
+impl JudgedReferences<'_> {
+    pub(super) fn oemid(&self) -> Option<&str> {
+        self.driver.rim.map(Rim::firmware_manufacturer_id)
+    }
+
+    pub(super) fn used(&self) -> Vec<ReferenceUsed> {
+        let used = [&self.driver, &self.vbios]
+            .into_iter()
+            .filter_map(|judged| {
+                judged.rim.map(|rim| ReferenceUsed {
+                    id: judged.wanted.clone(),
+                    sha256: *rim.sha256(),
+                })
+            });
+        used.collect()
+    }
+
+    /// The two checks. A switch has no driver of its own: that check is not requested.
+    pub(super) fn into_checks(self, kind: DeviceKind) -> [Check; 2] {
+        let driver = match kind {
+            DeviceKind::Gpu => self.driver.check,
+            DeviceKind::Switch => Check::not_requested(CheckId::DriverRim),
+        };
+        [driver, self.vbios.check]
+    }
+}
+
+/// What the device says a manifest must be for.
+struct Wanted<'a> {
+    role: CheckId,
+    id: Option<String>,
+    version: Option<String>,
+    product: Option<&'a str>,
+    simulated: bool,
+}
+
+impl<'a> References<'a> {
+    /// Judges both manifests for the device.
+    pub(super) fn judge(
+        self,
+        device: &DeviceReading<'_>,
+        simulated: bool,
+        as_of: UnixTime,
+    ) -> JudgedReferences<'a> {
+        let ids = device.reference_ids();
+        let chip_info = device.report().and_then(|r| r.opaque().chip_info());
+        let product = device
+            .architecture
+            .map(|a: Architecture| a.rim_product(chip_info));
+        let driver = Wanted {
+            role: CheckId::DriverRim,
+            id: ids.driver,
+            version: device.driver_version(),
+            product,
+            simulated,
+        };
+        let vbios = Wanted {
+            role: CheckId::VbiosRim,
+            id: ids.vbios,
+            version: device.vbios_version(),
+            product,
+            simulated,
+        };
+        JudgedReferences {
+            driver: driver.judge(self.driver, as_of),
+            vbios: vbios.judge(self.vbios, as_of),
+        }
+    }
+}
+
+impl Wanted<'_> {
+    fn judge<'a>(self, at_hand: Option<Reference<'a>>, as_of: UnixTime) -> JudgedReference<'a> {
+        let Some(reference) = at_hand else {
+            let reason = Reason::new(Code::RimNotAvailable, "no manifest at hand");
+            let id = self
+                .id
+                .as_deref()
+                .unwrap_or("unknown, as the report could not be read");
+            let check = Check::unverifiable(self.role, reason.expected(id));
+            return JudgedReference {
+                rim: None,
+                check,
+                wanted: self.id,
+            };
+        };
+        let mut reasons = reference.rim.reasons_at(as_of);
+        let rim = reference.rim.peek();
+        if let Some(rim) = rim {
+            reasons.extend(self.other_id(reference.id));
+            reasons.extend(self.other_version(rim));
+            reasons.extend(self.other_product(rim));
+        }
+        reasons.extend(self.other_kind_of_anchor(reference.rim));
+        let mut check = Check::refuted_by(self.role, reasons);
+        if check.is_affirmed() && (self.version.is_none() || self.product.is_none()) {
+            let reason = Reason::new(Code::ReportUnreadable, "version and chip are unknown");
+            check = Check::with(self.role, Status::Unverifiable, vec![reason]);
+        }
+        JudgedReference {
+            rim,
+            check,
+            wanted: self.id,
+        }
+    }
+
+    /// Row 92: a document filed under an id is used for that id only.
+    fn other_id(&self, filed: Option<&str>) -> Option<Reason> {
+        let (wanted, filed) = self.id.as_deref().zip(filed)?;
+        let reason = Reason::new(Code::RimIdMismatch, "id the manifest is filed under");
+        (wanted != filed).then(|| reason.expected(wanted).actual(filed))
+    }
+
+    /// Row 89: the version in the report, which is signed, not one stated beside it.
+    fn other_version(&self, rim: &Rim) -> Option<Reason> {
+        let version = self.version.as_deref()?;
+        let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
+        (!rim.version().eq_ignore_ascii_case(version))
+            .then(|| reason.expected(version).actual(rim.version()))
+    }
+
+    /// Row 90: a validly signed manifest of another chip can be fetched by asking for the wrong id.
+    fn other_product(&self, rim: &Rim) -> Option<Reason> {
+        let product = self.product?;
+        let actual = [rim.product(), rim.platform_model()];
+        let reason = Reason::new(Code::RimProductMismatch, "product of the manifest");
+        (actual != [product; 2]).then(|| reason.expected(product).actual(actual.join(", ")))
+    }
+
+    /// Nobody who holds the key of a software root may say what genuine hardware should measure.
+    fn other_kind_of_anchor(&self, rim: &Examined<Rim>) -> Option<Reason> {
+        let Examined::Authentic(rim) = rim else {
+            return None;
+        };
+        let word = |simulated| if simulated { "simulated" } else { "vendor" };
+        let reason = Reason::new(
+            Code::RimAnchorMismatch,
+            "kind of root the manifest leads to",
+        );
+        (rim.is_simulated() != self.simulated).then(|| {
+            let reason = reason.expected(word(self.simulated));
+            reason.actual(word(rim.is_simulated()))
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! The appraisal of a piece of work: devices, what binds them to the statement, and the result itself.
+
+use serde_json::{Value, json};
+
+use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
+use super::{Appraised, CORE_DEVICE_CHECKS, DeviceAppraisal, DeviceReading, References};
+use crate::check::{Check, CheckId, Overall, Source, Status};
+use crate::reason::{Code, Reason};
+use crate::time::UnixTime;
+use crate::work::{Base64Url, Bundle, CanonicalStatement, JobSpec, WorkStatement};
+
+/// What a verifier knows about kernels. This crate knows none.
+pub trait WorkChecker {
+    /// Everything wrong with how job and statement fit the kernel they name: cheap, run on any bundle.
+    fn inspect(&self, job: &JobSpec, statement: &WorkStatement) -> Vec<Reason>;
+
+    /// The checks of the result that the job asks for: costly, run on evidence that nothing has refuted.
+    fn recompute(&self, bundle: &Bundle) -> Vec<WorkFinding>;
+
+    /// The ids of the checks that [`recompute`](Self::recompute) would run.
+    fn requested(&self, job: &JobSpec) -> Vec<CheckId>;
+}
+
+/// One check of the result, and how strong it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkFinding {
+    /// The check.
+    pub check: Check,
+    /// Who stands behind it.
+    pub source: Source,
+    /// Logarithm to base 2 of the probability that a wrong result passes, where there is such a number.
+    pub log2_error: Option<i32>,
+}
+
+/// A piece of work, judged.
+#[derive(Clone, Debug)]
+pub struct WorkAppraisal {
+    /// Each device.
+    pub devices: Vec<DeviceAppraisal>,
+    /// The checks of the bundle as a whole, in the order they run.
+    pub checks: Vec<Check>,
+    /// The checks of the result.
+    pub findings: Vec<WorkFinding>,
+    /// The job.
+    pub job: JobSpec,
+    /// The statement.
+    pub statement: WorkStatement,
+    /// The time everything was judged at.
+    pub as_of: UnixTime,
+}
+
+impl WorkAppraisal {
+    /// Judges a bundle whose devices have been read and whose collateral has been looked up.
+    ///
+    /// `devices` are readings of `bundle.devices`, in order. `challenge` is the one the verifier issued.
+    #[must_use]
+    pub fn new(
+        bundle: &Bundle,
+        devices: &[(DeviceReading<'_>, References<'_>)],
+        challenge: &[u8; 32],
+        checker: &dyn WorkChecker,
+        as_of: UnixTime,
+    ) -> Self {
+        let canonical = match bundle.statement.canonical() {
+            Ok(canonical) => canonical,
+            Err(error) => return Self::without_commitment(bundle, &error, as_of),
+        };
+        let nonce = canonical.report_nonce();
+        let devices: Vec<_> = devices
+            .iter()
+            .map(|(reading, references)| reading.appraise(&nonce, *references, as_of))
+            .collect();
+        let checks = vec![
+            job(bundle, challenge),
+            Check::refuted_by(
+                CheckId::Kernel,
+                checker.inspect(&bundle.job, &bundle.statement),
+            ),
+            agent_signature(bundle, &canonical),
+            distinct_devices(&devices),
+            output_commitment(&devices),
+        ];
+        let mut appraisal = Self {
+            devices,
+            checks,
+            findings: Vec::new(),
+            job: bundle.job.clone(),
+            statement: bundle.statement.clone(),
+            as_of,
+        };
+        appraisal.findings = if appraisal.overall() == Overall::Fail {
+            not_run(checker.requested(&bundle.job))
+        } else {
+            checker.recompute(bundle)
+        };
+        appraisal
+    }
+
+    /// The sum of all checks.
+    #[must_use]
+    pub fn overall(&self) -> Overall {
+        Overall::of(self.all_checks())
+    }
+
+    /// Whether any device is a software device.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.devices.iter().any(|device| device.simulated)
+    }
+
+    fn without_commitment(bundle: &Bundle, error: &serde_json::Error, as_of: UnixTime) -> Self {
+        let message = format!("statement has no canonical form: {error}");
+        let reason = Reason::new(Code::JobParametersInvalid, message);
+        Self {
+            devices: Vec::new(),
+            checks: vec![Check::refuted_by(CheckId::Job, vec![reason])],
+            findings: Vec::new(),
+            job: bundle.job.clone(),
+            statement: bundle.statement.clone(),
+            as_of,
+        }
+    }
+}
+
+impl Appraised for WorkAppraisal {
+    fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_> {
+        let of_devices = self.devices.iter().flat_map(|device| &device.checks);
+        let of_work = self.findings.iter().map(|finding| &finding.check);
+        Box::new(self.checks.iter().chain(of_devices).chain(of_work))
+    }
+
+    fn core_checks(&self) -> &'static [CheckId] {
+        &[
+            CheckId::Job,
+            CheckId::Kernel,
+            CheckId::AgentSignature,
+            CheckId::Devices,
+            CheckId::OutputCommitment,
+        ]
+    }
+
+    fn devices(&self) -> &[DeviceAppraisal] {
+        &self.devices
+    }
+
+    fn policy_input(&self) -> Value {
+        let findings = self.findings.iter().map(|finding| {
+            json!({
+                "check": finding.check.id,
+                "status": finding.check.status,
+                "source": finding.source,
+                "log2_error": finding.log2_error,
+            })
+        });
+        let findings: Vec<_> = findings.collect();
+        let of_work = self.findings.iter().map(|finding| &finding.check);
+        json!({
+            "purpose": "work",
+            "as_of": self.as_of,
+            "overall": self.overall(),
+            "checks": checks_by_id(self.checks.iter().chain(of_work)),
+            "devices": devices_input(&self.devices),
+            "findings": findings,
+            "job": { "kernel": self.job.kernel, "checks": self.job.checks },
+            "executor": self.statement.executor,
+        })
+    }
+}
+
+/// The statement is about this job and answers this challenge.
+fn job(bundle: &Bundle, challenge: &[u8; 32]) -> Check {
+    let mut reasons = Vec::new();
+    let stated = bundle.statement.job;
+    match bundle.job.digest() {
+        Ok(digest) if digest == stated => {}
+        Ok(digest) => {
+            let reason = Reason::new(Code::JobDigestMismatch, "job digest in the statement");
+            reasons.push(reason.expected(digest).actual(stated));
+        }
+        Err(error) => {
+            let message = format!("job has no canonical form: {error}");
+            reasons.push(Reason::new(Code::JobParametersInvalid, message));
+        }
+    }
+    if bundle.statement.challenge.0 != *challenge {
+        let reason = Reason::new(Code::ChallengeMismatch, "challenge in the statement");
+        let reason = reason.expected(Base64Url(*challenge));
+        reasons.push(reason.actual(bundle.statement.challenge));
+    }
+    Check::refuted_by(CheckId::Job, reasons)
+}
+
+fn agent_signature(bundle: &Bundle, canonical: &CanonicalStatement) -> Check {
+    let signed = bundle.is_signed_by_its_agent(canonical);
+    let reason = Reason::new(
+        Code::AgentSignatureInvalid,
+        "statement, reports and chains are not signed by the agent key",
+    );
+    let reason = reason.expected(bundle.statement.agent_key);
+    Check::refuted_by(
+        CheckId::AgentSignature,
+        (!signed).then_some(reason).into_iter().collect(),
+    )
+}
+
+/// Every device signed a report whose nonce commits to the statement, and so to the output digests in it.
+///
+/// Says that whoever drove the devices had fixed the output by then, not that the devices computed it.
+fn output_commitment(devices: &[DeviceAppraisal]) -> Check {
+    let id = CheckId::OutputCommitment;
+    let committed = |device: &DeviceAppraisal| all_affirmed(device, CORE_DEVICE_CHECKS);
+    let mut open = devices
+        .iter()
+        .enumerate()
+        .filter(|(_, device)| !committed(device));
+    let Some((position, device)) = open.next() else {
+        return match devices.is_empty() {
+            true => {
+                let reason = Reason::new(Code::DeviceMissing, "no device commits to the output");
+                Check::unverifiable(id, reason)
+            }
+            false => Check::affirmed(id),
+        };
+    };
+    let wrong_nonce =
+        device.check(CheckId::Nonce).map(|check| check.status) == Some(Status::Refuted);
+    let (status, code) = if wrong_nonce {
+        (Status::Refuted, Code::NonceMismatch)
+    } else {
+        (Status::Unverifiable, Code::EvidenceRefuted)
+    };
+    let message = format!("device {position} does not vouch for the statement");
+    Check::with(id, status, vec![Reason::new(code, message)])
+}
+
+fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {
+    let skipped = requested.into_iter().map(|id| WorkFinding {
+        check: Check::unverifiable(
+            id,
+            Reason::new(Code::EvidenceRefuted, "not run, as the evidence is refuted"),
+        ),
+        source: Source::Recomputation,
+        log2_error: None,
+    });
+    skipped.collect()
+}

@@ -1,0 +1,223 @@
+//! X.509 certificates as NVIDIA issues them (nvidia-evidence 4, 6.4).
+//!
+//! In scope: reading a certificate into the few facts the rules need ([`Certificate`]), the rules of a chain
+//! ([`CertificateChain`]), pinned roots ([`TrustAnchor`]), the firmware id of a leaf ([`Fwid`]).
+//! Out of scope: path building (chains come complete and in order), names beyond byte equality, revocation.
+
+mod anchor;
+mod chain;
+mod fwid;
+
+pub use anchor::{AnchorUse, TrustAnchor, TrustAnchors};
+pub use chain::{CertificateChain, ChainProfile};
+pub use fwid::{Fwid, FwidError};
+
+use x509_parser::prelude::{FromDer, X509Certificate, X509Extension, X509Version};
+
+use crate::crypto::{self, P384_POINT_BYTES};
+use crate::reason::{Code, Reason};
+use crate::time::{UnixTime, Validity};
+
+/// id-ecPublicKey (RFC 5480).
+const OID_EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
+/// secp384r1 (RFC 5480).
+const OID_P384: &str = "1.3.132.0.34";
+/// ecdsa-with-SHA384 (RFC 5758).
+const OID_ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
+/// basicConstraints and keyUsage (RFC 5280): the only critical extensions NVIDIA uses, and the only ones processed.
+const OID_BASIC_CONSTRAINTS: &str = "2.5.29.19";
+const OID_KEY_USAGE: &str = "2.5.29.15";
+
+/// The facts of one certificate that the rules ask for. Reading it establishes nothing about who issued it.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    der: Vec<u8>,
+    tbs: Vec<u8>,
+    signature: Vec<u8>,
+    point: Option<[u8; P384_POINT_BYTES]>,
+    signature_is_ecdsa_sha384: bool,
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    common_name: String,
+    serial: Vec<u8>,
+    serial_decimal: String,
+    validity: Validity,
+    constraints: Option<BasicConstraints>,
+    key_usage: Option<KeyUsage>,
+    unprocessed_critical: Vec<String>,
+    fwid: Result<Option<Fwid>, FwidError>,
+}
+
+/// The basicConstraints extension (RFC 5280 4.2.1.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BasicConstraints {
+    pub(crate) ca: bool,
+    pub(crate) path_length: Option<u32>,
+}
+
+/// The two bits of keyUsage (RFC 5280 4.2.1.3) the rules ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyUsage {
+    pub(crate) digital_signature: bool,
+    pub(crate) key_cert_sign: bool,
+}
+
+impl Certificate {
+    /// Reads one DER certificate; nothing may follow it.
+    ///
+    /// # Errors
+    /// [`Code::CertificateMalformed`] when it is not X.509 version 3 or an extension cannot be read.
+    pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
+        let malformed = |why: String| Reason::new(Code::CertificateMalformed, why);
+        let (rest, x509) = X509Certificate::from_der(der)
+            .map_err(|e| malformed(format!("certificate is not DER of X.509: {e}")))?;
+        if !rest.is_empty() {
+            return Err(malformed("bytes follow the certificate".to_owned()).actual(rest.len()));
+        }
+        if x509.version() != X509Version::V3 {
+            return Err(malformed("certificate version".to_owned())
+                .expected(3)
+                .actual(u64::from(x509.version().0).saturating_add(1)));
+        }
+        let signature_oid = x509.signature_algorithm.algorithm.to_id_string();
+        if x509.tbs_certificate.signature.algorithm.to_id_string() != signature_oid {
+            return Err(malformed(
+                "signature algorithms inside and outside differ".to_owned(),
+            ));
+        }
+        let fwid = fwid::of_extensions(&x509);
+        Ok(Self {
+            der: der.to_vec(),
+            tbs: x509.tbs_certificate.as_ref().to_vec(),
+            signature: x509.signature_value.data.to_vec(),
+            point: p384_point(&x509),
+            signature_is_ecdsa_sha384: signature_oid == OID_ECDSA_SHA384,
+            subject: x509.subject().as_raw().to_vec(),
+            issuer: x509.issuer().as_raw().to_vec(),
+            common_name: common_name(&x509),
+            serial: x509.raw_serial().to_vec(),
+            serial_decimal: x509.tbs_certificate.serial.to_string(),
+            validity: Validity {
+                not_before: UnixTime::from_secs(x509.validity().not_before.timestamp()),
+                not_after: UnixTime::from_secs(x509.validity().not_after.timestamp()),
+            },
+            constraints: constraints(&x509).map_err(malformed)?,
+            key_usage: key_usage(&x509).map_err(malformed)?,
+            unprocessed_critical: unprocessed_critical(x509.extensions()),
+            fwid,
+        })
+    }
+
+    /// The DER the certificate was read from.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Common name of the subject; empty if it has none.
+    #[must_use]
+    pub fn common_name(&self) -> &str {
+        &self.common_name
+    }
+
+    /// Serial number, big endian, as encoded.
+    #[must_use]
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// Serial number in decimal; of a leaf this is NVIDIA's `ueid` (nvidia-evidence 9.2).
+    #[must_use]
+    pub fn serial_decimal(&self) -> &str {
+        &self.serial_decimal
+    }
+
+    /// First and last valid second.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// The subject's P-384 key as an uncompressed point; `None` for any other kind of key.
+    #[must_use]
+    pub fn p384_point(&self) -> Option<&[u8]> {
+        self.point.as_ref().map(<[u8; P384_POINT_BYTES]>::as_slice)
+    }
+
+    /// The firmware id extension (nvidia-evidence 4.5); `Ok(None)` where there is none.
+    ///
+    /// # Errors
+    /// The extension is there but not what the DICE profile describes.
+    pub fn fwid(&self) -> Result<Option<&Fwid>, &FwidError> {
+        self.fwid.as_ref().map(Option::as_ref)
+    }
+
+    /// Whether `issuer`'s key made the signature over this certificate. Says nothing about names or rights.
+    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+        issuer
+            .p384_point()
+            .is_some_and(|point| crypto::p384_sha384_der(point, &self.tbs, &self.signature))
+    }
+
+    pub(crate) fn is_issued_in_name_of(&self, issuer: &Self) -> bool {
+        self.issuer == issuer.subject
+    }
+
+    pub(crate) fn signature_is_ecdsa_sha384(&self) -> bool {
+        self.signature_is_ecdsa_sha384
+    }
+
+    pub(crate) fn constraints(&self) -> Option<BasicConstraints> {
+        self.constraints
+    }
+
+    pub(crate) fn key_usage(&self) -> Option<KeyUsage> {
+        self.key_usage
+    }
+
+    pub(crate) fn unprocessed_critical(&self) -> &[String] {
+        &self.unprocessed_critical
+    }
+}
+
+fn p384_point(x509: &X509Certificate<'_>) -> Option<[u8; P384_POINT_BYTES]> {
+    let spki = x509.public_key();
+    let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?;
+    let is_p384 = spki.algorithm.algorithm.to_id_string() == OID_EC_PUBLIC_KEY
+        && curve.to_id_string() == OID_P384;
+    let point: [u8; P384_POINT_BYTES] = spki.subject_public_key.data.as_ref().try_into().ok()?;
+    is_p384.then_some(point)
+}
+
+fn common_name(x509: &X509Certificate<'_>) -> String {
+    let mut names = x509.subject().iter_common_name();
+    let name = names.next().and_then(|name| name.as_str().ok());
+    name.unwrap_or_default().to_owned()
+}
+
+fn constraints(x509: &X509Certificate<'_>) -> Result<Option<BasicConstraints>, String> {
+    let extension = x509
+        .basic_constraints()
+        .map_err(|e| format!("basicConstraints: {e}"))?;
+    Ok(extension.map(|extension| BasicConstraints {
+        ca: extension.value.ca,
+        path_length: extension.value.path_len_constraint,
+    }))
+}
+
+fn key_usage(x509: &X509Certificate<'_>) -> Result<Option<KeyUsage>, String> {
+    let extension = x509.key_usage().map_err(|e| format!("keyUsage: {e}"))?;
+    Ok(extension.map(|extension| KeyUsage {
+        digital_signature: extension.value.digital_signature(),
+        key_cert_sign: extension.value.key_cert_sign(),
+    }))
+}
+
+fn unprocessed_critical(extensions: &[X509Extension<'_>]) -> Vec<String> {
+    extensions
+        .iter()
+        .filter(|extension| extension.critical)
+        .map(|extension| extension.oid.to_id_string())
+        .filter(|oid| oid != OID_BASIC_CONSTRAINTS && oid != OID_KEY_USAGE)
+        .collect()
+}

@@ -1,0 +1,314 @@
+//! The outcome of one check, and of many.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::reason::Reason;
+
+/// What is known after a check (DESIGN section 1). Unavailable is a finding, never a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Checked and found right.
+    Affirmed,
+    /// Checked and found wrong.
+    Refuted,
+    /// Could not be checked: something the check needs is missing or itself not trusted.
+    Unverifiable,
+    /// Nobody asked for this check.
+    NotRequested,
+}
+
+impl Status {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Affirmed => "affirmed",
+            Self::Refuted => "refuted",
+            Self::Unverifiable => "unverifiable",
+            Self::NotRequested => "not_requested",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who or what stands behind a claim (DESIGN section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Signed by a device or TEE key that leads to the vendor's root.
+    Hardware,
+    /// The verifier computed it again, wholly or by sample.
+    Recomputation,
+    /// Independent providers agree.
+    Replicas,
+    /// Measured on the verifier's own clock.
+    VerifierClock,
+    /// Said by software inside a measured guest.
+    GuestAsserted,
+    /// Said by the provider's software; nothing vouches for it.
+    ProviderAsserted,
+}
+
+/// Which question was asked. The order is the order in which checks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CheckId {
+    /// The report is well-formed.
+    Parse,
+    /// The report answers our nonce.
+    Nonce,
+    /// The device chain leads to a pinned root, at the time of appraisal.
+    Chain,
+    /// Certificates, report and claim name one chip and one device.
+    Identity,
+    /// The first certificate of the chain signed the report.
+    ReportSignature,
+    /// Firmware id of the report and of the leaf certificate.
+    Fwid,
+    /// Certificates not revoked (OCSP).
+    Revocation,
+    /// The driver's reference manifest is authentic and fits.
+    DriverRim,
+    /// The VBIOS' (or switch BIOS') reference manifest is authentic and fits.
+    VbiosRim,
+    /// Measurements equal the reference values.
+    Measurements,
+    /// The job in the bundle is the one the statement commits to.
+    Job,
+    /// Job and statement fit the kernel they name.
+    Kernel,
+    /// The agent key in the statement signed the bundle.
+    AgentSignature,
+    /// No device appears twice.
+    Devices,
+    /// The report nonces commit to the statement, and so to its output digests.
+    OutputCommitment,
+    /// The bytes handed over have the digests in the statement.
+    OutputDigest,
+    /// Freivalds' check of a matrix product.
+    Freivalds,
+}
+
+impl CheckId {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Nonce => "nonce",
+            Self::Chain => "chain",
+            Self::Identity => "identity",
+            Self::ReportSignature => "report_signature",
+            Self::Fwid => "fwid",
+            Self::Revocation => "revocation",
+            Self::DriverRim => "driver_rim",
+            Self::VbiosRim => "vbios_rim",
+            Self::Measurements => "measurements",
+            Self::Job => "job",
+            Self::Kernel => "kernel",
+            Self::AgentSignature => "agent_signature",
+            Self::Devices => "devices",
+            Self::OutputCommitment => "output_commitment",
+            Self::OutputDigest => "output_digest",
+            Self::Freivalds => "freivalds",
+        }
+    }
+
+    /// What a person can do when the check is not affirmed.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Parse => "collect the report again and send it unchanged",
+            Self::Nonce => "collect a report for the nonce of this challenge or statement",
+            Self::Chain => {
+                "send the whole device certificate chain, leaf first, as the driver returns it"
+            }
+            Self::Identity => {
+                "collect report and chain from one device, and state its architecture"
+            }
+            Self::ReportSignature => "send the report with the chain of the device that made it",
+            Self::Fwid => "collect report and chain in one go, after any firmware update",
+            Self::Revocation => "make the OCSP service reachable or allow cached answers by policy",
+            Self::DriverRim => {
+                "provide the driver RIM of this version, or install a driver that has one"
+            }
+            Self::VbiosRim => "provide the newest VBIOS RIM of this version",
+            Self::Measurements => {
+                "install the driver and firmware the manifests describe, with confidential computing on and developer mode off"
+            }
+            Self::Job => "send the job that was run, unchanged",
+            Self::Kernel => "name a kernel this verifier knows, with its parameters and outputs",
+            Self::AgentSignature => "sign the bundle with the agent key the statement names",
+            Self::Devices => "send each device once, and at least one",
+            Self::OutputCommitment => {
+                "collect the reports for the nonce derived from the statement"
+            }
+            Self::OutputDigest => "send the very bytes the statement's digests are of",
+            Self::Freivalds => "run the kernel on the inputs of the job",
+        }
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for CheckId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One check and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The question.
+    pub id: CheckId,
+    /// The answer.
+    pub status: Status,
+    /// Everything found, not only the first; may be non-empty for an affirmed check that has something to say.
+    pub reasons: Vec<Reason>,
+}
+
+impl Check {
+    /// Affirmed, with nothing more to say.
+    #[must_use]
+    pub fn affirmed(id: CheckId) -> Self {
+        Self::with(id, Status::Affirmed, Vec::new())
+    }
+
+    /// Not asked for.
+    #[must_use]
+    pub fn not_requested(id: CheckId) -> Self {
+        Self::with(id, Status::NotRequested, Vec::new())
+    }
+
+    /// Not checkable, for one reason.
+    #[must_use]
+    pub fn unverifiable(id: CheckId, reason: Reason) -> Self {
+        Self::with(id, Status::Unverifiable, vec![reason])
+    }
+
+    /// Refuted if there is any reason to, else affirmed.
+    #[must_use]
+    pub fn refuted_by(id: CheckId, reasons: Vec<Reason>) -> Self {
+        let status = if reasons.is_empty() {
+            Status::Affirmed
+        } else {
+            Status::Refuted
+        };
+        Self::with(id, status, reasons)
+    }
+
+    /// A check with the given status.
+    #[must_use]
+    pub fn with(id: CheckId, status: Status, reasons: Vec<Reason>) -> Self {
+        Self {
+            id,
+            status,
+            reasons,
+        }
+    }
+
+    /// Whether the check is affirmed.
+    #[must_use]
+    pub fn is_affirmed(&self) -> bool {
+        self.status == Status::Affirmed
+    }
+}
+
+/// The sum of all checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overall {
+    /// Everything asked for is affirmed.
+    Pass,
+    /// Something is refuted.
+    Fail,
+    /// Nothing is refuted, something could not be checked.
+    Incomplete,
+}
+
+impl Overall {
+    /// Sums up statuses. No check at all is [`Overall::Incomplete`]: nothing was shown.
+    #[must_use]
+    pub fn of<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Self {
+        let mut overall = Self::Incomplete;
+        let mut unverifiable = false;
+        for check in checks {
+            match check.status {
+                Status::Refuted => return Self::Fail,
+                Status::Unverifiable => unverifiable = true,
+                Status::Affirmed => overall = Self::Pass,
+                Status::NotRequested => {}
+            }
+        }
+        if unverifiable {
+            Self::Incomplete
+        } else {
+            overall
+        }
+    }
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl fmt::Display for Overall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::Code;
+
+    fn check(status: Status) -> Check {
+        Check::with(CheckId::Parse, status, Vec::new())
+    }
+
+    #[test]
+    fn refuted_outweighs_unverifiable_outweighs_affirmed() {
+        use Status::{Affirmed, NotRequested, Refuted, Unverifiable};
+        let table: &[(&[Status], Overall)] = &[
+            (&[], Overall::Incomplete),
+            (&[NotRequested], Overall::Incomplete),
+            (&[Affirmed, NotRequested], Overall::Pass),
+            (&[Affirmed, Unverifiable], Overall::Incomplete),
+            (&[Unverifiable, Refuted, Affirmed], Overall::Fail),
+        ];
+        for (statuses, overall) in table {
+            let checks: Vec<_> = statuses.iter().copied().map(check).collect();
+            assert_eq!(Overall::of(&checks), *overall, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_refutes() {
+        let reason = Reason::new(Code::NonceMismatch, "nonce");
+        assert_eq!(
+            Check::refuted_by(CheckId::Nonce, vec![reason]).status,
+            Status::Refuted
+        );
+        assert!(Check::refuted_by(CheckId::Nonce, Vec::new()).is_affirmed());
+    }
+}

@@ -1,0 +1,108 @@
+//! The one seam through which every signature and digest of this crate goes.
+//!
+//! aws-lc-rs serves it; tests demand the same answers from two further implementations. NVIDIA evidence knows a
+//! single signature algorithm, ECDSA over P-384 with SHA-384, in two encodings: raw `r ‖ s` in reports and RIMs,
+//! DER in certificates (nvidia-evidence 1.3, 4.1, 6.3). High `s` is accepted: NVIDIA does not normalise it.
+
+use aws_lc_rs::{digest, signature};
+
+/// Bytes of an uncompressed P-384 point: 0x04 ‖ x ‖ y.
+pub const P384_POINT_BYTES: usize = 97;
+
+/// Bytes of a raw P-384 signature: r ‖ s, 48 bytes each, big endian.
+pub const P384_SIGNATURE_BYTES: usize = 96;
+
+/// SHA-256 (FIPS 180-4).
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    sha256_of(&[bytes])
+}
+
+/// SHA-256 over the concatenation of `parts`.
+#[must_use]
+pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    fixed(context.finish().as_ref())
+}
+
+/// SHA-384 (FIPS 180-4).
+#[must_use]
+pub fn sha384(bytes: &[u8]) -> [u8; 48] {
+    fixed(digest::digest(&digest::SHA384, bytes).as_ref())
+}
+
+/// SHA-512 over the concatenation of `parts`.
+#[must_use]
+pub fn sha512_of(parts: &[&[u8]]) -> [u8; 64] {
+    let mut context = digest::Context::new(&digest::SHA512);
+    for part in parts {
+        context.update(part);
+    }
+    fixed(context.finish().as_ref())
+}
+
+/// Whether `signature` (raw r ‖ s) over `message` is by the P-384 key at `point` (uncompressed).
+#[must_use]
+pub fn p384_sha384_raw(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    verify(
+        &signature::ECDSA_P384_SHA384_FIXED,
+        point,
+        message,
+        signature,
+    )
+}
+
+/// Whether `signature` (DER) over `message` is by the P-384 key at `point` (uncompressed).
+#[must_use]
+pub fn p384_sha384_der(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    verify(
+        &signature::ECDSA_P384_SHA384_ASN1,
+        point,
+        message,
+        signature,
+    )
+}
+
+/// Whether `signature` over `message` is by the Ed25519 key `public` (RFC 8032).
+#[must_use]
+pub fn ed25519(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    verify(&signature::ED25519, public, message, signature)
+}
+
+fn verify(
+    algorithm: &'static dyn signature::VerificationAlgorithm,
+    key: &[u8],
+    message: &[u8],
+    sig: &[u8],
+) -> bool {
+    signature::UnparsedPublicKey::new(algorithm, key)
+        .verify(message, sig)
+        .is_ok()
+}
+
+/// Copies a digest of known length. The library's output length is fixed by the algorithm named beside it.
+fn fixed<const N: usize>(digest: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    debug_assert_eq!(digest.len(), N);
+    out.iter_mut()
+        .zip(digest)
+        .for_each(|(to, from)| *to = *from);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_of_abc() {
+        let hex256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex::encode(sha256(b"abc")), hex256);
+        assert_eq!(sha256_of(&[b"a", b"", b"bc"]), sha256(b"abc"));
+        assert!(hex::encode(sha384(b"abc")).starts_with("cb00753f45a35e8b"));
+        assert!(hex::encode(sha512_of(&[b"ab", b"c"])).starts_with("ddaf35a193617aba"));
+    }
+}

@@ -1,0 +1,100 @@
+//! What a machine says about itself and its work, and whether to believe it.
+//!
+//! This crate is a function of its arguments: it reads no clock, file, environment, network or random source. Time
+//! (`as_of`), trust anchors, reference manifests and challenges are handed in; reasons and statuses come out.
+//!
+//! # In scope
+//!
+//! * [`report`], [`cert`], [`rim`]: reading NVIDIA's attestation reports, certificate chains and reference manifests,
+//!   strictly, and checking their signatures up to anchors the caller names (nvidia-evidence 1 to 6).
+//! * [`appraise`]: every check of one device, of several, and of a piece of work, each with a [`Status`] and all its
+//!   [`Reason`]s.
+//! * [`work`]: jobs, statements, bundles and the derivations that bind them (DESIGN section 4).
+//! * `policy` (feature `policy`): a Rego policy decides; below it lies a floor that no policy can waive.
+//!
+//! # Out of scope
+//!
+//! * Fetching, storing and caching (`verifier-service`). What may be cached is a type: [`Examined`].
+//! * Which kernels exist: checked work enters through [`appraise::WorkChecker`].
+//! * Receipts. This crate never learns what a JWT is.
+//! * Revocation (OCSP), the topology of several devices, CPU TEE quotes: reported as not requested until they come.
+//!
+//! # What an affirmed device does not prove
+//!
+//! A device with an NVIDIA-certified key signed this state after the nonce existed. That says nothing about where the
+//! device is, whether it is in the host that asked, or whether any kernel ran on it.
+//!
+//! # Types that carry trust
+//!
+//! `Unverified<T>` → [`Authentic<T>`] → [`Verified<T>`] → appraisal → `Granted`. Nobody outside this crate can make the
+//! later ones. This compiles, for a value that was parsed:
+//!
+//! ```
+//! use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
+//!
+//! let no_anchors = TrustAnchors::default();
+//! let examined = CertificateChain::examine(b"", ChainProfile::Device, &no_anchors);
+//! assert!(examined.peek().is_none());
+//! ```
+//!
+//! None of these does:
+//!
+//! ```compile_fail,E0624
+//! use evidence::{UnixTime, Verified};
+//! let forged = Verified::assertion((), UnixTime::from_secs(0), false); // associated function is private
+//! ```
+//!
+//! ```compile_fail,E0624
+//! use evidence::Authentic;
+//! let forged = Authentic::assertion((), false); // associated function is private
+//! ```
+//!
+//! ```compile_fail,E0451
+//! use evidence::{Authentic, UnixTime, Verified};
+//! fn forge(as_of: UnixTime) -> Verified<()> {
+//!     Verified { value: (), as_of, simulated: false } // fields are private
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let forged: evidence::Verified<()> = serde_json::from_str("{}").unwrap(); // not `Deserialize`
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn default<T: Default>() -> T {
+//!     T::default()
+//! }
+//! let forged: evidence::Verified<()> = default(); // not `Default`
+//! ```
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::as_conversions,
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
+pub mod appraise;
+mod bytes;
+pub mod cert;
+mod check;
+pub mod crypto;
+pub mod device;
+pub mod limits;
+#[cfg(feature = "policy")]
+pub mod policy;
+mod reason;
+pub mod report;
+pub mod rim;
+mod time;
+mod trust;
+pub mod work;
+
+pub use check::{Check, CheckId, Overall, Source, Status};
+pub use reason::{Code, Reason};
+pub use time::{UnixTime, Validity};
+pub use trust::{Authentic, Examined, Expires, Refuted, Unverified, Verified};

@@ -1,0 +1,37 @@
+//! Bounds on what a stranger may hand us, each with the source of its number.
+//!
+//! They are constants, not settings: a limit an attacker can reach must not depend on a configuration file.
+
+/// Largest attestation report accepted, in bytes.
+///
+/// NVML's buffer is 0x2000; twice that leaves room without letting the 24-bit record length matter
+/// (nvidia-evidence 10, row 1).
+pub const MAX_REPORT_BYTES: usize = 16 * 1024;
+
+/// Largest certificate chain text accepted, in bytes of PEM (nvidia-evidence 10, row 1).
+pub const MAX_CHAIN_BYTES: usize = 32 * 1024;
+
+/// Largest RIM document accepted, in bytes of XML; real ones are 20 to 26 KiB (nvidia-evidence 10, row 1).
+pub const MAX_RIM_BYTES: usize = 1024 * 1024;
+
+/// Most certificates looked at in one chain. Device chains have five and RIM chains four; the slack lets a wrong
+/// count be reported together with the links that are wrong, and bounds the signatures one input can make us check.
+pub const MAX_CHAIN_CERTIFICATES: usize = 8;
+
+/// Most opaque fields in one report. The id space has 27 known members and duplicates are refused.
+pub const MAX_OPAQUE_FIELDS: usize = 64;
+
+/// Most XML nodes in a RIM; the largest real one has about 230 (nvidia-evidence 6.2).
+pub const MAX_RIM_NODES: u32 = 8 * 1024;
+
+/// Most alternatives one golden measurement may have; four are the most seen (nvidia-evidence 6.2).
+pub const MAX_ALTERNATIVES: usize = 16;
+
+/// Most devices in one bundle: an HGX system has eight GPUs and four switches, a rack-scale domain 72 GPUs.
+pub const MAX_DEVICES: usize = 128;
+
+/// Most outputs one statement may commit to.
+pub const MAX_OUTPUTS: usize = 256;
+
+/// Most characters of one expected or actual value in a [`Reason`](crate::Reason).
+pub const MAX_VALUE_CHARS: usize = 256;

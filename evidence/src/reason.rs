@@ -1,0 +1,315 @@
+//! Why a check came out as it did: one stable word per reason.
+//!
+//! The same snake_case word is the `code` in JSON answers, the last part of the problem type, the metric label, the
+//! `expect` of a test vector and the row in `docs/reasons.md`; a test walks all of them. Codes are never renamed and
+//! never reused.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::limits::MAX_VALUE_CHARS;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+) => {
+        /// The reason for a finding. See the [module documentation](self).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// Every code with its one-line meaning, in the order of the checks.
+            pub const ALL: &'static [(Self, &'static str)] =
+                &[$((Self::$variant, concat!($($doc),+)),)+];
+
+            /// The stable snake_case word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // parse
+    /// The report is longer than any device writes.
+    ReportTooLarge = "report_too_large",
+    /// The report ends inside a field.
+    ReportTooShort = "report_too_short",
+    /// The SPDM version is not 1.1, the only one NVIDIA devices speak.
+    SpdmVersionUnsupported = "spdm_version_unsupported",
+    /// The message is not a GET_MEASUREMENTS request followed by a MEASUREMENTS response.
+    SpdmMessageUnexpected = "spdm_message_unexpected",
+    /// The measurement record does not consist of exactly the stated blocks.
+    MeasurementRecordMalformed = "measurement_record_malformed",
+    /// A measurement block is not a DMTF block whose sizes agree.
+    MeasurementBlockMalformed = "measurement_block_malformed",
+    /// A measurement block has index 0 or repeats an index.
+    MeasurementIndexInvalid = "measurement_index_invalid",
+    /// The opaque data are not a sequence of complete fields.
+    OpaqueMalformed = "opaque_malformed",
+    /// An opaque field has an id unknown for this kind of device.
+    OpaqueFieldUnknown = "opaque_field_unknown",
+    /// An opaque field occurs twice.
+    OpaqueFieldDuplicate = "opaque_field_duplicate",
+    /// An opaque field has the wrong width or text that is not printable ASCII.
+    OpaqueFieldInvalid = "opaque_field_invalid",
+    /// An opaque field this kind of device must report is missing.
+    OpaqueFieldMissing = "opaque_field_missing",
+    /// The opaque data are of a version newer than this verifier knows.
+    OpaqueVersionUnsupported = "opaque_version_unsupported",
+    /// Bytes follow the signature of the report.
+    TrailingBytes = "trailing_bytes",
+
+    // nonce
+    /// The nonce in the report is not the expected one.
+    NonceMismatch = "nonce_mismatch",
+
+    // chain
+    /// The certificate chain text is longer than any chain.
+    ChainTooLarge = "chain_too_large",
+    /// The chain is not PEM text of certificates alone.
+    PemMalformed = "pem_malformed",
+    /// A certificate is not DER of X.509 version 3.
+    CertificateMalformed = "certificate_malformed",
+    /// The chain does not have the number of certificates of its kind.
+    ChainLength = "chain_length",
+    /// The last certificate is not the pinned root.
+    ChainRootUntrusted = "chain_root_untrusted",
+    /// A certificate's issuer is not the subject of the next one.
+    ChainOrder = "chain_order",
+    /// A certificate is not signed by the next one.
+    CertificateSignatureInvalid = "certificate_signature_invalid",
+    /// A certificate uses another algorithm than ecdsa-with-SHA384 over P-384.
+    CertificateAlgorithm = "certificate_algorithm",
+    /// An issuing certificate is not a CA, or the leaf is one.
+    CertificateBasicConstraints = "certificate_basic_constraints",
+    /// A certificate may not be used for what it is used for here.
+    CertificateKeyUsage = "certificate_key_usage",
+    /// More CA certificates follow than a path length allows.
+    CertificatePathLength = "certificate_path_length",
+    /// A certificate has a critical extension this verifier does not process.
+    CertificateExtensionCritical = "certificate_extension_critical",
+    /// A certificate is not valid yet at the time of appraisal.
+    CertificateNotYetValid = "certificate_not_yet_valid",
+    /// A certificate is no longer valid at the time of appraisal.
+    CertificateExpired = "certificate_expired",
+    /// The chip named by the certificates is not of the architecture claimed.
+    ArchitectureMismatch = "architecture_mismatch",
+    /// The certificates name no chip this verifier knows.
+    ArchitectureUnknown = "architecture_unknown",
+    /// The device identity in the report is not the one in the certificate.
+    PdiMismatch = "pdi_mismatch",
+
+    // report signature
+    /// The report is not signed by the first certificate of its chain.
+    ReportSignatureInvalid = "report_signature_invalid",
+    /// There is no certificate whose key could verify the signature.
+    SigningKeyUnavailable = "signing_key_unavailable",
+
+    // fwid
+    /// The firmware id in the report is not the one in the certificate.
+    FwidMismatch = "fwid_mismatch",
+    /// The leaf certificate has no firmware id.
+    FwidAbsentInCertificate = "fwid_absent_in_certificate",
+    /// The report has no firmware id; nothing was compared.
+    FwidAbsentInReport = "fwid_absent_in_report",
+    /// The firmware id extension is not what the DICE profile describes, or occurs twice.
+    FwidMalformed = "fwid_malformed",
+
+    // rims
+    /// No reference manifest was at hand.
+    RimNotAvailable = "rim_not_available",
+    /// The manifest is longer than any manifest.
+    RimTooLarge = "rim_too_large",
+    /// The manifest is not the restricted XML of an NVIDIA RIM.
+    RimMalformed = "rim_malformed",
+    /// The manifest is signed with algorithms or a structure other than the one fixed.
+    RimSignatureMethod = "rim_signature_method",
+    /// The manifest's text is not the text that was signed.
+    RimDigestMismatch = "rim_digest_mismatch",
+    /// The manifest is not signed by the leaf of its chain.
+    RimSignatureInvalid = "rim_signature_invalid",
+    /// The manifest was filed under another id than the device asks for.
+    RimIdMismatch = "rim_id_mismatch",
+    /// The manifest is for another version than the report states.
+    RimVersionMismatch = "rim_version_mismatch",
+    /// The manifest is for another chip than the device.
+    RimProductMismatch = "rim_product_mismatch",
+    /// A software device's evidence and a vendor's manifest, or the reverse, were put together.
+    RimAnchorMismatch = "rim_anchor_mismatch",
+
+    // measurements
+    /// A measurement is none of its reference values.
+    MeasurementMismatch = "measurement_mismatch",
+    /// The report lacks a measurement the manifest demands.
+    MeasurementMissing = "measurement_missing",
+    /// A measurement differs from a manifest that itself failed its checks.
+    UnverifiedReferenceMismatch = "unverified_reference_mismatch",
+    /// The manifest compared against failed its own checks.
+    ReferenceNotVerified = "reference_not_verified",
+    /// An index is active in both manifests.
+    ReferenceConflict = "reference_conflict",
+    /// The manifests name no measurement at all.
+    ReferenceEmpty = "reference_empty",
+    /// The state of the video decoder is neither enabled nor disabled.
+    Nvdec0StatusInvalid = "nvdec0_status_invalid",
+    /// The report could not be read, so nothing could be judged.
+    ReportUnreadable = "report_unreadable",
+
+    // bundle and statement
+    /// The bundle names the same device twice.
+    DeviceRepeated = "device_repeated",
+    /// The bundle holds no device evidence.
+    DeviceMissing = "device_missing",
+    /// The job in the bundle is not the one the statement names.
+    JobDigestMismatch = "job_digest_mismatch",
+    /// The statement answers another challenge than the one expected.
+    ChallengeMismatch = "challenge_mismatch",
+    /// The bundle is not signed by the agent key in the statement.
+    AgentSignatureInvalid = "agent_signature_invalid",
+    /// The kernel of the job is not one this verifier knows.
+    KernelUnknown = "kernel_unknown",
+    /// The statement names another kernel specification than the one in force.
+    KernelMismatch = "kernel_mismatch",
+    /// The outputs stated are not those the job has.
+    OutputsUnexpected = "outputs_unexpected",
+    /// The job's parameters are not those of its kernel.
+    JobParametersInvalid = "job_parameters_invalid",
+    /// An output was not handed over, so its content could not be checked.
+    OutputNotProvided = "output_not_provided",
+    /// An input the job names was not handed over.
+    InputNotProvided = "input_not_provided",
+    /// The bytes handed over do not have the stated length or digest.
+    OutputDigestMismatch = "output_digest_mismatch",
+    /// The input bytes handed over do not have the stated length or digest.
+    InputDigestMismatch = "input_digest_mismatch",
+    /// The output is not the product of the inputs.
+    FreivaldsRefuted = "freivalds_refuted",
+
+    /// The evidence was refuted by a cheaper check, so this one was not run.
+    EvidenceRefuted = "evidence_refuted",
+    /// The job asks for a check this verifier does not have for its kernel.
+    CheckUnsupported = "check_unsupported",
+
+    // decide
+    /// The policy is not Rego this engine can evaluate.
+    PolicyInvalid = "policy_invalid",
+    /// A check no policy can waive is not affirmed.
+    CoreCheckNotAffirmed = "core_check_not_affirmed",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One finding: a code, a sentence, and the values expected and found where there are such.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The stable word.
+    pub code: Code,
+    /// Lower-case sentence without full stop, naming the field.
+    pub message: String,
+    /// What would have been right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was found, shortened to [`MAX_VALUE_CHARS`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<String>,
+}
+
+impl Reason {
+    /// A reason without values.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            expected: None,
+            actual: None,
+        }
+    }
+
+    /// Adds what would have been right.
+    #[must_use]
+    pub fn expected(mut self, value: impl fmt::Display) -> Self {
+        self.expected = Some(shorten(value.to_string()));
+        self
+    }
+
+    /// Adds what was found.
+    #[must_use]
+    pub fn actual(mut self, value: impl fmt::Display) -> Self {
+        self.actual = Some(shorten(value.to_string()));
+        self
+    }
+
+    /// Puts a subject in front of the message, as in `certificate 2: …`.
+    #[must_use]
+    pub(crate) fn about(mut self, subject: &str) -> Self {
+        self.message = format!("{subject}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        if let Some(expected) = &self.expected {
+            write!(f, ", expected {expected}")?;
+        }
+        if let Some(actual) = &self.actual {
+            write!(f, ", got {actual}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps values from hostile input short and printable, so that an answer or a log line cannot be flooded or forged.
+fn shorten(value: String) -> String {
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut short: String = value.chars().take(MAX_VALUE_CHARS).map(printable).collect();
+    if short.chars().count() < value.chars().count() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_snake_case_and_explained() {
+        let words: BTreeSet<_> = Code::ALL.iter().map(|(code, _)| code.as_str()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        for (code, meaning) in Code::ALL {
+            let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            assert!(code.as_str().chars().all(snake), "{code}");
+            assert!(meaning.trim().ends_with('.'), "{code}");
+        }
+    }
+
+    #[test]
+    fn values_are_bounded_and_printable() {
+        let reason = Reason::new(Code::NonceMismatch, "nonce").actual("a\nb".repeat(1000));
+        let actual = reason.actual.unwrap_or_default();
+        assert_eq!(actual.chars().count(), MAX_VALUE_CHARS + 1);
+        assert!(!actual.contains('\n'));
+    }
+}

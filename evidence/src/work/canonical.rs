@@ -1,0 +1,176 @@
+//! JSON that means one thing: integers only, no member twice, canonical by RFC 8785.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Number, Value};
+
+/// Largest integer that RFC 8785 (section 3.2.2.3) writes without loss: 2^53 − 1.
+pub const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
+
+/// Deepest nesting of arrays and objects. Job parameters are flat; the bound keeps recursion small.
+const MAX_DEPTH: usize = 16;
+
+/// A JSON value without floats, unsafe integers or repeated members.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct StrictValue(Value);
+
+impl StrictValue {
+    /// The value.
+    #[must_use]
+    pub fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Takes a value made in this process.
+    ///
+    /// # Errors
+    /// What the value holds that is not allowed.
+    pub fn new(value: &Value) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(&value.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for StrictValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Seed { depth: 0 }.deserialize(deserializer).map(Self)
+    }
+}
+
+/// The canonical text of a value (RFC 8785).
+///
+/// # Errors
+/// The value does not serialise, or holds a number that is no safe integer.
+pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    let value = serde_json::to_value(value)?;
+    let StrictValue(value) = StrictValue::new(&value)?;
+    serde_json_canonicalizer::to_vec(&value)
+}
+
+#[derive(Clone, Copy)]
+struct Seed {
+    depth: usize,
+}
+
+impl Seed {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        let depth = self.depth.saturating_add(1);
+        if depth > MAX_DEPTH {
+            return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}")));
+        }
+        Ok(Self { depth })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without fractions")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        if (-MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER).contains(&value) {
+            Ok(Value::Number(Number::from(value)))
+        } else {
+            Err(E::custom(format_args!("integer {value} beyond 2^53 - 1")))
+        }
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        let signed = i64::try_from(value)
+            .map_err(|_| E::custom(format_args!("integer {value} beyond 2^53 - 1")))?;
+        self.visit_i64(signed)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Err(E::custom(format_args!("number {value} is not an integer")))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(seed)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(seed)?;
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!(
+                    "member `{name}` occurs twice"
+                )));
+            }
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strict(text: &str) -> Result<StrictValue, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    #[test]
+    fn refuses_what_has_two_readings() {
+        let deep = "[".repeat(17) + &"]".repeat(17);
+        let table = [
+            "1.0",
+            "1e2",
+            "9007199254740992",
+            "-9007199254740992",
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            &deep,
+        ];
+        for text in table {
+            assert!(strict(text).is_err(), "{text}");
+        }
+        assert!(strict("9007199254740991").is_ok());
+    }
+
+    #[test]
+    fn canonical_form_sorts_and_escapes_as_rfc_8785() {
+        let value: Value = serde_json::from_str(
+            r#"{"b":[1,-2,null],"a":"\u20ac\u000a","\ud83d\ude00":true,"\ufb33":0}"#,
+        )
+        .unwrap();
+        let text = String::from_utf8(canonical_json(&value).unwrap()).unwrap();
+        // Members sort by UTF-16 code units: the emoji's surrogates come before U+FB33.
+        assert_eq!(
+            text,
+            "{\"a\":\"€\\n\",\"b\":[1,-2,null],\"😀\":true,\"\u{fb33}\":0}"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Fixed-size byte strings in JSON: one spelling each, so that no two texts mean the same bytes.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// `N` bytes as lower-case hexadecimal, `2 N` digits: digests.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hex<const N: usize>(pub [u8; N]);
+
+/// `N` bytes as unpadded base64url (RFC 4648 section 5): keys, challenges and signatures, as JOSE writes them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Base64Url<const N: usize>(pub [u8; N]);
+
+/// Any number of bytes as padded standard base64 (RFC 4648 section 4): evidence and outputs, as NVIDIA's forms do.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Blob(pub Vec<u8>);
+
+impl<const N: usize> Hex<N> {
+    /// Reads exactly `2 N` lower-case digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let mut bytes = [0; N];
+        let strict = text.bytes().all(lower) && hex::decode_to_slice(text, &mut bytes).is_ok();
+        strict.then_some(Self(bytes))
+    }
+}
+
+impl<const N: usize> Base64Url<N> {
+    /// Reads exactly `N` bytes; padding, white space and stray bits are refused.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl<const N: usize> fmt::Display for Hex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl<const N: usize> fmt::Display for Base64Url<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl<const N: usize> fmt::Debug for Hex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const N: usize> fmt::Debug for Base64Url<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Blob {
+    /// The length alone: evidence does not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({} bytes)", self.0.len())
+    }
+}
+
+impl<const N: usize> Serialize for Hex<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<const N: usize> Serialize for Base64Url<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            let digits = N.saturating_mul(2);
+            D::Error::custom(format_args!(
+                "expected {digits} lower-case hexadecimal digits"
+            ))
+        })
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Base64Url<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            D::Error::custom(format_args!("expected {N} bytes in unpadded base64url"))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(text.as_bytes());
+        bytes
+            .map(Self)
+            .map_err(|e| D::Error::custom(format_args!("expected base64: {e}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_each() {
+        assert_eq!(Hex::<2>::parse("00ff"), Some(Hex([0, 255])));
+        for wrong in ["00FF", "0ff", "00ff0", "0x0f", "00 f", ""] {
+            assert_eq!(Hex::<2>::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Base64Url::<2>::parse("AP8"), Some(Base64Url([0, 255])));
+        for wrong in ["AP8=", "AP9", "AP8A", "AP+", " AP8", ""] {
+            assert_eq!(Base64Url::<2>::parse(wrong), None, "{wrong}");
+        }
+        let blob = |text: &str| serde_json::from_str::<Blob>(&format!("\"{text}\""));
+        assert_eq!(blob("AP8=").unwrap(), Blob(vec![0, 255]));
+        for wrong in ["AP8", "AP9=", "AP8=\\n", "A"] {
+            assert!(blob(wrong).is_err(), "{wrong}");
+        }
+    }
+}
