@@ -1,0 +1,258 @@
+//! The agent: the steps of a run, and the runs that a crash left unfinished.
+//!
+//! In scope: the order of the steps (DESIGN section 4), and what is on disk between them.
+//!
+//! ```text
+//! prepare ─▶ open devices ─▶ challenge ─▶ execute ─▶ commit ─▶ attest ─▶ seal ─▶ outbox ─▶ submit ─▶ store
+//! ```
+//!
+//! What can fail for a reason of this host comes before the challenge, which is spent by one bundle
+//! and lives for minutes.
+//!
+//! Out of scope: each step's own work, and pulling jobs from a verifier.
+
+mod leftovers;
+mod work;
+
+use std::panic;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use evidence::work::{Base64Url, JobSpec};
+
+use crate::bind::SealedBundle;
+use crate::clock::{Clock, SystemClock};
+use crate::collect::DeviceSet;
+use crate::config::{ConfigError, Settings};
+use crate::device::{Description, SourceKind};
+use crate::error::AgentError;
+use crate::execute::{CpuReference, Executor};
+use crate::job::{InputBytes, PreparedJob};
+use crate::key::AgentKey;
+use crate::outbox::{Entry, Outbox};
+use crate::progress::{Progress, Step};
+use crate::verifier::{Challenge, ChallengeRequest, Receipt, Verifier, VerifierError};
+
+pub use leftovers::Leftovers;
+pub use work::BoundWork;
+
+/// An agent with its key and its outbox.
+pub struct Agent {
+    settings: Settings,
+    key: Arc<AgentKey>,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
+    executor: Arc<dyn Executor>,
+}
+
+/// Everything a run left.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// The challenge that was answered.
+    pub challenge: Challenge,
+    /// Statement, bundle and outputs.
+    pub work: BoundWork,
+    /// The receipt.
+    pub receipt: Receipt,
+    /// Where the receipt is stored.
+    pub receipt_path: PathBuf,
+}
+
+impl Agent {
+    /// Opens the state folder, making it and the agent's key at first use.
+    ///
+    /// # Errors
+    /// [`AgentError::Key`], [`AgentError::Outbox`].
+    pub fn open(settings: Settings) -> Result<Self, AgentError> {
+        let key = Arc::new(AgentKey::open(&settings.state_dir)?);
+        let outbox = Outbox::open(&settings.state_dir)?;
+        Ok(Self {
+            settings,
+            key,
+            outbox,
+            clock: Arc::new(SystemClock::new()),
+            executor: Arc::new(CpuReference),
+        })
+    }
+
+    /// Runs kernels on another executor than the CPU reference.
+    #[must_use]
+    pub fn with_executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = executor;
+        self
+    }
+
+    /// Reads times from another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The public half of the agent's key.
+    #[must_use]
+    pub fn public_key(&self) -> Base64Url<32> {
+        self.key.public()
+    }
+
+    /// The verifier of the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError::VerifierNotSet`], [`VerifierError::Url`].
+    pub fn verifier(&self) -> Result<Verifier, AgentError> {
+        let url = self.settings.verifier.as_deref();
+        let url = url.ok_or(ConfigError::VerifierNotSet)?;
+        Ok(Verifier::new(
+            url,
+            &self.settings.http,
+            self.settings.retry,
+        )?)
+    }
+
+    /// Opens the devices of the settings.
+    ///
+    /// # Errors
+    /// [`AgentError::Device`], [`AgentError::Config`].
+    pub async fn devices(&self, progress: &dyn Progress) -> Result<Arc<DeviceSet>, AgentError> {
+        let selection = self.settings.selection()?;
+        let devices = blocking(move || DeviceSet::open(&selection)).await?;
+        let described = devices.describe();
+        warn_about(&described);
+        progress.step(&Step::DevicesOpened {
+            devices: &described,
+        });
+        Ok(Arc::new(devices))
+    }
+
+    /// Brings a job's operands into memory.
+    ///
+    /// # Errors
+    /// [`AgentError::Job`].
+    pub async fn prepare(
+        &self,
+        spec: JobSpec,
+        inputs: InputBytes,
+        progress: &dyn Progress,
+    ) -> Result<Arc<PreparedJob>, AgentError> {
+        let job = blocking(move || PreparedJob::new(spec, inputs)).await?;
+        progress.step(&Step::Prepared { job: &job });
+        Ok(Arc::new(job))
+    }
+
+    /// Asks for a challenge for a job.
+    ///
+    /// # Errors
+    /// [`AgentError::Verifier`].
+    pub async fn challenge(
+        &self,
+        job: &PreparedJob,
+        verifier: &Verifier,
+        progress: &dyn Progress,
+    ) -> Result<Challenge, AgentError> {
+        let request = ChallengeRequest {
+            job: job.digest,
+            agent_key: self.public_key(),
+            audience: self.settings.audience.as_deref(),
+        };
+        let challenge = verifier.challenge(&request, progress).await?;
+        let now_s = i64::try_from(self.clock.unix_ms() / 1000).unwrap_or(i64::MAX);
+        if challenge.expires_at.secs() <= now_s {
+            tracing::warn!(expires_at = %challenge.expires_at, "this clock is ahead of the verifier's");
+        }
+        progress.step(&Step::Challenged {
+            challenge: &challenge,
+        });
+        Ok(challenge)
+    }
+
+    /// Puts a bundle into the outbox, hands it in and stores the receipt.
+    ///
+    /// # Errors
+    /// [`AgentError::Verifier`], [`AgentError::Outbox`]. Unless the verifier refused it for good,
+    /// the bundle stays in the outbox.
+    pub async fn submit(
+        &self,
+        bundle: SealedBundle,
+        verifier: &Verifier,
+        progress: &dyn Progress,
+    ) -> Result<(Receipt, PathBuf), AgentError> {
+        let (outbox, url) = (self.outbox.clone(), verifier.url().to_owned());
+        let entry = blocking(move || outbox.put(&url, bundle)).await?;
+        hand_in(entry, verifier, progress).await
+    }
+
+    /// A whole run: from a job to a stored receipt.
+    ///
+    /// # Errors
+    /// As the steps.
+    pub async fn run(
+        &self,
+        spec: JobSpec,
+        inputs: InputBytes,
+        verifier: &Verifier,
+        progress: &dyn Progress,
+    ) -> Result<RunReport, AgentError> {
+        let job = self.prepare(spec, inputs, progress).await?;
+        let devices = self.devices(progress).await?;
+        let challenge = self.challenge(&job, verifier, progress).await?;
+        let work = self
+            .work(&job, &devices, challenge.challenge, progress)
+            .await?;
+        let (receipt, receipt_path) = self.submit(work.sealed.clone(), verifier, progress).await?;
+        Ok(RunReport {
+            challenge,
+            work,
+            receipt,
+            receipt_path,
+        })
+    }
+}
+
+async fn hand_in(
+    entry: Entry,
+    verifier: &Verifier,
+    progress: &dyn Progress,
+) -> Result<(Receipt, PathBuf), AgentError> {
+    let digest = entry.bundle.digest();
+    let receipt = match verifier.submit(&entry.bundle, progress).await {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            if is_final(&error) {
+                entry.give_up()?;
+            }
+            return Err(error.into());
+        }
+    };
+    let path = entry.finish(&receipt)?;
+    progress.step(&Step::Received {
+        bundle: digest,
+        location: receipt.location.as_deref(),
+    });
+    Ok((receipt, path))
+}
+
+fn is_final(error: &VerifierError) -> bool {
+    matches!(error, VerifierError::Refused(problem) if problem.is_final())
+}
+
+fn warn_about(devices: &[Description]) {
+    for device in devices {
+        for warning in device.warnings() {
+            tracing::warn!(device = device.index, code = warning.code(), "{warning}");
+        }
+    }
+    if devices.iter().any(|d| d.source == SourceKind::Recorded) {
+        tracing::warn!(
+            "recorded evidence cannot follow a challenge: a verifier will refute its nonce"
+        );
+    }
+}
+
+/// Runs what blocks or computes off the threads that wait.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // Nobody cancels these tasks; what is left is a defect, and goes on as the panic it was.
+        Err(error) => panic::resume_unwind(error.into_panic()),
+    }
+}

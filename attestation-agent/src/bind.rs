@@ -1,0 +1,223 @@
+//! Binding: from a run to a signed bundle that answers one challenge (DESIGN section 4).
+//!
+//! In scope: statement → canonical text → nonce of the reports → bundle → agent signature. The
+//! derivations themselves are in [`evidence::work`], which the verifier shares.
+//!
+//! Out of scope: running the job, and sending the bundle. A bundle proves that its outputs were
+//! fixed before the reports were made, not that a device computed them.
+
+use std::collections::BTreeMap;
+
+use evidence::crypto::sha256;
+use evidence::limits::MAX_DEVICES;
+use evidence::work::{
+    Base64Url, Blob, Bundle, CanonicalStatement, Hex, KernelRef, Profile, RequestedCheck, Timing,
+    UnsignedBundle, WorkStatement,
+};
+
+use crate::collect::{DeviceSet, bundle_device};
+use crate::device::DeviceError;
+use crate::execute::Execution;
+use crate::job::PreparedJob;
+use crate::key::AgentKey;
+
+/// Who answers which challenge, where and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion {
+    /// The verifier's challenge.
+    pub challenge: Base64Url<32>,
+    /// The key the bundle will be signed with.
+    pub agent_key: Base64Url<32>,
+    /// The executor's word for itself.
+    pub executor: &'static str,
+    /// Start of the run, milliseconds since 1970, on the agent's clock.
+    pub started_at_ms: u64,
+}
+
+/// A statement and the text of it that everything else is derived from.
+#[derive(Clone, Debug)]
+pub struct Commitment {
+    /// What the agent says.
+    pub statement: WorkStatement,
+    /// Its canonical form.
+    pub canonical: CanonicalStatement,
+}
+
+/// Why a run could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// A device did not attest.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A statement or bundle has no JSON form, such as a clock beyond 2^53 milliseconds.
+    #[error("statement has no canonical form: {0}")]
+    Json(#[from] serde_json::Error),
+    /// More devices than a bundle holds.
+    #[error("too many devices: expected at most {limit}, got {actual}")]
+    TooManyDevices {
+        /// The bound.
+        limit: usize,
+        /// Devices on this host.
+        actual: usize,
+    },
+}
+
+impl BindError {
+    /// The stable word for this cause.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Device(error) => error.code(),
+            Self::Json(_) => "statement_not_canonical",
+            Self::TooManyDevices { .. } => "device_too_many",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Device(error) => error.remedy(),
+            Self::Json(_) => {
+                "Set the clock of this machine; the job itself was read without fault."
+            }
+            Self::TooManyDevices { .. } => {
+                "Split the host into guests with fewer devices, each with its own agent."
+            }
+        }
+    }
+}
+
+/// States what was run and what came out.
+///
+/// # Errors
+/// [`BindError::Json`].
+pub fn commit(
+    job: &PreparedJob,
+    run: &Execution,
+    occasion: Occasion,
+) -> Result<Commitment, BindError> {
+    let statement = WorkStatement {
+        profile: Profile::V1,
+        job: job.digest,
+        challenge: occasion.challenge,
+        agent_key: occasion.agent_key,
+        kernel: KernelRef {
+            name: job.kernel.name().to_owned(),
+            spec: Hex(*job.kernel.digest().as_bytes()),
+            module: run.module,
+        },
+        outputs: run.outputs.iter().map(|o| o.commitment()).collect(),
+        executor: occasion.executor.to_owned(),
+        timing: Timing {
+            started_at_ms: occasion.started_at_ms,
+            run_us: run.run_us,
+            digest_us: run.digest_us,
+        },
+        telemetry: BTreeMap::new(),
+    };
+    Ok(Commitment {
+        canonical: statement.canonical()?,
+        statement,
+    })
+}
+
+/// Has every device sign the commitment, and puts everything into one bundle.
+///
+/// Outputs and inputs travel along only where a check the job asks for needs them.
+///
+/// # Errors
+/// [`BindError::Device`] for the first device that does not answer, [`BindError::TooManyDevices`].
+pub fn vouch(
+    job: &PreparedJob,
+    run: &Execution,
+    commitment: Commitment,
+    devices: &DeviceSet,
+) -> Result<UnsignedBundle, BindError> {
+    if devices.count() > MAX_DEVICES {
+        return Err(BindError::TooManyDevices {
+            limit: MAX_DEVICES,
+            actual: devices.count(),
+        });
+    }
+    let evidence = devices.attest(&commitment.canonical.report_nonce())?;
+    Ok(UnsignedBundle {
+        job: job.spec.clone(),
+        statement: commitment.statement,
+        devices: evidence.into_iter().map(bundle_device).collect(),
+        inputs: disclosed_inputs(job),
+        outputs: disclosed_outputs(job, run),
+    })
+}
+
+/// Signs a bundle and writes its JSON.
+///
+/// # Errors
+/// [`BindError::Json`].
+pub fn seal(bundle: UnsignedBundle, key: &AgentKey) -> Result<(Bundle, SealedBundle), BindError> {
+    let bundle = bundle.sign(|message| key.sign(message))?;
+    let sealed = SealedBundle::new(serde_json::to_vec(&bundle)?);
+    Ok((bundle, sealed))
+}
+
+/// A signed bundle as the bytes that travel. Every attempt to submit it sends exactly these.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedBundle {
+    json: Vec<u8>,
+    digest: Hex<32>,
+}
+
+impl SealedBundle {
+    pub(crate) fn new(json: Vec<u8>) -> Self {
+        let digest = Hex(sha256(&json));
+        Self { json, digest }
+    }
+
+    /// The JSON.
+    #[must_use]
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// SHA-256 of the JSON: what the bundle is called in the outbox and in `Idempotency-Key`.
+    #[must_use]
+    pub fn digest(&self) -> Hex<32> {
+        self.digest
+    }
+}
+
+impl std::fmt::Debug for SealedBundle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "SealedBundle({}, {} bytes)",
+            self.digest,
+            self.json.len()
+        )
+    }
+}
+
+/// Freivalds' check multiplies by the inputs; a seeded job has none to carry.
+fn disclosed_inputs(job: &PreparedJob) -> BTreeMap<String, Blob> {
+    if !job.spec.checks.contains(&RequestedCheck::Freivalds) {
+        return BTreeMap::new();
+    }
+    let inputs = job.inputs.iter();
+    inputs
+        .map(|(name, bytes)| (name.clone(), Blob(bytes.clone())))
+        .collect()
+}
+
+fn disclosed_outputs(job: &PreparedJob, run: &Execution) -> BTreeMap<String, Blob> {
+    let needed = job.spec.checks.iter().any(|check| match check {
+        RequestedCheck::OutputDigest | RequestedCheck::Freivalds => true,
+    });
+    if !needed {
+        return BTreeMap::new();
+    }
+    let outputs = run.outputs.iter();
+    outputs
+        .map(|o| (o.name.to_owned(), Blob(o.output.bytes().to_vec())))
+        .collect()
+}

@@ -1,0 +1,216 @@
+//! The arguments and their help.
+
+use std::path::PathBuf;
+
+use attestation_agent::Overrides;
+use attestation_agent::device::{NONCE_LENGTH, SourceKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use evidence::work::{Base64Url, Hex};
+
+/// Runs work on this host, has its devices sign what came out, and hands both to a verifier.
+///
+/// Nothing the agent says is taken on trust: the verifier checks the devices' signatures and, where
+/// the job asks for it, the result itself.
+#[derive(Debug, Parser)]
+#[command(name = "attestation-agent", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Settings file (TOML); config.example.toml lists every setting
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Folder of the agent's key, its outbox and its receipts
+    #[arg(long, value_name = "DIR", global = true)]
+    state_dir: Option<PathBuf>,
+
+    /// How to print the result on standard output
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) format: Format,
+
+    /// How to write the log on standard error; RUST_LOG chooses what is in it
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) log: LogFormat,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a job, attest with every device, and get a receipt for it
+    ///
+    /// Bundles that earlier runs could not hand in are sent first. Without --out the receipt goes
+    /// to standard output, with it to DIR/receipt.jwt, beside bundle.json and the outputs.
+    Run(RunArgs),
+    /// Collect evidence over a nonce, in the JSON array that NVIDIA's tools read
+    Attest(AttestArgs),
+    /// Show the devices of this host, or what keeps it from attesting
+    Devices(DeviceArgs),
+    /// Hand in the bundles that earlier runs could not
+    Submit,
+}
+
+/// Where evidence comes from.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DeviceArgs {
+    /// Source of the evidence [default: nvml]
+    #[arg(long, value_enum)]
+    device: Option<DeviceKind>,
+
+    /// Folder of the captures (recorded) or of the device's identity (simulated)
+    #[arg(long, value_name = "DIR")]
+    device_dir: Option<PathBuf>,
+
+    /// NVIDIA's management library, where it is not found as libnvidia-ml.so.1
+    #[arg(long, value_name = "FILE")]
+    nvml_library: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The job (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) job: PathBuf,
+
+    /// Bytes of an input that the job gives by digest; once for each
+    #[arg(long = "input", value_name = "NAME=FILE", value_parser = input)]
+    pub(crate) inputs: Vec<(String, PathBuf)>,
+
+    /// Address of the verifier
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+
+    /// Who the receipt is for
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+
+    /// Answer this challenge and make the bundle only; no verifier is asked
+    #[arg(long, value_name = "BASE64URL", value_parser = challenge,
+          conflicts_with_all = ["verifier", "audience"])]
+    pub(crate) challenge: Option<Base64Url<32>>,
+
+    /// Folder for bundle.json, output-NAME.bin and receipt.jwt
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttestArgs {
+    /// The nonce every report must carry, 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    pub(crate) nonce: Hex<NONCE_LENGTH>,
+
+    /// File for the evidence, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document, also where the command fails
+    Json,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DeviceKind {
+    /// The NVIDIA GPUs of this machine
+    Nvml,
+    /// A software device, for machines without a GPU
+    Simulated,
+    /// Evidence captured earlier
+    Recorded,
+}
+
+impl From<DeviceKind> for SourceKind {
+    fn from(kind: DeviceKind) -> Self {
+        match kind {
+            DeviceKind::Nvml => Self::Nvml,
+            DeviceKind::Simulated => Self::Simulated,
+            DeviceKind::Recorded => Self::Recorded,
+        }
+    }
+}
+
+impl Cli {
+    /// The settings that the arguments name.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let (device, verifier, audience) = match &self.command {
+            Command::Run(args) => (
+                args.device.clone(),
+                args.verifier.clone(),
+                args.audience.clone(),
+            ),
+            Command::Attest(args) => (args.device.clone(), None, None),
+            Command::Devices(device) => (device.clone(), None, None),
+            Command::Submit => (DeviceArgs::default(), None, None),
+        };
+        Overrides {
+            state_dir: self.state_dir.clone(),
+            verifier,
+            audience,
+            device: device.device.map(SourceKind::from),
+            device_dir: device.device_dir,
+            nvml_library: device.nvml_library,
+        }
+    }
+}
+
+fn input(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err("expected NAME=FILE".to_owned()),
+    }
+}
+
+fn challenge(text: &str) -> Result<Base64Url<32>, String> {
+    Base64Url::parse(text).ok_or_else(|| "expected 32 bytes in unpadded base64url".to_owned())
+}
+
+fn nonce(text: &str) -> Result<Hex<NONCE_LENGTH>, String> {
+    let lower = text.to_ascii_lowercase();
+    Hex::parse(&lower).ok_or_else(|| "expected 64 hexadecimal digits".to_owned())
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused by the verifier
+  2  wrong usage, settings or input
+  3  no device, no verifier, or a verifier that cannot verify now
+
+Settings come from defaults, --config FILE, POGW_AGENT__… in the environment, and these arguments;
+the later wins.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

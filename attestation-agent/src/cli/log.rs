@@ -1,0 +1,92 @@
+//! The log on standard error, and a run told in it.
+//!
+//! Digests, sizes and times are logged; evidence, outputs and keys never are.
+
+use std::io;
+
+use attestation_agent::{Progress, Step};
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::args::LogFormat;
+
+/// Starts the log. `RUST_LOG` chooses what is in it, else everything from `info` on.
+pub(super) fn init(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Human => log.without_time().with_target(false).compact().init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Logs each step.
+pub(super) struct Narrator;
+
+impl Progress for Narrator {
+    fn step(&self, step: &Step<'_>) {
+        match step {
+            Step::Prepared { .. }
+            | Step::DevicesOpened { .. }
+            | Step::Challenged { .. }
+            | Step::Executed { .. } => before_commitment(step),
+            _ => after_commitment(step),
+        }
+    }
+}
+
+fn before_commitment(step: &Step<'_>) {
+    match step {
+        Step::Prepared { job } => info!(job = %job.digest, kernel = %job.kernel, "job is ready"),
+        Step::DevicesOpened { devices } => {
+            for device in *devices {
+                let (index, arch) = (device.index, device.arch);
+                info!(device = index, %arch, name = device.name, "device is open");
+            }
+        }
+        Step::Challenged { challenge } => {
+            info!(id = challenge.id, expires_at = %challenge.expires_at, "got a challenge");
+        }
+        Step::Executed { executor, run } => {
+            let (run_us, digest_us) = (run.run_us, run.digest_us);
+            info!(executor, run_us, digest_us, "kernel ran");
+            for output in &run.outputs {
+                let (bytes, blake3) = (output.output.bytes().len(), output.output.digest());
+                info!(output = output.name, bytes, %blake3, "output is fixed");
+            }
+        }
+        _ => {}
+    }
+}
+
+fn after_commitment(step: &Step<'_>) {
+    match step {
+        Step::Committed { nonce, .. } => info!(%nonce, "statement is fixed"),
+        Step::Attested { devices } => info!(devices, "devices signed the nonce"),
+        Step::Sealed { digest, bytes } => info!(bundle = %digest, bytes, "bundle is signed"),
+        Step::Retrying {
+            request,
+            attempt,
+            cause,
+            wait,
+        } => {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            warn!(
+                request,
+                attempt, wait_ms, cause, "attempt failed, trying again"
+            );
+        }
+        Step::Received { bundle, location } => {
+            info!(%bundle, location, "receipt is stored");
+        }
+        Step::LeftoverRefused { bundle, cause } => {
+            warn!(%bundle, cause, "bundle of an earlier run was refused and is dropped");
+        }
+        Step::LeftoverKept { file, cause } => {
+            warn!(file, cause, "bundle of an earlier run stays in the outbox");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line: from arguments to a report and an exit code.
+//!
+//! | Exit code | Meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | refused by the verifier |
+//! | 2 | usage, settings or input: nothing changes until somebody mends it |
+//! | 3 | no device, no verifier, or a verifier that cannot verify now: try later |
+//!
+//! Standard output carries the result and nothing else, as text or as one JSON document. What
+//! happens on the way goes to standard error.
+
+mod args;
+mod attest;
+mod devices;
+mod log;
+mod report;
+mod run;
+mod submit;
+
+use std::process::ExitCode;
+
+use attestation_agent::{AgentError, Ending, Settings};
+
+pub(crate) use args::Cli;
+use args::Command;
+use report::Report;
+
+/// Does what the arguments say.
+pub(crate) async fn main(cli: Cli) -> ExitCode {
+    log::init(cli.log);
+    let outcome = match Settings::load(cli.config.as_deref(), &cli.overrides()) {
+        Ok(settings) => dispatch(cli.command, settings).await,
+        Err(error) => Err(error.into()),
+    };
+    let (printed, ending) = match outcome {
+        Ok(report) => (report.print(cli.format), report.ending),
+        Err(error) => {
+            let ending = error.ending();
+            (report::print_error(&error, cli.format), Some(ending))
+        }
+    };
+    match printed {
+        Ok(()) => exit_code(ending),
+        Err(error) => {
+            tracing::error!("cannot write to standard output: {error}");
+            exit_code(Some(Ending::Unusable))
+        }
+    }
+}
+
+async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentError> {
+    match command {
+        Command::Run(args) => run::run(args, settings).await,
+        Command::Attest(args) => attest::attest(args, settings).await,
+        Command::Devices(_) => devices::devices(settings).await,
+        Command::Submit => submit::submit(settings).await,
+    }
+}
+
+fn exit_code(ending: Option<Ending>) -> ExitCode {
+    ExitCode::from(match ending {
+        None => 0,
+        Some(Ending::Refused) => 1,
+        Some(Ending::Unusable) => 2,
+        Some(Ending::Unavailable) => 3,
+    })
+}

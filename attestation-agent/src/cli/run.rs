@@ -1,0 +1,153 @@
+//! `run`: a job, and a receipt for it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use attestation_agent::{
+    Agent, AgentError, BoundWork, DeviceSet, PreparedJob, Receipt, Settings, Verifier, read_inputs,
+    read_job, write_result,
+};
+use evidence::work::Base64Url;
+use serde_json::{Value, json};
+
+use super::args::RunArgs;
+use super::log::Narrator;
+use super::report::Report;
+
+pub(super) async fn run(args: RunArgs, settings: Settings) -> Result<Report, AgentError> {
+    let spec = read_job(&args.job)?;
+    let paths: BTreeMap<_, _> = args.inputs.into_iter().collect();
+    let inputs = read_inputs(&spec, &paths)?;
+    let agent = Agent::open(settings)?;
+    let target = match args.challenge {
+        Some(challenge) => Target::Challenge(challenge),
+        None => Target::Verifier(agent.verifier()?),
+    };
+    let job = agent.prepare(spec, inputs, &Narrator).await?;
+    if let Target::Verifier(_) = target {
+        agent.submit_leftovers(false, &Narrator).await?;
+    }
+    let devices = agent.devices(&Narrator).await?;
+    let prepared = Prepared {
+        agent,
+        job,
+        devices,
+        out: args.out,
+    };
+    match target {
+        Target::Verifier(verifier) => prepared.receipt(&verifier).await,
+        Target::Challenge(challenge) => prepared.bundle(challenge).await,
+    }
+}
+
+/// What the work is for.
+enum Target {
+    /// A receipt of this verifier.
+    Verifier(Verifier),
+    /// A bundle over a challenge that came another way.
+    Challenge(Base64Url<32>),
+}
+
+/// Everything at hand that a run needs of this host.
+struct Prepared {
+    agent: Agent,
+    job: Arc<PreparedJob>,
+    devices: Arc<DeviceSet>,
+    out: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// Runs the job for a verifier. Bundle and outputs are written before the bundle is sent, so
+    /// that they are there whatever the verifier says.
+    async fn receipt(self, verifier: &Verifier) -> Result<Report, AgentError> {
+        let challenge = self.agent.challenge(&self.job, verifier, &Narrator).await?;
+        let work = self.work(challenge.challenge).await?;
+        let mut files = self.write(&work)?;
+        let submitted = self.agent.submit(work.sealed.clone(), verifier, &Narrator);
+        let (receipt, stored) = submitted.await?;
+        if let Some(out) = &self.out {
+            let path = out.join("receipt.jwt");
+            write_result(&path, receipt.jwt.as_bytes())?;
+            files.push(path);
+        }
+        let text = match files.as_slice() {
+            [] => format!("{}\n", receipt.jwt),
+            files => lines(files),
+        };
+        let mut json = describe(&work, &files);
+        add_receipt(&mut json, &receipt, &stored);
+        Ok(Report::done(text, json))
+    }
+
+    /// Runs the job for a challenge that came another way.
+    async fn bundle(self, challenge: Base64Url<32>) -> Result<Report, AgentError> {
+        let work = self.work(challenge).await?;
+        let files = self.write(&work)?;
+        let mut json = describe(&work, &files);
+        if !files.is_empty() {
+            return Ok(Report::done(lines(&files), json));
+        }
+        if let Some(object) = json.as_object_mut() {
+            object.insert("bundle".to_owned(), json!(work.bundle));
+        }
+        let text = String::from_utf8_lossy(work.sealed.json());
+        Ok(Report::done(format!("{text}\n"), json))
+    }
+
+    async fn work(&self, challenge: Base64Url<32>) -> Result<BoundWork, AgentError> {
+        self.agent
+            .work(&self.job, &self.devices, challenge, &Narrator)
+            .await
+    }
+
+    /// Writes bundle and outputs to the folder asked for, if one was; returns their paths.
+    fn write(&self, work: &BoundWork) -> Result<Vec<PathBuf>, AgentError> {
+        let Some(out) = &self.out else {
+            return Ok(Vec::new());
+        };
+        let bundle = out.join("bundle.json");
+        write_result(&bundle, work.sealed.json())?;
+        let mut files = vec![bundle];
+        for output in &work.outputs {
+            let path = out.join(format!("output-{}.bin", output.name));
+            write_result(&path, output.output.bytes())?;
+            files.push(path);
+        }
+        Ok(files)
+    }
+}
+
+fn describe(work: &BoundWork, files: &[PathBuf]) -> Value {
+    let files: Vec<_> = files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    json!({
+        "outcome": "bundle",
+        "statement": work.statement,
+        "bundle_sha256": work.sealed.digest(),
+        "files": files,
+    })
+}
+
+fn add_receipt(json: &mut Value, receipt: &Receipt, stored: &Path) {
+    let Some(object) = json.as_object_mut() else {
+        return;
+    };
+    for (name, value) in [
+        ("outcome", json!("receipt")),
+        ("receipt", json!(receipt.jwt)),
+        ("location", json!(receipt.location)),
+        ("stored", json!(stored.display().to_string())),
+    ] {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+fn lines(files: &[PathBuf]) -> String {
+    files
+        .iter()
+        .map(|path| format!("{}\n", path.display()))
+        .collect()
+}

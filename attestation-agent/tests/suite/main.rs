@@ -1,0 +1,9 @@
+//! The agent from outside: its library as the demonstration calls it, its command as people do.
+
+mod binary;
+mod bundle;
+mod derivations;
+mod kit;
+mod recovery;
+mod server;
+mod submission;
