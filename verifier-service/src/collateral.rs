@@ -1,0 +1,147 @@
+//! Reference manifests from a directory, and the cache of what has been verified before.
+//!
+//! In scope: `<directory>/<id>.xml` (nvidia-evidence 6.1), ids that cannot leave the directory, examination results
+//! kept by file identity, device chains kept by digest. Both caches are bounded.
+//! Out of scope: fetching over HTTP, revocation answers.
+//!
+//! What is cached is examined, not judged: validity in time is looked at in every appraisal.
+
+use std::collections::HashMap;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
+use evidence::device::is_safe_rim_id;
+use evidence::limits::MAX_RIM_BYTES;
+use evidence::rim::Rim;
+use evidence::{Examined, crypto};
+use lru::LruCache;
+
+/// Device chains kept: about 12 KiB each, so that the cache stays near 50 MiB.
+const CHAINS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+
+/// Manifests kept: about 30 KiB each. A site runs a handful of driver and VBIOS versions.
+const RIMS_KEPT: usize = 1024;
+
+/// Collateral of one verifier.
+#[derive(Debug)]
+pub struct Collateral {
+    anchors: TrustAnchors,
+    directory: Option<PathBuf>,
+    rims: Mutex<HashMap<String, CachedRim>>,
+    chains: Mutex<LruCache<[u8; 32], Arc<Examined<CertificateChain>>>>,
+}
+
+#[derive(Clone, Debug)]
+struct CachedRim {
+    file: FileIdentity,
+    rim: Arc<Examined<Rim>>,
+}
+
+/// Tells whether a file is still the one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FileIdentity {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Collateral {
+    /// Collateral under these anchors; `directory` holds the manifests.
+    #[must_use]
+    pub fn new(anchors: TrustAnchors, directory: Option<PathBuf>) -> Self {
+        Self {
+            anchors,
+            directory,
+            rims: Mutex::new(HashMap::new()),
+            chains: Mutex::new(LruCache::new(CHAINS_KEPT)),
+        }
+    }
+
+    /// The roots everything is examined under.
+    #[must_use]
+    pub fn anchors(&self) -> &TrustAnchors {
+        &self.anchors
+    }
+
+    /// Examines a device chain, or remembers it. Only authentic ones are kept, so that junk displaces nothing.
+    #[must_use]
+    pub fn chain(&self, pem: &[u8]) -> Arc<Examined<CertificateChain>> {
+        let key = crypto::sha256(pem);
+        if let Some(known) = lock(&self.chains).get(&key) {
+            return Arc::clone(known);
+        }
+        let examined = Arc::new(CertificateChain::examine(
+            pem,
+            ChainProfile::Device,
+            &self.anchors,
+        ));
+        if matches!(*examined, Examined::Authentic(_)) {
+            lock(&self.chains).put(key, Arc::clone(&examined));
+        }
+        examined
+    }
+
+    /// The manifest filed under `id`; `None` if there is none. A manifest that cannot be read or is not authentic is
+    /// returned with its reasons.
+    ///
+    /// # Errors
+    /// The directory cannot be read: an outage, not a finding about the evidence.
+    pub fn rim(&self, id: &str) -> io::Result<Option<Arc<Examined<Rim>>>> {
+        let Some(directory) = self.directory.as_deref().filter(|_| is_safe_rim_id(id)) else {
+            return Ok(None);
+        };
+        let path = directory.join(format!("{id}.xml"));
+        let Some(file) = identity(&path)? else {
+            return Ok(None);
+        };
+        if let Some(cached) = lock(&self.rims)
+            .get(id)
+            .filter(|cached| cached.file == file)
+        {
+            return Ok(Some(Arc::clone(&cached.rim)));
+        }
+        let xml = read_bounded(&path)?;
+        let rim = Arc::new(Rim::examine(&xml, &self.anchors));
+        let mut rims = lock(&self.rims);
+        if rims.len() >= RIMS_KEPT {
+            rims.clear();
+        }
+        let cached = CachedRim {
+            file,
+            rim: Arc::clone(&rim),
+        };
+        rims.insert(id.to_owned(), cached);
+        Ok(Some(rim))
+    }
+}
+
+/// A panic elsewhere leaves a cache of finished values, so a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn identity(path: &Path) -> io::Result<Option<FileIdentity>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(FileIdentity {
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a manifest, at most one byte more than the limit, so that the reader can say that it is too large.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+
+    let limit = u64::try_from(MAX_RIM_BYTES).unwrap_or(u64::MAX);
+    let mut xml = Vec::new();
+    std::fs::File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut xml)?;
+    Ok(xml)
+}

@@ -1,0 +1,316 @@
+//! The configuration: defaults, then a TOML file, then the environment, into one typed struct.
+//!
+//! `POGW_VERIFIER__ISSUER` overrides `issuer`, `POGW_VERIFIER__APPRAISAL__RIM_DIR` overrides `appraisal.rim_dir`. A
+//! key nobody knows is refused wherever it stands: a misspelt limit must not leave the default in force unseen.
+//! `config.example.toml` explains every key.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::Value;
+use receipt::limits::{MAX_AUDIENCES, MAX_TEXT_BYTES};
+use receipt::{Algorithm, Text};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What the names of environment variables start with.
+pub const ENV_PREFIX: &str = "POGW_VERIFIER__";
+
+const MIB: usize = 1024 * 1024;
+
+/// The settings of one verifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port to listen on. There is no TLS here: a reverse proxy speaks it.
+    pub listen: SocketAddr,
+    /// Directory of database and keys, mode 0700, made if it is missing.
+    pub state_dir: PathBuf,
+    /// `iss` of the receipts: the URL under which relying parties know this verifier.
+    pub issuer: String,
+    /// `aud` of the receipts: who may rely on them.
+    pub audience: Vec<String>,
+    /// Algorithm of the signing key.
+    pub signing_algorithm: Algorithm,
+    /// Seconds from issue to `exp` of a receipt; without it receipts do not expire.
+    pub receipt_lifetime_s: Option<u32>,
+    /// Seconds a challenge can be answered for.
+    pub challenge_lifetime_s: u32,
+    /// Seconds an expired challenge is remembered for, so that late answers are told why they are.
+    pub challenge_retention_s: u32,
+    /// Most challenges waiting for an answer.
+    pub max_open_challenges: NonZeroU32,
+    /// Largest body of a request.
+    pub body_limit_bytes: usize,
+    /// Most bytes of bodies held at one time; a request beyond it is asked to come again.
+    pub body_budget_bytes: usize,
+    /// Seconds a request may take to send its body.
+    pub body_timeout_s: u32,
+    /// Seconds a request may take in all.
+    pub request_timeout_s: u32,
+    /// Seconds requests in progress get to finish when the service is stopped.
+    pub shutdown_timeout_s: u32,
+    /// Most appraisals at one time; without it, one for each processor.
+    pub max_concurrent_appraisals: Option<NonZeroUsize>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// What evidence is judged by.
+    pub appraisal: AppraisalSettings,
+}
+
+/// What evidence is judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppraisalSettings {
+    /// Directory of reference manifests, `<id>.xml`; without it no measurement can be compared.
+    pub rim_dir: Option<PathBuf>,
+    /// The Rego policy; without it the built-in one, which wants everything affirmed.
+    pub policy_file: Option<PathBuf>,
+    /// Files with roots of software devices to trust. Receipts for such devices say `simulated`.
+    pub simulated_anchors: Vec<PathBuf>,
+}
+
+/// How much is logged of this program; of its dependencies, warnings only: some log what they are handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what may fail soon.
+    Warn,
+    /// And a line for each request and each receipt.
+    Info,
+    /// And steps in between.
+    Debug,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file does not exist or cannot be read.
+    #[error("cannot read configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Not TOML, a key nobody knows, or a value of the wrong type.
+    #[error("configuration is malformed: {0}")]
+    Malformed(Box<figment::Error>),
+    /// Values that cannot be used, all of them.
+    #[error("configuration has {} fault(s): {}", .0.len(), .0.join("; "))]
+    Faults(Vec<String>),
+}
+
+impl Default for Config {
+    /// Every default; `issuer` and `audience` have none and must be set.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8477)),
+            state_dir: PathBuf::from("/var/lib/pogw-verifier"),
+            issuer: String::new(),
+            audience: Vec::new(),
+            signing_algorithm: Algorithm::Es384,
+            receipt_lifetime_s: None,
+            challenge_lifetime_s: 300,
+            challenge_retention_s: 3600,
+            max_open_challenges: const { NonZeroU32::new(10_000).unwrap() },
+            body_limit_bytes: 64 * MIB,
+            body_budget_bytes: 512 * MIB,
+            body_timeout_s: 30,
+            request_timeout_s: 60,
+            shutdown_timeout_s: 30,
+            max_concurrent_appraisals: None,
+            log_level: LogLevel::Info,
+            appraisal: AppraisalSettings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads defaults, `file` if there is one, and the environment, and validates the result.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let text = file.map(read).transpose()?.unwrap_or_default();
+        let variables = std::env::vars_os();
+        let variables =
+            variables.filter_map(|(k, v)| k.into_string().ok().zip(v.into_string().ok()));
+        Self::from_sources(&text, variables)
+    }
+
+    /// Reads defaults, TOML text and environment variables, and validates the result.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn from_sources(
+        toml: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let defaults = Figment::from(Serialized::defaults(Self::default()));
+        let figment = variables.into_iter().filter_map(overridden).fold(
+            defaults.merge(Toml::string(toml)),
+            |figment, (key, value)| figment.merge(Serialized::default(&key, value)),
+        );
+        let config: Self = figment
+            .extract()
+            .map_err(|e| ConfigError::Malformed(Box::new(e)))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Looks for values that cannot be used, and names every one.
+    ///
+    /// # Errors
+    /// [`ConfigError::Faults`].
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (
+                !is_http_url(&self.issuer),
+                "issuer must be an http or https URL without query",
+            ),
+            (
+                !self.has_usable_audience(),
+                "audience must be 1 to 16 different names of 1 to 512 bytes",
+            ),
+            (
+                self.challenge_lifetime_s == 0,
+                "challenge_lifetime_s must be at least 1",
+            ),
+            (
+                self.challenge_lifetime_s > 86_400,
+                "challenge_lifetime_s must be at most 86400",
+            ),
+            (
+                self.receipt_lifetime_s == Some(0),
+                "receipt_lifetime_s must be at least 1",
+            ),
+            (
+                self.body_limit_bytes == 0,
+                "body_limit_bytes must be at least 1",
+            ),
+            // SQLite's own bound on one value is 1 000 000 000 bytes.
+            (
+                self.body_limit_bytes > 900 * MIB,
+                "body_limit_bytes must be at most 943718400",
+            ),
+            (
+                self.body_budget_bytes < self.body_limit_bytes,
+                "body_budget_bytes must be at least body_limit_bytes",
+            ),
+            (
+                self.body_timeout_s == 0,
+                "body_timeout_s must be at least 1",
+            ),
+            (
+                self.request_timeout_s <= self.body_timeout_s,
+                "request_timeout_s must be more than body_timeout_s",
+            ),
+            (
+                self.request_timeout_s > 3600,
+                "request_timeout_s must be at most 3600",
+            ),
+            // A challenge must not be forgotten while an answer that came in time is being appraised.
+            (
+                self.challenge_retention_s < self.request_timeout_s,
+                "challenge_retention_s must be at least request_timeout_s",
+            ),
+        ];
+        let faults: Vec<_> = rules
+            .into_iter()
+            .filter_map(|(broken, rule)| broken.then(|| rule.to_owned()))
+            .collect();
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(ConfigError::Faults(faults)),
+        }
+    }
+
+    /// Appraisals that may run at one time.
+    #[must_use]
+    pub fn appraisal_threads(&self) -> NonZeroUsize {
+        let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.max_concurrent_appraisals.unwrap_or_else(processors)
+    }
+
+    pub(crate) fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_s.into())
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_s.into())
+    }
+
+    /// How long requests in progress get to finish when the service is stopped.
+    #[must_use]
+    pub fn shutdown_timeout(&self) -> Duration {
+        Duration::from_secs(self.shutdown_timeout_s.into())
+    }
+
+    fn has_usable_audience(&self) -> bool {
+        const {
+            assert!(
+                MAX_AUDIENCES == 16 && MAX_TEXT_BYTES == 512,
+                "the message names both"
+            )
+        };
+        let names: Option<Vec<_>> = self
+            .audience
+            .iter()
+            .map(|name| Text::new(name).ok())
+            .collect();
+        names.is_some_and(|names| receipt::Audience::new(names).is_ok())
+    }
+}
+
+impl LogLevel {
+    /// The word in configurations.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+/// The key a variable overrides, if it is one of ours, and its value, read as TOML where it looks like that.
+fn overridden((name, value): (String, String)) -> Option<(String, Value)> {
+    let key = name
+        .strip_prefix(ENV_PREFIX)?
+        .to_ascii_lowercase()
+        .replace("__", ".");
+    let value = value
+        .parse()
+        .unwrap_or_else(|never: Infallible| match never {});
+    Some((key, value))
+}
+
+fn is_http_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<axum::http::Uri>() else {
+        return false;
+    };
+    let scheme = uri.scheme_str();
+    let plain = uri.query().is_none() && !text.contains('#') && Text::new(text).is_ok();
+    matches!(scheme, Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty()) && plain
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+const LEAST: &str =
+    "issuer = \"https://verifier.example\"\naudience = [\"https://market.example\"]\n";
+
+fn load(text: &str) -> Result<Config, String> {
+    load_with(text, &[])
+}
+
+fn load_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    Config::from_sources(text, variables).map_err(|e| e.to_string())
+}
+
+fn least() -> Config {
+    Config {
+        issuer: "https://verifier.example".into(),
+        audience: vec!["https://market.example".into()],
+        ..Config::default()
+    }
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    assert_eq!(load(EXAMPLE), Ok(least()));
+}
+
+/// Every commented-out `key = value` of the example, put into force, is understood.
+#[test]
+fn the_example_names_every_key_rightly() {
+    let mut keys = Vec::new();
+    let mut uncomment = |line: &str| {
+        let value = line.strip_prefix("# ").filter(|rest| {
+            let key = rest.split_once(" = ").map_or("", |(key, _)| key);
+            !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        });
+        keys.extend(value.and_then(|v| v.split(' ').next()).map(str::to_owned));
+        value.unwrap_or(line).to_owned() + "\n"
+    };
+    let text: String = EXAMPLE.lines().map(&mut uncomment).collect();
+    load(&text).unwrap();
+    let value = serde_json::to_value(Config::default()).unwrap();
+    let sections = [value.clone(), value["appraisal"].clone()];
+    let all = sections
+        .iter()
+        .flat_map(|section| section.as_object().unwrap().keys());
+    let shown =
+        |key: &&String| keys.contains(key) || LEAST.contains(key.as_str()) || *key == "appraisal";
+    assert_eq!(
+        all.filter(|key| !shown(key)).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_wherever_they_stand() {
+    let top = load(&format!("{LEAST}body_limit = 5\n")).unwrap_err();
+    assert!(top.contains("body_limit"), "{top}");
+    let nested = load(&format!("{LEAST}[appraisal]\nrims = \"x\"\n")).unwrap_err();
+    assert!(nested.contains("rims"), "{nested}");
+    for (name, key) in [
+        ("POGW_VERIFIER__ISUER", "isuer"),
+        ("POGW_VERIFIER__APPRAISAL__RIMS", "rims"),
+    ] {
+        let environment = load_with(LEAST, &[(name, "x")]).unwrap_err();
+        assert!(environment.contains(key), "{environment}");
+    }
+}
+
+#[test]
+fn the_environment_has_the_last_word() {
+    let variables = [
+        ("POGW_VERIFIER__ISSUER", "https://other.example"),
+        ("POGW_VERIFIER__BODY_LIMIT_BYTES", "1000"),
+        ("POGW_VERIFIER__APPRAISAL__RIM_DIR", "/srv/rims"),
+        ("POGW_VERIFIER__AUDIENCE", "[\"a\", \"b\"]"),
+        ("POGW_VERIFIER_CONFIG", "one underscore: not a key"),
+        ("PATH", "/bin"),
+    ];
+    let config = load_with(&format!("{LEAST}body_limit_bytes = 5\n"), &variables).unwrap();
+    assert_eq!(config.issuer, "https://other.example");
+    assert_eq!(config.body_limit_bytes, 1000);
+    assert_eq!(
+        config.appraisal.rim_dir.as_deref(),
+        Some(Path::new("/srv/rims"))
+    );
+    assert_eq!(config.audience, ["a", "b"]);
+}
+
+#[test]
+fn wrong_types_are_refused() {
+    for line in [
+        "listen = \"here\"",
+        "signing_algorithm = \"HS256\"",
+        "body_limit_bytes = -1",
+        "log_level = \"trace\"",
+    ] {
+        load(&format!("{LEAST}{line}\n")).unwrap_err();
+    }
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    let config = Config {
+        challenge_lifetime_s: 0,
+        body_budget_bytes: 1,
+        request_timeout_s: 30,
+        ..Config::default()
+    };
+    let Err(ConfigError::Faults(faults)) = config.validate() else {
+        panic!("faults expected");
+    };
+    let keys: Vec<_> = faults
+        .iter()
+        .filter_map(|fault| fault.split(' ').next())
+        .collect();
+    let expected = [
+        "issuer",
+        "audience",
+        "challenge_lifetime_s",
+        "body_budget_bytes",
+        "request_timeout_s",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn issuers_are_urls_and_audiences_differ() {
+    let good = |issuer: &str| is_http_url(issuer);
+    assert!(good("https://v.example") && good("http://127.0.0.1:8477/pogw"));
+    for bad in [
+        "",
+        "v.example",
+        "/path",
+        "ftp://v.example",
+        "https://v.example?x",
+        "https://v.example#x",
+        "https://",
+    ] {
+        assert!(!good(bad), "{bad}");
+    }
+    for bad in [vec![], vec![""], vec!["a", "a"], vec!["a\n"]] {
+        let audience = bad.into_iter().map(str::to_owned).collect();
+        assert!(
+            Config {
+                audience,
+                ..least()
+            }
+            .validate()
+            .is_err()
+        );
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let refused = Config::load(Some(Path::new("/nowhere/verifier.toml"))).unwrap_err();
+    assert!(
+        refused.to_string().contains("/nowhere/verifier.toml"),
+        "{refused}"
+    );
+}

@@ -1,0 +1,66 @@
+//! Media types of this interface, and the one a body must have.
+
+use axum::http::{HeaderMap, header};
+
+use crate::problem::{Problem, ProblemCode};
+
+/// A receipt as the token itself (RFC 9782).
+pub(super) const EAT_JWT: &str = "application/eat+jwt";
+/// JSON (RFC 8259).
+pub(super) const JSON: &str = "application/json";
+/// A key set (RFC 7517 section 8.5.2).
+pub(super) const JWK_SET: &str = "application/jwk-set+json";
+/// A bundle.
+pub(super) const BUNDLE: &str = "application/vnd.pogw.bundle+json";
+
+/// Sees that the body is of this type; parameters, such as a charset, do not matter.
+///
+/// # Errors
+/// 415.
+pub(super) fn require(headers: &HeaderMap, expected: &'static str) -> Result<(), Problem> {
+    let mut stated = headers.get_all(header::CONTENT_TYPE).iter();
+    let only = stated.next().filter(|_| stated.next().is_none());
+    let is_expected = only
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            let essence = value.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case(expected)
+        });
+    if is_expected {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemCode::MediaTypeUnsupported).detail(format!("expected {expected}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn parameters_and_case_do_not_matter() {
+        let table = [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/json ;x=y", true),
+            ("application/jsonx", false),
+            ("text/json", false),
+            ("", false),
+        ];
+        for (stated, good) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(stated));
+            assert_eq!(require(&headers, JSON).is_ok(), good, "{stated}");
+        }
+        assert!(require(&HeaderMap::new(), JSON).is_err());
+    }
+
+    #[test]
+    fn two_types_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.append(header::CONTENT_TYPE, HeaderValue::from_static(BUNDLE));
+        assert!(require(&headers, JSON).is_err());
+    }
+}

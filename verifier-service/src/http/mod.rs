@@ -1,0 +1,105 @@
+//! The HTTP interface (DESIGN section 7): which path goes where, and what every request goes through.
+//!
+//! From the outside in: a request id and a line in the log, panics made into answers, a time limit, the route. The
+//! routes read, ask, and answer; what they ask is elsewhere.
+
+mod accept;
+mod challenges;
+mod health;
+mod json;
+mod layers;
+mod media_type;
+mod receipts;
+mod verify;
+mod well_known;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::body::BodyReader;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::judge::Judge;
+use crate::keys::Keys;
+use crate::problem::{Problem, ProblemCode};
+use crate::store::Store;
+use crate::submission::Desk;
+use crate::workers::Workers;
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct App {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    judge: Arc<dyn Judge>,
+    workers: Workers,
+    bodies: BodyReader,
+    desk: Desk,
+    key_set: well_known::KeySet,
+    readiness: health::Readiness,
+}
+
+impl App {
+    /// The parts of a service, put together.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn Store>,
+        judge: Arc<dyn Judge>,
+        keys: &Keys,
+    ) -> Self {
+        let workers = Workers::new(config.appraisal_threads());
+        Self {
+            bodies: BodyReader::new(config.body_budget_bytes, config.body_timeout()),
+            desk: Desk {
+                store: Arc::clone(&store),
+                judge: Arc::clone(&judge),
+                workers: workers.clone(),
+                clock: Arc::clone(&clock),
+                audience: config.audience.as_slice().into(),
+            },
+            key_set: well_known::KeySet::new(keys.published()),
+            readiness: health::Readiness::default(),
+            config,
+            clock,
+            store,
+            judge,
+            workers,
+        }
+    }
+
+    /// A limit of this interface, or the configured one if that is lower.
+    fn body_limit(&self, limit: usize) -> usize {
+        self.config.body_limit_bytes.min(limit)
+    }
+}
+
+/// Every route.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/challenges", post(challenges::create))
+        .route("/v1/challenges/{id}", get(challenges::read))
+        .route("/v1/receipts", post(receipts::submit))
+        .route("/v1/receipts/{id}", get(receipts::read))
+        .route("/v1/verify", post(verify::verify))
+        .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(|| async { Problem::new(ProblemCode::NotFound) })
+        .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .layer(from_fn_with_state(
+            app.config.request_timeout(),
+            layers::limit_time,
+        ))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn(layers::observe))
+        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests;

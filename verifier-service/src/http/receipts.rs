@@ -1,0 +1,99 @@
+//! `/v1/receipts`: bundles in, receipts out.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use evidence::UnixTime;
+use serde::Serialize;
+
+use super::{App, accept, media_type};
+use crate::id::Id;
+use crate::problem::{Problem, ProblemCode};
+use crate::store::StoredReceipt;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+/// The forms of a receipt, the default first.
+const FORMS: [&str; 2] = [media_type::EAT_JWT, media_type::JSON];
+
+#[derive(Debug, Serialize)]
+struct ReceiptJson<'a> {
+    id: String,
+    receipt: &'a str,
+    issued_at: UnixTime,
+}
+
+/// Takes a bundle and answers with its receipt: 201 if this request made it, 200 if an earlier one did.
+pub(super) async fn submit(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    // What can be said without the body is said first, and before anything is spent.
+    media_type::require(request.headers(), media_type::BUNDLE)?;
+    let form = accept::choose(request.headers(), &FORMS)?;
+    let idempotency_key = idempotency_key(request.headers())?;
+    let body = app
+        .bodies
+        .read(request, app.config.body_limit_bytes)
+        .await?;
+    let outcome = app.desk.submit(body, idempotency_key).await?;
+    let status = match outcome.fresh {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    let location = [(
+        header::LOCATION,
+        format!("/v1/receipts/{}", outcome.receipt.id),
+    )];
+    Ok((status, location, in_form(form, &outcome.receipt)).into_response())
+}
+
+/// A receipt by its name.
+pub(super) async fn read(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let not_found = || Problem::new(ProblemCode::ReceiptNotFound);
+    let id: Id = id
+        .ok()
+        .and_then(|Path(id)| id.parse().ok())
+        .ok_or_else(not_found)?;
+    let form = accept::choose(&headers, &FORMS)?;
+    let receipt = app.store.receipt(id).await?.ok_or_else(not_found)?;
+    Ok(in_form(form, &receipt))
+}
+
+fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
+    let mut response = if form == media_type::JSON {
+        let json = ReceiptJson {
+            id: receipt.id.to_string(),
+            receipt: &receipt.token,
+            issued_at: receipt.issued_at,
+        };
+        Json(json).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, form)], receipt.token.clone()).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
+    response
+}
+
+/// The client's own name for this request, if it gives one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut stated = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = stated.next() else {
+        return Ok(None);
+    };
+    let key = key.to_str().unwrap_or_default();
+    let is_short = (1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len());
+    if is_short && key.bytes().all(|b| b.is_ascii_graphic()) && stated.next().is_none() {
+        return Ok(Some(key.to_owned()));
+    }
+    Err(Problem::new(ProblemCode::IdempotencyKeyMalformed))
+}

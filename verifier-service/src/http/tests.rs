@@ -1,0 +1,178 @@
+//! The interface over a real store, with verdicts made to order. `tests` (the workspace member) has it over real
+//! evidence.
+
+mod logs;
+mod requests;
+mod submissions;
+mod wire;
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use evidence::UnixTime;
+use evidence::work::{Base64Url, Hex};
+use receipt::Algorithm;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::fixture::{AGENT_KEY, JOB, MadeToOrder, bundle_json};
+use crate::store::SqliteStore;
+
+const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// A service in a folder of its own.
+struct Rig {
+    router: Router,
+    clock: Arc<ManualClock>,
+    judge: MadeToOrder,
+    folder: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(folder).await
+    }
+
+    async fn in_folder(folder: TempDir) -> Self {
+        let clock = Arc::new(ManualClock::new(NOW));
+        let judge = MadeToOrder::default();
+        let config = config(folder.path());
+        let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
+        let database = folder.path().join("verifier.sqlite");
+        let store = SqliteStore::open_with(&database, Duration::from_millis(100))
+            .await
+            .unwrap();
+        let app = App::new(
+            Arc::new(config),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(store),
+            Arc::new(judge.clone()),
+            &keys,
+        );
+        Self {
+            router: router(app),
+            clock,
+            judge,
+            folder,
+        }
+    }
+
+    /// The same state in a new service; the old one is dropped without being closed.
+    async fn restart(self) -> Self {
+        let (now, folder) = (self.clock.now(), self.folder);
+        drop(self.router);
+        let rig = Self::in_folder(folder).await;
+        rig.clock.set(now);
+        rig
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answered {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answered {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.into()).unwrap(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answered {
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    async fn post(&self, path: &str, media_type: &str, body: impl Into<Body>) -> Answered {
+        let request = Request::post(path).header("content-type", media_type);
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    async fn submit(&self, bundle: &Value) -> Answered {
+        self.post("/v1/receipts", media_type::BUNDLE, bundle.to_string())
+            .await
+    }
+
+    /// A new challenge for the fixture's job and agent.
+    async fn challenge(&self) -> [u8; 32] {
+        let issued = self
+            .post(
+                "/v1/challenges",
+                media_type::JSON,
+                new_challenge().to_string(),
+            )
+            .await;
+        issued.is(201, "");
+        challenge_in(&issued)
+    }
+}
+
+impl Answered {
+    /// Sees that the answer has this status and, where it is a problem, this code and the form of one.
+    #[track_caller]
+    fn is(&self, status: u16, code: &str) {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert!(self.headers.contains_key("x-request-id"));
+        if status < 400 {
+            return;
+        }
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{}",
+            self.body
+        );
+        let value = self.json();
+        assert_eq!(value["code"], code, "{value}");
+        assert_eq!(value["status"], status, "{value}");
+        assert_eq!(value["type"], format!("urn:pogw:problem:{code}"), "{value}");
+        assert!(!value["title"].as_str().unwrap().is_empty(), "{value}");
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+}
+
+fn config(state_dir: &Path) -> Config {
+    Config {
+        state_dir: state_dir.to_owned(),
+        issuer: "https://verifier.example".into(),
+        audience: vec!["https://market.example".into(), "tenant".into()],
+        body_limit_bytes: BODY_LIMIT,
+        body_budget_bytes: 4 * BODY_LIMIT,
+        body_timeout_s: 1,
+        request_timeout_s: 5,
+        max_open_challenges: NonZeroU32::new(3).unwrap(),
+        ..Config::default()
+    }
+}
+
+fn new_challenge() -> Value {
+    json!({ "job": Hex(JOB), "agent_key": Base64Url(AGENT_KEY) })
+}
+
+fn challenge_in(answered: &Answered) -> [u8; 32] {
+    let value = answered.json();
+    Base64Url::parse(value["challenge"].as_str().unwrap())
+        .unwrap()
+        .0
+}

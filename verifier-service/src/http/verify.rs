@@ -1,0 +1,80 @@
+//! `/v1/verify`: devices judged alone, nothing kept.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use evidence::device::Architecture;
+use evidence::limits::{MAX_CHAIN_BYTES, MAX_DEVICES, MAX_REPORT_BYTES};
+use evidence::work::{Blob, Hex};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{App, json};
+use crate::appraiser::DeviceSubmission;
+use crate::problem::{Problem, ProblemCode};
+
+/// As many devices as an appraisal takes, each as large as it may be: base64 adds a third, names and quotes the rest.
+const MAX_BODY_BYTES: usize = MAX_DEVICES * (MAX_REPORT_BYTES + MAX_CHAIN_BYTES) * 3 / 2;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Evidence {
+    nonce: AnyCaseHex,
+    devices: Vec<Device>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Device {
+    #[serde(default)]
+    arch: Option<Architecture>,
+    report: Blob,
+    chain: Blob,
+}
+
+/// 32 bytes in hexadecimal of either case: the tools nonces come from write both.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct AnyCaseHex([u8; 32]);
+
+/// Answers with the findings, whatever they are.
+pub(super) async fn verify(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Json<Value>, Problem> {
+    let Evidence { nonce, devices } = json::read(&app, request, MAX_BODY_BYTES).await?;
+    if devices.len() > MAX_DEVICES {
+        let detail = format!(
+            "expected at most {MAX_DEVICES} devices, got {}",
+            devices.len()
+        );
+        return Err(Problem::new(ProblemCode::RequestMalformed).detail(detail));
+    }
+    let devices: Vec<_> = devices.into_iter().map(DeviceSubmission::from).collect();
+    let as_of = app.clock.now();
+    let judge = app.judge;
+    app.workers
+        .run(move || judge.examine(&nonce.0, &devices, as_of))
+        .await
+        .map(Json)
+}
+
+impl From<Device> for DeviceSubmission {
+    fn from(device: Device) -> Self {
+        Self {
+            arch: device.arch,
+            report: device.report.0,
+            chain: device.chain.0,
+        }
+    }
+}
+
+impl TryFrom<String> for AnyCaseHex {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = Hex::parse(&text.to_ascii_lowercase());
+        digits
+            .map(|Hex(bytes)| Self(bytes))
+            .ok_or("expected 64 hexadecimal digits")
+    }
+}

@@ -1,0 +1,54 @@
+//! `/.well-known/jwks.json`: the keys that verify our receipts.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use evidence::crypto;
+use evidence::work::Hex;
+use receipt::Jwks;
+
+use super::{App, media_type};
+
+/// Five minutes: short against the overlap in which a new key is published before its first use.
+const CACHE_CONTROL: &str = "public, max-age=300";
+
+/// The key set as it is sent. It changes with a restart only.
+#[derive(Clone, Debug)]
+pub(super) struct KeySet {
+    json: Arc<str>,
+    etag: Arc<str>,
+}
+
+impl KeySet {
+    /// Writes the set once.
+    pub(super) fn new(keys: &Jwks) -> Self {
+        let json = keys.to_json();
+        let digest = Hex(crypto::sha256(json.as_bytes()));
+        Self {
+            etag: format!("\"{digest}\"").into(),
+            json: json.into(),
+        }
+    }
+}
+
+/// The key set, or 304 if the client has it.
+pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    let KeySet { json, etag } = app.key_set;
+    let known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|value| value.split(','));
+    let caching = [
+        (header::CACHE_CONTROL, CACHE_CONTROL.to_owned()),
+        (header::ETAG, etag.to_string()),
+    ];
+    // A cache that compressed the set on the way marks our tag as weak.
+    if known.any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == &*etag) {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    let content_type = [(header::CONTENT_TYPE, media_type::JWK_SET)];
+    (content_type, caching, json.to_string()).into_response()
+}

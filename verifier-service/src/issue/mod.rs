@@ -1,0 +1,216 @@
+//! From a granted appraisal to a signed receipt: the one place where what `evidence` found becomes what `receipt` says.
+//!
+//! In scope: mapping checks to methods and to EAR claims, the assurance level, the pseudonym of a device.
+//! Out of scope: what may be said at all, which `receipt` enforces here and again at every validation.
+//!
+//! Only a [`Granted`] work appraisal gets in, and only a policy makes one.
+
+mod device;
+mod findings;
+
+use std::collections::BTreeMap;
+
+use evidence::UnixTime;
+use evidence::appraise::{DeviceAppraisal, WorkAppraisal};
+use evidence::policy::Granted;
+use evidence::work::WorkStatement;
+use receipt::{
+    Assurance, Audience, Blake3Digest, Claims, ClaimsError, ClaimsParts, Confirmation,
+    InvalidValue, Jwk, JwkError, Kernel, Level, Nonce, Output, Policy, Sha256Digest, SignedReceipt,
+    Signer, Source, Text, Thumbprint, Tier, Timings, VerifierId, Work,
+};
+use thiserror::Error;
+
+/// How far `nbf` lies before `iat`, in seconds: a marketplace whose clock is a little slow can use a fresh receipt.
+const NOT_BEFORE_MARGIN_S: u64 = 60;
+
+/// What a receipt says beside the appraisal.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiptContext<'a> {
+    /// `iss`: the verifier's URL.
+    pub issuer: &'a str,
+    /// `aud`: at least one.
+    pub audience: &'a [String],
+    /// `jti`: the receipt's id.
+    pub jti: &'a str,
+    /// `iat`.
+    pub now: UnixTime,
+    /// `exp` − `iat`; without it a receipt has no end.
+    pub lifetime_s: Option<u64>,
+    /// SHA-256 of the bundle as it arrived.
+    pub bundle_sha256: [u8; 32],
+}
+
+/// Why there is no receipt although it was granted: a fault of ours.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// A value does not fit a claim.
+    #[error("claim value: {0}")]
+    Value(#[from] InvalidValue),
+    /// The claims contradict each other.
+    #[error("claims: {0}")]
+    Claims(#[from] ClaimsError),
+    /// The agent's key is no key.
+    #[error("agent key: {0}")]
+    AgentKey(#[from] JwkError),
+    /// Signing failed.
+    #[error("signing: {0}")]
+    Sign(#[from] receipt::IssueError),
+    /// A time lies before 1970.
+    #[error("time {0} lies before 1970")]
+    Time(UnixTime),
+}
+
+/// Signs a receipt for granted work and says which level it has.
+///
+/// # Errors
+/// See [`IssueError`].
+pub fn issue(
+    granted: &Granted<WorkAppraisal>,
+    context: &ReceiptContext<'_>,
+    signer: &dyn Signer,
+) -> Result<(SignedReceipt, Level), IssueError> {
+    let claims = claims(granted, context)?;
+    let level = claims.pogw.assurance.level;
+    Ok((receipt::issue(&claims, signer)?, level))
+}
+
+fn claims(
+    granted: &Granted<WorkAppraisal>,
+    context: &ReceiptContext<'_>,
+) -> Result<Claims, IssueError> {
+    let appraisal = granted.appraisal();
+    let iat = seconds(context.now)?;
+    let audience = context.audience.iter().map(Text::new);
+    let submods = submods(granted)?;
+    let mut parts = ClaimsParts {
+        iss: Text::new(context.issuer)?,
+        sub: Text::new(agent_thumbprint(&appraisal.statement)?.to_string())?,
+        aud: Audience::new(audience.collect::<Result<Vec<_>, _>>()?)?,
+        iat: receipt::UnixTime::from_secs(iat),
+        nbf: receipt::UnixTime::from_secs(iat.saturating_sub(NOT_BEFORE_MARGIN_S)),
+        exp: context
+            .lifetime_s
+            .map(|lifetime| receipt::UnixTime::from_secs(iat.saturating_add(lifetime))),
+        jti: Text::new(context.jti)?,
+        cnf: Confirmation {
+            jkt: agent_thumbprint(&appraisal.statement)?,
+        },
+        eat_nonce: Nonce::from_bytes(appraisal.statement.challenge.0)?,
+        ear_verifier_id: VerifierId {
+            developer: Text::new("https://pogw.dev")?,
+            build: Text::new(concat!("verifier-service ", env!("CARGO_PKG_VERSION")))?,
+        },
+        ear_status: submods
+            .values()
+            .map(|s| s.ear_status)
+            .min()
+            .unwrap_or(Tier::None),
+        submods,
+        pogw: work(granted, context)?,
+    };
+    // The level and the result checks are what the findings support, no more and no less.
+    parts.pogw.assurance = Assurance {
+        level: parts.supported_level().0,
+        results: parts.affirmed_results(),
+    };
+    Ok(Claims::new(parts)?)
+}
+
+fn submods(
+    granted: &Granted<WorkAppraisal>,
+) -> Result<BTreeMap<Text, receipt::Appraisal>, IssueError> {
+    let named = granted.appraisal().devices.iter().enumerate();
+    let submods = named.map(|(position, device)| {
+        let appraisal = device::appraisal(device, &granted.policy().id)?;
+        Ok((device::submod(device, position)?, appraisal))
+    });
+    submods.collect()
+}
+
+fn work(
+    granted: &Granted<WorkAppraisal>,
+    context: &ReceiptContext<'_>,
+) -> Result<Work, IssueError> {
+    let appraisal = granted.appraisal();
+    let statement = &appraisal.statement;
+    let named = appraisal.devices.iter().enumerate();
+    let devices = named.map(|(position, device)| device::entry(device, position, context));
+    let outputs = statement.outputs.iter().map(|output| {
+        Ok(Output {
+            name: Text::new(&output.name)?,
+            len: output.len,
+            blake3: Blake3Digest::from_bytes(output.blake3.0),
+        })
+    });
+    let policy = granted.policy();
+    Ok(Work {
+        job_digest: Sha256Digest::from_bytes(statement.job.0),
+        kernel: Some(Kernel {
+            name: Text::new(&statement.kernel.name)?,
+            digest: Blake3Digest::from_bytes(statement.kernel.spec.0),
+        }),
+        module_digest: statement
+            .kernel
+            .module
+            .map(|m| Sha256Digest::from_bytes(m.0)),
+        outputs: outputs.collect::<Result<_, InvalidValue>>()?,
+        devices: devices.collect::<Result<_, InvalidValue>>()?,
+        methods: findings::methods(appraisal)?,
+        assurance: Assurance {
+            level: Level::A0,
+            results: std::collections::BTreeSet::new(),
+        },
+        policy: Policy {
+            id: Text::new(&policy.id)?,
+            sha256: Sha256Digest::from_bytes(policy.sha256.0),
+        },
+        collateral: collateral(&appraisal.devices, appraisal.as_of)?,
+        evidence_digest: Sha256Digest::from_bytes(context.bundle_sha256),
+        timings: Some(timings(statement)),
+        as_of: receipt::UnixTime::from_secs(seconds(appraisal.as_of)?),
+        batch: None,
+        log_index: None,
+    })
+}
+
+/// Each manifest once, however many devices it was used for.
+fn collateral(
+    devices: &[DeviceAppraisal],
+    as_of: UnixTime,
+) -> Result<Vec<receipt::Collateral>, IssueError> {
+    let used = devices.iter().flat_map(|device| &device.references);
+    let by_digest: BTreeMap<_, _> = used.map(|used| (used.sha256, used.id.as_deref())).collect();
+    let as_of = receipt::UnixTime::from_secs(seconds(as_of)?);
+    let entries = by_digest.into_iter().map(|(sha256, id)| {
+        Ok(receipt::Collateral {
+            id: Text::new(id.unwrap_or("unnamed"))?,
+            sha256: Sha256Digest::from_bytes(sha256),
+            as_of,
+        })
+    });
+    entries.collect()
+}
+
+/// The agent's own clock: asserted by the provider.
+fn timings(statement: &WorkStatement) -> Timings {
+    let timing = &statement.timing;
+    let duration_us = timing.run_us.saturating_add(timing.digest_us);
+    Timings {
+        source: Source::ProviderAsserted,
+        started_unix_ms: timing.started_at_ms,
+        finished_unix_ms: timing.started_at_ms.saturating_add(duration_us / 1000),
+        device_ns: None,
+    }
+}
+
+/// RFC 7638 thumbprint of the agent's Ed25519 key.
+fn agent_thumbprint(statement: &WorkStatement) -> Result<Thumbprint, JwkError> {
+    let jwk = Jwk::from_public_key(receipt::Algorithm::Ed25519, &statement.agent_key.0)?;
+    Ok(jwk.kid())
+}
+
+fn seconds(time: UnixTime) -> Result<u64, IssueError> {
+    u64::try_from(time.secs()).map_err(|_| IssueError::Time(time))
+}

@@ -1,0 +1,251 @@
+//! The signing key, made at first start, and the keys that signed before it.
+//!
+//! Under `<state directory>/keys`:
+//!
+//! | Path | Content |
+//! |---|---|
+//! | `signing.pk8` | the private key, unencrypted PKCS#8 in DER, mode 0600 |
+//! | `retired/*.json` | key sets (RFC 7517) of former keys, public halves only, each with `exp`: when it signed last |
+//!
+//! A key is named by its RFC 7638 thumbprint. Retired keys stay in the published set for as long as receipts are kept.
+//! Out of scope: keys in an HSM; whoever has one implements [`receipt::Signer`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::pkcs8::Document;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+};
+use receipt::{
+    Algorithm, Jwks, JwksError, LocalSigner, PublishedKey, SignError, Signer, Thumbprint,
+};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::private_files::{self, PrivateFileError};
+
+const SIGNING_KEY: &str = "signing.pk8";
+const RETIRED: &str = "retired";
+
+/// Why the keys cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// A file or directory of the keys is not as it must be.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No key could be made.
+    #[error("cannot make a key for {0}")]
+    Generate(Algorithm),
+    /// The file is not a key of the algorithm configured.
+    #[error("{path}: {source}; a key of another algorithm must be retired first")]
+    Rejected {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SignError,
+    },
+    /// A file of retired keys is defective.
+    #[error("{path}: {source}")]
+    Retired {
+        /// The file.
+        path: PathBuf,
+        /// The defect.
+        source: JwksError,
+    },
+    /// A retired key does not say when it signed last.
+    #[error("{path}: key {kid} has no exp, the time it signed last")]
+    NotRetired {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        kid: Thumbprint,
+    },
+    /// The keys do not make a set.
+    #[error("cannot publish the keys: {0}")]
+    Set(#[from] JwksError),
+}
+
+/// The key that signs, and all that are published.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    signer: Arc<LocalSigner>,
+    published: Arc<Jwks>,
+}
+
+impl Keys {
+    /// Reads the keys in `directory`, making directory and signing key if there are none.
+    ///
+    /// # Errors
+    /// See [`KeyError`]. A key others could have read is refused, not mended: it may have been copied.
+    pub(crate) fn open(directory: &Path, algorithm: Algorithm) -> Result<Self, KeyError> {
+        private_files::directory(directory)?;
+        let path = directory.join(SIGNING_KEY);
+        if !private_files::exists_privately(&path)? {
+            private_files::create(&path, generate(algorithm)?.as_ref())?;
+        }
+        let signer = Arc::new(load(&path, algorithm)?);
+        let mut keys = vec![PublishedKey::from(signer.public_jwk().clone())];
+        keys.extend(retired(&directory.join(RETIRED))?);
+        Ok(Self {
+            signer,
+            published: Arc::new(Jwks::new(keys)?),
+        })
+    }
+
+    /// The key that signs.
+    pub(crate) fn signer(&self) -> &Arc<LocalSigner> {
+        &self.signer
+    }
+
+    /// Every key that verifies our receipts.
+    pub(crate) fn published(&self) -> &Jwks {
+        &self.published
+    }
+}
+
+fn generate(algorithm: Algorithm) -> Result<Document, KeyError> {
+    let random = SystemRandom::new();
+    let document = match algorithm {
+        Algorithm::Es384 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random),
+        Algorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
+        Algorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
+    };
+    document.map_err(|_| KeyError::Generate(algorithm))
+}
+
+fn load(path: &Path, algorithm: Algorithm) -> Result<LocalSigner, KeyError> {
+    let der = Zeroizing::new(read(path, |path| std::fs::read(path))?);
+    LocalSigner::from_pkcs8(algorithm, &der).map_err(|source| KeyError::Rejected {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The retired keys, in the order of their file names.
+fn retired(directory: &Path) -> Result<Vec<PublishedKey>, KeyError> {
+    private_files::directory(directory)?;
+    let entries: Result<Vec<_>, _> = read(directory, |path| std::fs::read_dir(path))?.collect();
+    let mut paths: Vec<_> = read(directory, |_| entries)?
+        .iter()
+        .map(|e| e.path())
+        .collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
+    paths.sort();
+    let mut keys = Vec::new();
+    for path in paths {
+        keys.extend(retired_in(&path)?);
+    }
+    Ok(keys)
+}
+
+fn retired_in(path: &Path) -> Result<Vec<PublishedKey>, KeyError> {
+    let text = read(path, |path| std::fs::read_to_string(path))?;
+    let set = Jwks::parse(&text).map_err(|source| KeyError::Retired {
+        path: path.to_owned(),
+        source,
+    })?;
+    match set.keys().iter().find(|key| key.retired_at.is_none()) {
+        Some(key) => Err(KeyError::NotRetired {
+            path: path.to_owned(),
+            kid: key.jwk.kid(),
+        }),
+        None => Ok(set.keys().to_vec()),
+    }
+}
+
+fn read<T>(path: &Path, reader: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, KeyError> {
+    reader(path).map_err(|source| KeyError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use receipt::UnixTime;
+
+    use super::*;
+
+    fn kid(keys: &Keys) -> Thumbprint {
+        keys.signer().public_jwk().kid()
+    }
+
+    #[test]
+    fn the_key_is_made_once_with_mode_0600() {
+        for algorithm in Algorithm::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let directory = folder.path().join("keys");
+            let first = Keys::open(&directory, *algorithm).unwrap();
+            let file = std::fs::metadata(directory.join(SIGNING_KEY)).unwrap();
+            assert_eq!(file.mode() & 0o7777, 0o600);
+            let second = Keys::open(&directory, *algorithm).unwrap();
+            assert_eq!(kid(&first), kid(&second), "{algorithm}");
+            assert_eq!(first.signer().public_jwk().algorithm(), *algorithm);
+        }
+    }
+
+    #[test]
+    fn a_key_others_could_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("keys");
+        Keys::open(&directory, Algorithm::Es384).unwrap();
+        let path = directory.join(SIGNING_KEY);
+        for mode in [0o640, 0o604, 0o700] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let refused = Keys::open(&directory, Algorithm::Es384).unwrap_err();
+            let too_wide = matches!(
+                refused,
+                KeyError::File(PrivateFileError::ModeTooWide { .. })
+            );
+            assert!(too_wide, "{mode:o}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_algorithm_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("keys");
+        Keys::open(&directory, Algorithm::Es384).unwrap();
+        let refused = Keys::open(&directory, Algorithm::Ed25519).unwrap_err();
+        assert!(matches!(refused, KeyError::Rejected { .. }), "{refused}");
+    }
+
+    #[test]
+    fn retired_keys_stay_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let former = Keys::open(&folder.path().join("former"), Algorithm::Es256).unwrap();
+        let mut key = PublishedKey::from(former.signer().public_jwk().clone());
+        let directory = folder.path().join("keys");
+        Keys::open(&directory, Algorithm::Es384).unwrap();
+        let file = directory.join(RETIRED).join("2026.json");
+        let publish = |key: &PublishedKey| {
+            let set = Jwks::new(vec![key.clone()]).unwrap();
+            std::fs::write(&file, set.to_json()).unwrap();
+            Keys::open(&directory, Algorithm::Es384)
+        };
+
+        let refused = publish(&key).unwrap_err();
+        assert!(matches!(refused, KeyError::NotRetired { .. }), "{refused}");
+        key.retired_at = Some(UnixTime::from_secs(1_790_000_000));
+        let keys = publish(&key).unwrap();
+        assert_eq!(keys.published().keys().len(), 2);
+        assert_eq!(keys.published().find(&kid(&former)), Some(&key));
+        assert_ne!(kid(&keys), kid(&former));
+    }
+}

@@ -1,0 +1,56 @@
+//! Evidence in over HTTP, receipts out.
+//!
+//! # What's in scope
+//!
+//! * [`Service`], [`serve`]: the whole service on a listener, until it is told to stop. `main.rs` adds command line
+//!   and signals; tests and demonstrations start it in their own process.
+//! * [`Config`]: its settings, from file and environment.
+//! * [`Appraiser`]: from evidence to a decision, also without a service around it.
+//! * [`mod@issue`]: from a granted appraisal to a signed receipt.
+//! * [`ProblemCode`]: the words of the errors that are the service's own.
+//! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
+//!
+//! Between them, private: the HTTP interface, the store (SQLite), the signing keys, and the order in which a bundle
+//! meets them (`submission.rs`).
+//!
+//! # What's out of scope
+//!
+//! * Whether evidence is good: `evidence` says so. What a receipt may say: `receipt` says so.
+//! * TLS, authentication and rate limits: a reverse proxy's. What can be fetched by name here has a name nobody can guess.
+//! * Fetching collateral: manifests come from a directory.
+
+pub mod anchors;
+pub mod appraiser;
+mod body;
+mod clock;
+pub mod collateral;
+mod config;
+#[cfg(test)]
+mod fixture;
+mod http;
+mod id;
+pub mod issue;
+mod judge;
+mod keys;
+mod logging;
+mod malformed;
+pub mod policies;
+mod private_files;
+mod problem;
+mod random;
+pub mod report;
+mod service;
+mod store;
+mod submission;
+pub mod work;
+mod workers;
+
+pub use appraiser::Appraiser;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel};
+pub use keys::KeyError;
+pub use logging::init as init_logging;
+pub use private_files::PrivateFileError;
+pub use problem::{ProblemCode, TYPE_PREFIX};
+pub use service::{Service, ServiceError, serve};
+pub use store::StoreError;

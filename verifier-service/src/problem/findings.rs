@@ -1,0 +1,137 @@
+//! From a refused appraisal to a problem: which status, which word, which checks.
+
+use evidence::appraise::{Appraised, WorkAppraisal};
+use evidence::policy::Refusal;
+use evidence::{Check, Code, Overall, Reason, Status};
+use serde::Serialize;
+
+use super::{Problem, ProblemCode};
+
+/// Seconds after which collateral may have arrived.
+const COLLATERAL_RETRY_S: u32 = 60;
+
+/// A check that is refuted or could not be made.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FailedCheck {
+    id: &'static str,
+    /// Position of the device in the bundle; absent for a check of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<usize>,
+    status: Status,
+    reasons: Vec<Finding>,
+    remedy: &'static str,
+}
+
+/// One reason, in the form of [`evidence::Reason`].
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Finding {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual: Option<String>,
+}
+
+impl FailedCheck {
+    /// A check of the service's own: whether the bundle answers a challenge as it was issued.
+    pub(crate) fn of_challenge(reason: Finding, remedy: &'static str) -> Self {
+        Self {
+            id: "challenge",
+            device: None,
+            status: Status::Refuted,
+            reasons: vec![reason],
+            remedy,
+        }
+    }
+
+    fn new(check: &Check, device: Option<usize>) -> Self {
+        Self {
+            id: check.id.as_str(),
+            device,
+            status: check.status,
+            reasons: check.reasons.iter().map(Finding::from).collect(),
+            remedy: check.id.remedy(),
+        }
+    }
+}
+
+impl Finding {
+    /// A reason of the service's own.
+    pub(crate) fn new(code: ProblemCode, message: &str, expected: String, actual: String) -> Self {
+        Self {
+            code: code.as_str(),
+            message: message.to_owned(),
+            expected: Some(expected),
+            actual: Some(actual),
+        }
+    }
+}
+
+impl From<&Reason> for Finding {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            code: reason.code.as_str(),
+            message: reason.message.clone(),
+            expected: reason.expected.clone(),
+            actual: reason.actual.clone(),
+        }
+    }
+}
+
+/// The answer to evidence that was refused.
+///
+/// | Found | Answer |
+/// |---|---|
+/// | something refuted | 422, the code of the first reason in the order of the checks |
+/// | nothing refuted, collateral missing | 503 `unverifiable`: the same bytes may pass later |
+/// | nothing refuted, the bundle itself lacks something | 422, the code of that reason: the same bytes never pass |
+/// | everything affirmed | 422 `policy_denied` |
+pub(crate) fn refusal(refusal: Refusal<WorkAppraisal>) -> Problem {
+    let appraisal = &refusal.appraisal;
+    let problem = match appraisal.overall() {
+        Overall::Fail => refuted(appraisal, Status::Refuted),
+        Overall::Incomplete if lacks_collateral(appraisal) => {
+            Problem::new(ProblemCode::Unverifiable).retry_after_s(COLLATERAL_RETRY_S)
+        }
+        Overall::Incomplete => refuted(appraisal, Status::Unverifiable),
+        Overall::Pass => Problem::new(ProblemCode::PolicyDenied),
+    };
+    problem.checks(failed_checks(appraisal)).deny(refusal.deny)
+}
+
+/// Named after the first reason of a check with this status, in the order in which checks run.
+fn refuted(appraisal: &WorkAppraisal, status: Status) -> Problem {
+    let of_status = appraisal
+        .all_checks()
+        .filter(|check| check.status == status);
+    let with_reason = of_status.filter_map(|check| check.reasons.first().zip(Some(check.id)));
+    match with_reason.min_by_key(|(_, id)| *id) {
+        Some((reason, _)) => Problem::refuted(reason.code),
+        None => Problem::new(ProblemCode::PolicyDenied),
+    }
+}
+
+/// Whether a check could not be made for want of something the verifier, not the sender, has to provide.
+fn lacks_collateral(appraisal: &WorkAppraisal) -> bool {
+    let unverifiable = appraisal
+        .all_checks()
+        .filter(|check| check.status == Status::Unverifiable);
+    let mut reasons = unverifiable.flat_map(|check| &check.reasons);
+    reasons.any(|reason| matches!(reason.code, Code::RimNotAvailable))
+}
+
+fn failed_checks(appraisal: &WorkAppraisal) -> Vec<FailedCheck> {
+    let of_whole = appraisal.checks.iter().map(|check| (check, None));
+    let of_devices = appraisal.devices.iter().enumerate();
+    let of_devices =
+        of_devices.flat_map(|(at, device)| device.checks.iter().map(move |c| (c, Some(at))));
+    let of_result = appraisal
+        .findings
+        .iter()
+        .map(|finding| (&finding.check, None));
+    let all = of_whole.chain(of_devices).chain(of_result);
+    all.filter(|(check, _)| matches!(check.status, Status::Refuted | Status::Unverifiable))
+        .map(|(check, device)| FailedCheck::new(check, device))
+        .collect()
+}

@@ -1,0 +1,50 @@
+//! The JSON of an appraisal, as `pogw appraise --format json` and `POST /v1/verify` give it. Kept stable: members are
+//! added, never renamed or removed.
+
+use evidence::Overall;
+use evidence::appraise::{DeviceAppraisal, EvidenceAppraisal};
+use evidence::policy::{Decision, Denial, PolicyIdentity};
+use serde::Serialize;
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+pub struct AppraisalReport<'a> {
+    /// `pass`, `fail` or `incomplete`.
+    pub overall: Overall,
+    /// Each device with its checks.
+    pub devices: &'a [DeviceAppraisal],
+    /// What the policy said.
+    pub policy: PolicyReport<'a>,
+}
+
+/// The policy's part of the answer.
+#[derive(Debug, Serialize)]
+pub struct PolicyReport<'a> {
+    /// Name and digest.
+    #[serde(flatten)]
+    pub identity: &'a PolicyIdentity,
+    /// Whether it says yes.
+    pub granted: bool,
+    /// Why not; empty if granted.
+    pub deny: &'a [Denial],
+}
+
+impl<'a> From<&'a Decision<EvidenceAppraisal>> for AppraisalReport<'a> {
+    fn from(decision: &'a Decision<EvidenceAppraisal>) -> Self {
+        let (appraisal, identity, deny) = match decision {
+            Decision::Granted(granted) => (granted.appraisal(), granted.policy(), [].as_slice()),
+            Decision::Refused(refusal) => {
+                (&refusal.appraisal, &refusal.policy, refusal.deny.as_slice())
+            }
+        };
+        Self {
+            overall: appraisal.overall(),
+            devices: &appraisal.devices,
+            policy: PolicyReport {
+                identity,
+                granted: deny.is_empty(),
+                deny,
+            },
+        }
+    }
+}

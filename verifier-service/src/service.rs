@@ -1,0 +1,162 @@
+//! The service put together from a configuration, and its life from listening to an orderly end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::appraiser::{Appraiser, OpenError};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::http::{App, router};
+use crate::judge::Bench;
+use crate::keys::{KeyError, Keys};
+use crate::private_files::{self, PrivateFileError};
+use crate::store::{SqliteStore, Store, StoreError};
+
+const DATABASE: &str = "verifier.sqlite";
+const KEYS: &str = "keys";
+/// How long the store gets to close once nothing uses it any more.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the service cannot start or go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state directory is not ours alone.
+    #[error(transparent)]
+    StateDirectory(#[from] PrivateFileError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Policy, anchors or manifests cannot be used.
+    #[error(transparent)]
+    Appraiser(#[from] OpenError),
+    /// The listener failed.
+    #[error("cannot listen: {0}")]
+    Listen(#[source] std::io::Error),
+}
+
+/// A service ready to listen: configuration valid, keys and policy loaded, store open and up to date.
+pub struct Service {
+    app: App,
+    store: Arc<dyn Store>,
+    appraiser: Arc<Appraiser>,
+    shutdown_timeout: Duration,
+}
+
+impl Service {
+    /// Opens everything a service needs, making state directory, database and key if there are none.
+    ///
+    /// # Errors
+    /// See [`ServiceError`].
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, ServiceError> {
+        config.validate()?;
+        // What changes nothing comes first: a service that cannot start leaves nothing behind.
+        let appraiser = Arc::new(Appraiser::open(&config.appraisal)?);
+        let state: &Path = &config.state_dir;
+        private_files::directory(state)?;
+        let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&state.join(DATABASE)).await?);
+        let bench = Arc::new(Bench {
+            appraiser: Arc::clone(&appraiser),
+            signer: Arc::clone(keys.signer()),
+            clock: Arc::clone(&clock),
+            issuer: config.issuer.clone(),
+            lifetime_s: config.receipt_lifetime_s,
+        });
+        let shutdown_timeout = config.shutdown_timeout();
+        let app = App::new(Arc::new(config), clock, Arc::clone(&store), bench, &keys);
+        Ok(Self {
+            app,
+            store,
+            appraiser,
+            shutdown_timeout,
+        })
+    }
+
+    /// What judges evidence for this service.
+    #[must_use]
+    pub fn appraiser(&self) -> &Arc<Appraiser> {
+        &self.appraiser
+    }
+
+    /// Answers requests until `shutdown` is ready, then finishes those in progress, within the configured time.
+    ///
+    /// # Errors
+    /// [`ServiceError::Listen`].
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServiceError> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let listener = listener.tap_io(|connection| {
+            // Answers are small and whole; waiting for more to send only delays them.
+            drop(connection.set_nodelay(true));
+        });
+        let server = axum::serve(listener, router(self.app)).with_graceful_shutdown(async {
+            drop(stopped.await);
+        });
+        let mut server = std::pin::pin!(server.into_future());
+        let ended = tokio::select! {
+            ended = &mut server => ended,
+            () = shutdown => {
+                tracing::info!("stopping");
+                let _ = stop.send(());
+                finish(server, self.shutdown_timeout).await
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("store is still in use; its log is folded in at the next start");
+        }
+        ended.map_err(ServiceError::Listen)
+    }
+}
+
+/// Opens a service and serves.
+///
+/// # Errors
+/// See [`ServiceError`].
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    clock: Arc<dyn Clock>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServiceError> {
+    Service::open(config, clock)
+        .await?
+        .serve(listener, shutdown)
+        .await
+}
+
+async fn finish(
+    server: impl Future<Output = std::io::Result<()>>,
+    within: Duration,
+) -> std::io::Result<()> {
+    tokio::time::timeout(within, server)
+        .await
+        .unwrap_or_else(|_| {
+            tracing::warn!(
+                within_s = within.as_secs(),
+                "requests were still in progress and are cut off"
+            );
+            Ok(())
+        })
+}
+
+#[cfg(test)]
+mod tests;

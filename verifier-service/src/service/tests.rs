@@ -1,0 +1,134 @@
+//! The life of a whole service: start, requests, orderly end, restart.
+
+use std::net::SocketAddr;
+
+use evidence::UnixTime;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot::Sender;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::clock::ManualClock;
+
+struct Running {
+    address: SocketAddr,
+    stop: Sender<()>,
+    ended: JoinHandle<Result<(), ServiceError>>,
+}
+
+fn config(folder: &TempDir) -> Config {
+    Config {
+        state_dir: folder.path().join("state"),
+        issuer: "https://verifier.example".into(),
+        audience: vec!["https://market.example".into()],
+        shutdown_timeout_s: 1,
+        body_timeout_s: 5,
+        ..Config::default()
+    }
+}
+
+async fn start(folder: &TempDir) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_800_000_000)));
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async { drop(stopped.await) };
+    let ended = tokio::spawn(serve(config(folder), listener, clock, shutdown));
+    Running {
+        address,
+        stop,
+        ended,
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+    )
+    .await
+}
+
+/// A request whose body is not all there yet.
+async fn half_sent(address: SocketAddr) -> TcpStream {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/verify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    connection.write_all(head.as_bytes()).await.unwrap();
+    // The service must have begun to read before it is told to stop.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    connection
+}
+
+#[tokio::test]
+async fn it_starts_answers_and_keeps_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(&folder).await;
+    assert!(
+        get(running.address, "/readyz")
+            .await
+            .starts_with("HTTP/1.1 200 ")
+    );
+    let keys = get(running.address, "/.well-known/jwks.json").await;
+    running.stop.send(()).unwrap();
+    running.ended.await.unwrap().unwrap();
+    let files = std::fs::read_dir(folder.path().join("state")).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["keys", "verifier.sqlite"], "the log was folded in");
+
+    let again = start(&folder).await;
+    let body = |answer: &str| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
+    assert_eq!(
+        body(&get(again.address, "/.well-known/jwks.json").await),
+        body(&keys)
+    );
+}
+
+#[tokio::test]
+async fn requests_in_progress_are_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(&folder).await;
+    let mut connection = half_sent(running.address).await;
+    running.stop.send(()).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    TcpStream::connect(running.address).await.unwrap_err();
+    connection.write_all(b"}").await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 400 ") && answer.contains("missing field"),
+        "{answer}"
+    );
+    running.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_hold_the_end_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(&folder).await;
+    let _connection = half_sent(running.address).await;
+    running.stop.send(()).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(3), running.ended).await;
+    ended.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_start_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&folder);
+    config.appraisal.policy_file = Some(folder.path().join("missing.rego"));
+    let clock = Arc::new(ManualClock::new(UnixTime::from_secs(0)));
+    let refused = Service::open(config, clock).await.err().unwrap();
+    assert!(matches!(refused, ServiceError::Appraiser(_)), "{refused}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,386 @@
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const NOW: UnixTime = UnixTime::from_secs(1_000);
+const EXPIRES: UnixTime = UnixTime::from_secs(1_300);
+const LATE: UnixTime = EXPIRES;
+
+fn bounds(now: UnixTime) -> ChallengeBounds {
+    ChallengeBounds {
+        now,
+        max_open: 3,
+        forget_before: UnixTime::from_secs(now.secs() - 3600),
+    }
+}
+
+fn challenge(n: u8) -> Challenge {
+    Challenge {
+        id: Id::random(),
+        value: [n; 32],
+        job: [n; 32],
+        agent_key: [9; 32],
+        audience: Some("market".into()),
+        expires_at: EXPIRES,
+    }
+}
+
+/// A receipt for challenge `n` about a bundle that is one byte long.
+fn receipt(n: u8, bundle: u8) -> NewReceipt {
+    NewReceipt {
+        receipt: StoredReceipt {
+            id: Id::random(),
+            token: format!("token.{n}.{bundle}"),
+            issued_at: NOW,
+        },
+        challenge: [n; 32],
+        arrived_at: NOW,
+        bundle_sha256: [bundle; 32],
+        bundle: vec![bundle],
+        job: [n; 32],
+        agent_key: [9; 32],
+        idempotency_key: None,
+    }
+}
+
+async fn store() -> (TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = reopen(&folder).await;
+    (folder, store)
+}
+
+async fn reopen(folder: &TempDir) -> SqliteStore {
+    let path = folder.path().join("verifier.sqlite");
+    SqliteStore::open_with(&path, Duration::from_millis(200))
+        .await
+        .unwrap()
+}
+
+async fn with_challenge(n: u8) -> (TempDir, SqliteStore) {
+    let (folder, store) = store().await;
+    assert_eq!(
+        store
+            .add_challenge(challenge(n), bounds(NOW))
+            .await
+            .unwrap(),
+        Added::Stored
+    );
+    (folder, store)
+}
+
+#[tokio::test]
+async fn writes_are_synced_to_a_write_ahead_log() {
+    use std::os::unix::fs::MetadataExt;
+
+    let (folder, store) = store().await;
+    let journal: String = query_scalar("PRAGMA journal_mode")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap();
+    let synchronous: i64 = query_scalar("PRAGMA synchronous")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap();
+    assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+    let foreign_keys: i64 = query_scalar("PRAGMA foreign_keys")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap();
+    assert_eq!(foreign_keys, 1);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let refused = query("DELETE FROM challenges")
+        .execute(&store.readers)
+        .await;
+    refused.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_challenge_is_found_by_name_and_by_value() {
+    let (_folder, store) = store().await;
+    let issued = challenge(1);
+    store
+        .add_challenge(issued.clone(), bounds(NOW))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.challenge(issued.id).await.unwrap(),
+        Some((issued.clone(), false))
+    );
+    assert_eq!(
+        store.standing([1; 32]).await.unwrap(),
+        Standing::Unspent(issued)
+    );
+    assert_eq!(store.standing([2; 32]).await.unwrap(), Standing::Unknown);
+    assert_eq!(store.challenge(Id::random()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn open_challenges_are_bounded_and_old_ones_forgotten() {
+    let (_folder, store) = store().await;
+    for n in 1..=3 {
+        assert_eq!(
+            store
+                .add_challenge(challenge(n), bounds(NOW))
+                .await
+                .unwrap(),
+            Added::Stored
+        );
+    }
+    assert_eq!(
+        store
+            .add_challenge(challenge(4), bounds(NOW))
+            .await
+            .unwrap(),
+        Added::TooMany
+    );
+    // Spending or expiry makes room; neither forgets.
+    assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Issued);
+    assert_eq!(
+        store
+            .add_challenge(challenge(4), bounds(NOW))
+            .await
+            .unwrap(),
+        Added::Stored
+    );
+    assert_eq!(
+        store
+            .add_challenge(challenge(5), bounds(NOW))
+            .await
+            .unwrap(),
+        Added::TooMany
+    );
+    let mut later = challenge(5);
+    later.expires_at = UnixTime::from_secs(9_999);
+    assert_eq!(
+        store.add_challenge(later, bounds(LATE)).await.unwrap(),
+        Added::Stored
+    );
+    assert!(matches!(
+        store.standing([2; 32]).await.unwrap(),
+        Standing::Unspent(_)
+    ));
+    // Long after, the expired ones are gone and what was spent is still known as spent.
+    let long_after = UnixTime::from_secs(EXPIRES.secs() + 3601);
+    assert_eq!(
+        store
+            .add_challenge(challenge(6), bounds(long_after))
+            .await
+            .unwrap(),
+        Added::Stored
+    );
+    assert_eq!(store.standing([2; 32]).await.unwrap(), Standing::Unknown);
+    assert_eq!(store.standing([1; 32]).await.unwrap(), Standing::Spent);
+}
+
+#[tokio::test]
+async fn spending_issues_and_is_remembered() {
+    let (folder, store) = with_challenge(1).await;
+    let new = receipt(1, 7);
+    assert_eq!(store.spend(new.clone()).await.unwrap(), Spent::Issued);
+    // Dropped without being closed, as a killed process would.
+    drop(store);
+    let store = reopen(&folder).await;
+    assert_eq!(
+        store.receipt(new.receipt.id).await.unwrap(),
+        Some(new.receipt.clone())
+    );
+    assert_eq!(
+        store.receipt_of([7; 32]).await.unwrap(),
+        Some(new.receipt.clone())
+    );
+    assert_eq!(store.standing([1; 32]).await.unwrap(), Standing::Spent);
+    let bytes: Vec<u8> = query_scalar("SELECT bytes FROM bundles")
+        .fetch_one(&store.readers)
+        .await
+        .unwrap();
+    assert_eq!(bytes, [7]);
+    // The same bundle gets the same receipt, another one none.
+    assert_eq!(
+        store.spend(receipt(1, 7)).await.unwrap(),
+        Spent::Before(new.receipt)
+    );
+    assert_eq!(store.spend(receipt(1, 8)).await.unwrap(), Spent::ByAnother);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_wins() {
+    let (_folder, store) = with_challenge(1).await;
+    let store = Arc::new(store);
+    // Eight different bundles, each sent four times.
+    let attempts = (0..32).map(|n| {
+        let (store, new) = (Arc::clone(&store), receipt(1, n % 8));
+        tokio::spawn(async move {
+            (
+                new.bundle_sha256,
+                new.receipt.id,
+                store.spend(new).await.unwrap(),
+            )
+        })
+    });
+    let attempts: Vec<_> = attempts.collect();
+    let mut outcomes = Vec::new();
+    for attempt in attempts {
+        outcomes.push(attempt.await.unwrap());
+    }
+    let issued: Vec<_> = outcomes
+        .iter()
+        .filter(|(_, _, spent)| *spent == Spent::Issued)
+        .collect();
+    let [(winner, id, _)] = issued.as_slice() else {
+        panic!("one receipt, got {}", issued.len())
+    };
+    for (bundle, _, spent) in &outcomes {
+        match spent {
+            Spent::Issued => {}
+            Spent::Before(receipt) => assert_eq!((bundle, &receipt.id), (winner, id)),
+            Spent::ByAnother => assert_ne!(bundle, winner),
+            other => panic!("{other:?}"),
+        }
+    }
+    let receipts: i64 = query_scalar("SELECT count(*) FROM receipts")
+        .fetch_one(&store.readers)
+        .await
+        .unwrap();
+    assert_eq!(receipts, 1);
+}
+
+#[tokio::test]
+async fn only_what_arrived_in_time_spends() {
+    let (_folder, store) = with_challenge(1).await;
+    let late = NewReceipt {
+        arrived_at: LATE,
+        ..receipt(1, 1)
+    };
+    assert_eq!(store.spend(late).await.unwrap(), Spent::Expired);
+    assert_eq!(store.spend(receipt(2, 1)).await.unwrap(), Spent::Unknown);
+    assert_eq!(store.receipt_of([1; 32]).await.unwrap(), None);
+    let last_second = UnixTime::from_secs(EXPIRES.secs() - 1);
+    let in_time = NewReceipt {
+        arrived_at: last_second,
+        ..receipt(1, 1)
+    };
+    assert_eq!(store.spend(in_time).await.unwrap(), Spent::Issued);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_one_bundles_own() {
+    let (_folder, store) = with_challenge(1).await;
+    store
+        .add_challenge(challenge(2), bounds(NOW))
+        .await
+        .unwrap();
+    let keyed = |n, bundle| NewReceipt {
+        idempotency_key: Some("k".into()),
+        ..receipt(n, bundle)
+    };
+    assert_eq!(store.spend(keyed(1, 1)).await.unwrap(), Spent::Issued);
+    assert_eq!(store.spend(keyed(2, 2)).await.unwrap(), Spent::KeyReused);
+    assert_eq!(
+        store.bundle_under([9; 32], "k").await.unwrap(),
+        Some([1; 32])
+    );
+    assert_eq!(store.bundle_under([8; 32], "k").await.unwrap(), None);
+    // Another agent's key of the same name is another key.
+    let other = NewReceipt {
+        agent_key: [8; 32],
+        ..keyed(2, 2)
+    };
+    assert_eq!(store.spend(other).await.unwrap(), Spent::Issued);
+}
+
+#[tokio::test]
+async fn receipts_and_bundles_cannot_be_deleted_or_changed() {
+    let (_folder, store) = with_challenge(1).await;
+    store.spend(receipt(1, 1)).await.unwrap();
+    for sql in [
+        "DELETE FROM receipts",
+        "DELETE FROM bundles",
+        "UPDATE receipts SET token = 'other'",
+        "UPDATE bundles SET bytes = x'00'",
+    ] {
+        let refused = query(sql).execute(&store.writer).await.unwrap_err();
+        assert!(refused.to_string().contains("never"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_spends_nothing() {
+    let (_folder, store) = with_challenge(1).await;
+    let pages: i64 = query_scalar("PRAGMA page_count")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap();
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + 2));
+    query(limit).execute(&store.writer).await.unwrap();
+    let large = NewReceipt {
+        bundle: vec![1; 100_000],
+        ..receipt(1, 1)
+    };
+    let error = store.spend(large).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Full(_)) && error.is_transient(),
+        "{error}"
+    );
+    assert!(matches!(
+        store.standing([1; 32]).await.unwrap(),
+        Standing::Unspent(_)
+    ));
+    assert_eq!(store.receipt_of([1; 32]).await.unwrap(), None);
+    // With room again the same bundle goes through.
+    assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Issued);
+}
+
+#[tokio::test]
+async fn a_locked_database_is_busy_and_not_broken() {
+    let (folder, store) = with_challenge(1).await;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("verifier.sqlite"));
+    let mut other = options.connect().await.unwrap();
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let error = store.spend(receipt(1, 1)).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Busy(_)) && error.is_transient(),
+        "{error}"
+    );
+    let error = store.probe(NOW).await.unwrap_err();
+    assert!(matches!(error, StoreError::Busy(_)), "{error}");
+    assert!(
+        matches!(store.standing([1; 32]).await.unwrap(), Standing::Unspent(_)),
+        "readers go on"
+    );
+    lock.rollback().await.unwrap();
+    store.probe(NOW).await.unwrap();
+    assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Issued);
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("verifier.sqlite");
+    let garbage = b"not a database, and longer than the header of one would be: ".repeat(8);
+    private_files::create(&path, &garbage).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Damaged(_)) && !error.is_transient(),
+        "{error:?}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), garbage);
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_version_is_refused() {
+    let (folder, store) = store().await;
+    query("UPDATE _sqlx_migrations SET version = 99")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    store.close().await;
+    let error = SqliteStore::open(&folder.path().join("verifier.sqlite"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Migrate { .. }), "{error:?}");
+}

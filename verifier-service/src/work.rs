@@ -1,0 +1,205 @@
+//! The checks of a result: `evidence` asks through [`WorkChecker`], `kernels` answers.
+//!
+//! The randomness of a check is drawn by the verifier after the output was committed; it never comes from the bundle.
+
+use std::num::NonZeroUsize;
+
+use evidence::appraise::{WorkChecker, WorkFinding};
+use evidence::work::{Blob, Bundle, Hex, JobSpec, OutputCommitment, RequestedCheck, WorkStatement};
+use evidence::{Check, CheckId, Code, Reason, Source};
+use kernels::freivalds::{self, Accepted, Randomness, Verdict};
+use kernels::{Blake3Digest, InputError, Inputs, Job, Kernel, Workload};
+
+/// Checks results with the shipped kernels.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelChecker {
+    randomness: [u8; 32],
+    threads: NonZeroUsize,
+}
+
+impl KernelChecker {
+    /// `randomness` must be drawn for this one appraisal, after the bundle arrived.
+    #[must_use]
+    pub fn new(randomness: [u8; 32], threads: NonZeroUsize) -> Self {
+        Self {
+            randomness,
+            threads,
+        }
+    }
+}
+
+impl WorkChecker for KernelChecker {
+    fn inspect(&self, job: &JobSpec, statement: &WorkStatement) -> Vec<Reason> {
+        let Ok(kernel) = job.kernel.parse::<Kernel>() else {
+            return vec![Reason::new(Code::KernelUnknown, "kernel of the job").actual(&job.kernel)];
+        };
+        let mut reasons: Vec<Reason> = kernel_mismatch(kernel, statement).into_iter().collect();
+        match Job::parse(&job.kernel, job.params.as_value()) {
+            Ok(parsed) => reasons.extend(unexpected_outputs(&parsed, statement)),
+            Err(error) => reasons.push(Reason::new(Code::JobParametersInvalid, error.to_string())),
+        }
+        reasons
+    }
+
+    fn requested(&self, job: &JobSpec) -> Vec<CheckId> {
+        let mut ids: Vec<_> = job.checks.iter().copied().map(check_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn recompute(&self, bundle: &Bundle) -> Vec<WorkFinding> {
+        let requested = self.requested(&bundle.job);
+        let findings = requested.into_iter().map(|id| self.run(id, bundle));
+        findings.collect()
+    }
+}
+
+impl KernelChecker {
+    fn run(&self, id: CheckId, bundle: &Bundle) -> WorkFinding {
+        let committed = committed_output(bundle);
+        let check = match (id, committed) {
+            (_, Err(check)) => check.into_check(id),
+            (CheckId::Freivalds, Ok(output)) => self.freivalds(bundle, output),
+            (_, Ok(_)) => Check::affirmed(id),
+        };
+        let strength =
+            (id == CheckId::Freivalds && check.is_affirmed()).then_some(Accepted::LOG2_ERROR);
+        WorkFinding {
+            check,
+            source: Source::Recomputation,
+            log2_error: strength,
+        }
+    }
+
+    /// Freivalds' check on the committed output bytes and the inputs of the job (methods 1.1).
+    fn freivalds(&self, bundle: &Bundle, output: &[u8]) -> Check {
+        let id = CheckId::Freivalds;
+        let workload = match load(bundle) {
+            Ok(workload) => workload,
+            Err(finding) => return finding.into_check(id),
+        };
+        let Workload::GemmI8(operands) = workload;
+        let randomness = Randomness::drawn_after_commitment(self.randomness);
+        match freivalds::check(&operands, output, &randomness, self.threads) {
+            Ok(Verdict::Accepted(_)) => Check::affirmed(id),
+            Ok(Verdict::Refused(mismatch)) => {
+                let reason = Reason::new(
+                    Code::FreivaldsRefuted,
+                    format!(
+                        "row {} of the output is not that of the product",
+                        mismatch.row
+                    ),
+                );
+                let reason = reason.expected(mismatch.expected).actual(mismatch.actual);
+                Check::refuted_by(id, vec![reason])
+            }
+            Err(length) => {
+                let reason = Reason::new(Code::OutputDigestMismatch, "length of the output");
+                let reason = reason.expected(length.expected).actual(length.actual);
+                Check::refuted_by(id, vec![reason])
+            }
+        }
+    }
+}
+
+/// A finding on the way to a check.
+enum Finding {
+    /// Something needed was not handed over.
+    Missing(Reason),
+    /// Something handed over is wrong.
+    Wrong(Reason),
+}
+
+impl Finding {
+    fn into_check(self, id: CheckId) -> Check {
+        match self {
+            Self::Missing(reason) => Check::unverifiable(id, reason),
+            Self::Wrong(reason) => Check::refuted_by(id, vec![reason]),
+        }
+    }
+}
+
+const fn check_id(requested: RequestedCheck) -> CheckId {
+    match requested {
+        RequestedCheck::OutputDigest => CheckId::OutputDigest,
+        RequestedCheck::Freivalds => CheckId::Freivalds,
+    }
+}
+
+fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> {
+    let (name, spec) = (kernel.name(), Hex(*kernel.digest().as_bytes()));
+    let stated = &statement.kernel;
+    let reason = Reason::new(Code::KernelMismatch, "kernel in the statement");
+    (stated.name != name || stated.spec != spec).then(|| {
+        let reason = reason.expected(format!("{name} {spec}"));
+        reason.actual(format!("{} {}", stated.name, stated.spec))
+    })
+}
+
+fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
+    let wanted = (job.output_name(), u64::try_from(job.output_len()).ok()?);
+    let stated: Vec<_> = statement
+        .outputs
+        .iter()
+        .map(|o| (o.name.as_str(), o.len))
+        .collect();
+    let reason = Reason::new(
+        Code::OutputsUnexpected,
+        "outputs in the statement (name, bytes)",
+    );
+    (stated != [wanted]).then(|| {
+        let reason = reason.expected(format!("{wanted:?}"));
+        reason.actual(format!("{stated:?}"))
+    })
+}
+
+/// The output bytes, if they are those the statement commits to.
+fn committed_output(bundle: &Bundle) -> Result<&[u8], Finding> {
+    let Some(commitment) = bundle.statement.outputs.first() else {
+        let reason = Reason::new(
+            Code::OutputsUnexpected,
+            "the statement commits to no output",
+        );
+        return Err(Finding::Wrong(reason));
+    };
+    let Some(Blob(bytes)) = bundle.outputs.get(&commitment.name) else {
+        let message = format!("output {} is not in the bundle", commitment.name);
+        return Err(Finding::Missing(Reason::new(
+            Code::OutputNotProvided,
+            message,
+        )));
+    };
+    match output_mismatch(commitment, bytes) {
+        Some(reason) => Err(Finding::Wrong(reason)),
+        None => Ok(bytes),
+    }
+}
+
+fn output_mismatch(commitment: &OutputCommitment, bytes: &[u8]) -> Option<Reason> {
+    let digest = Hex(*Blake3Digest::of(bytes).as_bytes());
+    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let message = format!("bytes of output {} (length, BLAKE3)", commitment.name);
+    let reason = Reason::new(Code::OutputDigestMismatch, message);
+    (digest != commitment.blake3 || len != commitment.len).then(|| {
+        let reason = reason.expected(format!("{} {}", commitment.len, commitment.blake3));
+        reason.actual(format!("{len} {digest}"))
+    })
+}
+
+/// The operands, from the seed or from the bytes handed over.
+fn load(bundle: &Bundle) -> Result<Workload, Finding> {
+    let job = Job::parse(&bundle.job.kernel, bundle.job.params.as_value())
+        .map_err(|e| Finding::Wrong(Reason::new(Code::JobParametersInvalid, e.to_string())))?;
+    let mut inputs = Inputs::none();
+    for (name, Blob(bytes)) in &bundle.inputs {
+        inputs = inputs.with(name, bytes);
+    }
+    job.load(&inputs).map_err(|error| match error {
+        InputError::Missing { name } => {
+            let message = format!("input {name} is not in the bundle");
+            Finding::Missing(Reason::new(Code::InputNotProvided, message))
+        }
+        other => Finding::Wrong(Reason::new(Code::InputDigestMismatch, other.to_string())),
+    })
+}
