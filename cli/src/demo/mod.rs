@@ -1,0 +1,235 @@
+//! `pogw demo`: the whole way of a piece of work on one machine.
+//!
+//! A verifier listens on this machine, an agent runs an int8 matrix product and asks it for a receipt over HTTP, and the
+//! receipt is then validated offline with the verifier's key set. State lives in a temporary folder; what is worth
+//! keeping is written to `--out`.
+//!
+//! A GPU in confidential-computing mode is used where there is one. Elsewhere a software device takes its place, and
+//! the receipt says so.
+
+mod steps;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use attestation_agent::device::simulated::SimulatedDevice;
+use attestation_agent::device::{self, Selection, SourceKind};
+use attestation_agent::{Agent, InputBytes, RunReport, Settings, parse_job};
+use clap::Args;
+use evidence::UnixTime;
+use receipt::{Expectations, Jwks, Receipt, Validator, limits};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use verifier_service::{AppraisalSettings, Clock, Config, Service, SystemClock};
+
+use crate::failure::Failure;
+use crate::{Exit, Output, fetch};
+use steps::{Narrator, Telling};
+
+const AUDIENCE: &str = "pogw-demo";
+
+/// Options of `pogw demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder for receipt, key set and output
+    #[arg(long, value_name = "DIR", default_value = "pogw-demo")]
+    out: PathBuf,
+    /// Size n of the matrix product (n × n × n)
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=2048))]
+    size: u32,
+    /// Use a software device even where there is a GPU
+    #[arg(long)]
+    simulated: bool,
+    /// Reference manifests for a real GPU, filed as <id>.xml
+    #[arg(long, value_name = "DIR")]
+    rim_dir: Option<PathBuf>,
+}
+
+/// What a run left, and how it is checked.
+struct Outcome {
+    run: RunReport,
+    jwks: String,
+    issuer: String,
+}
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// A step failed; what it says is what a user of that step would see.
+pub(crate) fn run(args: &DemoArgs, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    let folder = tempfile::tempdir().map_err(|e| Failure::Write(e.to_string()))?;
+    let source = choose_device(args, out)?;
+    let appraisal = appraisal_settings(args, source, &folder)?;
+    let (telling, told) = mpsc::channel();
+    let runtime = crate::runtime()?;
+    let task = runtime.spawn(demonstrate(args.size, source, appraisal, folder, telling));
+    for line in told {
+        out.line(format_args!("{line}"))?;
+    }
+    let outcome = runtime
+        .block_on(task)
+        .map_err(|error| Failure::Unavailable(error.to_string()))??;
+    let receipt = validate(&outcome)?;
+    out.line(format_args!(
+        "validated   offline, with the key set alone\n"
+    ))?;
+    crate::receipt::print(&receipt, out)?;
+    write_results(args, &outcome, out)?;
+    Ok(Exit::Done)
+}
+
+/// The real thing if it is there.
+fn choose_device(args: &DemoArgs, out: &mut Output<'_>) -> Result<SourceKind, Failure> {
+    if args.simulated {
+        return Ok(SourceKind::Simulated);
+    }
+    match device::open(&Selection::Nvml { library: None }) {
+        Ok(_) => Ok(SourceKind::Nvml),
+        Err(error) => {
+            out.line(format_args!(
+                "no GPU in confidential-computing mode here: {error}"
+            ))?;
+            out.line(format_args!(
+                "a software device takes its place; the receipt will say `simulated`\n"
+            ))?;
+            Ok(SourceKind::Simulated)
+        }
+    }
+}
+
+/// A verifier trusts a software device only because it is told to.
+fn appraisal_settings(
+    args: &DemoArgs,
+    source: SourceKind,
+    folder: &TempDir,
+) -> Result<AppraisalSettings, Failure> {
+    if source != SourceKind::Simulated {
+        return Ok(AppraisalSettings {
+            rim_dir: args.rim_dir.clone(),
+            ..AppraisalSettings::default()
+        });
+    }
+    let collateral = folder.path().join("collateral");
+    SimulatedDevice::open(&folder.path().join("device"))
+        .and_then(|device| device.write_collateral(&collateral))
+        .map_err(|error| Failure::Unavailable(error.to_string()))?;
+    Ok(AppraisalSettings {
+        simulated_anchors: vec![collateral.join("anchors.toml")],
+        rim_dir: Some(collateral),
+        policy_file: None,
+    })
+}
+
+async fn demonstrate(
+    size: u32,
+    source: SourceKind,
+    appraisal: AppraisalSettings,
+    folder: TempDir,
+    telling: mpsc::Sender<Telling>,
+) -> Result<Outcome, Failure> {
+    let unavailable = |error: &dyn std::fmt::Display| Failure::Unavailable(error.to_string());
+    let narrator = Narrator::new(telling);
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .map_err(|e| unavailable(&e))?;
+    let address = listener.local_addr().map_err(|e| unavailable(&e))?;
+    let url = format!("http://{address}");
+    let mut config = Config::default();
+    config.listen = address;
+    config.state_dir = folder.path().join("verifier");
+    config.issuer = url.clone();
+    config.audience = vec![AUDIENCE.to_owned()];
+    config.appraisal = appraisal;
+    let service = Service::open(config, Arc::new(SystemClock))
+        .await
+        .map_err(|e| unavailable(&e))?;
+    narrator.tell("verifier", format_args!("listening on {url}"));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(service.serve(listener, async {
+        // The sender dropped is as good a sign as a message.
+        let _ = stopped.await;
+    }));
+
+    let run = work(size, source, &url, folder.path(), &narrator).await;
+    let keys = fetch::get(
+        &format!("{url}/.well-known/jwks.json"),
+        limits::MAX_JWKS_BYTES,
+    )
+    .await;
+    drop(stop);
+    served
+        .await
+        .map_err(|e| unavailable(&e))?
+        .map_err(|e| unavailable(&e))?;
+    Ok(Outcome {
+        run: run?,
+        jwks: keys?.text,
+        issuer: url,
+    })
+}
+
+async fn work(
+    size: u32,
+    source: SourceKind,
+    url: &str,
+    folder: &Path,
+    narrator: &Narrator,
+) -> Result<RunReport, Failure> {
+    let job = parse_job(job_text(size).as_bytes()).map_err(Failure::usage)?;
+    let mut settings = Settings::default();
+    settings.state_dir = folder.join("agent");
+    settings.verifier = Some(url.to_owned());
+    settings.audience = Some(AUDIENCE.to_owned());
+    settings.device.kind = source;
+    settings.device.dir = (source == SourceKind::Simulated).then(|| folder.join("device"));
+    let agent = Agent::open(settings).map_err(|e| steps::failure(&e))?;
+    let verifier = agent.verifier().map_err(|e| steps::failure(&e))?;
+    let run = agent.run(job, InputBytes::new(), &verifier, narrator).await;
+    run.map_err(|e| steps::failure(&e))
+}
+
+/// The job a tenant would send: a matrix product, with Freivalds' check of the result.
+fn job_text(size: u32) -> String {
+    let seed = "706f6777".repeat(8);
+    format!(
+        r#"{{"profile":"pogw/1","kernel":"gemm_i8","checks":["freivalds"],"label":"demo",
+            "params":{{"m":{size},"n":{size},"k":{size},"operands":{{"seed":"{seed}"}}}}}}"#
+    )
+}
+
+fn validate(outcome: &Outcome) -> Result<Receipt, Failure> {
+    let keys = Jwks::parse(&outcome.jwks).map_err(|e| Failure::Refused(e.to_string()))?;
+    let expected = Expectations::new(&outcome.issuer, AUDIENCE).map_err(Failure::usage)?;
+    let now: UnixTime = SystemClock.now();
+    let now = receipt::UnixTime::from_secs(u64::try_from(now.secs()).unwrap_or_default());
+    Validator::new(keys, expected.danger_accept_a0())
+        .validate(&outcome.run.receipt.jwt, now)
+        .map_err(|rejected| Failure::Refused(format!("{}: {rejected}", rejected.code())))
+}
+
+fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Result<(), Failure> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = args.out.join(name);
+        let failed = |e: std::io::Error| Failure::Write(format!("{}: {e}", path.display()));
+        fs::write(&path, bytes).map_err(failed)
+    };
+    fs::create_dir_all(&args.out)
+        .map_err(|e| Failure::Write(format!("{}: {e}", args.out.display())))?;
+    write("receipt.jwt", outcome.run.receipt.jwt.as_bytes())?;
+    write("jwks.json", outcome.jwks.as_bytes())?;
+    write("bundle.json", outcome.run.work.sealed.json())?;
+    for output in &outcome.run.work.outputs {
+        write(&format!("{}.bin", output.name), output.output.bytes())?;
+    }
+    let folder = args.out.display();
+    out.line(format_args!(
+        "\nwritten to {folder}/: receipt.jwt, jwks.json, bundle.json, and the output"
+    ))?;
+    out.line(format_args!("check it again:"))?;
+    out.line(format_args!(
+        "  pogw receipt verify {folder}/receipt.jwt --jwks {folder}/jwks.json --audience {AUDIENCE}"
+    ))
+}

@@ -1,0 +1,156 @@
+//! The `pogw` command: what a tenant, an auditor or a marketplace types.
+//!
+//! In scope: reading arguments and files, printing answers, exit statuses. Out of scope: every judgement, which
+//! belongs to the crates below.
+//!
+//! Exit statuses: 0 granted or done, 1 refused, 2 usage or unreadable input, 3 unverifiable.
+
+mod appraise;
+mod demo;
+mod failure;
+mod fetch;
+mod files;
+mod receipt;
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, Subcommand};
+use evidence::UnixTime;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+pub use appraise::{AppraiseArgs, Format};
+pub use demo::DemoArgs;
+pub use failure::Failure;
+pub use receipt::ReceiptArgs;
+
+/// Proof of GPU work: evidence in, receipts out, checked offline
+#[derive(Debug, Parser)]
+#[command(name = "pogw", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a verifier and an agent on this machine, and see a receipt made and checked
+    Demo(DemoArgs),
+    /// Judge one device's attestation evidence offline
+    Appraise(AppraiseArgs),
+    /// Check a work receipt, or look at one
+    Receipt(ReceiptArgs),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Granted, or done.
+    Done = 0,
+    /// Refused.
+    Refused = 1,
+    /// Usage, or input that cannot be read.
+    Unreadable = 2,
+    /// Nothing refuted, but something missing.
+    Unverifiable = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::from(0),
+            Exit::Refused => Self::from(1),
+            Exit::Unreadable => Self::from(2),
+            Exit::Unverifiable => Self::from(3),
+        }
+    }
+}
+
+/// Where answers go.
+pub struct Output<'a>(&'a mut dyn Write);
+
+impl<'a> Output<'a> {
+    /// Answers go to `writer`.
+    pub fn new(writer: &'a mut dyn Write) -> Self {
+        Self(writer)
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+        writeln!(self.0, "{line}").map_err(|error| match error.kind() {
+            // Whoever read has read enough, as in `pogw … | head`.
+            ErrorKind::BrokenPipe => Failure::NobodyReads,
+            _ => Failure::Write(error.to_string()),
+        })
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text =
+            serde_json::to_string_pretty(value).map_err(|e| Failure::Write(e.to_string()))?;
+        self.line(format_args!("{text}"))
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    let exit = run(std::env::args_os(), &mut stdout, &mut std::io::stderr());
+    exit.into()
+}
+
+/// Runs a command line; answers go to `stdout`, what went wrong to `stderr`.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, stdout, stderr),
+    };
+    match dispatch(cli.command, &mut Output::new(stdout)) {
+        Ok(exit) => exit,
+        Err(Failure::NobodyReads) => Exit::Done,
+        Err(failure) => {
+            // Nothing is left to do if the terminal is gone as well.
+            let _ = writeln!(stderr, "pogw: {failure}");
+            failure.exit()
+        }
+    }
+}
+
+fn dispatch(command: Command, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(&args, out),
+        Command::Appraise(args) => appraise::run(&args, now(), out),
+        Command::Receipt(args) => receipt::run(&args, now(), out),
+    }
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Runtime::new();
+    runtime.map_err(|error| Failure::Unavailable(format!("cannot start threads: {error}")))
+}
+
+/// Help and version are answers; anything else about the command line is a usage error.
+fn usage(error: &clap::Error, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Exit {
+    let text = error.render();
+    if error.use_stderr() {
+        let _ = write!(stderr, "{text}");
+        Exit::Unreadable
+    } else {
+        let _ = write!(stdout, "{text}");
+        Exit::Done
+    }
+}
+
+fn now() -> UnixTime {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+}

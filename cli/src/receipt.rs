@@ -1,0 +1,232 @@
+//! `pogw receipt`: check a receipt offline, or just look at one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use evidence::UnixTime;
+use receipt::{Expectations, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator, limits};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::{Exit, Format, Output, fetch, files};
+
+/// Options of `pogw receipt`.
+#[derive(Debug, Args)]
+pub struct ReceiptArgs {
+    #[command(subcommand)]
+    command: ReceiptCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReceiptCommand {
+    /// Validate a receipt: signature, issuer, audience, times, and that it does not contradict itself
+    Verify(VerifyArgs),
+    /// Print what a token says, without believing any of it
+    Show {
+        /// The receipt, a JWT
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// The receipt, a JWT
+    file: PathBuf,
+    /// The issuer's key set: a file, or a URL to fetch it from
+    #[arg(long, value_name = "FILE|URL")]
+    jwks: String,
+    /// The audience the receipt must be for
+    #[arg(long, value_name = "NAME")]
+    audience: String,
+    /// The issuer the receipt must be from [default: the origin of the key set's URL; for a key set in a file, the
+    /// issuer the receipt names, since then the keys alone decide]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Refuse receipts below this assurance level
+    #[arg(long, value_enum, default_value_t = MinimumLevel::A0)]
+    minimum_level: MinimumLevel,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Assurance levels as the command line spells them.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MinimumLevel {
+    /// Also self-asserted and simulated work
+    #[value(name = "A0")]
+    A0,
+    /// A genuine device, fresh
+    #[value(name = "A1")]
+    A1,
+    /// A1, and the output committed in the device report
+    #[value(name = "A2")]
+    A2,
+    /// A2, and a CPU TEE quote over the same statement
+    #[value(name = "A3")]
+    A3,
+}
+
+/// Runs `pogw receipt`.
+///
+/// # Errors
+/// A file or key set cannot be read.
+pub(crate) fn run(
+    args: &ReceiptArgs,
+    now: UnixTime,
+    out: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    match &args.command {
+        ReceiptCommand::Verify(args) => verify(args, now, out),
+        ReceiptCommand::Show { file } => {
+            let token = read_token(file)?;
+            show(&token, file, out)
+        }
+    }
+}
+
+fn verify(args: &VerifyArgs, now: UnixTime, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    let token = read_token(&args.file)?;
+    let (keys, origin) = read_keys(&args.jwks)?;
+    let issuer = args
+        .issuer
+        .clone()
+        .or(origin)
+        .unwrap_or_else(|| issuer_named(&token));
+    let expected = Expectations::new(&issuer, &args.audience).map_err(Failure::usage)?;
+    let expected = match args.minimum_level {
+        MinimumLevel::A0 => expected.danger_accept_a0(),
+        MinimumLevel::A1 => expected.minimum_level(Level::A1),
+        MinimumLevel::A2 => expected.minimum_level(Level::A2),
+        MinimumLevel::A3 => expected.minimum_level(Level::A3),
+    };
+    let now = receipt::UnixTime::from_secs(u64::try_from(now.secs()).unwrap_or_default());
+    match Validator::new(keys, expected).validate(&token, now) {
+        Ok(receipt) => accepted(&receipt, args.format, out),
+        Err(rejected) => refused(&rejected, args.format, out),
+    }
+}
+
+fn accepted(receipt: &Receipt, format: Format, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    match format {
+        Format::Json => out.json(&json!({
+            "valid": true,
+            "kid": receipt.kid(),
+            "level": receipt.level(),
+            "results": receipt.results(),
+            "simulated": receipt.is_simulated(),
+            "claims": receipt.claims(),
+        }))?,
+        Format::Text => print(receipt, out)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn refused(rejected: &Rejected, format: Format, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    match format {
+        Format::Json => out.json(&json!({
+            "valid": false,
+            "code": rejected.code(),
+            "message": rejected.to_string(),
+        }))?,
+        Format::Text => out.line(format_args!("rejected: {}: {rejected}", rejected.code()))?,
+    }
+    Ok(Exit::Refused)
+}
+
+/// What a person who pays wants to know, with the limits of each claim in words.
+pub(crate) fn print(receipt: &Receipt, out: &mut Output<'_>) -> Result<(), Failure> {
+    let claims = receipt.claims();
+    let time = |time: receipt::UnixTime| {
+        UnixTime::from_secs(i64::try_from(time.secs()).unwrap_or(i64::MAX)).to_string()
+    };
+    out.line(format_args!("valid receipt {}", receipt.id()))?;
+    out.line(format_args!(
+        "  issuer    {}  (key {})",
+        claims.iss,
+        receipt.kid()
+    ))?;
+    out.line(format_args!("  issued    {}", time(claims.iat)))?;
+    if let Some(exp) = claims.exp {
+        out.line(format_args!("  expires   {}", time(exp)))?;
+    }
+    out.line(format_args!("  agent     {}", receipt.subject()))?;
+    out.line(format_args!("  job       sha256 {}", receipt.job_digest()))?;
+    for output in receipt.outputs() {
+        let (name, len, digest) = (&output.name, output.len, output.blake3);
+        out.line(format_args!(
+            "  output    {name}: {len} bytes, blake3 {digest}"
+        ))?;
+    }
+    for device in &claims.pogw.devices {
+        let simulated = if device.simulated { "  SIMULATED" } else { "" };
+        let (submod, arch, id) = (&device.submod, &device.arch, &device.id);
+        out.line(format_args!("  device    {submod}: {arch} {id}{simulated}"))?;
+    }
+    out.line(format_args!(
+        "  level     {}: {}",
+        receipt.level(),
+        meaning(receipt.level())
+    ))?;
+    for finding in &claims.pogw.methods {
+        let strength = finding.log2_error.map_or_else(String::new, |log2| {
+            format!(
+                ", wrong results pass with probability at most 2^{}",
+                log2.get()
+            )
+        });
+        let (method, status, source) = (finding.method.as_str(), finding.status, finding.source);
+        out.line(format_args!("  {method:<24}{status} ({source}){strength}"))?;
+    }
+    Ok(())
+}
+
+/// DESIGN section 6, in a line each.
+const fn meaning(level: Level) -> &'static str {
+    match level {
+        Level::A0 => "self-asserted or simulated; no hardware vouches for anything",
+        Level::A1 => "a genuine device signed its state after the challenge",
+        Level::A2 => "as A1, and the output was fixed before the device signed",
+        Level::A3 => "as A2, and a measured guest vouches for the statement",
+    }
+}
+
+fn show(token: &str, file: &std::path::Path, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    let receipt = UnverifiedReceipt::peek(token)
+        .map_err(|rejected| Failure::unreadable(file.display(), &rejected))?;
+    out.json(&json!({
+        "verified": false,
+        "header": receipt.header(),
+        "payload": receipt.payload(),
+    }))?;
+    Ok(Exit::Done)
+}
+
+fn read_token(file: &std::path::Path) -> Result<String, Failure> {
+    let text = files::read_text(file, limits::MAX_TOKEN_BYTES.saturating_add(2))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The key set and, if it came from a URL, the origin of that URL.
+fn read_keys(source: &str) -> Result<(Jwks, Option<String>), Failure> {
+    let (text, origin) = if source.contains("://") {
+        let fetched = crate::runtime()?.block_on(fetch::get(source, limits::MAX_JWKS_BYTES))?;
+        (fetched.text, Some(fetched.origin))
+    } else {
+        (
+            files::read_text(source.as_ref(), limits::MAX_JWKS_BYTES)?,
+            None,
+        )
+    };
+    let keys = Jwks::parse(&text).map_err(|error| Failure::unreadable(source, &error))?;
+    Ok((keys, origin))
+}
+
+/// The issuer a token names. Used only to say which name is expected, when the keys alone decide.
+fn issuer_named(token: &str) -> String {
+    let receipt = UnverifiedReceipt::peek(token).ok();
+    let issuer = receipt
+        .as_ref()
+        .and_then(|receipt| receipt.payload().get("iss")?.as_str());
+    issuer.unwrap_or("unknown").to_owned()
+}
