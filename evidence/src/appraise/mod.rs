@@ -228,7 +228,7 @@ impl<'a> DeviceReading<'a> {
             ueid: leaf.map(|leaf| leaf.serial_decimal().to_owned()),
             driver_version: self.driver_version(),
             vbios_version: self.vbios_version(),
-            simulated,
+            simulated: simulated.unwrap_or_default(),
             checks,
             device_serial: self.certificate(1).map(|c| hex::encode(c.serial())),
             oemid,
@@ -248,10 +248,11 @@ impl<'a> DeviceReading<'a> {
         self.evidence.chain.peek()?.certificates().get(position)
     }
 
-    fn is_simulated(&self) -> bool {
+    /// Whether the chain leads to the root of a software device; `None` if it leads to no root at all.
+    fn is_simulated(&self) -> Option<bool> {
         match self.evidence.chain {
-            Examined::Authentic(chain) => chain.is_simulated(),
-            Examined::Refuted(_) | Examined::Unreadable(_) => false,
+            Examined::Authentic(chain) => Some(chain.is_simulated()),
+            Examined::Refuted(_) | Examined::Unreadable(_) => None,
         }
     }
 

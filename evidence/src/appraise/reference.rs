@@ -98,7 +98,8 @@ struct Wanted<'a> {
     id: Option<String>,
     version: Option<String>,
     product: Option<&'a str>,
-    simulated: bool,
+    /// Whether the device is a software device; `None` if its chain leads to no root.
+    simulated: Option<bool>,
 }
 
 impl<'a> References<'a> {
@@ -106,7 +107,7 @@ impl<'a> References<'a> {
     pub(super) fn judge(
         self,
         device: &DeviceReading<'_>,
-        simulated: bool,
+        simulated: Option<bool>,
         as_of: UnixTime,
     ) -> JudgedReferences<'a> {
         let ids = device.reference_ids();
@@ -193,18 +194,20 @@ impl Wanted<'_> {
         (actual != [product; 2]).then(|| reason.expected(product).actual(actual.join(", ")))
     }
 
-    /// Nobody who holds the key of a software root may say what genuine hardware should measure.
+    /// Nobody who holds the key of a software root may say what genuine hardware should measure. Of a device whose chain
+    /// leads to no root nothing can be said.
     fn other_kind_of_anchor(&self, rim: &Examined<Rim>) -> Option<Reason> {
         let Examined::Authentic(rim) = rim else {
             return None;
         };
+        let simulated = self.simulated?;
         let word = |simulated| if simulated { "simulated" } else { "vendor" };
         let reason = Reason::new(
             Code::RimAnchorMismatch,
             "kind of root the manifest leads to",
         );
-        (rim.is_simulated() != self.simulated).then(|| {
-            let reason = reason.expected(word(self.simulated));
+        (rim.is_simulated() != simulated).then(|| {
+            let reason = reason.expected(word(simulated));
             reason.actual(word(rim.is_simulated()))
         })
     }

@@ -283,7 +283,7 @@ impl OpaqueData {
             DeviceKind::Switch => SWITCH_REQUIRED,
         };
         let missing =
-            fields_of(kind).filter(|known| required.contains(&known.id) && self.is_blank(known.id));
+            fields_of(kind).filter(|known| required.contains(&known.id) && self.is_blank(known));
         missing
             .map(|known| {
                 let message = format!("opaque field {} is missing", known.name);
@@ -293,10 +293,10 @@ impl OpaqueData {
     }
 
     /// Absent, or nothing but NULs in a field of text.
-    fn is_blank(&self, id: u16) -> bool {
-        self.get(id).is_none_or(|value| {
-            strip_nuls(value).is_empty() && id != id::VBIOS_VERSION && id != id::SWITCH_DEVICE_PDI
-        })
+    fn is_blank(&self, known: &Known) -> bool {
+        let is_text = matches!(known.shape, Shape::Text);
+        self.get(known.id)
+            .is_none_or(|value| is_text && strip_nuls(value).is_empty())
     }
 
     fn version_fault(&self) -> Option<Reason> {

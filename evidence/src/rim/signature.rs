@@ -50,15 +50,15 @@ pub(super) struct Signature {
 /// Certificates, DER, leaf first, as delivered.
 pub(super) type Certificates = Vec<Vec<u8>>;
 
-/// Row 84: the only signature among the children of the root, and the last of them.
+/// Row 84: the only signature among the children of the root, and the last of them. The first that is the last child
+/// is both.
 ///
 /// # Errors
 /// [`Code::RimSignatureMethod`].
 pub(super) fn locate<'a>(root: Node<'a, 'a>) -> Result<Node<'a, 'a>, Reason> {
-    let elements = root.children().filter(Node::is_element);
-    let mut signatures = elements.filter(|child| SIGNATURE.is_of(*child));
-    let only = signatures.next().filter(|_| signatures.next().is_none());
-    only.filter(|only| root.last_element_child() == Some(*only))
+    let first = root.children().find(|child| SIGNATURE.is_of(*child));
+    first
+        .filter(|first| root.last_element_child() == Some(*first))
         .ok_or_else(|| {
             Reason::new(Code::RimSignatureMethod, "signature of the manifest")
                 .expected("one Signature, the last child of the root")

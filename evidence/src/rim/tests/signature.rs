@@ -14,6 +14,7 @@ fn methods_and_reference_are_fixed() {
     let enveloped =
         r#"<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/>"#;
     let canonical = format!(r#"<ds:Transform Algorithm="{c14n11}"/>"#);
+    let exclusive = canonical.replace("2006/12/xml-c14n11", "2001/10/xml-exc-c14n#");
     let in_order = format!("{enveloped}{canonical}");
     let swapped = format!("{canonical}{enveloped}");
     let third = format!("{canonical}</ds:Transforms>");
@@ -35,6 +36,7 @@ fn methods_and_reference_are_fixed() {
         ("two references", "</ds:Reference>", r#"</ds:Reference><ds:Reference URI=""/>"#),
         ("no enveloped transform", enveloped, ""),
         ("no canonical transform", &canonical, ""),
+        ("exclusive canonical transform", &canonical, &exclusive),
         ("third transform", "</ds:Transforms>", &third),
         ("transforms swapped", &in_order, &swapped),
         ("XPath transform", "http://www.w3.org/2000/09/xmldsig#enveloped-signature", "http://www.w3.org/TR/1999/REC-xpath-19991116"),

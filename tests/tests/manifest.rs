@@ -1,0 +1,287 @@
+//! Every real case reaches its stated verdict, overall and per check, through the command a person types.
+//!
+//! One trial per case. Without the files the trials are listed as ignored.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+use tests::real::{self, Case, MalformedRim, Manifest};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = match real::directory() {
+        Some(directory) => trials(&directory),
+        None => vec![
+            Trial::test("manifest_cases_need_real_evidence", || Ok(())).with_ignored_flag(true),
+        ],
+    };
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trials(directory: &Path) -> Vec<Trial> {
+    let manifest = Manifest::read(directory);
+    assert!(!manifest.cases.is_empty(), "the manifest lists no case");
+    let mut trials = Vec::new();
+    for case in manifest.cases {
+        let directory = directory.to_owned();
+        trials.push(Trial::test(format!("case::{}", case.id), move || {
+            check_case(&directory, &case)
+        }));
+    }
+    for rim in manifest.malformed_rims {
+        let directory = directory.to_owned();
+        trials.push(Trial::test(format!("malformed::{}", rim.file), move || {
+            check_malformed(&directory, &rim)
+        }));
+    }
+    trials
+}
+
+fn check_case(directory: &Path, case: &Case) -> Result<(), Failed> {
+    let rims = [&case.driver_rim, &case.vbios_rim];
+    let rims: Vec<_> = rims
+        .into_iter()
+        .flatten()
+        .map(|rim| directory.join(rim))
+        .collect();
+    let (exit, answer) = appraise(directory, case, &rims)?;
+
+    let mut wrong = Vec::new();
+    let mut expect = |what: &str, expected: &str, actual: &str| {
+        if expected != actual {
+            wrong.push(format!("{what}: expected {expected}, got {actual}"));
+        }
+    };
+    expect("overall", &case.overall, text(&answer["overall"]));
+    let exit_expected = match case.overall.as_str() {
+        "pass" => "0",
+        "fail" => "1",
+        _ => "3",
+    };
+    expect("exit", exit_expected, &exit.to_string());
+    let device = &answer["devices"][0];
+    expect("kind", &case.kind, text(&device["kind"]));
+    if status(device, "chain") == "affirmed" {
+        expect("arch", &case.arch, text(&device["arch"]));
+    }
+    for (what, stated) in [
+        ("driver_version", &case.driver_version),
+        ("vbios_version", &case.vbios_version),
+    ] {
+        if let Some(stated) = stated {
+            expect(what, stated, text(&device[what]));
+        }
+    }
+    let verdicts = &case.expect;
+    expect(
+        "parse",
+        status_word(&verdicts.parse),
+        status(device, "parse"),
+    );
+    expect(
+        "nonce",
+        status_word(&verdicts.nonce),
+        status(device, "nonce"),
+    );
+    expect(
+        "chain",
+        status_word(&verdicts.chain),
+        status(device, "chain"),
+    );
+    let signature = status_word(&verdicts.report_signature);
+    expect(
+        "report_signature",
+        signature,
+        status(device, "report_signature"),
+    );
+    expect("fwid", status_word(&verdicts.fwid), status(device, "fwid"));
+    expect("revocation", "not_requested", status(device, "revocation"));
+    for (role, stated) in [
+        ("driver_rim", verdicts.driver_rim.as_deref()),
+        ("vbios_rim", verdicts.vbios_rim.as_deref()),
+    ] {
+        expect(role, rim_status(stated), status(device, role));
+        expect(role, &rim_reasons(stated), &reasons(device, role));
+    }
+    expect(
+        "measurements",
+        measurements_status(case),
+        status(device, "measurements"),
+    );
+    let compared = [verdicts.compared, verdicts.skipped_nvdec0].map(Option::unwrap_or_default);
+    let mismatched = verdicts.mismatched_indexes.clone().unwrap_or_default();
+    let numbers = json!({
+        "compared": compared[0],
+        "skipped_nvdec0": compared[1],
+        "mismatched": mismatched,
+    });
+    let found = &device["measurements"];
+    expect("comparison", &numbers.to_string(), &found.to_string());
+    let in_reasons = mismatches(device);
+    expect("mismatches told", &format!("{mismatched:?}"), &in_reasons);
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{}\n{answer:#}", wrong.join("\n")).into())
+    }
+}
+
+/// A malformed document in place of a good one never leads to a pass and always to a reason.
+fn check_malformed(directory: &Path, rim: &MalformedRim) -> Result<(), Failed> {
+    let manifest = Manifest::read(directory);
+    let pass = manifest
+        .cases
+        .iter()
+        .find(|case| case.id == "hopper-1-pass");
+    let pass = pass.ok_or("the manifest has no hopper-1-pass")?;
+    let driver = pass.driver_rim.as_ref().map(|rim| directory.join(rim));
+    let rims = [driver, Some(directory.join(&rim.file))]
+        .into_iter()
+        .flatten();
+    let (exit, answer) = appraise(directory, pass, &rims.collect::<Vec<_>>())?;
+    let device = &answer["devices"][0];
+    if exit != 1 || text(&answer["overall"]) != "fail" || status(device, "vbios_rim") != "refuted" {
+        return Err(format!("{}: not refused\n{answer:#}", rim.reason).into());
+    }
+    Ok(())
+}
+
+fn appraise(directory: &Path, case: &Case, rims: &[PathBuf]) -> Result<(i32, Value), Failed> {
+    let as_of = case.as_of.to_string();
+    let mut args: Vec<OsString> = vec!["pogw".into(), "appraise".into()];
+    args.extend([
+        "--report".into(),
+        directory.join(&case.report).into_os_string(),
+    ]);
+    args.extend([
+        "--chain".into(),
+        directory.join(&case.chain).into_os_string(),
+    ]);
+    args.extend(["--nonce".into(), OsString::from(&case.nonce)]);
+    args.extend(["--as-of".into(), OsString::from(&as_of)]);
+    args.extend(["--format".into(), "json".into()]);
+    for rim in rims {
+        args.extend(["--rim".into(), rim.clone().into_os_string()]);
+    }
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let exit = cli::run(args, &mut stdout, &mut stderr);
+    let answer = serde_json::from_slice(&stdout)
+        .map_err(|e| format!("no JSON answer: {e}\n{}", String::from_utf8_lossy(&stderr)))?;
+    Ok((exit as i32, answer))
+}
+
+fn status_word(verdict: &str) -> &'static str {
+    match verdict {
+        // No firmware id to compare with is affirmed with a reason (nvidia-evidence 4.5).
+        "pass" | "match" | "absent_in_report" => "affirmed",
+        "fail" | "mismatch" | "trailing_bytes" | "absent_in_certificate" => "refuted",
+        other => panic!("unknown verdict {other}"),
+    }
+}
+
+fn rim_status(stated: Option<&str>) -> &'static str {
+    match stated {
+        None => "not_requested",
+        Some("pass") => "affirmed",
+        Some("not_available") => "unverifiable",
+        Some(_) => "refuted",
+    }
+}
+
+/// The reasons the manifest states, in our words.
+fn rim_reasons(stated: Option<&str>) -> String {
+    let codes: BTreeSet<_> = match stated {
+        None | Some("pass") => BTreeSet::new(),
+        Some("not_available") => BTreeSet::from(["rim_not_available"]),
+        Some(failed) => {
+            let words = failed.strip_prefix("fail: ").unwrap_or(failed).split(", ");
+            words.map(rim_code).collect()
+        }
+    };
+    format!("{codes:?}")
+}
+
+fn rim_code(word: &str) -> &'static str {
+    match word {
+        "digest" => "rim_digest_mismatch",
+        "signature" => "rim_signature_invalid",
+        "chain_links" => "certificate_signature_invalid",
+        "root" => "chain_root_untrusted",
+        "not_yet_valid" => "certificate_not_yet_valid",
+        "expired" => "certificate_expired",
+        "version" => "rim_version_mismatch",
+        "product" => "rim_product_mismatch",
+        other => panic!("unknown reason {other}"),
+    }
+}
+
+/// The manifest compares with the RIMs given, whatever their trust; we say `unverifiable` where a RIM is missing or
+/// failed its own checks, and refute only by an authentic one.
+fn measurements_status(case: &Case) -> &'static str {
+    let roles = [
+        case.expect.driver_rim.as_deref(),
+        case.expect.vbios_rim.as_deref(),
+    ];
+    let trusted = |role: &&str| *role == "pass";
+    let all_trusted = roles.iter().flatten().all(trusted);
+    match case.expect.measurements.as_str() {
+        "match" if all_trusted => "affirmed",
+        "mismatch" if mismatch_is_against_a_trusted_rim(case) => "refuted",
+        _ => "unverifiable",
+    }
+}
+
+/// Golden indexes are disjoint between the two manifests of a GPU; driver indexes begin at 7 and skip 9 to 11.
+fn mismatch_is_against_a_trusted_rim(case: &Case) -> bool {
+    let roles = (
+        case.expect.driver_rim.as_deref(),
+        case.expect.vbios_rim.as_deref(),
+    );
+    let trusted = |role: Option<&str>| role == Some("pass");
+    match roles {
+        (None, vbios) => trusted(vbios),
+        (Some("pass"), Some("not_available")) | (Some("not_available"), Some("pass")) => true,
+        (driver, vbios) => trusted(driver) && trusted(vbios),
+    }
+}
+
+fn check<'a>(device: &'a Value, id: &str) -> &'a Value {
+    let checks = device["checks"].as_array().map_or(&[][..], Vec::as_slice);
+    let check = checks.iter().find(|check| check["id"] == id);
+    check.unwrap_or(&Value::Null)
+}
+
+fn status<'a>(device: &'a Value, id: &str) -> &'a str {
+    text(&check(device, id)["status"])
+}
+
+fn reasons(device: &Value, id: &str) -> String {
+    let reasons = check(device, id)["reasons"].as_array();
+    let codes: BTreeSet<_> = reasons
+        .into_iter()
+        .flatten()
+        .map(|r| text(&r["code"]))
+        .collect();
+    format!("{codes:?}")
+}
+
+/// Golden indexes named in the reasons of the measurements check.
+fn mismatches(device: &Value) -> String {
+    let reasons = check(device, "measurements")["reasons"].as_array();
+    let codes = ["measurement_mismatch", "unverified_reference_mismatch"];
+    let mut indexes: Vec<u8> = reasons
+        .into_iter()
+        .flatten()
+        .filter(|reason| codes.contains(&text(&reason["code"])))
+        .filter_map(|reason| text(&reason["message"]).split(' ').nth(1)?.parse().ok())
+        .collect();
+    indexes.sort_unstable();
+    format!("{indexes:?}")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("(absent)")
+}
