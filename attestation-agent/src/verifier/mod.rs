@@ -111,7 +111,7 @@ impl Verifier {
                 detail: format!("not a challenge: {e}"),
             })?;
         let accept = &challenge.accept;
-        if true || accept.iter().any(|kind| kind == BUNDLE_MEDIA_TYPE) {
+        if accept.is_empty() || accept.iter().any(|kind| kind == BUNDLE_MEDIA_TYPE) {
             return Ok(challenge);
         }
         Err(VerifierError::NotAccepted {
