@@ -73,7 +73,7 @@ impl fmt::Debug for DeviceSet {
 #[must_use]
 pub fn bundle_device(evidence: DeviceEvidence) -> BundleDevice {
     BundleDevice {
-        arch: architecture(evidence.arch),
+        arch: evidence.arch,
         report: Blob(evidence.report),
         chain: Blob(evidence.chain_pem),
     }
@@ -113,20 +113,11 @@ fn serialized_one(evidence: DeviceEvidence) -> Result<SerializedEvidence, Device
                 least: NONCE_IN_REPORT.end,
             })?;
     Ok(SerializedEvidence {
-        arch: architecture(evidence.arch),
+        arch: evidence.arch,
         nonce: Hex(nonce),
         evidence: Blob(evidence.report),
         certificate: Blob(evidence.chain_pem),
     })
-}
-
-/// The device layer names chip families without knowing the crate that judges them.
-fn architecture(arch: device::Architecture) -> Architecture {
-    match arch {
-        device::Architecture::Hopper => Architecture::Hopper,
-        device::Architecture::Blackwell => Architecture::Blackwell,
-        device::Architecture::Ls10 => Architecture::Ls10,
-    }
 }
 
 /// Where the nonce lies in a report: behind four bytes of SPDM header (nvidia-evidence 1.1).
@@ -157,7 +148,7 @@ mod tests {
     #[test]
     fn a_report_without_room_for_a_nonce_is_not_serialized() {
         let evidence = DeviceEvidence {
-            arch: device::Architecture::Hopper,
+            arch: Architecture::Hopper,
             report: vec![0; 35],
             chain_pem: Vec::new(),
         };

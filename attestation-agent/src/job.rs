@@ -169,7 +169,7 @@ mod tests {
 
     fn seeded(m: u32) -> String {
         format!(
-            r#"{{"profile":"pogw/1","kernel":"gemm_i8",
+            r#"{{"profile":"pogw/1","kernel":"gemm_i8","checks":[],
             "params":{{"m":{m},"n":3,"k":4,"operands":{{"seed":"{SEED}"}}}}}}"#
         )
     }
@@ -239,7 +239,7 @@ mod tests {
     fn given(a: &[u8], b: &[u8]) -> JobSpec {
         let digest = kernels::Blake3Digest::of;
         let text = format!(
-            r#"{{"profile":"pogw/1","kernel":"gemm_i8","params":{{"m":1,"n":1,"k":4,
+            r#"{{"profile":"pogw/1","kernel":"gemm_i8","checks":[],"params":{{"m":1,"n":1,"k":4,
             "operands":{{"given":{{"a":"{}","b":"{}"}}}}}}}}"#,
             digest(a),
             digest(b)

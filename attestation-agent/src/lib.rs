@@ -60,7 +60,7 @@ pub use clock::{Clock, SystemClock};
 pub use collect::{DeviceSet, SerializedEvidence, bundle_device, serialized};
 pub use config::{ConfigError, DeviceSettings, ENV_PREFIX, Overrides, Settings};
 pub use error::{AgentError, Ending};
-pub use execute::{CpuReference, ExecuteError, Execution, Executor, NamedOutput, output_name};
+pub use execute::{CpuReference, ExecuteError, Execution, Executor, NamedOutput};
 pub use files::{FileError, write_result};
 pub use http::HttpSettings;
 pub use job::{InputBytes, JobError, MAX_JOB_BYTES, PreparedJob, parse_job, read_inputs, read_job};

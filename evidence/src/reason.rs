@@ -223,11 +223,9 @@ pub struct Reason {
     pub code: Code,
     /// Lower-case sentence without full stop, naming the field.
     pub message: String,
-    /// What would have been right.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What would have been right; `null` in JSON where there is no such value.
     pub expected: Option<String>,
-    /// What was found, shortened to [`MAX_VALUE_CHARS`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What was found, shortened to [`MAX_VALUE_CHARS`]; `null` in JSON where there is no such value.
     pub actual: Option<String>,
 }
 

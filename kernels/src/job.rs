@@ -68,13 +68,6 @@ impl Job {
         }
     }
 
-    /// Name of the one output, as statements and receipts give it.
-    pub const fn output_name(&self) -> &'static str {
-        match self {
-            Self::GemmI8(_) => "c",
-        }
-    }
-
     /// Length of the output in bytes.
     pub const fn output_len(&self) -> usize {
         match self {

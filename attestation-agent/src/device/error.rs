@@ -11,7 +11,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Architecture;
+use evidence::device::Architecture;
 
 /// The cause of a failure at the border to a device.
 ///

@@ -23,6 +23,7 @@ pub mod simulated;
 use std::fmt;
 use std::path::PathBuf;
 
+use evidence::device::Architecture;
 use serde::{Deserialize, Serialize};
 
 pub use error::DeviceError;
@@ -109,36 +110,6 @@ impl fmt::Debug for DeviceEvidence {
             .field("report_bytes", &self.report.len())
             .field("chain_bytes", &self.chain_pem.len())
             .finish()
-    }
-}
-
-/// Chip families that sign attestation reports, spelled as NVIDIA's services spell them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Architecture {
-    /// GH100 GPUs.
-    Hopper,
-    /// GB100 and GB10x GPUs.
-    Blackwell,
-    /// LS10 NVSwitches.
-    Ls10,
-}
-
-impl Architecture {
-    /// `HOPPER`, `BLACKWELL` or `LS10`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hopper => "HOPPER",
-            Self::Blackwell => "BLACKWELL",
-            Self::Ls10 => "LS10",
-        }
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

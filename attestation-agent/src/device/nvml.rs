@@ -21,9 +21,10 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::enums::device::DeviceArchitecture;
 use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 
+use evidence::device::Architecture;
+
 use super::{
-    Architecture, Description, Device, DeviceError, DeviceEvidence, Modes, MultiGpuMode,
-    NONCE_LENGTH, SourceKind,
+    Description, Device, DeviceError, DeviceEvidence, Modes, MultiGpuMode, NONCE_LENGTH, SourceKind,
 };
 
 /// The library's name as every NVIDIA driver package installs it.

@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::files::read_bounded;
-use super::{
-    Architecture, Description, Device, DeviceError, DeviceEvidence, NONCE_LENGTH, SourceKind,
-};
+use evidence::cert::Certificate;
+use evidence::device::Architecture;
+
+use super::{Description, Device, DeviceError, DeviceEvidence, NONCE_LENGTH, SourceKind};
 
 /// The largest report accepted, in bytes: twice the buffer NVML gives a driver.
 const REPORT_LIMIT: u64 = 16 * 1024;
@@ -174,21 +175,11 @@ fn first_certificate(path: &Path, chain: &[u8]) -> Result<Vec<u8>, DeviceError> 
     }
 }
 
-/// The chip family that the names in a leaf certificate speak of.
-///
-/// A hint for routing, found by plain search: the verifier derives the family from the names of a
-/// chain it has validated, and compares.
+/// The chip family that a leaf certificate names. A hint for routing: the verifier derives it again from a chain it has
+/// validated, and compares.
 fn architecture_named_in(leaf: &[u8]) -> Option<Architecture> {
-    let names = [
-        (&b"GH100 "[..], Architecture::Hopper),
-        (b"GB1", Architecture::Blackwell),
-        (b"LS_10 ", Architecture::Ls10),
-    ];
-    let holds = |name: &[u8]| leaf.windows(name.len()).any(|window| window == name);
-    names
-        .into_iter()
-        .find(|(name, _)| holds(name))
-        .map(|(_, arch)| arch)
+    let leaf = Certificate::from_der(leaf).ok()?;
+    Architecture::of_common_name(leaf.common_name())
 }
 
 #[cfg(test)]

@@ -189,9 +189,9 @@ impl Wanted<'_> {
     /// Row 90: a validly signed manifest of another chip can be fetched by asking for the wrong id.
     fn other_product(&self, rim: &Rim) -> Option<Reason> {
         let product = self.product?;
-        let actual = [rim.product(), rim.platform_model()];
+        let actual = [rim.name(), rim.product(), rim.platform_model()];
         let reason = Reason::new(Code::RimProductMismatch, "product of the manifest");
-        (actual != [product; 2]).then(|| reason.expected(product).actual(actual.join(", ")))
+        (actual != [product; 3]).then(|| reason.expected(product).actual(actual.join(", ")))
     }
 
     /// Nobody who holds the key of a software root may say what genuine hardware should measure. Of a device whose chain

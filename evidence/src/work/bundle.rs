@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::encoding::{Base64Url, Blob};
+use super::encoding::{Base64Url, Blob, distinct_members};
 use super::job::JobSpec;
 use super::statement::{CanonicalStatement, Profile, WorkStatement};
 use crate::crypto;
@@ -51,10 +51,18 @@ pub struct Bundle {
     /// Evidence of the devices, in order.
     pub devices: Vec<BundleDevice>,
     /// Input bytes by name, where the job gives inputs by digest.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "distinct_members",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub inputs: BTreeMap<String, Blob>,
     /// Output bytes by name, where a check of the job needs them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "distinct_members",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub outputs: BTreeMap<String, Blob>,
     /// Ed25519 signature by the agent key over the bundle message.
     pub signature: Base64Url<64>,

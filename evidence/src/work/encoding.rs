@@ -1,10 +1,12 @@
 //! Fixed-size byte strings in JSON: one spelling each, so that no two texts mean the same bytes.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `N` bytes as lower-case hexadecimal, `2 N` digits: digests.
@@ -119,6 +121,46 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// For optional members: absent or of their type. `null` would be a second way to be absent.
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads an object none of whose members occurs twice; a plain map would keep the last without a word.
+pub(super) fn distinct_members<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Members<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+        type Value = BTreeMap<String, T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object without repeated members")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((name, value)) = members.next_entry::<String, T>()? {
+                if map.contains_key(&name) {
+                    let twice = format_args!("member `{name}` occurs twice");
+                    return Err(A::Error::custom(twice));
+                }
+                map.insert(name, value);
+            }
+            Ok(map)
+        }
+    }
+
+    deserializer.deserialize_map(Members(PhantomData))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +180,16 @@ mod tests {
         for wrong in ["AP8", "AP9=", "AP8=\\n", "A"] {
             assert!(blob(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn no_member_twice() {
+        #[derive(Debug, Deserialize)]
+        struct Object(#[serde(deserialize_with = "distinct_members")] BTreeMap<String, i64>);
+
+        let read = |text: &str| serde_json::from_str::<Object>(text).map(|object| object.0);
+        assert_eq!(read(r#"{"a":1,"b":2}"#).unwrap().len(), 2);
+        assert!(read(r#"{"a":1,"a":1}"#).is_err());
+        assert!(read("[]").is_err());
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{StrictValue, canonical_json};
-use super::encoding::Hex;
+use super::encoding::{Hex, present};
 use super::statement::Profile;
 use crate::crypto;
 
@@ -21,11 +21,15 @@ pub struct JobSpec {
     pub kernel: String,
     /// The kernel's parameters: integers, text and structure, no fractions.
     pub params: StrictValue,
-    /// The checks of the result the tenant asks for.
-    #[serde(default)]
+    /// The checks of the result the tenant asks for; stated even if there are none, so that a job has one canonical
+    /// form.
     pub checks: Vec<RequestedCheck>,
     /// Anything that tells this job from another with the same work, such as an order number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub label: Option<String>,
 }
 

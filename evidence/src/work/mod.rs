@@ -13,7 +13,8 @@
 //! JCS is RFC 8785. Job and outputs are bound through the digests in the statement. Test vectors are in
 //! `tests/vectors/derivations.json`.
 //!
-//! Out of scope: which kernels exist and what their parameters mean. A verifier brings that as a [`WorkChecker`].
+//! Out of scope: which kernels exist and what their parameters mean. A verifier brings that as a
+//! [`WorkChecker`](crate::appraise::WorkChecker).
 
 mod bundle;
 mod canonical;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::canonical_json;
-use super::encoding::{Base64Url, Hex};
+use super::encoding::{Base64Url, Hex, distinct_members, present};
 use crate::crypto;
 
 const STATEMENT_CONTEXT: &[u8] = b"pogw/1 statement\n";
@@ -31,7 +31,11 @@ pub struct KernelRef {
     /// BLAKE3 of the kernel's specification text.
     pub spec: Hex<32>,
     /// SHA-256 of the module the driver loaded; absent where no module ran, as on the CPU reference.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub module: Option<Hex<32>>,
 }
 
@@ -80,7 +84,11 @@ pub struct WorkStatement {
     /// When, in the agent's words.
     pub timing: Timing,
     /// Counters of the host, such as NVML readings, by name. The host can forge them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "distinct_members",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub telemetry: BTreeMap<String, i64>,
 }
 

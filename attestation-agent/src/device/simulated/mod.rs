@@ -41,9 +41,9 @@ pub use pki::{BasicConstraints, CertificateSpec, DevicePki, Extension, Name, Pki
 pub use report::{Block, ReportSpec, Tlv};
 pub use rim::{Attributes, Reference, RimSpec, XmlSignature};
 
-use super::{
-    Architecture, Description, Device, DeviceError, DeviceEvidence, NONCE_LENGTH, SourceKind,
-};
+use evidence::device::Architecture;
+
+use super::{Description, Device, DeviceError, DeviceEvidence, NONCE_LENGTH, SourceKind};
 use store::Identity;
 
 /// A device whose identity lives in a folder.
