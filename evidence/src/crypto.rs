@@ -9,6 +9,9 @@ use aws_lc_rs::{digest, signature};
 /// Bytes of an uncompressed P-384 point: 0x04 ‖ x ‖ y.
 pub const P384_POINT_BYTES: usize = 97;
 
+/// First byte of an uncompressed point (SEC 1, 2.3.3).
+const UNCOMPRESSED: u8 = 0x04;
+
 /// Bytes of a raw P-384 signature: r ‖ s, 48 bytes each, big endian.
 pub const P384_SIGNATURE_BYTES: usize = 96;
 
@@ -47,23 +50,22 @@ pub fn sha512_of(parts: &[&[u8]]) -> [u8; 64] {
 /// Whether `signature` (raw r ‖ s) over `message` is by the P-384 key at `point` (uncompressed).
 #[must_use]
 pub fn p384_sha384_raw(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    verify(
-        &signature::ECDSA_P384_SHA384_FIXED,
-        point,
-        message,
-        signature,
-    )
+    let algorithm = &signature::ECDSA_P384_SHA384_FIXED;
+    is_uncompressed(point) && verify(algorithm, point, message, signature)
 }
 
 /// Whether `signature` (DER) over `message` is by the P-384 key at `point` (uncompressed).
 #[must_use]
 pub fn p384_sha384_der(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    verify(
-        &signature::ECDSA_P384_SHA384_ASN1,
-        point,
-        message,
-        signature,
-    )
+    let algorithm = &signature::ECDSA_P384_SHA384_ASN1;
+    is_uncompressed(point) && verify(algorithm, point, message, signature)
+}
+
+/// Whether a P-384 point is spelled as 0x04 ‖ x ‖ y, the one spelling in NVIDIA's certificates. The library would take
+/// compressed and hybrid points and whole SubjectPublicKeyInfos as well; other implementations differ on those.
+#[must_use]
+pub fn is_uncompressed(point: &[u8]) -> bool {
+    point.len() == P384_POINT_BYTES && point.first() == Some(&UNCOMPRESSED)
 }
 
 /// Whether `signature` over `message` is by the Ed25519 key `public` (RFC 8032).

@@ -33,5 +33,8 @@ pub const MAX_DEVICES: usize = 128;
 /// Most outputs one statement may commit to.
 pub const MAX_OUTPUTS: usize = 256;
 
+/// Most members of one map of a bundle: inputs, outputs, telemetry.
+pub const MAX_MEMBERS: usize = 256;
+
 /// Most characters of one expected or actual value in a [`Reason`](crate::Reason).
 pub const MAX_VALUE_CHARS: usize = 256;

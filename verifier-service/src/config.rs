@@ -4,6 +4,8 @@
 //! key nobody knows is refused wherever it stands: a misspelt limit must not leave the default in force unseen.
 //! `config.example.toml` explains every key.
 
+mod rules;
+
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -13,8 +15,7 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::Value;
-use receipt::limits::{MAX_AUDIENCES, MAX_TEXT_BYTES};
-use receipt::{Algorithm, Text};
+use receipt::Algorithm;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -104,7 +105,7 @@ pub enum ConfigError {
     },
     /// Not TOML, a key nobody knows, or a value of the wrong type.
     #[error("configuration is malformed: {0}")]
-    Malformed(Box<figment::Error>),
+    Malformed(String),
     /// Values that cannot be used, all of them.
     #[error("configuration has {} fault(s): {}", .0.len(), .0.join("; "))]
     Faults(Vec<String>),
@@ -167,9 +168,7 @@ impl Config {
             defaults.merge(Toml::string(toml)),
             |figment, (key, value)| figment.merge(Serialized::default(&key, value)),
         );
-        let config: Self = figment
-            .extract()
-            .map_err(|e| ConfigError::Malformed(Box::new(e)))?;
+        let config: Self = figment.extract().map_err(malformed)?;
         config.validate()?;
         Ok(config)
     }
@@ -179,62 +178,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Faults`].
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let rules = [
-            (
-                !is_http_url(&self.issuer),
-                "issuer must be an http or https URL without query",
-            ),
-            (
-                !self.has_usable_audience(),
-                "audience must be 1 to 16 different names of 1 to 512 bytes",
-            ),
-            (
-                self.challenge_lifetime_s == 0,
-                "challenge_lifetime_s must be at least 1",
-            ),
-            (
-                self.challenge_lifetime_s > 86_400,
-                "challenge_lifetime_s must be at most 86400",
-            ),
-            (
-                self.receipt_lifetime_s == Some(0),
-                "receipt_lifetime_s must be at least 1",
-            ),
-            (
-                self.body_limit_bytes == 0,
-                "body_limit_bytes must be at least 1",
-            ),
-            // SQLite's own bound on one value is 1 000 000 000 bytes.
-            (
-                self.body_limit_bytes > 900 * MIB,
-                "body_limit_bytes must be at most 943718400",
-            ),
-            (
-                self.body_budget_bytes < self.body_limit_bytes,
-                "body_budget_bytes must be at least body_limit_bytes",
-            ),
-            (
-                self.body_timeout_s == 0,
-                "body_timeout_s must be at least 1",
-            ),
-            (
-                self.request_timeout_s <= self.body_timeout_s,
-                "request_timeout_s must be more than body_timeout_s",
-            ),
-            (
-                self.request_timeout_s > 3600,
-                "request_timeout_s must be at most 3600",
-            ),
-            // A challenge must not be forgotten while an answer that came in time is being appraised.
-            (
-                self.challenge_retention_s < self.request_timeout_s,
-                "challenge_retention_s must be at least request_timeout_s",
-            ),
-        ];
-        let faults: Vec<_> = rules
-            .into_iter()
-            .filter_map(|(broken, rule)| broken.then(|| rule.to_owned()))
-            .collect();
+        let faults: Vec<_> = rules::broken(self).map(str::to_owned).collect();
         match faults.is_empty() {
             true => Ok(()),
             false => Err(ConfigError::Faults(faults)),
@@ -261,21 +205,6 @@ impl Config {
     pub fn shutdown_timeout(&self) -> Duration {
         Duration::from_secs(self.shutdown_timeout_s.into())
     }
-
-    fn has_usable_audience(&self) -> bool {
-        const {
-            assert!(
-                MAX_AUDIENCES == 16 && MAX_TEXT_BYTES == 512,
-                "the message names both"
-            )
-        };
-        let names: Option<Vec<_>> = self
-            .audience
-            .iter()
-            .map(|name| Text::new(name).ok())
-            .collect();
-        names.is_some_and(|names| receipt::Audience::new(names).is_ok())
-    }
 }
 
 impl LogLevel {
@@ -291,6 +220,18 @@ impl LogLevel {
     }
 }
 
+/// The keys and what is wrong with them, without figment's guess at where in our source they come from.
+fn malformed(error: figment::Error) -> ConfigError {
+    let faults: Vec<_> = error
+        .into_iter()
+        .map(|error| match error.path.as_slice() {
+            [] => error.kind.to_string(),
+            path => format!("{}: {}", path.join("."), error.kind),
+        })
+        .collect();
+    ConfigError::Malformed(faults.join("; "))
+}
+
 /// The key a variable overrides, if it is one of ours, and its value, read as TOML where it looks like that.
 fn overridden((name, value): (String, String)) -> Option<(String, Value)> {
     let key = name
@@ -301,15 +242,6 @@ fn overridden((name, value): (String, String)) -> Option<(String, Value)> {
         .parse()
         .unwrap_or_else(|never: Infallible| match never {});
     Some((key, value))
-}
-
-fn is_http_url(text: &str) -> bool {
-    let Ok(uri) = text.parse::<axum::http::Uri>() else {
-        return false;
-    };
-    let scheme = uri.scheme_str();
-    let plain = uri.query().is_none() && !text.contains('#') && Text::new(text).is_ok();
-    matches!(scheme, Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty()) && plain
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) fn bundle() -> Bundle {
 pub(crate) fn bundle_json(challenge: [u8; 32], label: &str) -> Value {
     json!({
         "profile": "pogw/1",
-        "job": { "profile": "pogw/1", "kernel": "gemm_i8", "params": {}, "label": label },
+        "job": { "profile": "pogw/1", "kernel": "gemm_i8", "params": {}, "checks": [], "label": label },
         "statement": {
             "profile": "pogw/1",
             "job": Hex(JOB),

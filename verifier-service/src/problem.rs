@@ -26,7 +26,7 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+js
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $status:literal $text:literal,)+) => {
-        /// A problem of the service's own. See the [module documentation](self).
+        /// A problem of the service's own. What is wrong with evidence has codes of its own, [`evidence::Code`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum ProblemCode {
@@ -126,7 +126,10 @@ impl fmt::Display for ProblemCode {
 
 /// An answer that says what went wrong.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Facts>);
+
+#[derive(Debug)]
+struct Facts {
     code: &'static str,
     status: StatusCode,
     title: &'static str,
@@ -168,50 +171,49 @@ impl Problem {
         code: ProblemCode,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            cause: Some(Cause(cause.into().into())),
-            ..Self::new(code)
-        }
+        let mut problem = Self::new(code);
+        problem.0.cause = Some(Cause(cause.into().into()));
+        problem
     }
 
     /// Adds a sentence about this occurrence. It must repeat nothing of the request's body.
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Adds checks that did not come out as affirmed.
     pub(crate) fn checks(mut self, checks: impl IntoIterator<Item = FailedCheck>) -> Self {
-        self.checks.extend(checks);
+        self.0.checks.extend(checks);
         self
     }
 
     /// Adds what the policy says.
     pub(crate) fn deny(mut self, deny: Vec<Denial>) -> Self {
-        self.deny = deny;
+        self.0.deny = deny;
         self
     }
 
     /// Asks the client to come again after some seconds.
     pub(crate) fn retry_after_s(mut self, seconds: u32) -> Self {
-        self.retry_after_s = Some(seconds);
+        self.0.retry_after_s = Some(seconds);
         self
     }
 
     /// The stable word.
     #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The status.
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     fn with(code: &'static str, status: StatusCode, title: &'static str) -> Self {
-        Self {
+        Self(Box::new(Facts {
             code,
             status,
             title,
@@ -220,7 +222,7 @@ impl Problem {
             deny: Vec::new(),
             retry_after_s: None,
             cause: None,
-        }
+        }))
     }
 }
 
@@ -257,24 +259,25 @@ struct Details<'a> {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let facts = *self.0;
         let details = Details {
-            r#type: format!("{TYPE_PREFIX}{}", self.code),
-            title: self.title,
-            status: self.status.as_u16(),
-            detail: self.detail.as_deref(),
-            code: self.code,
-            checks: &self.checks,
-            deny: &self.deny,
+            r#type: format!("{TYPE_PREFIX}{}", facts.code),
+            title: facts.title,
+            status: facts.status.as_u16(),
+            detail: facts.detail.as_deref(),
+            code: facts.code,
+            checks: &facts.checks,
+            deny: &facts.deny,
         };
-        let mut response = (self.status, Json(json!(details))).into_response();
+        let mut response = (facts.status, Json(json!(details))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = facts.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        response.extensions_mut().insert(AnsweredCode(self.code));
-        if let Some(cause) = self.cause {
+        response.extensions_mut().insert(AnsweredCode(facts.code));
+        if let Some(cause) = facts.cause {
             response.extensions_mut().insert(cause);
         }
         response

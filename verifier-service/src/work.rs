@@ -138,7 +138,10 @@ fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> 
 }
 
 fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
-    let wanted = (job.output_name(), u64::try_from(job.output_len()).ok()?);
+    let wanted = (
+        job.kernel().output_name(),
+        u64::try_from(job.output_len()).ok()?,
+    );
     let stated: Vec<_> = statement
         .outputs
         .iter()

@@ -186,7 +186,7 @@ fn p384_point(x509: &X509Certificate<'_>) -> Option<[u8; P384_POINT_BYTES]> {
     let is_p384 = spki.algorithm.algorithm.to_id_string() == OID_EC_PUBLIC_KEY
         && curve.to_id_string() == OID_P384;
     let point: [u8; P384_POINT_BYTES] = spki.subject_public_key.data.as_ref().try_into().ok()?;
-    is_p384.then_some(point)
+    (is_p384 && crypto::is_uncompressed(&point)).then_some(point)
 }
 
 fn common_name(x509: &X509Certificate<'_>) -> String {

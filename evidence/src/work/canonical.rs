@@ -1,5 +1,6 @@
 //! JSON that means one thing: integers only, no member twice, canonical by RFC 8785.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
@@ -11,6 +12,10 @@ pub const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
 
 /// Deepest nesting of arrays and objects. Job parameters are flat; the bound keeps recursion small.
 const MAX_DEPTH: usize = 16;
+
+/// Most values in one document, objects and arrays counted. A value takes dozens of times the memory of its shortest
+/// text, so this and not the size of the body bounds what a stranger can make us allocate.
+const MAX_VALUES: u32 = 4096;
 
 /// A JSON value without floats, unsafe integers or repeated members.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,7 +40,12 @@ impl StrictValue {
 
 impl<'de> Deserialize<'de> for StrictValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Seed { depth: 0 }.deserialize(deserializer).map(Self)
+        let budget = Cell::new(MAX_VALUES);
+        let seed = Seed {
+            depth: 0,
+            budget: &budget,
+        };
+        seed.deserialize(deserializer).map(Self)
     }
 }
 
@@ -50,29 +60,38 @@ pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Er
 }
 
 #[derive(Clone, Copy)]
-struct Seed {
+struct Seed<'b> {
     depth: usize,
+    budget: &'b Cell<u32>,
 }
 
-impl Seed {
+impl Seed<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         let depth = self.depth.saturating_add(1);
         if depth > MAX_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH}")));
         }
-        Ok(Self { depth })
+        Ok(Self { depth, ..self })
+    }
+
+    fn spend<E: serde::de::Error>(self) -> Result<(), E> {
+        let left = self.budget.get().checked_sub(1);
+        let left = left.ok_or_else(|| E::custom(format_args!("more than {MAX_VALUES} values")))?;
+        self.budget.set(left);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Seed {
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.spend()?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed {
+impl<'de> Visitor<'de> for Seed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,6 +164,7 @@ mod tests {
     #[test]
     fn refuses_what_has_two_readings() {
         let deep = "[".repeat(17) + &"]".repeat(17);
+        let long = format!("[{}0]", "0,".repeat(4096));
         let table = [
             "1.0",
             "1e2",
@@ -153,6 +173,7 @@ mod tests {
             r#"{"a":1,"a":1}"#,
             r#"{"a":{"b":1,"b":2}}"#,
             &deep,
+            &long,
         ];
         for text in table {
             assert!(strict(text).is_err(), "{text}");

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::limits::MAX_MEMBERS;
+
 /// `N` bytes as lower-case hexadecimal, `2 N` digits: digests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hex<const N: usize>(pub [u8; N]);
@@ -148,6 +150,10 @@ where
         fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
             while let Some((name, value)) = members.next_entry::<String, T>()? {
+                if map.len() == MAX_MEMBERS {
+                    let many = format_args!("more than {MAX_MEMBERS} members");
+                    return Err(A::Error::custom(many));
+                }
                 if map.contains_key(&name) {
                     let twice = format_args!("member `{name}` occurs twice");
                     return Err(A::Error::custom(twice));
@@ -191,5 +197,7 @@ mod tests {
         assert_eq!(read(r#"{"a":1,"b":2}"#).unwrap().len(), 2);
         assert!(read(r#"{"a":1,"a":1}"#).is_err());
         assert!(read("[]").is_err());
+        let many: Vec<_> = (0..=MAX_MEMBERS).map(|n| format!(r#""{n}":0"#)).collect();
+        assert!(read(&format!("{{{}}}", many.join(","))).is_err());
     }
 }

@@ -22,14 +22,12 @@ pub(crate) struct FailedCheck {
     remedy: &'static str,
 }
 
-/// One reason, in the form of [`evidence::Reason`].
+/// One reason, with the members of an [`evidence::Reason`]: `null` where there is no value.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     code: &'static str,
     message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     actual: Option<String>,
 }
 
