@@ -22,7 +22,7 @@
 //! assert_eq!(appraise(&Forged::gpu()).overall(), Overall::Pass);
 //! ```
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use attestation_agent::device::simulated::pki::pem_text;
 use attestation_agent::device::simulated::{
@@ -89,6 +89,8 @@ pub struct Chain {
     spec: PkiSpec,
     /// The root as it was pinned: to sign it again would give other bytes.
     root: Option<Vec<u8>>,
+    /// What was signed, until something is changed: signing is slow.
+    signed: Arc<OnceLock<Vec<Vec<u8>>>>,
     edits: Edits<Vec<Vec<u8>>>,
 }
 
@@ -296,11 +298,12 @@ impl Chain {
         if position + 1 == self.spec.certificates.len() {
             self.root = None;
         }
-        &mut self.spec.certificates[position]
+        &mut self.certificates()[position]
     }
 
     /// The certificates, to add some or take some away. What is above signs what is below; the root keeps its bytes.
     pub fn certificates(&mut self) -> &mut Vec<CertificateSpec> {
+        self.signed = Arc::default();
         &mut self.spec.certificates
     }
 
@@ -312,7 +315,7 @@ impl Chain {
     /// Puts the whole chain under the root of another.
     pub fn put_under_root_of(&mut self, other: &Self) {
         let root = other.spec.certificates.last().expect("a root");
-        let own = self.spec.certificates.last_mut().expect("a root");
+        let own = self.certificates().last_mut().expect("a root");
         own.clone_from(root);
         self.root.clone_from(&other.root);
     }
@@ -320,11 +323,16 @@ impl Chain {
     /// The certificates (DER, leaf first).
     #[must_use]
     pub fn ders(&self) -> Vec<Vec<u8>> {
+        let signed = self.signed.get_or_init(|| self.sign());
+        self.edits.applied_to(signed.clone())
+    }
+
+    fn sign(&self) -> Vec<Vec<u8>> {
         let mut ders = self.spec.build().expect("a signed chain");
         if let (Some(last), Some(root)) = (ders.last_mut(), &self.root) {
             last.clone_from(root);
         }
-        self.edits.applied_to(ders)
+        ders
     }
 
     /// The key of the first certificate.
@@ -476,6 +484,7 @@ impl Parts {
         let mut chain = Chain {
             spec,
             root: None,
+            signed: Arc::default(),
             edits: Edits::default(),
         };
         let anchor = chain.pin(usage);

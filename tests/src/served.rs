@@ -26,13 +26,14 @@ pub const ISSUER: &str = "https://verifier.example";
 /// The settings of a verifier for tests, with its state in a folder of its own below `folder`.
 #[must_use]
 pub fn config(folder: &Path, appraisal: AppraisalSettings) -> Config {
-    let mut config = Config::default();
-    config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    config.state_dir = folder.join("state");
-    config.issuer = ISSUER.to_owned();
-    config.audience = vec![AUDIENCE.to_owned()];
-    config.appraisal = appraisal;
-    config
+    Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        state_dir: folder.join("state"),
+        issuer: ISSUER.to_owned(),
+        audience: vec![AUDIENCE.to_owned()],
+        appraisal,
+        ..Config::default()
+    }
 }
 
 /// A running verifier. Stops when dropped; [`stop`](Self::stop) waits for it.

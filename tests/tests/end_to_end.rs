@@ -4,7 +4,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attestation_agent::device::SourceKind;
-use attestation_agent::{Agent, InputBytes, Settings};
+use attestation_agent::{Agent, DeviceSettings, InputBytes, Settings};
 use evidence::UnixTime;
 use evidence::work::{Blob, JobSpec};
 use receipt::{Expectations, Jwks, Level, Receipt, Rejected, ResultCheck, Validator};
@@ -71,11 +71,16 @@ fn job() -> JobSpec {
 async fn an_agent_gets_a_receipt_that_a_stranger_can_check() {
     let world = World::new().await;
     let agent_state = tempfile::tempdir().unwrap();
-    let mut settings = Settings::default();
-    settings.state_dir = agent_state.path().to_owned();
-    settings.verifier = Some(world.served.url.clone());
-    settings.device.kind = SourceKind::Simulated;
-    settings.device.dir = Some(world.scene.device_dir());
+    let settings = Settings {
+        state_dir: agent_state.path().to_owned(),
+        verifier: Some(world.served.url.clone()),
+        device: DeviceSettings {
+            kind: SourceKind::Simulated,
+            dir: Some(world.scene.device_dir()),
+            library: None,
+        },
+        ..Settings::default()
+    };
     let agent = Agent::open(settings).unwrap();
     let verifier = agent.verifier().unwrap();
     let run = agent

@@ -95,11 +95,7 @@ struct Case {
 type Finding = (Status, BTreeSet<Code>);
 
 /// A GPU with one defect.
-fn case(
-    rows: &'static [u8],
-    wrong: impl Into<String>,
-    change: impl FnOnce(&mut Forged),
-) -> Case {
+fn case(rows: &'static [u8], wrong: impl Into<String>, change: impl FnOnce(&mut Forged)) -> Case {
     Case {
         rows,
         wrong: wrong.into(),
@@ -109,11 +105,7 @@ fn case(
 }
 
 /// A switch with one defect.
-fn switch(
-    rows: &'static [u8],
-    wrong: impl Into<String>,
-    change: impl FnOnce(&mut Forged),
-) -> Case {
+fn switch(rows: &'static [u8], wrong: impl Into<String>, change: impl FnOnce(&mut Forged)) -> Case {
     Case {
         forged: Forged::switch().with(change),
         ..case(rows, wrong, |_| ())
@@ -265,20 +257,23 @@ fn all_cases() -> Vec<Case> {
 
 #[test]
 fn the_good_ones_are_good() {
-    for good in [Forged::gpu(), Forged::switch()] {
+    use Status::NotRequested;
+    let gpu = [(CheckId::Revocation, NotRequested, None)];
+    // A switch has no driver, and its report no firmware id.
+    let switch = [
+        (CheckId::Revocation, NotRequested, None),
+        (DriverRim, NotRequested, None),
+        (Fwid, Affirmed, Some(FwidAbsentInReport)),
+    ];
+    for (good, special) in [(Forged::gpu(), &gpu[..]), (Forged::switch(), &switch)] {
         let appraisal = appraise(&good);
         assert_eq!(appraisal.overall(), Overall::Pass, "{appraisal:#?}");
+        assert_eq!(appraisal.checks.len(), 10);
         assert!(appraisal.simulated);
-        for check in &appraisal.checks {
-            let kind = (good.claimed, check.id);
-            let expected = match kind {
-                (_, CheckId::Revocation) | (Some(Architecture::Ls10), DriverRim) => {
-                    Status::NotRequested
-                }
-                _ => Affirmed,
-            };
-            assert_eq!(check.status, expected, "{kind:?}");
-            assert_eq!(check.reasons, [], "{kind:?}");
+        for (id, found) in findings(&appraisal) {
+            let special = special.iter().find(|(special, ..)| *special == id);
+            let (_, status, code) = special.copied().unwrap_or((id, Affirmed, None));
+            assert_eq!(found, (status, BTreeSet::from_iter(code)), "{id}");
         }
     }
     let compared = appraise(&Forged::gpu()).compared;
@@ -287,6 +282,7 @@ fn the_good_ones_are_good() {
 }
 
 /// Things that look odd and are allowed, so that a stricter rule does not creep in unseen.
+#[rustfmt::skip]
 fn tolerated() -> Vec<Case> {
     let mut cases = vec![
         case(&[1], "report of exactly the largest size", |it| {
@@ -296,9 +292,6 @@ fn tolerated() -> Vec<Case> {
         }),
         case(&[1], "chain text of exactly the largest size", |it| {
             it.chain_in_transit(|pem| pem.resize(MAX_CHAIN_BYTES, b'\n'));
-        }),
-        case(&[1], "manifest of exactly the largest size", |it| {
-            it.driver().in_transit(|xml| xml.resize(MAX_RIM_BYTES, b'\n'));
         }),
         case(&[18], "raw bit stream at an index nobody compares", |it| {
             it.report.block_mut(63).expect("a block").value_type = 0x81;
@@ -382,6 +375,7 @@ fn what_is_odd_but_allowed_changes_nothing() {
 
 //------------ Report --------------------------------------------------------
 
+#[rustfmt::skip]
 fn sizes() -> Vec<Case> {
     vec![
         case(&[1], "report one byte larger than any report", |it| {
@@ -401,6 +395,11 @@ fn sizes() -> Vec<Case> {
         })
         .refutes(VbiosRim, &[RimTooLarge])
         .reference_lost(),
+        case(&[1, 78], "manifest of exactly the largest size, of blanks", |it| {
+            it.driver().in_transit(|xml| xml.resize(MAX_RIM_BYTES, b'\n'));
+        })
+        .refutes(DriverRim, &[RimMalformed])
+        .reference_lost(),
         case(&[1], "more opaque fields than there are ids", |it| {
             let unknown = (0..MAX_OPAQUE_FIELDS).map(|n| Tlv::new(300 + id(n), [0]));
             it.report.opaque.extend(unknown);
@@ -409,6 +408,7 @@ fn sizes() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn report_messages() -> Vec<Case> {
     let truncated = |length: usize| {
         case(&[2], format!("report cut after {length} bytes"), |it| {
@@ -428,7 +428,7 @@ fn report_messages() -> Vec<Case> {
         truncated(3598),
         truncated(3700),
         case(&[2, 30], "last byte of the report missing", |it| {
-            it.report_in_transit(|report| drop(report.pop()));
+            it.report_in_transit(|report| report.truncate(report.len() - 1));
         })
         .refutes(Parse, &[ReportTooShort])
         .refutes(ReportSignature, &[ReportSignatureInvalid])
@@ -448,8 +448,7 @@ fn report_messages() -> Vec<Case> {
             .refutes(Parse, &[SpdmMessageUnexpected]),
         case(&[5], "request for one measurement", |it| it.report.request_param2 = 1)
             .refutes(Parse, &[SpdmMessageUnexpected]),
-        case(&[5], "request to another slot", |it| it.report.slot = 1)
-            .refutes(Parse, &[SpdmMessageUnexpected]),
+        case(&[5], "request to another slot", |it| it.report.slot = 1).refutes(Parse, &[SpdmMessageUnexpected]),
         case(&[7], "response that is an error", |it| it.report.response_code = 0x7f)
             .refutes(Parse, &[SpdmMessageUnexpected]),
         case(&[30], "one byte after the signature", |it| it.report.trailing = vec![0])
@@ -458,6 +457,7 @@ fn report_messages() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn measurement_record() -> Vec<Case> {
     vec![
         case(&[9], "number of blocks zero", |it| it.report.block_count = Some(0))
@@ -508,8 +508,7 @@ fn measurement_record() -> Vec<Case> {
             it.report.record_trailing = vec![last.index, 1, 2, 0, 1, 48];
         })
         .refutes(Parse, &[MeasurementBlockMalformed]),
-        case(&[15], "block with index 0", |it| block(it, 63).index = 0)
-            .refutes(Parse, &[MeasurementIndexInvalid]),
+        case(&[15], "block with index 0", |it| block(it, 63).index = 0).refutes(Parse, &[MeasurementIndexInvalid]),
         case(&[16], "index twice, the same value", |it| {
             let first = block(it, 0).clone();
             *block(it, 63) = first;
@@ -520,6 +519,7 @@ fn measurement_record() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn opaque_data() -> Vec<Case> {
     let mut cases = vec![
         case(&[19], "opaque data longer than the report", |it| {
@@ -589,27 +589,19 @@ fn opaque_data() -> Vec<Case> {
             .refutes(Parse, &[OpaqueFieldInvalid]),
         case(&[28], "version of the opaque data of no bytes", |it| field(it, 34, &[]))
             .refutes(Parse, &[OpaqueFieldInvalid]),
-        case(&[28], "feature flag of nine bytes", |it| field(it, 36, &[0; 9]))
-            .refutes(Parse, &[OpaqueFieldInvalid]),
+        case(&[28], "feature flag of nine bytes", |it| field(it, 36, &[0; 9])).refutes(Parse, &[OpaqueFieldInvalid]),
         case(&[28], "VBIOS version of nine bytes", |it| field(it, 6, &[0x4d; 9]))
             .refutes(Parse, &[OpaqueFieldInvalid, OpaqueFieldMissing])
             .cannot_tell(VbiosRim, &[ReportUnreadable])
             .reference_lost(),
         case(&[28], "video decoder status of two bytes", |it| field(it, 11, &[0x55, 0x55]))
             .refutes(Parse, &[OpaqueFieldInvalid, OpaqueFieldMissing]),
-        case(&[29], "text with a NUL inside", |it| field(it, 16, b"0\x000\0"))
-            .refutes(Parse, &[OpaqueFieldInvalid]),
-        case(&[29], "text with a line feed", |it| field(it, 16, b"0\n\0"))
-            .refutes(Parse, &[OpaqueFieldInvalid]),
+        case(&[29], "text with a NUL inside", |it| field(it, 16, b"0\x000\0")).refutes(Parse, &[OpaqueFieldInvalid]),
+        case(&[29], "text with a line feed", |it| field(it, 16, b"0\n\0")).refutes(Parse, &[OpaqueFieldInvalid]),
         case(&[29], "text that is not ASCII", |it| field(it, 16, "é\0".as_bytes()))
             .refutes(Parse, &[OpaqueFieldInvalid]),
     ];
-    for (id, name) in [
-        (11, "video decoder status"),
-        (15, "chip SKU"),
-        (17, "project"),
-        (18, "project SKU"),
-    ] {
+    for (id, name) in [(11, "video decoder status"), (15, "chip SKU"), (17, "project"), (18, "project SKU")] {
         let missing = case(&[26], format!("{name} missing"), |it| without_field(it, id));
         cases.push(missing.refutes(Parse, &[OpaqueFieldMissing]));
     }
@@ -630,17 +622,16 @@ fn reports_of_another_form_are_refused() {
     check_all(opaque_data());
 }
 
+#[rustfmt::skip]
 fn nonce() -> Vec<Case> {
     let mut cases = vec![
-        case(&[31], "nonce of zeros", |it| it.report.nonce = [0; 32])
-            .refutes(Nonce, &[NonceMismatch]),
+        case(&[31], "nonce of zeros", |it| it.report.nonce = [0; 32]).refutes(Nonce, &[NonceMismatch]),
         case(&[31], "expected nonce where the device puts its own", |it| {
             it.report.nonce = [9; 32];
             it.report.responder_nonce = forge::NONCE;
         })
         .refutes(Nonce, &[NonceMismatch]),
-        case(&[31], "bytes of the nonce in reverse", |it| it.report.nonce.reverse())
-            .refutes(Nonce, &[NonceMismatch]),
+        case(&[31], "bytes of the nonce in reverse", |it| it.report.nonce.reverse()).refutes(Nonce, &[NonceMismatch]),
         case(&[31, 37], "nonce put in after signing", |it| {
             it.report.nonce = [9; 32];
             it.report_in_transit(|report| report[4..36].copy_from_slice(&forge::NONCE));
@@ -662,6 +653,7 @@ fn reports_for_another_nonce_are_refused() {
     check_all(nonce());
 }
 
+#[rustfmt::skip]
 fn report_signature() -> Vec<Case> {
     let written = |wrong: &str, signature: fn(&[u8]) -> Vec<u8>| {
         case(&[37], wrong, |it| {
@@ -673,18 +665,13 @@ fn report_signature() -> Vec<Case> {
         })
         .refutes(ReportSignature, &[ReportSignatureInvalid])
     };
-    let of_another_length =
-        |wrong: &str, signature| written(wrong, signature).refutes(Parse, &[TrailingBytes]);
+    let of_another_length = |wrong: &str, signature| written(wrong, signature).refutes(Parse, &[TrailingBytes]);
     vec![
         written("r zero", |it| [&[0; 48], &it[48..]].concat()),
         written("s zero", |it| [&it[..48], &[0; 48]].concat()),
         written("signature of zeros", |_| vec![0; 96]),
-        written("r the order of the group", |it| {
-            [&forge::P384_ORDER[..], &it[48..]].concat()
-        }),
-        written("s the order of the group", |it| {
-            [&it[..48], &forge::P384_ORDER[..]].concat()
-        }),
+        written("r the order of the group", |it| [&forge::P384_ORDER[..], &it[48..]].concat()),
+        written("s the order of the group", |it| [&it[..48], &forge::P384_ORDER[..]].concat()),
         written("r and s swapped", |it| [&it[48..], &it[..48]].concat()),
         written("r and s little endian", |it| {
             let reversed = |half: &[u8]| half.iter().rev().copied().collect::<Vec<_>>();
@@ -754,11 +741,10 @@ fn reports_signed_otherwise_are_refused() {
 
 //------------ Device certificates -------------------------------------------
 
+#[rustfmt::skip]
 fn chain_text() -> Vec<Case> {
     let unreadable = |rows, wrong: &str, code, change: fn(&mut Forged)| {
-        case(rows, wrong, change)
-            .refutes(Chain, &[code])
-            .no_certificate()
+        case(rows, wrong, change).refutes(Chain, &[code]).no_certificate()
     };
     vec![
         unreadable(&[42], "no certificate at all", ChainLength, |it| {
@@ -784,11 +770,7 @@ fn chain_text() -> Vec<Case> {
         unreadable(&[46], "basic constraints twice", CertificateMalformed, |it| {
             let oid = vec![2, 5, 29, 19];
             let value = vec![0x30, 3, 1, 1, 0xff];
-            let again = Extension {
-                oid,
-                critical: true,
-                value,
-            };
+            let again = Extension { oid, critical: true, value };
             it.chain.certificate(2).extensions.push(again);
         }),
         unreadable(&[47], "signature algorithm named in one of two places", CertificateMalformed, |it| {
@@ -821,10 +803,10 @@ fn chain_text() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn chain_roots() -> Vec<Case> {
-    let untrusted = |rows, wrong: &str, change: fn(&mut Forged)| {
-        case(rows, wrong, change).refutes(Chain, &[ChainRootUntrusted])
-    };
+    let untrusted =
+        |rows, wrong: &str, change: fn(&mut Forged)| case(rows, wrong, change).refutes(Chain, &[ChainRootUntrusted]);
     vec![
         untrusted(&[43, 44], "another root of the same name, and all below it", |it| {
             it.chain = forge::Chain::of_a_stranger();
@@ -849,19 +831,19 @@ fn chain_roots() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn chain_links() -> Vec<Case> {
     let mut cases = vec![
         case(&[45], "third and fourth certificate swapped", |it| {
             it.chain.handed_over(|ders| ders.swap(2, 3));
         })
         .refutes(Chain, &[ChainOrder, CertificateSignatureInvalid]),
-        case(&[45], "leaf of another device of the same names", |it| {
+        case(&[45], "report and leaf of another device of the same names", |it| {
             let other = forge::Chain::of_a_stranger();
             it.report_signer = Some(Arc::clone(other.leaf_key()));
             it.chain.handed_over(move |ders| ders[0] = other.ders()[0].clone());
         })
-        .refutes(Chain, &[ChainOrder, CertificateSignatureInvalid])
-        .refutes(ReportSignature, &[ReportSignatureInvalid]),
+        .refutes(Chain, &[CertificateSignatureInvalid]),
     ];
     for n in 0..4 {
         cases.push(
@@ -886,8 +868,10 @@ fn chain_links() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn chain_rights() -> Vec<Case> {
-    let at_position = |n: usize, rows, wrong: &str, change: fn(&mut CertificateSpec), code| {
+    let rights = |n: usize, wrong: &str, code, change: &dyn Fn(&mut CertificateSpec)| {
+        let rows: &[u8] = if n == 0 { &[46, 56] } else { &[46] };
         case(rows, format!("certificate {n} {wrong}"), |it| {
             change(it.chain.certificate(n));
             if n == 4 {
@@ -897,49 +881,33 @@ fn chain_rights() -> Vec<Case> {
         .refutes(Chain, &[code])
     };
     let mut cases = vec![
-        at_position(0, &[46, 56], "is a CA", |it| {
-            it.basic_constraints = constraints(true, None);
-        }, CertificateBasicConstraints),
-        at_position(0, &[56], "may not sign data", |it| {
-            it.key_usage = Some(KEY_CERT_SIGN);
-        }, CertificateKeyUsage),
-        at_position(0, &[56], "has no key usage", |it| it.key_usage = None, CertificateKeyUsage),
+        rights(0, "is a CA", CertificateBasicConstraints, &|it| it.basic_constraints = constraints(true, None)),
+        rights(0, "may not sign data", CertificateKeyUsage, &|it| it.key_usage = Some(KEY_CERT_SIGN)),
+        rights(0, "has no key usage", CertificateKeyUsage, &|it| it.key_usage = None),
     ];
     for n in 1..5 {
-        cases.push(at_position(n, &[46], "is no CA", |it| {
-            it.basic_constraints = constraints(false, None);
-        }, CertificateBasicConstraints));
-        cases.push(at_position(n, &[46], "has no basic constraints", |it| {
-            it.basic_constraints = None;
-        }, CertificateBasicConstraints));
-        cases.push(at_position(n, &[46], "may not sign certificates", |it| {
-            it.key_usage = Some(DIGITAL_SIGNATURE);
-        }, CertificateKeyUsage));
-        cases.push(at_position(n, &[46], "has no key usage", |it| {
-            it.key_usage = None;
-        }, CertificateKeyUsage));
+        cases.extend([
+            rights(n, "is no CA", CertificateBasicConstraints, &|it| it.basic_constraints = constraints(false, None)),
+            rights(n, "has no basic constraints", CertificateBasicConstraints, &|it| it.basic_constraints = None),
+            rights(n, "may not sign certificates", CertificateKeyUsage, &|it| it.key_usage = Some(DIGITAL_SIGNATURE)),
+            rights(n, "has no key usage", CertificateKeyUsage, &|it| it.key_usage = None),
+        ]);
     }
     for n in 2..5 {
-        let wrong = format!("path length of certificate {n} one too short");
         let below = u8::try_from(n - 1).expect("small");
-        cases.push(
-            case(&[46], wrong, |it| {
-                it.chain.certificate(n).basic_constraints = constraints(true, Some(below - 1));
-                if n == 4 {
-                    it.trust_device_root();
-                }
-            })
-            .refutes(Chain, &[CertificatePathLength]),
-        );
+        cases.push(rights(n, "allows one CA too few below", CertificatePathLength, &|it| {
+            it.basic_constraints = constraints(true, Some(below - 1));
+        }));
     }
     for n in 0..5 {
-        cases.push(at_position(n, &[46], "has an unknown critical extension", |it| {
+        cases.push(rights(n, "has an unknown critical extension", CertificateExtensionCritical, &|it| {
             it.extensions.push(unknown_extension(true));
-        }, CertificateExtensionCritical));
+        }));
     }
     cases
 }
 
+#[rustfmt::skip]
 fn chain_algorithms() -> Vec<Case> {
     let mut cases = vec![
         case(&[47], "key of certificate 2 on P-256", |it| {
@@ -975,9 +943,29 @@ fn chain_algorithms() -> Vec<Case> {
             .refutes(Chain, &[CertificateAlgorithm, CertificateSignatureInvalid]),
         );
     }
+    for n in 0..4 {
+        let wrong = format!("key of certificate {n} spelled as a hybrid point");
+        let hybrid = case(&[47], wrong, |it| {
+            let issuer = Arc::clone(&it.chain.certificates()[n + 1].key);
+            let point = it.chain.certificates()[n].key.public_point().to_vec();
+            it.chain.handed_over(move |ders| {
+                let mut parts = CertificateParts::of(&ders[n]);
+                let mut windows = parts.tbs.windows(point.len());
+                let at = windows.position(|window| window == point).expect("the key");
+                parts.tbs[at] = 6 + (point[96] & 1);
+                parts.sign(&issuer);
+                ders[n] = parts.der();
+            });
+        });
+        cases.push(match n {
+            0 => hybrid.refutes(Chain, &[CertificateAlgorithm]).refutes(ReportSignature, &[ReportSignatureInvalid]),
+            _ => hybrid.refutes(Chain, &[CertificateAlgorithm, CertificateSignatureInvalid]),
+        });
+    }
     cases
 }
 
+#[rustfmt::skip]
 fn chain_times() -> Vec<Case> {
     let mut cases = Vec::new();
     for n in 0..5 {
@@ -1014,18 +1002,12 @@ fn other_device_chains_are_refused() {
     check_all(chain_times());
 }
 
+#[rustfmt::skip]
 fn firmware_ids() -> Vec<Case> {
     let fwid = firmware::firmware_id();
-    let extension = |rows, wrong: &str, value: Extension| {
-        case(rows, wrong, |it| *fwid_extension(it) = value)
-    };
-    let malformed = |wrong: &str, value| {
-        extension(&[53], wrong, value).refutes(Fwid, &[FwidMalformed])
-    };
-    let compound = |value: Vec<u8>| Extension {
-        value,
-        ..Extension::fwid(&[], &[])
-    };
+    let extension = |rows, wrong: &str, value: Extension| case(rows, wrong, |it| *fwid_extension(it) = value);
+    let malformed = |wrong: &str, value| extension(&[53], wrong, value).refutes(Fwid, &[FwidMalformed]);
+    let compound = |value: Vec<u8>| Extension { value, ..Extension::fwid(&[], &[]) };
     let good = Extension::fwid(&[], &fwid).value;
     let trailing = [&good[..], &[0]].concat();
     let mut sha256 = good.clone();
@@ -1043,8 +1025,12 @@ fn firmware_ids() -> Vec<Case> {
         .refutes(Fwid, &[FwidMismatch]),
         extension(&[51], "firmware id of other firmware in the leaf", Extension::fwid(&[], &[9; 48]))
             .refutes(Fwid, &[FwidMismatch]),
-        extension(&[51], "second of two firmware ids in the leaf", tcb_info(&[sha384_fwid(&[0; 48]), sha384_fwid(&fwid)]))
-            .refutes(Fwid, &[FwidMismatch]),
+        extension(
+            &[51],
+            "second of two firmware ids in the leaf",
+            tcb_info(&[sha384_fwid(&[0; 48]), sha384_fwid(&fwid)]),
+        )
+        .refutes(Fwid, &[FwidMismatch]),
         case(&[51], "no firmware id in the leaf", |it| {
             it.chain.certificate(0).extensions.remove(1);
         })
@@ -1077,6 +1063,7 @@ fn firmware_ids() -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn identities() -> Vec<Case> {
     let rename = |it: &mut Forged, n: usize, name: &str| {
         it.chain.certificate(n).subject.common_name = Some(name.to_owned());
@@ -1148,14 +1135,15 @@ const fn check_of(role: RimRole) -> CheckId {
     }
 }
 
-/// An index with one reference value, and one with several, that the manifest covers; one it does not.
-const fn indexes(role: RimRole) -> [u8; 3] {
+/// An index with one reference value that the manifest covers, and one with several.
+const fn indexes(role: RimRole) -> [u8; 2] {
     match role {
-        RimRole::Driver => [7, 23, 0],
-        RimRole::Vbios => [0, 12, 7],
+        RimRole::Driver => [7, 23],
+        RimRole::Vbios => [0, 12],
     }
 }
 
+#[rustfmt::skip]
 fn rim_form(role: RimRole) -> Vec<Case> {
     let before_root = |rows, wrong: &str, prolog: &str| {
         rim(role, rows, wrong, &[RimMalformed], |it| it.spec.prolog = prolog.to_owned())
@@ -1213,8 +1201,9 @@ fn rim_form(role: RimRole) -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn rim_resources(role: RimRole) -> Vec<Case> {
-    let [single, several, _] = indexes(role);
+    let [single, several] = indexes(role);
     let resource = |rows, wrong: &str, change: fn(&mut Attributes)| {
         rim(role, rows, wrong, &[RimMalformed], |it| change(it.resource(single)))
     };
@@ -1269,11 +1258,10 @@ fn rim_resources(role: RimRole) -> Vec<Case> {
     ]
 }
 
+#[rustfmt::skip]
 fn rim_signature(role: RimRole) -> Vec<Case> {
-    let [single, several, _] = indexes(role);
-    let method = |rows, wrong: &str, change: fn(&mut Manifest)| {
-        rim(role, rows, wrong, &[RimSignatureMethod], change)
-    };
+    let [single, several] = indexes(role);
+    let method = |rows, wrong: &str, change: fn(&mut Manifest)| rim(role, rows, wrong, &[RimSignatureMethod], change);
     let reference = |rows, wrong: &str, change: fn(&mut Reference)| {
         rim(role, rows, wrong, &[RimSignatureMethod], |it| {
             change(&mut it.signature().references[0]);
@@ -1310,15 +1298,13 @@ fn rim_signature(role: RimRole) -> Vec<Case> {
             it.signature().value = Some(vec![1; 95]);
         }),
         method(&[81], "canonical XML 1.0", |it| {
-            it.signature().canonicalization =
-                "http://www.w3.org/TR/2001/REC-xml-c14n-20010315".to_owned();
+            it.signature().canonicalization = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315".to_owned();
         }),
         method(&[81], "canonical XML with comments", |it| {
             it.signature().canonicalization = format!("{C14N11}#WithComments");
         }),
         method(&[81], "ECDSA with SHA-256", |it| {
-            it.signature().method =
-                "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256".to_owned();
+            it.signature().method = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256".to_owned();
         }),
         method(&[81], "HMAC", |it| {
             it.signature().method = "http://www.w3.org/2000/09/xmldsig#hmac-sha1".to_owned();
@@ -1348,8 +1334,7 @@ fn rim_signature(role: RimRole) -> Vec<Case> {
             it.signature().extra_in_key_info = "<ds:KeyName>a</ds:KeyName>".to_owned();
         }),
         method(&[82], "name of a certificate", |it| {
-            it.signature().extra_in_x509_data =
-                "<ds:X509IssuerSerial></ds:X509IssuerSerial>".to_owned();
+            it.signature().extra_in_x509_data = "<ds:X509IssuerSerial></ds:X509IssuerSerial>".to_owned();
         }),
         method(&[82], "second lot of certificates", |it| {
             it.signature().extra_in_key_info = "<ds:X509Data></ds:X509Data>".to_owned();
@@ -1371,10 +1356,7 @@ fn rim_signature(role: RimRole) -> Vec<Case> {
             it.in_transit(move |xml| *xml = wrapped(xml, single));
         }),
         rim(role, &[85], "forged payload before the signed one", &[RimMalformed], |it| {
-            it.replaced(
-                "<ns0:Payload xmlns:SHA384",
-                "<ns0:Payload></ns0:Payload>\n<ns0:Payload xmlns:SHA384",
-            );
+            it.replaced("<ns0:Payload xmlns:SHA384", "<ns0:Payload></ns0:Payload>\n<ns0:Payload xmlns:SHA384");
         }),
     ]
 }
@@ -1386,9 +1368,14 @@ fn wrapped(good: &[u8], index: u8) -> Vec<u8> {
     let outer = good.replace(&value, &"ab".repeat(48));
     assert_ne!(outer, good);
     // A prefix is declared once per document: the outer one takes others, and the inner one does without its own.
-    let mut outer = outer.replace("xmlns:ns1=", "xmlns:own=").replace(" ns1:", " own:");
+    let mut outer = outer
+        .replace("xmlns:ns1=", "xmlns:own=")
+        .replace(" ns1:", " own:");
     outer = outer.replace("xmlns:SHA384=", "xmlns:sha=");
-    outer = outer.replace("xmlns:ds=", "xmlns:sig=").replace("<ds:", "<sig:").replace("</ds:", "</sig:");
+    outer = outer
+        .replace("xmlns:ds=", "xmlns:sig=")
+        .replace("<ds:", "<sig:")
+        .replace("</ds:", "</sig:");
     let declared = good.find(" corpus").expect("the first attribute");
     let inner = format!("<SoftwareIdentity{}", &good[declared..]);
     let end = "</sig:KeyInfo>";
@@ -1396,6 +1383,7 @@ fn wrapped(good: &[u8], index: u8) -> Vec<u8> {
     outer.replace(end, &object).into_bytes()
 }
 
+#[rustfmt::skip]
 fn rim_chain(role: RimRole) -> Vec<Case> {
     let chain = |rows, wrong: &str, codes: &[Code], change: fn(&mut forge::Chain)| {
         rim(role, rows, wrong, codes, |it| change(&mut it.chain))
@@ -1439,20 +1427,40 @@ fn rim_chain(role: RimRole) -> Vec<Case> {
         chain(&[86], "certificate that is not DER", &[CertificateMalformed], |it| {
             it.handed_over(|ders| ders[1] = vec![0; 9]);
         }),
-        chain(&[86, 87], "second and third certificate swapped", &[ChainOrder, CertificateSignatureInvalid, CertificatePathLength], |it| {
-            it.handed_over(|ders| ders.swap(1, 2));
-        }),
-        chain(&[82], "certificate of a stranger in front", &[
-            RimSignatureInvalid, ChainLength, ChainOrder, CertificateSignatureInvalid,
-            CertificateBasicConstraints, CertificateKeyUsage, CertificatePathLength,
-        ], |it| {
-            let other = forge::Chain::of_a_rim_stranger().ders()[0].clone();
-            it.handed_over(move |ders| ders.insert(0, other.clone()));
-        }),
-        chain(&[82], "leaf of a stranger of the same names", &[RimSignatureInvalid, CertificateSignatureInvalid], |it| {
-            let other = forge::Chain::of_a_rim_stranger().ders()[0].clone();
-            it.handed_over(move |ders| ders[0] = other.clone());
-        }),
+        chain(
+            &[86, 87],
+            "second and third certificate swapped",
+            &[ChainOrder, CertificateSignatureInvalid, CertificatePathLength],
+            |it| {
+                it.handed_over(|ders| ders.swap(1, 2));
+            },
+        ),
+        chain(
+            &[82],
+            "certificate of a stranger in front",
+            &[
+                RimSignatureInvalid,
+                ChainLength,
+                ChainOrder,
+                CertificateSignatureInvalid,
+                CertificateBasicConstraints,
+                CertificateKeyUsage,
+                CertificatePathLength,
+            ],
+            |it| {
+                let other = forge::Chain::of_a_rim_stranger().ders()[0].clone();
+                it.handed_over(move |ders| ders.insert(0, other.clone()));
+            },
+        ),
+        chain(
+            &[82],
+            "leaf of a stranger of the same names",
+            &[RimSignatureInvalid, CertificateSignatureInvalid],
+            |it| {
+                let other = forge::Chain::of_a_rim_stranger().ders()[0].clone();
+                it.handed_over(move |ders| ders[0] = other.clone());
+            },
+        ),
         rim(role, &[81, 86], "leaf with a key on P-256", &[SigningKeyUnavailable, CertificateAlgorithm], |it| {
             it.signer = Some(Arc::clone(it.chain.leaf_key()));
             it.chain.certificate(0).key = p256_key();
@@ -1497,15 +1505,16 @@ fn rim_chain(role: RimRole) -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn rim_fit(role: RimRole) -> Vec<Case> {
     let meta = |rows, wrong: &str, code, name: &str, value: &str| {
         rim(role, rows, wrong, &[code], |it| it.spec.meta.set(name, value))
     };
     vec![
         meta(&[89], "of another version", RimVersionMismatch, "colloquialVersion", "999.02.SIM"),
-        meta(&[89], "of a longer version", RimVersionMismatch, "colloquialVersion", &match role {
-            RimRole::Driver => format!("{}.1", firmware::DRIVER_VERSION),
-            RimRole::Vbios => format!("{}.1", firmware::vbios_version_text()),
+        rim(role, &[89], "of a longer version", &[RimVersionMismatch], |it| {
+            let longer = format!("{}.1", it.spec.meta.get("colloquialVersion").expect("a version"));
+            it.spec.meta.set("colloquialVersion", &longer);
         }),
         meta(&[90], "of another product", RimProductMismatch, "product", "GB100"),
         meta(&[90], "of another platform", RimProductMismatch, "ns1:PlatformModel", "GB100"),
@@ -1552,6 +1561,7 @@ fn manifests_of_other_devices_are_refused() {
 }
 
 /// What is wrong with the two manifests together.
+#[rustfmt::skip]
 fn rim_pairs() -> Vec<Case> {
     let inactive = |spec: &mut RimSpec| {
         for resource in &mut spec.resources {
@@ -1595,8 +1605,7 @@ fn rim_pairs() -> Vec<Case> {
         .cannot_tell(Measurements, &[ReferenceConflict, ReferenceNotVerified]),
         case(&[98], "index active in both manifests, the same value", |it| {
             let index = firmware::VBIOS_INDEXES[0];
-            *it.driver().resource(index) =
-                Attributes::resource(index, true, &firmware::references(index));
+            *it.driver().resource(index) = Attributes::resource(index, true, &firmware::references(index));
         })
         .refutes(Measurements, &[ReferenceConflict]),
         case(&[98, 102], "index active in both manifests, another value", |it| {
@@ -1625,9 +1634,10 @@ fn rim_pairs() -> Vec<Case> {
 
 //------------ Comparison ----------------------------------------------------
 
+#[rustfmt::skip]
 fn comparison() -> Vec<Case> {
     let [driver, ..] = indexes(RimRole::Driver);
-    let [vbios, several, _] = indexes(RimRole::Vbios);
+    let [vbios, several] = indexes(RimRole::Vbios);
     let mut cases = Vec::new();
     for (role, index) in [("driver", driver), ("VBIOS", vbios), ("VBIOS", several)] {
         let differs = |rows, wrong: &str, change: &dyn Fn(&mut Forged)| {
@@ -1640,7 +1650,7 @@ fn comparison() -> Vec<Case> {
             differs(&[102], "is that of another index", &|it| {
                 block(it, index).value = firmware::measurement(8).to_vec();
             }),
-            differs(&[103], "cut by a byte", &|it| drop(block(it, index).value.pop())),
+            differs(&[103], "cut by a byte", &|it| block(it, index).value.truncate(47)),
             differs(&[103], "longer by a byte", &|it| block(it, index).value.push(0)),
             differs(&[103], "empty", &|it| block(it, index).value.clear()),
             differs(&[18], "is right but a raw bit stream", &|it| block(it, index).value_type = 0x81),
@@ -1674,6 +1684,7 @@ fn comparison() -> Vec<Case> {
     cases
 }
 
+#[rustfmt::skip]
 fn video_decoder() -> Vec<Case> {
     let with_status = |it: &mut Forged, status: u8| field(it, 11, &[status]);
     vec![
@@ -1698,8 +1709,7 @@ fn video_decoder() -> Vec<Case> {
             block(it, 36).value[0] ^= 1;
         })
         .refutes(Measurements, &[MeasurementMismatch]),
-        case(&[107], "decoder status zero", |it| with_status(it, 0))
-            .refutes(Measurements, &[Nvdec0StatusInvalid]),
+        case(&[107], "decoder status zero", |it| with_status(it, 0)).refutes(Measurements, &[Nvdec0StatusInvalid]),
         case(&[107], "decoder status neither on nor off", |it| with_status(it, 0x54))
             .refutes(Measurements, &[Nvdec0StatusInvalid]),
         case(&[106, 107], "measurement 35 differs under an unknown decoder status", |it| {
@@ -1732,6 +1742,7 @@ fn the_summary_names_what_differs() {
 
 //------------ Switches ------------------------------------------------------
 
+#[rustfmt::skip]
 fn switches() -> Vec<Case> {
     vec![
         switch(&[54], "switch reports another identity than its certificate's", |it| {
@@ -1750,8 +1761,7 @@ fn switches() -> Vec<Case> {
             it.chain.certificate(1).serial[0] = 0x42;
             it.chain.certificate(1).serial[8] ^= 1;
         }),
-        switch(&[26], "switch without identity", |it| without_field(it, 22))
-            .refutes(Parse, &[OpaqueFieldMissing]),
+        switch(&[26], "switch without identity", |it| without_field(it, 22)).refutes(Parse, &[OpaqueFieldMissing]),
         switch(&[26], "switch without BIOS version", |it| without_field(it, 6))
             .refutes(Parse, &[OpaqueFieldMissing])
             .cannot_tell(VbiosRim, &[ReportUnreadable])
@@ -1768,8 +1778,7 @@ fn switches() -> Vec<Case> {
         .refutes(Parse, &[OpaqueFieldUnknown]),
         switch(&[39, 40], "sender claims a GPU", |it| it.claimed = Some(Architecture::Hopper))
             .refutes(Identity, &[ArchitectureMismatch]),
-        switch(&[31], "switch answers another nonce", |it| it.report.nonce[0] ^= 1)
-            .refutes(Nonce, &[NonceMismatch]),
+        switch(&[31], "switch answers another nonce", |it| it.report.nonce[0] ^= 1).refutes(Nonce, &[NonceMismatch]),
         switch(&[37], "report of a switch signed by a stranger", |it| {
             it.report_signer = Some(stranger_key());
         })
@@ -1842,7 +1851,11 @@ fn the_time_of_appraisal_is_an_argument() {
         it.as_of = second(seconds);
         let found = appraise(&it);
         let status = |id| found.check(id).expect("a check").status;
-        assert_eq!((status(Chain), status(DriverRim)), (chain, driver), "{seconds}");
+        assert_eq!(
+            (status(Chain), status(DriverRim)),
+            (chain, driver),
+            "{seconds}"
+        );
     }
 }
 
@@ -1863,8 +1876,16 @@ fn no_device_counts_twice() {
         ("no device", &[], Some(DeviceMissing)),
         ("one device", &[&good], None),
         ("one device twice", &[&good, &good], Some(DeviceRepeated)),
-        ("one device before and after an update", &[&good, &refreshed], Some(DeviceRepeated)),
-        ("one device first and last", &[&good, &other, &good], Some(DeviceRepeated)),
+        (
+            "one device before and after an update",
+            &[&good, &refreshed],
+            Some(DeviceRepeated),
+        ),
+        (
+            "one device first and last",
+            &[&good, &other, &good],
+            Some(DeviceRepeated),
+        ),
         ("two devices", &[&good, &other], None),
     ];
     for (wrong, devices, code) in table {
@@ -1875,7 +1896,11 @@ fn no_device_counts_twice() {
         assert_eq!(check.id, CheckId::Devices);
         assert_eq!(codes, Vec::from_iter(code), "{wrong}");
         assert_eq!(check.is_affirmed(), code.is_none(), "{wrong}");
-        let overall = if code.is_none() { Overall::Pass } else { Overall::Fail };
+        let overall = if code.is_none() {
+            Overall::Pass
+        } else {
+            Overall::Fail
+        };
         assert_eq!(appraisal.overall(), overall, "{wrong}");
     }
 }
@@ -1897,11 +1922,13 @@ fn no_id_leaves_its_folder() {
     let good = (firmware::driver_rim_id(), firmware::vbios_rim_id());
     assert_eq!(ids(&|_| ()), (Some(good.0.clone()), Some(good.1.clone())));
     for version in ["../999", "a/b", "a\\b", "a b", "a?b", "a%2fb"] {
-        let (driver, vbios) = ids(&|it| *it.field_mut(3).expect("a field") = Tlv::text(3, version, 8));
+        let (driver, vbios) =
+            ids(&|it| *it.field_mut(3).expect("a field") = Tlv::text(3, version, 8));
         assert_eq!((driver, vbios), (None, Some(good.1.clone())), "{version}");
     }
     for field in [15, 17, 18] {
-        let (driver, vbios) = ids(&|it| *it.field_mut(field).expect("a field") = Tlv::text(field, "../", 5));
+        let (driver, vbios) =
+            ids(&|it| *it.field_mut(field).expect("a field") = Tlv::text(field, "../", 5));
         assert_eq!((driver, vbios), (Some(good.0.clone()), None), "{field}");
     }
 }
@@ -1921,7 +1948,8 @@ fn what_is_missing_is_incomplete() {
 /// A policy that denies nothing still cannot grant what has no core: and it grants whatever else it is told to.
 #[test]
 fn no_policy_waives_the_core() {
-    let policy = "package pogw\nimport rego.v1\ndeny contains denial if {\n  false\n  denial := {}\n}\n";
+    let policy =
+        "package pogw\nimport rego.v1\ndeny contains denial if {\n  false\n  denial := {}\n}\n";
     let policy = Policy::compile("denies-nothing", policy).expect("a policy");
     let mut granted = 0;
     for case in all_cases() {
@@ -1939,9 +1967,17 @@ fn no_policy_waives_the_core() {
                 assert!(refusal.deny.iter().all(|denial| denial.code == floor));
                 let named = |id: &String| {
                     let subject = format!("device 0: {id} is ");
-                    refusal.deny.iter().any(|denial| denial.message.starts_with(&subject))
+                    refusal
+                        .deny
+                        .iter()
+                        .any(|denial| denial.message.starts_with(&subject))
                 };
-                assert!(core.iter().all(named), "{}: {:?}", case.name(), refusal.deny);
+                assert!(
+                    core.iter().all(named),
+                    "{}: {:?}",
+                    case.name(),
+                    refusal.deny
+                );
                 assert_eq!(refusal.deny.len(), core.len(), "{}", case.name());
                 assert!(!core.is_empty());
             }
@@ -1984,10 +2020,7 @@ fn no_flipped_bit_of_a_report_passes() {
 //------------ Hands ---------------------------------------------------------
 
 /// The block of a golden index.
-fn block(
-    it: &mut Forged,
-    golden_index: u8,
-) -> &mut attestation_agent::device::simulated::Block {
+fn block(it: &mut Forged, golden_index: u8) -> &mut attestation_agent::device::simulated::Block {
     it.report.block_mut(golden_index).expect("a block")
 }
 
@@ -2067,7 +2100,10 @@ fn named_sha256(certificate: &[u8]) -> CertificateParts {
 /// Turns ecdsa-with-SHA384 (1.2.840.10045.4.3.3) into ecdsa-with-SHA256 (…4.3.2).
 fn name_sha256(der: &mut [u8]) {
     let sha384 = [0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
-    let at = der.windows(10).position(|window| window == sha384).expect("the algorithm");
+    let at = der
+        .windows(10)
+        .position(|window| window == sha384)
+        .expect("the algorithm");
     der[at + 9] = 2;
 }
 
@@ -2075,5 +2111,6 @@ fn name_sha256(der: &mut [u8]) {
 fn signed_over_sha256(key: &Key, message: &[u8]) -> p384::ecdsa::Signature {
     let key = p384::SecretKey::from_pkcs8_der(key.to_pkcs8()).expect("a key");
     let key = SigningKey::from(key);
-    key.sign_prehash(&crypto::sha256(message)).expect("a signature")
+    key.sign_prehash(&crypto::sha256(message))
+        .expect("a signature")
 }

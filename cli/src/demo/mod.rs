@@ -16,7 +16,7 @@ use std::sync::mpsc;
 
 use attestation_agent::device::simulated::SimulatedDevice;
 use attestation_agent::device::{self, Selection, SourceKind};
-use attestation_agent::{Agent, InputBytes, RunReport, Settings, parse_job};
+use attestation_agent::{Agent, DeviceSettings, InputBytes, RunReport, Settings, parse_job};
 use clap::Args;
 use evidence::UnixTime;
 use receipt::{Expectations, Jwks, Receipt, Validator, limits};
@@ -137,12 +137,14 @@ async fn demonstrate(
         .map_err(|e| unavailable(&e))?;
     let address = listener.local_addr().map_err(|e| unavailable(&e))?;
     let url = format!("http://{address}");
-    let mut config = Config::default();
-    config.listen = address;
-    config.state_dir = folder.path().join("verifier");
-    config.issuer = url.clone();
-    config.audience = vec![AUDIENCE.to_owned()];
-    config.appraisal = appraisal;
+    let config = Config {
+        listen: address,
+        state_dir: folder.path().join("verifier"),
+        issuer: url.clone(),
+        audience: vec![AUDIENCE.to_owned()],
+        appraisal,
+        ..Config::default()
+    };
     let service = Service::open(config, Arc::new(SystemClock))
         .await
         .map_err(|e| unavailable(&e))?;
@@ -179,12 +181,17 @@ async fn work(
     narrator: &Narrator,
 ) -> Result<RunReport, Failure> {
     let job = parse_job(job_text(size).as_bytes()).map_err(Failure::usage)?;
-    let mut settings = Settings::default();
-    settings.state_dir = folder.join("agent");
-    settings.verifier = Some(url.to_owned());
-    settings.audience = Some(AUDIENCE.to_owned());
-    settings.device.kind = source;
-    settings.device.dir = (source == SourceKind::Simulated).then(|| folder.join("device"));
+    let settings = Settings {
+        state_dir: folder.join("agent"),
+        verifier: Some(url.to_owned()),
+        audience: Some(AUDIENCE.to_owned()),
+        device: DeviceSettings {
+            kind: source,
+            dir: (source == SourceKind::Simulated).then(|| folder.join("device")),
+            library: None,
+        },
+        ..Settings::default()
+    };
     let agent = Agent::open(settings).map_err(|e| steps::failure(&e))?;
     let verifier = agent.verifier().map_err(|e| steps::failure(&e))?;
     let run = agent.run(job, InputBytes::new(), &verifier, narrator).await;

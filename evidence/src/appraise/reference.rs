@@ -178,12 +178,16 @@ impl Wanted<'_> {
         (wanted != filed).then(|| reason.expected(wanted).actual(filed))
     }
 
-    /// Row 89: the version in the report, which is signed, not one stated beside it.
+    /// Row 89: the version in the report, which is signed, not one stated beside it. VBIOS versions are hexadecimal,
+    /// so their case says nothing (nvidia-evidence 6.5).
     fn other_version(&self, rim: &Rim) -> Option<Reason> {
         let version = self.version.as_deref()?;
+        let equal = match self.role {
+            CheckId::VbiosRim => rim.version().eq_ignore_ascii_case(version),
+            _ => rim.version() == version,
+        };
         let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
-        (!rim.version().eq_ignore_ascii_case(version))
-            .then(|| reason.expected(version).actual(rim.version()))
+        (!equal).then(|| reason.expected(version).actual(rim.version()))
     }
 
     /// Row 90: a validly signed manifest of another chip can be fetched by asking for the wrong id.
