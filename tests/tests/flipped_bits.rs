@@ -127,6 +127,31 @@ fn chain_as_it_travels_and_certificate_by_certificate() {
     ran.unwrap();
 }
 
+/// What stands around the signed part of a certificate is covered by no signature, so it is tried whole.
+#[test]
+fn certificate_wrapping_every_bit() {
+    let stage = Stage::new();
+    let ders = pem::parse_many(&stage.good.devices[0].chain.0).unwrap();
+    let last = ders.len() - 1;
+    for (certificate, der) in ders.iter().enumerate() {
+        let length = der.contents().len();
+        // Outer header, header of the signed part; then from the algorithm on, as far as the signature's numbers.
+        for byte in (0..8).chain(length - 125..length - 95) {
+            for bit in 0..8 {
+                let mut blocks = ders.clone();
+                let mut flipped = der.contents().to_vec();
+                flip(&mut flipped, byte, bit);
+                blocks[certificate] = pem::Pem::new("CERTIFICATE", flipped);
+                let mut bundle = stage.good.clone();
+                bundle.devices[0].chain = Blob(pem::encode_many(&blocks).into_bytes());
+                let bundle = stage.signed_again(bundle);
+                let what = format!("certificate {certificate} of {last} byte {byte} bit {bit}");
+                stage.assert_refused(&bundle, &what);
+            }
+        }
+    }
+}
+
 #[test]
 fn statement_every_byte() {
     let stage = Stage::new();

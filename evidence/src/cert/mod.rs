@@ -24,6 +24,14 @@ const OID_EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 const OID_P384: &str = "1.3.132.0.34";
 /// ecdsa-with-SHA384 (RFC 5758).
 const OID_ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
+/// DER of `AlgorithmIdentifier { ecdsa-with-SHA384 }`; parameters must be absent (RFC 5758 3.2).
+const ECDSA_SHA384_IDENTIFIER: [u8; 12] = [
+    0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03,
+];
+const TAG_SEQUENCE: u8 = 0x30;
+const TAG_BIT_STRING: u8 = 0x03;
+/// Marks a length of more than 127 (X.690 8.1.3).
+const LONG_FORM: u8 = 0x80;
 /// basicConstraints and keyUsage (RFC 5280): the only critical extensions NVIDIA uses, and the only ones processed.
 const OID_BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const OID_KEY_USAGE: &str = "2.5.29.15";
@@ -83,6 +91,11 @@ impl Certificate {
         if x509.tbs_certificate.signature.algorithm.to_id_string() != signature_oid {
             return Err(malformed(
                 "signature algorithms inside and outside differ".to_owned(),
+            ));
+        }
+        if signature_oid == OID_ECDSA_SHA384 && !is_the_encoding_of(der, &x509) {
+            return Err(malformed(
+                "certificate is not the DER encoding of its parts".to_owned(),
             ));
         }
         let fwid = fwid::of_extensions(&x509);
@@ -178,6 +191,41 @@ impl Certificate {
     pub(crate) fn unprocessed_critical(&self) -> &[String] {
         &self.unprocessed_critical
     }
+}
+
+/// Whether `der` is, byte for byte, `SEQUENCE { tbsCertificate, ecdsa-with-SHA384, BIT STRING }`.
+///
+/// No signature covers what stands around the tbsCertificate, and the library reads some of it in more than one
+/// spelling (RFC 5280 4.1 allows one). Without this a changed certificate could still be the same certificate.
+fn is_the_encoding_of(der: &[u8], x509: &X509Certificate<'_>) -> bool {
+    let signature = &x509.signature_value.data;
+    let bits = [&[0_u8], signature.as_ref()].concat();
+    let tail = [
+        &ECDSA_SHA384_IDENTIFIER,
+        tlv(TAG_BIT_STRING, &bits).as_slice(),
+    ]
+    .concat();
+    der == tlv(
+        TAG_SEQUENCE,
+        &[x509.tbs_certificate.as_ref(), &tail].concat(),
+    )
+}
+
+/// DER of a tag, the shortest length and a content.
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let significant: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut encoded = vec![tag];
+    match significant.as_slice() {
+        [] => encoded.push(0),
+        [short] if *short < LONG_FORM => encoded.push(*short),
+        long => {
+            encoded.push(LONG_FORM | u8::try_from(long.len()).unwrap_or_default());
+            encoded.extend_from_slice(long);
+        }
+    }
+    encoded.extend_from_slice(content);
+    encoded
 }
 
 fn p384_point(x509: &X509Certificate<'_>) -> Option<[u8; P384_POINT_BYTES]> {
