@@ -39,7 +39,7 @@ pub struct AppraiseArgs {
     /// Reference manifest (RIM) to compare with; may be given more than once
     #[arg(long, value_name = "FILE")]
     rim: Vec<PathBuf>,
-    /// Directory of reference manifests, filed as <id>.xml
+    /// Directory of reference manifests, filed as ID.xml
     #[arg(long, value_name = "DIR")]
     rim_dir: Option<PathBuf>,
     /// Time at which certificates are judged, such as 2025-08-21T08:00:00Z [default: now]

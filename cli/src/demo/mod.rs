@@ -43,7 +43,7 @@ pub struct DemoArgs {
     /// Use a software device even where there is a GPU
     #[arg(long)]
     simulated: bool,
-    /// Reference manifests for a real GPU, filed as <id>.xml
+    /// Reference manifests for a real GPU, filed as ID.xml
     #[arg(long, value_name = "DIR")]
     rim_dir: Option<PathBuf>,
 }
