@@ -89,6 +89,8 @@ pub enum CheckId {
     AgentSignature,
     /// No device appears twice.
     Devices,
+    /// GPUs and switches name each other, and nobody else.
+    Topology,
     /// The report nonces commit to the statement, and so to its output digests.
     OutputCommitment,
     /// The bytes handed over have the digests in the statement.
@@ -116,6 +118,7 @@ impl CheckId {
             Self::Kernel => "kernel",
             Self::AgentSignature => "agent_signature",
             Self::Devices => "devices",
+            Self::Topology => "topology",
             Self::OutputCommitment => "output_commitment",
             Self::OutputDigest => "output_digest",
             Self::Freivalds => "freivalds",
@@ -148,6 +151,7 @@ impl CheckId {
             Self::Kernel => "name a kernel this verifier knows, with its parameters and outputs",
             Self::AgentSignature => "sign the bundle with the agent key the statement names",
             Self::Devices => "send each device once, and at least one",
+            Self::Topology => "send every GPU and every switch of the system, and none of another",
             Self::OutputCommitment => {
                 "collect the reports for the nonce derived from the statement"
             }

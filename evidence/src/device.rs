@@ -148,6 +148,33 @@ pub fn is_safe_rim_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && !id.starts_with('.') && id.bytes().all(safe)
 }
 
+/// Whether `id` has the form of an id that a device asks for: a known prefix, and behind it the parts and the version
+/// that this kind of manifest has.
+#[must_use]
+pub fn is_rim_id(id: &str) -> bool {
+    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let driver = |rest: &str| {
+        rest.split_once('_').is_some_and(|(chip, version)| {
+            word(chip) && !version.is_empty() && version.split('.').all(word)
+        })
+    };
+    let vbios = |rest: &str| {
+        let parts: Vec<&str> = rest.split('_').collect();
+        let version = parts
+            .last()
+            .is_some_and(|version| version.len() == VBIOS_DIGITS);
+        parts.len() == 4 && parts.iter().all(|part| word(part)) && version
+    };
+    let after = |prefix: &str| id.strip_prefix(prefix);
+    after("NV_GPU_DRIVER_").is_some_and(driver)
+        || after("NV_GPU_CC_DRIVER_").is_some_and(driver)
+        || after("NV_GPU_VBIOS_").is_some_and(vbios)
+        || after("NV_SWITCH_BIOS_").is_some_and(vbios)
+}
+
+/// Hexadecimal digits of a VBIOS version without its dots.
+const VBIOS_DIGITS: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +214,29 @@ mod tests {
         );
         assert_eq!(vbios_rim_id("1010", "02/0", "882", "96"), None);
         assert!(!is_safe_rim_id("..") && !is_safe_rim_id("") && !is_safe_rim_id("a b"));
+    }
+
+    #[test]
+    fn ids_are_told_from_file_names() {
+        for id in [
+            "NV_GPU_DRIVER_GH100_550.90.07",
+            "NV_GPU_CC_DRIVER_GB100_575.32",
+            "NV_GPU_VBIOS_1010_0200_882_96009F0001",
+            "NV_SWITCH_BIOS_5612_0002_890_9610550001",
+            "NV_GPU_DRIVER_GH100_999.01.SIM",
+        ] {
+            assert!(is_rim_id(id), "{id}");
+        }
+        for name in [
+            "vbios",
+            "NV_GPU_DRIVER_GH100",
+            "NV_GPU_DRIVER_GH100_570.124.03__expired",
+            "NV_SWITCH_BIOS_5612_0002_890_9610550001__wrong_product",
+            "NV_GPU_VBIOS_1010_0200_882_96009F0001 (1)",
+            "NV_GPU_VBIOS_1010_0200_882",
+        ] {
+            assert!(!is_rim_id(name), "{name}");
+        }
     }
 
     #[test]

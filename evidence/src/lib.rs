@@ -37,7 +37,7 @@
 //! assert!(examined.peek().is_none());
 //! ```
 //!
-//! None of these does:
+//! None of these does (each beside what does compile):
 //!
 //! ```compile_fail,E0624
 //! use evidence::{UnixTime, Verified};
@@ -53,6 +53,39 @@
 //! use evidence::{Authentic, UnixTime, Verified};
 //! fn forge(as_of: UnixTime) -> Verified<()> {
 //!     Verified { value: (), as_of, simulated: false } // fields are private
+//! }
+//! ```
+//!
+//! Nor can anyone make or change an appraisal, or bring findings of their own to a policy:
+//!
+//! ```
+//! use evidence::appraise::EvidenceAppraisal;
+//! use evidence::UnixTime;
+//! let nothing_appraised = EvidenceAppraisal::new(Vec::new(), UnixTime::from_secs(0));
+//! assert_eq!(nothing_appraised.overall(), evidence::Overall::Fail);
+//! ```
+//!
+//! ```compile_fail,E0451
+//! use evidence::appraise::EvidenceAppraisal;
+//! use evidence::UnixTime;
+//! let forged = EvidenceAppraisal { devices: Vec::new(), checks: Vec::new(), as_of: UnixTime::from_secs(0) };
+//! ```
+//!
+//! ```compile_fail,E0616
+//! fn whitewash(device: &mut evidence::appraise::DeviceAppraisal) {
+//!     device.checks.clear(); // field is private
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! use evidence::appraise::{Appraised, DeviceAppraisal};
+//! use evidence::{Check, CheckId};
+//! struct Invented;
+//! impl Appraised for Invented { // sealed
+//!     fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_> { Box::new(std::iter::empty()) }
+//!     fn core_checks(&self) -> &'static [CheckId] { &[] }
+//!     fn devices(&self) -> &[DeviceAppraisal] { &[] }
+//!     fn policy_input(&self) -> serde_json::Value { serde_json::Value::Null }
 //! }
 //! ```
 //!
@@ -84,6 +117,7 @@ pub mod cert;
 mod check;
 pub mod crypto;
 pub mod device;
+pub mod forms;
 pub mod limits;
 #[cfg(feature = "policy")]
 pub mod policy;

@@ -7,7 +7,14 @@
 //! In scope: compiling, evaluating, the floor, the types that carry the decision.
 //! Out of scope: where policies come from and which one applies.
 //!
-//! Nobody outside this module can make a [`Granted`]:
+//! A [`Granted`] is used like this, and nobody outside this module can make one:
+//!
+//! ```
+//! use evidence::policy::{Granted, PolicyIdentity};
+//! fn read(granted: Granted<()>) -> PolicyIdentity {
+//!     granted.policy().clone()
+//! }
+//! ```
 //!
 //! ```compile_fail,E0624
 //! use evidence::policy::{Granted, PolicyIdentity};
@@ -24,8 +31,11 @@
 //! ```
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
-use regorus::{CompiledPolicy, Engine};
+use regorus::Engine;
+use regorus::utils::limits::ExecutionTimerConfig;
 use serde::Serialize;
 
 use crate::appraise::{Appraised, CORE_DEVICE_CHECKS};
@@ -38,6 +48,12 @@ use crate::work::Hex;
 pub const MAX_POLICY_BYTES: usize = 256 * 1024;
 
 const DENY: &str = "data.pogw.deny";
+
+/// How long a decision may take. The shipped policies take a thousandth of it; one that loops must not hold a thread.
+const TIME_LIMIT: ExecutionTimerConfig = ExecutionTimerConfig {
+    limit: Duration::from_secs(1),
+    check_interval: NonZeroU32::MIN.saturating_add(999),
+};
 
 /// Which policy decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +77,7 @@ pub struct Denial {
 #[derive(Clone)]
 pub struct Policy {
     identity: PolicyIdentity,
-    compiled: CompiledPolicy,
+    engine: Engine,
 }
 
 impl fmt::Debug for Policy {
@@ -158,14 +174,16 @@ impl Policy {
         engine
             .add_policy(format!("{id}.rego"), rego.to_owned())
             .map_err(|e| compile(&e))?;
-        let compiled = engine
+        engine.set_execution_timer_config(TIME_LIMIT);
+        // Compiling for the entry point shows that there is one, and leaves the engine ready to be copied.
+        engine
             .compile_with_entrypoint(&DENY.into())
             .map_err(|e| compile(&e))?;
         let identity = PolicyIdentity {
             id: id.to_owned(),
             sha256: Hex(crypto::sha256(rego.as_bytes())),
         };
-        Ok(Self { identity, compiled })
+        Ok(Self { identity, engine })
     }
 
     /// The policy's name and digest.
@@ -180,7 +198,7 @@ impl Policy {
     /// The policy itself is at fault; nothing is decided then.
     pub fn decide<A: Appraised>(&self, appraisal: A) -> Result<Decision<A>, PolicyError> {
         let mut deny = floor(&appraisal);
-        deny.extend(self.evaluate(&appraisal)?);
+        deny.extend(self.denials(&appraisal.policy_input())?);
         let policy = self.identity.clone();
         if deny.is_empty() {
             return Ok(Decision::Granted(Granted::assertion(appraisal, policy)));
@@ -192,13 +210,20 @@ impl Policy {
         }))
     }
 
-    fn evaluate<A: Appraised>(&self, appraisal: &A) -> Result<Vec<Denial>, PolicyError> {
-        let input: regorus::Value = serde_json::from_value(appraisal.policy_input())
-            .map_err(|e| PolicyError::Evaluate(e.to_string()))?;
-        let deny = self
-            .compiled
-            .eval_with_input(input)
-            .map_err(|e| PolicyError::Evaluate(e.to_string()))?;
+    /// What the policy alone says to a document, without the floor: for simulation and for tables of decisions. Nothing is
+    /// granted by it.
+    ///
+    /// # Errors
+    /// The policy itself is at fault.
+    pub fn denials(&self, input: &serde_json::Value) -> Result<Vec<Denial>, PolicyError> {
+        let evaluate = |error: &dyn fmt::Display| PolicyError::Evaluate(error.to_string());
+        let input: regorus::Value =
+            serde_json::from_value(input.clone()).map_err(|e| evaluate(&e))?;
+        let mut engine = self.engine.clone();
+        engine.set_input(input);
+        let deny = engine
+            .eval_rule(DENY.to_owned())
+            .map_err(|e| evaluate(&e))?;
         let entries = deny
             .as_set()
             .map_err(|_| PolicyError::Result(deny.to_string()))?;

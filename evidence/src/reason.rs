@@ -12,7 +12,7 @@ use crate::limits::MAX_VALUE_CHARS;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+) => {
-        /// The reason for a finding. See the [module documentation](self).
+        /// The reason for a finding: one stable word each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -137,6 +137,8 @@ codes! {
     RimSignatureInvalid = "rim_signature_invalid",
     /// The manifest was filed under another id than the device asks for.
     RimIdMismatch = "rim_id_mismatch",
+    /// The manifest was handed over without the id that binds it to a board.
+    RimIdUnbound = "rim_id_unbound",
     /// The manifest is for another version than the report states.
     RimVersionMismatch = "rim_version_mismatch",
     /// The manifest is for another chip than the device.
@@ -167,6 +169,10 @@ codes! {
     DeviceRepeated = "device_repeated",
     /// The bundle holds no device evidence.
     DeviceMissing = "device_missing",
+    /// A device is linked to others than those that were handed in.
+    TopologyMismatch = "topology_mismatch",
+    /// The certificate of a device does not hold its identity in the known form.
+    PdiUndeterminable = "pdi_undeterminable",
     /// The job in the bundle is not the one the statement names.
     JobDigestMismatch = "job_digest_mismatch",
     /// The statement answers another challenge than the one expected.
@@ -196,6 +202,38 @@ codes! {
     EvidenceRefuted = "evidence_refuted",
     /// The job asks for a check this verifier does not have for its kernel.
     CheckUnsupported = "check_unsupported",
+
+    // forms of serialised evidence
+    /// The file is larger, deeper or of more values than evidence of as many devices as there may be.
+    EvidenceTooLarge = "evidence_too_large",
+    /// The file is not JSON.
+    EvidenceNotJson = "evidence_not_json",
+    /// An object has a member more than once.
+    MemberRepeated = "member_repeated",
+    /// The document is none of the known forms of evidence.
+    FormUnknown = "form_unknown",
+    /// The document, or a part of it, could be read in two ways.
+    FormAmbiguous = "form_ambiguous",
+    /// The tool that was to collect the evidence reports that it failed.
+    CollectionFailed = "collection_failed",
+    /// The file lists more devices than any system has.
+    TooManyDevices = "too_many_devices",
+    /// A member that the form demands is missing.
+    MemberMissing = "member_missing",
+    /// A member is not one of our own form.
+    MemberUnexpected = "member_unexpected",
+    /// A member is of the wrong kind, or its text is not in the encoding of the form.
+    MemberInvalid = "member_invalid",
+    /// A nonce stated beside the reports is not 32 bytes in hexadecimal.
+    NonceMalformed = "nonce_malformed",
+    /// The nonces stated beside the reports are not all the same.
+    NoncesDiffer = "nonces_differ",
+    /// The architecture claimed is none this verifier knows.
+    ArchitectureUnsupported = "architecture_unsupported",
+    /// The claims asked for are of a version this verifier does not write.
+    ClaimsVersionUnsupported = "claims_version_unsupported",
+    /// A version stated beside the report is not the one in it.
+    StatedVersionMismatch = "stated_version_mismatch",
 
     // decide
     /// The policy is not Rego this engine can evaluate.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Appraised, DeviceAppraisal};
+use super::{Appraised, DeviceAppraisal, topology};
 use crate::check::{Check, CheckId, Overall, Status};
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
@@ -13,18 +13,36 @@ use crate::time::UnixTime;
 #[derive(Clone, Debug)]
 pub struct EvidenceAppraisal {
     /// Each device.
-    pub devices: Vec<DeviceAppraisal>,
+    pub(crate) devices: Vec<DeviceAppraisal>,
     /// The checks that concern the devices together.
-    pub checks: Vec<Check>,
+    pub(crate) checks: Vec<Check>,
     /// The time everything was judged at.
-    pub as_of: UnixTime,
+    pub(crate) as_of: UnixTime,
 }
 
 impl EvidenceAppraisal {
+    /// Each device.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceAppraisal] {
+        &self.devices
+    }
+
+    /// The checks that concern the devices together.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The time everything was judged at.
+    #[must_use]
+    pub fn as_of(&self) -> UnixTime {
+        self.as_of
+    }
+
     /// Joins appraised devices.
     #[must_use]
     pub fn new(devices: Vec<DeviceAppraisal>, as_of: UnixTime) -> Self {
-        let checks = vec![distinct_devices(&devices)];
+        let checks = vec![distinct_devices(&devices), topology::judge(&devices)];
         Self {
             devices,
             checks,

@@ -1,5 +1,6 @@
 //! Do certificates, report and claim speak of one chip and one device? (nvidia-evidence 4.4, 4.5, 8; rows 40, 51 to 54)
 
+use super::topology::Pdi;
 use crate::cert::Certificate;
 use crate::check::{Check, CheckId, Status};
 use crate::device::Architecture;
@@ -74,10 +75,11 @@ fn other_pdi(issuer: &Certificate, reported: &[u8]) -> Option<Reason> {
     })
 }
 
-/// The PDI in a serial number; `None` where it is not determinable.
-fn certified_pdi(certificate: &Certificate) -> Option<&[u8]> {
+/// The PDI in the serial number of a device's second certificate; `None` where it is not determinable.
+pub(super) fn certified_pdi(certificate: &Certificate) -> Option<Pdi> {
     let (prefix, pdi) = certificate.serial().split_first()?;
-    (pdi.len() == 8 && PDI_SERIAL_PREFIXES.contains(prefix)).then_some(pdi)
+    let pdi = Pdi::try_from(pdi).ok()?;
+    PDI_SERIAL_PREFIXES.contains(prefix).then_some(pdi)
 }
 
 /// Rows 51 to 53: the firmware id of the report is that of the leaf.

@@ -12,13 +12,17 @@ mod evidence;
 mod identity;
 mod measurements;
 mod reference;
+mod topology;
 mod work;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 pub use evidence::EvidenceAppraisal;
 pub use measurements::MeasurementSummary;
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
+pub use topology::Pdi;
 pub use work::{WorkAppraisal, WorkChecker, WorkFinding};
 
 use crate::cert::{Certificate, CertificateChain};
@@ -65,8 +69,8 @@ pub const CORE_DEVICE_CHECKS: &[CheckId] = &[
     CheckId::ReportSignature,
 ];
 
-/// Something a policy can decide on.
-pub trait Appraised {
+/// Something a policy can decide on. Only appraisals of this crate are: nobody outside can bring findings of their own.
+pub trait Appraised: sealed::Sealed {
     /// Every check, of the whole and of each device.
     fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_>;
 
@@ -80,46 +84,155 @@ pub trait Appraised {
     fn policy_input(&self) -> serde_json::Value;
 }
 
-/// One device, judged.
+mod sealed {
+    /// Keeps [`Appraised`](super::Appraised) to the types of this crate.
+    pub trait Sealed {}
+
+    impl Sealed for super::EvidenceAppraisal {}
+    impl Sealed for super::WorkAppraisal {}
+}
+
+/// One device, judged. Nobody outside this crate can make or change one.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceAppraisal {
     /// GPU or switch.
-    pub kind: DeviceKind,
+    pub(crate) kind: DeviceKind,
     /// The architecture named by the certificates, or by the sender where these name none.
-    pub arch: Option<Architecture>,
+    pub(crate) arch: Option<Architecture>,
     /// Common name of the second certificate: NVIDIA's `hwmodel` (nvidia-evidence 9.2).
-    pub hwmodel: Option<String>,
+    pub(crate) hwmodel: Option<String>,
     /// Serial number of the leaf certificate in decimal: NVIDIA's `ueid`. A persistent identity of the device.
-    pub ueid: Option<String>,
+    pub(crate) ueid: Option<String>,
     /// Driver version in the report.
-    pub driver_version: Option<String>,
+    pub(crate) driver_version: Option<String>,
     /// VBIOS or switch BIOS version in the report.
-    pub vbios_version: Option<String>,
+    pub(crate) vbios_version: Option<String>,
     /// Whether the chain leads to the root of a software device, which proves nothing about hardware.
-    pub simulated: bool,
+    pub(crate) simulated: bool,
     /// The checks in the order they run.
-    pub checks: Vec<Check>,
+    pub(crate) checks: Vec<Check>,
     /// Serial number of the second certificate in hexadecimal: it holds the device identity (PDI).
     #[serde(skip)]
-    pub device_serial: Option<String>,
+    pub(crate) device_serial: Option<String>,
+    /// The device's identity (PDI), from that serial number, where it has the known form.
+    #[serde(skip)]
+    pub(crate) pdi: Option<Pdi>,
+    /// Identities of the devices at the other ends of its links: switches of a GPU, GPUs of a switch.
+    #[serde(skip)]
+    pub(crate) links: BTreeSet<Pdi>,
     /// Manufacturer id stated by the driver RIM: NVIDIA's `oemid`.
     #[serde(skip)]
-    pub oemid: Option<String>,
+    pub(crate) oemid: Option<String>,
     /// Multi-GPU mode in the report: 0 single passthrough, 1 multi passthrough, 2 protected PCIe.
     #[serde(skip)]
-    pub feature_flag: Option<u64>,
+    pub(crate) feature_flag: Option<u64>,
     /// The nonce the report was expected to carry.
     #[serde(skip)]
-    pub nonce: [u8; 32],
+    pub(crate) nonce: [u8; 32],
     /// What was compared.
     #[serde(rename = "measurements")]
-    pub compared: MeasurementSummary,
-    /// The manifests used, by id and digest.
-    #[serde(skip)]
-    pub references: Vec<ReferenceUsed>,
+    pub(crate) compared: MeasurementSummary,
+    /// The manifests used, by id and digest, with what was found true of each.
+    pub(crate) references: Vec<ReferenceUsed>,
 }
 
 impl DeviceAppraisal {
+    /// GPU or switch.
+    #[must_use]
+    pub fn kind(&self) -> DeviceKind {
+        self.kind
+    }
+
+    /// The architecture named by the certificates, or by the sender where these name none.
+    #[must_use]
+    pub fn arch(&self) -> Option<Architecture> {
+        self.arch
+    }
+
+    /// Common name of the second certificate: NVIDIA's `hwmodel` (nvidia-evidence 9.2).
+    #[must_use]
+    pub fn hwmodel(&self) -> Option<&str> {
+        self.hwmodel.as_deref()
+    }
+
+    /// Serial number of the leaf certificate in decimal: NVIDIA's `ueid`. A persistent identity of the device.
+    #[must_use]
+    pub fn ueid(&self) -> Option<&str> {
+        self.ueid.as_deref()
+    }
+
+    /// Driver version in the report.
+    #[must_use]
+    pub fn driver_version(&self) -> Option<&str> {
+        self.driver_version.as_deref()
+    }
+
+    /// VBIOS or switch BIOS version in the report.
+    #[must_use]
+    pub fn vbios_version(&self) -> Option<&str> {
+        self.vbios_version.as_deref()
+    }
+
+    /// Whether the chain leads to the root of a software device, which proves nothing about hardware.
+    #[must_use]
+    pub fn simulated(&self) -> bool {
+        self.simulated
+    }
+
+    /// The checks in the order they run.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Serial number of the second certificate in hexadecimal: it holds the device identity (PDI).
+    #[must_use]
+    pub fn device_serial(&self) -> Option<&str> {
+        self.device_serial.as_deref()
+    }
+
+    /// The device's identity (PDI), from that serial number, where it has the known form.
+    #[must_use]
+    pub fn pdi(&self) -> Option<Pdi> {
+        self.pdi
+    }
+
+    /// Identities of the devices at the other ends of its links: switches of a GPU, GPUs of a switch.
+    #[must_use]
+    pub fn links(&self) -> &BTreeSet<Pdi> {
+        &self.links
+    }
+
+    /// Manufacturer id stated by the driver RIM: NVIDIA's `oemid`.
+    #[must_use]
+    pub fn oemid(&self) -> Option<&str> {
+        self.oemid.as_deref()
+    }
+
+    /// Multi-GPU mode in the report: 0 single passthrough, 1 multi passthrough, 2 protected PCIe.
+    #[must_use]
+    pub fn feature_flag(&self) -> Option<u64> {
+        self.feature_flag
+    }
+
+    /// The nonce the report was expected to carry.
+    #[must_use]
+    pub fn nonce(&self) -> &[u8; 32] {
+        &self.nonce
+    }
+
+    /// What was compared.
+    #[must_use]
+    pub fn compared(&self) -> &MeasurementSummary {
+        &self.compared
+    }
+
+    /// The manifests used, by id and digest.
+    #[must_use]
+    pub fn references(&self) -> &[ReferenceUsed] {
+        &self.references
+    }
+
     /// The check with this id.
     #[must_use]
     pub fn check(&self, id: CheckId) -> Option<&Check> {
@@ -231,6 +344,8 @@ impl<'a> DeviceReading<'a> {
             simulated: simulated.unwrap_or_default(),
             checks,
             device_serial: self.certificate(1).map(|c| hex::encode(c.serial())),
+            pdi: self.certificate(1).and_then(identity::certified_pdi),
+            links: self.links(),
             oemid,
             feature_flag: self.report().and_then(|r| r.opaque().feature_flag()),
             nonce: *expected_nonce,
@@ -253,6 +368,16 @@ impl<'a> DeviceReading<'a> {
         match self.evidence.chain {
             Examined::Authentic(chain) => Some(chain.is_simulated()),
             Examined::Refuted(_) | Examined::Unreadable(_) => None,
+        }
+    }
+
+    fn links(&self) -> BTreeSet<Pdi> {
+        let Some(report) = self.report() else {
+            return BTreeSet::new();
+        };
+        match self.kind {
+            DeviceKind::Gpu => report.opaque().linked_switches(),
+            DeviceKind::Switch => report.opaque().linked_gpus(),
         }
     }
 

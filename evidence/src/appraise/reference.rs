@@ -1,12 +1,15 @@
 //! Are the reference manifests authentic, and are they those of this device? (nvidia-evidence 6.4 to 6.6)
 
+use serde::Serialize;
+
 use super::DeviceReading;
 use crate::check::{Check, CheckId, Status};
 use crate::device::{Architecture, DeviceKind};
 use crate::reason::{Code, Reason};
 use crate::rim::Rim;
 use crate::time::UnixTime;
-use crate::trust::Examined;
+use crate::trust::{Examined, Verified};
+use crate::work::Hex;
 
 /// Ids of the manifests a device asks for (nvidia-evidence 3.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,26 +39,39 @@ pub struct References<'a> {
     pub vbios: Option<Reference<'a>>,
 }
 
-/// A manifest that took part in an appraisal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A manifest that took part in an appraisal, and what was found true of it.
+///
+/// Each fact stands on its own and is `false` where it was not reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReferenceUsed {
+    /// The check it was judged by.
+    pub role: CheckId,
     /// The id the device asks for.
     pub id: Option<String>,
-    /// SHA-256 of the document.
-    pub sha256: [u8; 32],
+    /// SHA-256 of the document; `null` if it could not be read.
+    pub sha256: Option<Hex<32>>,
+    /// The document is signed by a chain that leads to a pinned root.
+    pub authentic: bool,
+    /// It states the version that the report states.
+    pub version_matches: bool,
+    /// It passed every check of its role, so that its values may affirm or refute.
+    pub trusted: bool,
 }
 
 /// One role's manifest, judged.
 pub(super) struct JudgedReference<'a> {
+    /// The document, whatever its trust.
     pub(super) rim: Option<&'a Rim>,
     pub(super) check: Check,
-    wanted: Option<String>,
+    /// The document once more, if it is authentic, valid at the time of appraisal, and fits the device.
+    trusted: Option<Verified<&'a Rim>>,
+    used: Option<ReferenceUsed>,
 }
 
 impl JudgedReference<'_> {
     /// Whether its values may refute or affirm a measurement.
     pub(super) fn is_trusted(&self) -> bool {
-        self.check.is_affirmed()
+        self.trusted.is_some()
     }
 }
 
@@ -66,20 +82,15 @@ pub(super) struct JudgedReferences<'a> {
 }
 
 impl JudgedReferences<'_> {
+    /// Stated by the driver's manifest, if that can be trusted.
     pub(super) fn oemid(&self) -> Option<&str> {
-        self.driver.rim.map(Rim::firmware_manufacturer_id)
+        let rim = self.driver.trusted.as_ref()?;
+        Some(rim.get().firmware_manufacturer_id())
     }
 
     pub(super) fn used(&self) -> Vec<ReferenceUsed> {
-        let used = [&self.driver, &self.vbios]
-            .into_iter()
-            .filter_map(|judged| {
-                judged.rim.map(|rim| ReferenceUsed {
-                    id: judged.wanted.clone(),
-                    sha256: *rim.sha256(),
-                })
-            });
-        used.collect()
+        let judged = [&self.driver, &self.vbios].into_iter();
+        judged.filter_map(|judged| judged.used.clone()).collect()
     }
 
     /// The two checks. A switch has no driver of its own: that check is not requested.
@@ -144,31 +155,65 @@ impl Wanted<'_> {
                 .id
                 .as_deref()
                 .unwrap_or("unknown, as the report could not be read");
-            let check = Check::unverifiable(self.role, reason.expected(id));
             return JudgedReference {
                 rim: None,
-                check,
-                wanted: self.id,
+                check: Check::unverifiable(self.role, reason.expected(id)),
+                trusted: None,
+                used: None,
             };
         };
-        let mut reasons = reference.rim.reasons_at(as_of);
         let rim = reference.rim.peek();
-        if let Some(rim) = rim {
+        let check = self.check(reference, as_of);
+        let verified = reference.rim.verified_at(as_of);
+        let trusted = verified.filter(|_| check.is_affirmed());
+        let used = ReferenceUsed {
+            role: self.role,
+            id: self.id.clone(),
+            sha256: rim.map(|rim| Hex(*rim.sha256())),
+            authentic: matches!(reference.rim, Examined::Authentic(_)),
+            version_matches: rim.is_some_and(|rim| self.is_of_version(rim)),
+            trusted: trusted.is_some(),
+        };
+        JudgedReference {
+            rim,
+            check,
+            trusted,
+            used: Some(used),
+        }
+    }
+
+    fn check(&self, reference: Reference<'_>, as_of: UnixTime) -> Check {
+        let mut reasons = reference.rim.reasons_at(as_of);
+        if let Some(rim) = reference.rim.peek() {
             reasons.extend(self.other_id(reference.id));
             reasons.extend(self.other_version(rim));
             reasons.extend(self.other_product(rim));
         }
         reasons.extend(self.other_kind_of_anchor(reference.rim));
-        let mut check = Check::refuted_by(self.role, reasons);
-        if check.is_affirmed() && (self.version.is_none() || self.product.is_none()) {
+        let check = Check::refuted_by(self.role, reasons);
+        if !check.is_affirmed() {
+            return check;
+        }
+        if self.version.is_none() || self.product.is_none() {
             let reason = Reason::new(Code::ReportUnreadable, "version and chip are unknown");
-            check = Check::with(self.role, Status::Unverifiable, vec![reason]);
+            return Check::with(self.role, Status::Unverifiable, vec![reason]);
         }
-        JudgedReference {
-            rim,
-            check,
-            wanted: self.id,
-        }
+        Check::with(self.role, Status::Affirmed, self.unbound_id(reference.id))
+    }
+
+    /// Row 92: a VBIOS manifest does not say which board it is for. Handed over without an id, it is taken at the word of
+    /// whoever did so, and the appraisal says that.
+    fn unbound_id(&self, filed: Option<&str>) -> Vec<Reason> {
+        let unbound = self.role == CheckId::VbiosRim && filed.is_none();
+        let reason = Reason::new(
+            Code::RimIdUnbound,
+            "manifest was handed over without its id",
+        );
+        let wanted = self.id.as_deref().unwrap_or_default();
+        unbound
+            .then(|| reason.expected(wanted))
+            .into_iter()
+            .collect()
     }
 
     /// Row 92: a document filed under an id is used for that id only.
@@ -182,12 +227,17 @@ impl Wanted<'_> {
     /// so their case says nothing (nvidia-evidence 6.5).
     fn other_version(&self, rim: &Rim) -> Option<Reason> {
         let version = self.version.as_deref()?;
-        let equal = match self.role {
-            CheckId::VbiosRim => rim.version().eq_ignore_ascii_case(version),
-            _ => rim.version() == version,
-        };
         let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
-        (!equal).then(|| reason.expected(version).actual(rim.version()))
+        (!self.is_of_version(rim)).then(|| reason.expected(version).actual(rim.version()))
+    }
+
+    fn is_of_version(&self, rim: &Rim) -> bool {
+        self.version
+            .as_deref()
+            .is_some_and(|version| match self.role {
+                CheckId::VbiosRim => rim.version().eq_ignore_ascii_case(version),
+                _ => rim.version() == version,
+            })
     }
 
     /// Row 90: a validly signed manifest of another chip can be fetched by asking for the wrong id.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
-use super::{Appraised, CORE_DEVICE_CHECKS, DeviceAppraisal, DeviceReading, References};
+use super::{Appraised, CORE_DEVICE_CHECKS, DeviceAppraisal, DeviceReading, References, topology};
 use crate::check::{Check, CheckId, Overall, Source, Status};
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
@@ -11,10 +11,12 @@ use crate::work::{Base64Url, Bundle, CanonicalStatement, JobSpec, WorkStatement}
 
 /// What a verifier knows about kernels. This crate knows none.
 pub trait WorkChecker {
-    /// Everything wrong with how job and statement fit the kernel they name: cheap, run on any bundle.
-    fn inspect(&self, job: &JobSpec, statement: &WorkStatement) -> Vec<Reason>;
+    /// Everything wrong with how job, statement and the bytes handed over fit the kernel they name: cheap, run on any
+    /// bundle.
+    fn inspect(&self, bundle: &Bundle) -> Vec<Reason>;
 
-    /// The checks of the result that the job asks for: costly, run on evidence that nothing has refuted.
+    /// The checks of the result that the job asks for: costly, run where every check that no policy can waive is
+    /// affirmed.
     fn recompute(&self, bundle: &Bundle) -> Vec<WorkFinding>;
 
     /// The ids of the checks that [`recompute`](Self::recompute) would run.
@@ -36,20 +38,56 @@ pub struct WorkFinding {
 #[derive(Clone, Debug)]
 pub struct WorkAppraisal {
     /// Each device.
-    pub devices: Vec<DeviceAppraisal>,
+    pub(crate) devices: Vec<DeviceAppraisal>,
     /// The checks of the bundle as a whole, in the order they run.
-    pub checks: Vec<Check>,
+    pub(crate) checks: Vec<Check>,
     /// The checks of the result.
-    pub findings: Vec<WorkFinding>,
+    pub(crate) findings: Vec<WorkFinding>,
     /// The job.
-    pub job: JobSpec,
+    pub(crate) job: JobSpec,
     /// The statement.
-    pub statement: WorkStatement,
+    pub(crate) statement: WorkStatement,
     /// The time everything was judged at.
-    pub as_of: UnixTime,
+    pub(crate) as_of: UnixTime,
 }
 
 impl WorkAppraisal {
+    /// Each device.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceAppraisal] {
+        &self.devices
+    }
+
+    /// The checks of the bundle as a whole, in the order they run.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The checks of the result.
+    #[must_use]
+    pub fn findings(&self) -> &[WorkFinding] {
+        &self.findings
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &JobSpec {
+        &self.job
+    }
+
+    /// The statement.
+    #[must_use]
+    pub fn statement(&self) -> &WorkStatement {
+        &self.statement
+    }
+
+    /// The time everything was judged at.
+    #[must_use]
+    pub fn as_of(&self) -> UnixTime {
+        self.as_of
+    }
+
     /// Judges a bundle whose devices have been read and whose collateral has been looked up.
     ///
     /// `devices` are readings of `bundle.devices`, in order. `challenge` is the one the verifier issued.
@@ -72,12 +110,10 @@ impl WorkAppraisal {
             .collect();
         let checks = vec![
             job(bundle, challenge),
-            Check::refuted_by(
-                CheckId::Kernel,
-                checker.inspect(&bundle.job, &bundle.statement),
-            ),
+            Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
             agent_signature(bundle, &canonical),
             distinct_devices(&devices),
+            topology::judge(&devices),
             output_commitment(&devices),
         ];
         let mut appraisal = Self {
@@ -88,10 +124,10 @@ impl WorkAppraisal {
             statement: bundle.statement.clone(),
             as_of,
         };
-        appraisal.findings = if appraisal.overall() == Overall::Fail {
-            not_run(checker.requested(&bundle.job))
-        } else {
+        appraisal.findings = if is_beyond_doubt(&appraisal) {
             checker.recompute(bundle)
+        } else {
+            not_run(checker.requested(&bundle.job))
         };
         appraisal
     }
@@ -231,6 +267,23 @@ fn output_commitment(devices: &[DeviceAppraisal]) -> Check {
     };
     let message = format!("device {position} does not vouch for the statement");
     Check::with(id, status, vec![Reason::new(code, message)])
+}
+
+/// Whether every check that no policy can waive is affirmed. Only then can a receipt come of it, whatever else a policy
+/// tolerates, and only then is a costly check worth its cost.
+fn is_beyond_doubt(appraisal: &WorkAppraisal) -> bool {
+    let affirmed = |id: &CheckId| {
+        appraisal
+            .checks
+            .iter()
+            .any(|c| c.id == *id && c.is_affirmed())
+    };
+    let of_whole = appraisal.core_checks().iter().all(affirmed);
+    of_whole
+        && appraisal
+            .devices
+            .iter()
+            .all(|device| all_affirmed(device, CORE_DEVICE_CHECKS))
 }
 
 fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {

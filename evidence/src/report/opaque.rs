@@ -1,5 +1,7 @@
 //! The opaque data: a sequence of type, length, value (nvidia-evidence 3).
 
+use std::collections::BTreeSet;
+
 use crate::bytes::Reader;
 use crate::device::DeviceKind;
 use crate::limits::MAX_OPAQUE_FIELDS;
@@ -7,6 +9,9 @@ use crate::reason::{Code, Reason};
 
 /// Newest version of the opaque data this verifier understands (row 25).
 const NEWEST_VERSION: u64 = 1;
+
+/// GPU identities a switch reports, before the bytes about ports (nvidia-evidence 3.2).
+const GPUS_OF_A_SWITCH: usize = 8;
 
 /// Field ids (nvidia-evidence 3.1, 3.2).
 mod id {
@@ -18,7 +23,9 @@ mod id {
     pub(super) const PROJECT_SKU: u16 = 18;
     pub(super) const FWID: u16 = 20;
     pub(super) const PROTECTED_PCIE_STATUS: u16 = 21;
+    pub(super) const GPU_SWITCH_PDIS: u16 = 22;
     pub(super) const SWITCH_DEVICE_PDI: u16 = 22;
+    pub(super) const SWITCH_GPU_PDIS: u16 = 26;
     pub(super) const OPAQUE_DATA_VERSION: u16 = 34;
     pub(super) const CHIP_INFO: u16 = 35;
     pub(super) const FEATURE_FLAG: u16 = 36;
@@ -82,7 +89,7 @@ const SHARED: &[Known] = &[
 /// Fields of GPUs alone (nvidia-evidence 3.1).
 const GPU: &[Known] = &[
     known(id::VBIOS_VERSION, "VBIOS_VERSION", Shape::Bytes(8)),
-    known(22, "SWITCH_PDI", Shape::MultipleOf(8)),
+    known(id::GPU_SWITCH_PDIS, "SWITCH_PDI", Shape::MultipleOf(8)),
     known(23, "FLOORSWEPT_PORTS", Shape::Any),
     known(24, "POSITION_ID", Shape::Any),
     known(25, "LOCK_SWITCH_STATUS", Shape::Any),
@@ -104,7 +111,7 @@ const SWITCH: &[Known] = &[
     known(23, "DISABLED_PORTS", Shape::Any),
     known(24, "POSITION_ID", Shape::Any),
     known(25, "LOCK_STATUS", Shape::Any),
-    known(26, "SWITCH_GPU_PDIS", Shape::MultipleOf(8)),
+    known(id::SWITCH_GPU_PDIS, "SWITCH_GPU_PDIS", Shape::MultipleOf(8)),
 ];
 
 /// What an appraisal needs of each kind of device (row 26).
@@ -217,6 +224,29 @@ impl OpaqueData {
     #[must_use]
     pub fn switch_pdi(&self) -> Option<&[u8]> {
         self.get(id::SWITCH_DEVICE_PDI)
+    }
+
+    /// The switches a GPU's links end at, as those switches report themselves. The GPU stores them byte-reversed, and
+    /// zeros for unused links (nvidia-evidence 3.1).
+    #[must_use]
+    pub fn linked_switches(&self) -> BTreeSet<[u8; 8]> {
+        let stored = self.get(id::GPU_SWITCH_PDIS).unwrap_or_default();
+        let (pdis, _) = stored.as_chunks::<8>();
+        let reversed = pdis.iter().map(|pdi| {
+            let mut pdi = *pdi;
+            pdi.reverse();
+            pdi
+        });
+        reversed.filter(|pdi| *pdi != [0; 8]).collect()
+    }
+
+    /// The GPUs a switch's links end at: the first eight entries, of which zeros are unused (nvidia-evidence 3.2).
+    #[must_use]
+    pub fn linked_gpus(&self) -> BTreeSet<[u8; 8]> {
+        let stored = self.get(id::SWITCH_GPU_PDIS).unwrap_or_default();
+        let (pdis, _) = stored.as_chunks::<8>();
+        let named = pdis.iter().take(GPUS_OF_A_SWITCH);
+        named.copied().filter(|pdi| *pdi != [0; 8]).collect()
     }
 
     /// State of the video decoder.

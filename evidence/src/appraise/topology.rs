@@ -1,0 +1,83 @@
+//! Do GPUs and switches belong to one system? (nvidia-evidence 8, rows 114 to 117)
+//!
+//! Each GPU of a protected-PCIe system reports the identities (PDIs) of the switches its links end at, each switch those
+//! of the GPUs. A device's own PDI is in its certificate. So the graph can be closed: no device can be left out, added
+//! or swapped for another genuine one.
+//!
+//! In scope: the graph. Out of scope: how many GPUs and switches there should be, which is a policy's question.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::DeviceAppraisal;
+use crate::check::{Check, CheckId};
+use crate::device::DeviceKind;
+use crate::reason::{Code, Reason};
+
+/// A device identity, in the byte order a device reports of itself.
+pub type Pdi = [u8; 8];
+
+type Pdis = BTreeSet<Pdi>;
+
+/// Judges the graph where there are GPUs and switches; otherwise there is none to judge.
+pub(super) fn judge(devices: &[DeviceAppraisal]) -> Check {
+    let id = CheckId::Topology;
+    let of_kind = |kind: DeviceKind| -> Vec<&DeviceAppraisal> {
+        devices
+            .iter()
+            .filter(|device| device.kind == kind)
+            .collect()
+    };
+    let (gpus, switches) = (of_kind(DeviceKind::Gpu), of_kind(DeviceKind::Switch));
+    if gpus.is_empty() || switches.is_empty() {
+        return Check::not_requested(id);
+    }
+    let (Some(present_gpus), Some(present_switches)) = (identities(&gpus), identities(&switches))
+    else {
+        let message = "a device's identity cannot be read from its certificate";
+        return Check::unverifiable(id, Reason::new(Code::PdiUndeterminable, message));
+    };
+    let mut reasons = Vec::new();
+    reasons.extend(other_links("GPU", &gpus, "switches", &present_switches));
+    reasons.extend(other_links("switch", &switches, "GPUs", &present_gpus));
+    Check::refuted_by(id, reasons)
+}
+
+/// The identities of the devices, from their certificates; `None` if one has none.
+fn identities(devices: &[&DeviceAppraisal]) -> Option<Pdis> {
+    devices.iter().map(|device| device.pdi).collect()
+}
+
+/// Each device must name exactly the devices present at the other end: then all name the same, none is missing and none
+/// is too many.
+fn other_links(
+    kind: &str,
+    devices: &[&DeviceAppraisal],
+    ends: &str,
+    present: &Pdis,
+) -> Vec<Reason> {
+    let numbered = devices.iter().enumerate();
+    let wrong = numbered.filter(|(_, device)| device.links != *present);
+    wrong
+        .map(|(position, device)| {
+            let message = format!("{ends} that {kind} {position} is linked to");
+            Reason::new(Code::TopologyMismatch, message)
+                .expected(listed(present))
+                .actual(listed(&device.links))
+        })
+        .collect()
+}
+
+fn listed(pdis: &Pdis) -> String {
+    let mut text = String::new();
+    for pdi in pdis {
+        let separator = if text.is_empty() { "" } else { " " };
+        // Writing to a String does not fail.
+        let _ = write!(text, "{separator}{}", hex::encode(pdi));
+    }
+    if text.is_empty() {
+        "none".to_owned()
+    } else {
+        text
+    }
+}
