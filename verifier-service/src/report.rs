@@ -1,9 +1,9 @@
 //! The JSON of an appraisal, as `pogw appraise --format json` and `POST /v1/verify` give it. Kept stable: members are
 //! added, never renamed or removed.
 
-use evidence::Overall;
 use evidence::appraise::{DeviceAppraisal, EvidenceAppraisal};
 use evidence::policy::{Decision, Denial, PolicyIdentity};
+use evidence::{Check, Overall, UnixTime};
 use serde::Serialize;
 
 /// The whole answer.
@@ -11,6 +11,10 @@ use serde::Serialize;
 pub struct AppraisalReport<'a> {
     /// `pass`, `fail` or `incomplete`.
     pub overall: Overall,
+    /// The time everything was judged at.
+    pub as_of: UnixTime,
+    /// The checks that concern the devices together.
+    pub checks: &'a [Check],
     /// Each device with its checks.
     pub devices: &'a [DeviceAppraisal],
     /// What the policy said.
@@ -39,7 +43,9 @@ impl<'a> From<&'a Decision<EvidenceAppraisal>> for AppraisalReport<'a> {
         };
         Self {
             overall: appraisal.overall(),
-            devices: &appraisal.devices,
+            as_of: appraisal.as_of(),
+            checks: appraisal.checks(),
+            devices: appraisal.devices(),
             policy: PolicyReport {
                 identity,
                 granted: deny.is_empty(),

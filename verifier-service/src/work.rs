@@ -29,13 +29,17 @@ impl KernelChecker {
 }
 
 impl WorkChecker for KernelChecker {
-    fn inspect(&self, job: &JobSpec, statement: &WorkStatement) -> Vec<Reason> {
+    fn inspect(&self, bundle: &Bundle) -> Vec<Reason> {
+        let (job, statement) = (&bundle.job, &bundle.statement);
         let Ok(kernel) = job.kernel.parse::<Kernel>() else {
             return vec![Reason::new(Code::KernelUnknown, "kernel of the job").actual(&job.kernel)];
         };
         let mut reasons: Vec<Reason> = kernel_mismatch(kernel, statement).into_iter().collect();
         match Job::parse(&job.kernel, job.params.as_value()) {
-            Ok(parsed) => reasons.extend(unexpected_outputs(&parsed, statement)),
+            Ok(parsed) => {
+                reasons.extend(unexpected_outputs(&parsed, statement));
+                reasons.extend(unexpected_bytes(&parsed, bundle));
+            }
             Err(error) => reasons.push(Reason::new(Code::JobParametersInvalid, error.to_string())),
         }
         reasons
@@ -127,14 +131,32 @@ const fn check_id(requested: RequestedCheck) -> CheckId {
     }
 }
 
+/// The statement names the kernel's specification, and no module: none is shipped yet, so any digest of one would be a
+/// claim nobody can check.
 fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> {
     let (name, spec) = (kernel.name(), Hex(*kernel.digest().as_bytes()));
     let stated = &statement.kernel;
     let reason = Reason::new(Code::KernelMismatch, "kernel in the statement");
-    (stated.name != name || stated.spec != spec).then(|| {
+    if stated.name != name || stated.spec != spec {
         let reason = reason.expected(format!("{name} {spec}"));
-        reason.actual(format!("{} {}", stated.name, stated.spec))
-    })
+        return Some(reason.actual(format!("{} {}", stated.name, stated.spec)));
+    }
+    let module = stated.module?;
+    Some(reason.expected("no module").actual(module))
+}
+
+/// Bytes that no check reads are bound by no digest, and have no place in what a receipt refers to.
+fn unexpected_bytes(job: &Job, bundle: &Bundle) -> Option<Reason> {
+    let inputs = job.inputs();
+    let named = |name: &String| inputs.iter().any(|input| input.name == name.as_str());
+    let committed = |name: &String| bundle.statement.outputs.iter().any(|o| o.name == *name);
+    let input = bundle.inputs.keys().find(|name| !named(name));
+    let output = bundle.outputs.keys().find(|name| !committed(name));
+    let reason = Reason::new(
+        Code::OutputsUnexpected,
+        "bytes handed over that the job does not name",
+    );
+    input.or(output).map(|name| reason.actual(name))
 }
 
 fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {

@@ -12,7 +12,7 @@ pub(super) fn methods(appraisal: &WorkAppraisal) -> Result<Vec<Finding>, Invalid
     } else {
         Source::Hardware
     };
-    let devices = &appraisal.devices;
+    let devices = &appraisal.devices();
     let fwid = [CheckId::Fwid];
     let report = worst(devices, CORE_DEVICE_CHECKS.iter().chain(&fwid));
     let manifests = [CheckId::DriverRim, CheckId::VbiosRim, CheckId::Measurements];
@@ -34,7 +34,7 @@ pub(super) fn methods(appraisal: &WorkAppraisal) -> Result<Vec<Finding>, Invalid
             hardware,
         ),
     ];
-    for finding in &appraisal.findings {
+    for finding in appraisal.findings() {
         methods.push(of_work(finding)?);
     }
     Ok(methods)
@@ -52,7 +52,7 @@ fn of_work(finding: &WorkFinding) -> Result<Finding, InvalidValue> {
 
 fn output_commitment(appraisal: &WorkAppraisal) -> receipt::Status {
     let check = appraisal
-        .checks
+        .checks()
         .iter()
         .find(|check| check.id == CheckId::OutputCommitment);
     check.map_or(receipt::Status::Unverifiable, |check| status(check.status))

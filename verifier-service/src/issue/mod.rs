@@ -86,7 +86,7 @@ fn claims(
     let submods = submods(granted)?;
     let mut parts = ClaimsParts {
         iss: Text::new(context.issuer)?,
-        sub: Text::new(agent_thumbprint(&appraisal.statement)?.to_string())?,
+        sub: Text::new(agent_thumbprint(appraisal.statement())?.to_string())?,
         aud: Audience::new(audience.collect::<Result<Vec<_>, _>>()?)?,
         iat: receipt::UnixTime::from_secs(iat),
         nbf: receipt::UnixTime::from_secs(iat.saturating_sub(NOT_BEFORE_MARGIN_S)),
@@ -95,9 +95,9 @@ fn claims(
             .map(|lifetime| receipt::UnixTime::from_secs(iat.saturating_add(lifetime))),
         jti: Text::new(context.jti)?,
         cnf: Confirmation {
-            jkt: agent_thumbprint(&appraisal.statement)?,
+            jkt: agent_thumbprint(appraisal.statement())?,
         },
-        eat_nonce: Nonce::from_bytes(appraisal.statement.challenge.0)?,
+        eat_nonce: Nonce::from_bytes(appraisal.statement().challenge.0)?,
         ear_verifier_id: VerifierId {
             developer: Text::new("https://pogw.dev")?,
             build: Text::new(concat!("verifier-service ", env!("CARGO_PKG_VERSION")))?,
@@ -121,7 +121,7 @@ fn claims(
 fn submods(
     granted: &Granted<WorkAppraisal>,
 ) -> Result<BTreeMap<Text, receipt::Appraisal>, IssueError> {
-    let named = granted.appraisal().devices.iter().enumerate();
+    let named = granted.appraisal().devices().iter().enumerate();
     let submods = named.map(|(position, device)| {
         let appraisal = device::appraisal(device, &granted.policy().id)?;
         Ok((device::submod(device, position)?, appraisal))
@@ -134,8 +134,8 @@ fn work(
     context: &ReceiptContext<'_>,
 ) -> Result<Work, IssueError> {
     let appraisal = granted.appraisal();
-    let statement = &appraisal.statement;
-    let named = appraisal.devices.iter().enumerate();
+    let statement = &appraisal.statement();
+    let named = appraisal.devices().iter().enumerate();
     let devices = named.map(|(position, device)| device::entry(device, position, context));
     let outputs = statement.outputs.iter().map(|output| {
         Ok(Output {
@@ -166,10 +166,10 @@ fn work(
             id: Text::new(&policy.id)?,
             sha256: Sha256Digest::from_bytes(policy.sha256.0),
         },
-        collateral: collateral(&appraisal.devices, appraisal.as_of)?,
+        collateral: collateral(appraisal.devices(), appraisal.as_of())?,
         evidence_digest: Sha256Digest::from_bytes(context.bundle_sha256),
         timings: Some(timings(statement)),
-        as_of: receipt::UnixTime::from_secs(seconds(appraisal.as_of)?),
+        as_of: receipt::UnixTime::from_secs(seconds(appraisal.as_of())?),
         batch: None,
         log_index: None,
     })
@@ -180,8 +180,10 @@ fn collateral(
     devices: &[DeviceAppraisal],
     as_of: UnixTime,
 ) -> Result<Vec<receipt::Collateral>, IssueError> {
-    let used = devices.iter().flat_map(|device| &device.references);
-    let by_digest: BTreeMap<_, _> = used.map(|used| (used.sha256, used.id.as_deref())).collect();
+    let used = devices.iter().flat_map(|device| device.references());
+    let by_digest: BTreeMap<_, _> = used
+        .filter_map(|used| Some((used.sha256?.0, used.id.as_deref())))
+        .collect();
     let as_of = receipt::UnixTime::from_secs(seconds(as_of)?);
     let entries = by_digest.into_iter().map(|(sha256, id)| {
         Ok(receipt::Collateral {

@@ -120,12 +120,12 @@ fn lacks_collateral(appraisal: &WorkAppraisal) -> bool {
 }
 
 fn failed_checks(appraisal: &WorkAppraisal) -> Vec<FailedCheck> {
-    let of_whole = appraisal.checks.iter().map(|check| (check, None));
-    let of_devices = appraisal.devices.iter().enumerate();
+    let of_whole = appraisal.checks().iter().map(|check| (check, None));
+    let of_devices = appraisal.devices().iter().enumerate();
     let of_devices =
-        of_devices.flat_map(|(at, device)| device.checks.iter().map(move |c| (c, Some(at))));
+        of_devices.flat_map(|(at, device)| device.checks().iter().map(move |c| (c, Some(at))));
     let of_result = appraisal
-        .findings
+        .findings()
         .iter()
         .map(|finding| (&finding.check, None));
     let all = of_whole.chain(of_devices).chain(of_result);
