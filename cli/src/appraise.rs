@@ -10,7 +10,7 @@ use evidence::appraise::{
     DeviceAppraisal, DeviceEvidence, DeviceReading, EvidenceAppraisal, Reference, References,
 };
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
-use evidence::device::DeviceKind;
+use evidence::device::{DeviceKind, is_rim_id};
 use evidence::limits::{MAX_CHAIN_BYTES, MAX_REPORT_BYTES, MAX_RIM_BYTES};
 use evidence::policy::Decision;
 use evidence::rim::{Rim, RimRole};
@@ -105,7 +105,9 @@ pub(crate) fn run(
         (RimRole::Driver, reading.driver_version()),
         (RimRole::Vbios, reading.vbios_version()),
     ];
-    let [offered_driver, offered_vbios] = choose(&offered, &roles);
+    let chosen = choose(&offered, &roles);
+    tell_unused(&offered, &chosen, out);
+    let [offered_driver, offered_vbios] = chosen.map(|offer| offer.map(OfferedRim::reference));
     let references = References {
         driver: offered_driver.or(driver.as_deref().map(|rim| Reference {
             id: ids.driver.as_deref(),
@@ -158,20 +160,39 @@ fn open_directory(
 fn choose<'a>(
     offered: &'a [OfferedRim],
     roles: &[(RimRole, Option<String>); 2],
-) -> [Option<Reference<'a>>; 2] {
+) -> [Option<&'a OfferedRim>; 2] {
     roles.each_ref().map(|(role, version)| {
         let of_role = || offered.iter().filter(|offer| offer.role() == Some(*role));
         let right = of_role().find(|offer| offer.is_for(version.as_deref()));
         let unknown = || offered.iter().find(|offer| offer.role().is_none());
-        let chosen = right.or_else(|| of_role().next()).or_else(unknown)?;
-        Some(Reference {
-            id: None,
-            rim: &chosen.rim,
-        })
+        right.or_else(|| of_role().next()).or_else(unknown)
     })
 }
 
+/// A document that took no part is told, so that nobody believes it was looked at.
+fn tell_unused(offered: &[OfferedRim], chosen: &[Option<&OfferedRim>; 2], out: &mut Output<'_>) {
+    let used = |offer: &OfferedRim| {
+        chosen
+            .iter()
+            .flatten()
+            .any(|used| std::ptr::eq(*used, offer))
+    };
+    for offer in offered.iter().filter(|offer| !used(offer)) {
+        out.note(format_args!("not used: {}", offer.path.display()));
+    }
+}
+
 impl OfferedRim {
+    /// The document under the id its file is named after, if that is one. A file of another name binds it to no board,
+    /// and the appraisal says so.
+    fn reference(&self) -> Reference<'_> {
+        let stem = self.path.file_stem().and_then(|stem| stem.to_str());
+        Reference {
+            id: stem.filter(|stem| is_rim_id(stem)),
+            rim: &self.rim,
+        }
+    }
+
     /// By the document's own version, or by the file's name if the document cannot be read.
     fn role(&self) -> Option<RimRole> {
         if let Some(rim) = self.rim.peek() {
@@ -241,25 +262,31 @@ fn print_text(report: &AppraisalReport<'_>, out: &mut Output<'_>) -> Result<(), 
 }
 
 fn print_device(device: &DeviceAppraisal, out: &mut Output<'_>) -> Result<(), Failure> {
-    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
-    let kind = match device.kind {
+    let kind = match device.kind() {
         DeviceKind::Gpu => "GPU",
         DeviceKind::Switch => "NVSwitch",
     };
     let arch = device
-        .arch
+        .arch()
         .map_or("unknown architecture", |arch| arch.as_str());
-    out.line(format_args!("{kind} {arch}  {}", word(&device.hwmodel)))?;
-    out.line(format_args!("  ueid    {}", word(&device.ueid)))?;
-    out.line(format_args!("  driver  {}", word(&device.driver_version)))?;
-    out.line(format_args!("  vbios   {}", word(&device.vbios_version)))?;
-    if device.simulated {
+    let model = device.hwmodel().unwrap_or("unknown model");
+    out.line(format_args!("{kind} {arch}  {model}"))?;
+    for (name, value) in [
+        ("ueid", device.ueid()),
+        ("driver", device.driver_version()),
+        ("vbios", device.vbios_version()),
+    ] {
+        if let Some(value) = value {
+            out.line(format_args!("  {name:<8}{value}"))?;
+        }
+    }
+    if device.simulated() {
         out.line(format_args!(
             "  SIMULATED: a software device, which proves nothing about hardware"
         ))?;
     }
     out.line(format_args!(""))?;
-    for check in &device.checks {
+    for check in device.checks() {
         let mark = match check.status {
             Status::Affirmed => "ok",
             Status::Refuted => "FAIL",

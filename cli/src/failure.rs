@@ -22,9 +22,6 @@ pub enum Failure {
     /// The answer cannot be written.
     #[error("cannot write: {0}")]
     Write(String),
-    /// Whoever read the answer has gone.
-    #[error("nobody reads the answer")]
-    NobodyReads,
     /// A service or device is out of reach.
     #[error("{0}")]
     Unavailable(String),
@@ -49,7 +46,6 @@ impl Failure {
         match self {
             Self::Refused(_) => Exit::Refused,
             Self::Unavailable(_) => Exit::Unverifiable,
-            Self::NobodyReads => Exit::Done,
             Self::Usage(_) | Self::Unreadable { .. } | Self::Write(_) => Exit::Unreadable,
         }
     }

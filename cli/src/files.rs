@@ -26,18 +26,17 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, Failure> {
 }
 
 /// Reads a report in one of its forms: raw bytes, or hexadecimal text as people keep it (blanks, line breaks, `0x`,
-/// `\x`; nvidia-evidence 11, form 7). A raw report starts with 0x11, which no text does.
+/// `\x`; nvidia-evidence 11, form 7). A raw report is never text: it starts with 0x11 0xE0, which is not UTF-8. So text
+/// that is not hexadecimal, or nothing at all, is no report in any form.
 pub(crate) fn read_report(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     // Five characters a byte at most: `0x11 `.
     let bytes = read(path, limit.saturating_mul(5))?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) if looks_like_hex(text) => decode_hex(text).ok_or_else(|| {
-            Failure::unreadable(
-                path.display(),
-                &"expected an even number of hexadecimal digits",
-            )
+        Ok(text) => decode_hex(text).ok_or_else(|| {
+            let expected = "expected a report, as raw bytes or as hexadecimal text";
+            Failure::unreadable(path.display(), &expected)
         }),
-        _ => Ok(bytes),
+        Err(_) => Ok(bytes),
     }
 }
 
@@ -54,18 +53,14 @@ pub(crate) fn parse_nonce(text: &str) -> Result<[u8; 32], Failure> {
     Ok(nonce)
 }
 
-fn looks_like_hex(text: &str) -> bool {
-    let mut digits = text.bytes().filter(|b| !b.is_ascii_whitespace()).peekable();
-    digits.peek().is_some() && digits.all(|b| b.is_ascii_hexdigit() || matches!(b, b'x' | b'\\'))
-}
-
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digits: String = text
         .replace("\\x", " ")
         .replace("0x", " ")
+        .replace("0X", " ")
         .split_whitespace()
         .collect();
-    hex::decode(digits).ok()
+    hex::decode(digits).ok().filter(|bytes| !bytes.is_empty())
 }
 
 #[cfg(test)]
@@ -74,12 +69,12 @@ mod tests {
 
     #[test]
     fn hexadecimal_as_people_keep_it() {
-        for text in ["11e0", "0x11e0", "0x11 0xe0", "\\x11\\xE0", " 11\nE0\n"] {
-            assert!(looks_like_hex(text), "{text}");
+        for text in ["11e0", "0x11e0", "0x11 0XE0", "\\x11\\xE0", " 11\nE0\n"] {
             assert_eq!(decode_hex(text), Some(vec![0x11, 0xe0]), "{text}");
         }
-        assert!(!looks_like_hex("-----BEGIN") && !looks_like_hex(" "));
-        assert_eq!(decode_hex("11e"), None);
+        for text in ["", " ", "11e", "-----BEGIN", "11:e0", "EeAB//8="] {
+            assert_eq!(decode_hex(text), None, "{text}");
+        }
     }
 
     #[test]

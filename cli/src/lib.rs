@@ -70,21 +70,34 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Where answers go.
-pub struct Output<'a>(&'a mut dyn Write);
+/// Where answers go, and beside them what a person should know that is no answer.
+pub struct Output<'a> {
+    answers: &'a mut dyn Write,
+    notes: &'a mut dyn Write,
+}
 
 impl<'a> Output<'a> {
-    /// Answers go to `writer`.
-    pub fn new(writer: &'a mut dyn Write) -> Self {
-        Self(writer)
+    /// Answers go to `answers`, notes to `notes`.
+    pub fn new(answers: &'a mut dyn Write, notes: &'a mut dyn Write) -> Self {
+        Self { answers, notes }
     }
 
+    /// Prints a line of the answer.
+    ///
+    /// That whoever read it has gone, as in `pogw … | head`, changes nothing: the command goes on, and its exit status is
+    /// that of its verdict.
     fn line(&mut self, line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-        writeln!(self.0, "{line}").map_err(|error| match error.kind() {
-            // Whoever read has read enough, as in `pogw … | head`.
-            ErrorKind::BrokenPipe => Failure::NobodyReads,
-            _ => Failure::Write(error.to_string()),
-        })
+        match writeln!(self.answers, "{line}") {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Failure::Write(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells what is no answer. Nothing is left to do if nobody hears it.
+    fn note(&mut self, note: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.notes, "pogw: {note}");
     }
 
     fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
@@ -112,15 +125,11 @@ pub fn run(
         Ok(cli) => cli,
         Err(error) => return usage(&error, stdout, stderr),
     };
-    match dispatch(cli.command, &mut Output::new(stdout)) {
-        Ok(exit) => exit,
-        Err(Failure::NobodyReads) => Exit::Done,
-        Err(failure) => {
-            // Nothing is left to do if the terminal is gone as well.
-            let _ = writeln!(stderr, "pogw: {failure}");
-            failure.exit()
-        }
-    }
+    let mut out = Output::new(stdout, stderr);
+    dispatch(cli.command, &mut out).unwrap_or_else(|failure| {
+        out.note(format_args!("{failure}"));
+        failure.exit()
+    })
 }
 
 fn dispatch(command: Command, out: &mut Output<'_>) -> Result<Exit, Failure> {

@@ -9,15 +9,22 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 /// The directory of real evidence, if this machine has one.
+///
+/// # Panics
+/// `POGW_EVIDENCE_DIR` names a directory without a manifest: whoever set it wants these tests run.
 #[must_use]
 pub fn directory() -> Option<PathBuf> {
+    let holds_manifest = |directory: &PathBuf| directory.join("MANIFEST.toml").is_file();
+    if let Some(named) = std::env::var_os("POGW_EVIDENCE_DIR").map(PathBuf::from) {
+        let name = named.display();
+        assert!(
+            holds_manifest(&named),
+            "POGW_EVIDENCE_DIR: no MANIFEST.toml in {name}"
+        );
+        return Some(named);
+    }
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/evidence");
-    let named = std::env::var_os("POGW_EVIDENCE_DIR").map(PathBuf::from);
-    let directory = named.unwrap_or(beside);
-    directory
-        .join("MANIFEST.toml")
-        .is_file()
-        .then_some(directory)
+    Some(beside).filter(holds_manifest)
 }
 
 /// The list of cases and the verdict each must reach. Members this project does not use yet are left out.

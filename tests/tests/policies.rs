@@ -3,32 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use evidence::appraise::{Appraised, DeviceAppraisal};
-use evidence::policy::{Decision, Policy};
-use evidence::{Check, CheckId};
+use evidence::policy::Policy;
 use serde::Deserialize;
 use serde_json::Value;
-
-/// An input as a table states it, with nothing for the floor to look at.
-struct Stated(Value);
-
-impl Appraised for Stated {
-    fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_> {
-        Box::new(std::iter::empty())
-    }
-
-    fn core_checks(&self) -> &'static [CheckId] {
-        &[]
-    }
-
-    fn devices(&self) -> &[DeviceAppraisal] {
-        &[]
-    }
-
-    fn policy_input(&self) -> Value {
-        self.0.clone()
-    }
-}
 
 #[derive(Deserialize)]
 struct Table {
@@ -55,10 +32,8 @@ fn every_policy_decides_as_its_table_states() {
         );
         for case in table.case {
             let input = serde_json::from_str(&case.input).unwrap();
-            let codes: BTreeSet<_> = match compiled.decide(Stated(input)).unwrap() {
-                Decision::Granted(_) => BTreeSet::new(),
-                Decision::Refused(refusal) => refusal.deny.into_iter().map(|d| d.code).collect(),
-            };
+            let denials = compiled.denials(&input).unwrap();
+            let codes: BTreeSet<_> = denials.into_iter().map(|denial| denial.code).collect();
             assert_eq!(codes, case.deny, "{id}: {}", case.name);
             seen += 1;
         }
@@ -93,12 +68,18 @@ fn a_policy_that_is_none_is_refused_with_a_reason() {
     ];
     for (name, text) in malformed {
         let policy = Policy::compile(name, text).unwrap();
-        let input = Stated(serde_json::json!({}));
-        assert!(
-            policy.decide(input).is_err(),
-            "{name}: a broken policy must not grant"
-        );
+        let denials = policy.denials(&Value::Null);
+        assert!(denials.is_err(), "{name}: a broken policy must not grant");
     }
+}
+
+#[test]
+fn a_policy_that_does_not_end_is_ended() {
+    let endless = "package pogw\nimport rego.v1\n\
+        deny contains {\"code\": \"a\", \"message\": \"b\"} if {\n\
+        some x in numbers.range(1, 100000)\nsome y in numbers.range(1, 100000)\nx * y == -1 }";
+    let policy = Policy::compile("endless", endless).unwrap();
+    assert!(policy.denials(&Value::Null).is_err());
 }
 
 #[test]

@@ -87,7 +87,15 @@ fn choose_device(args: &DemoArgs, out: &mut Output<'_>) -> Result<SourceKind, Fa
         return Ok(SourceKind::Simulated);
     }
     match device::open(&Selection::Nvml { library: None }) {
-        Ok(_) => Ok(SourceKind::Nvml),
+        Ok(_) => {
+            if args.rim_dir.is_none() {
+                out.line(format_args!(
+                    "no --rim-dir: without the manifests of this driver and VBIOS the verifier will have nothing to \
+                     compare with, and answer `unverifiable`\n"
+                ))?;
+            }
+            Ok(SourceKind::Nvml)
+        }
         Err(error) => {
             out.line(format_args!(
                 "no GPU in confidential-computing mode here: {error}"
