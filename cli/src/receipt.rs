@@ -158,6 +158,10 @@ pub(crate) fn print(receipt: &Receipt, out: &mut Output<'_>) -> Result<(), Failu
             "  output    {name}: {len} bytes, blake3 {digest}"
         ))?;
     }
+    if let Some(executor) = &claims.pogw.executor {
+        let (value, source) = (&executor.value, executor.source);
+        out.line(format_args!("  executor  {value} ({source})"))?;
+    }
     for device in &claims.pogw.devices {
         let simulated = if device.simulated { "  SIMULATED" } else { "" };
         let (submod, arch, id) = (&device.submod, &device.arch, &device.id);

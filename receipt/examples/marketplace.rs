@@ -4,6 +4,9 @@
 //! cargo run --release -p receipt --example marketplace -- TOKEN JWKS ISSUER AUDIENCE JOB_DIGEST
 //! ```
 //!
+//! What it pays for: A2 and `freivalds` mean that the output is right, but for the stated error probability, and was
+//! fixed before a genuine device signed; not that the device computed it.
+//!
 //! `TOKEN` and `JWKS` are files; the key set is one you fetched over TLS from the issuer you chose, ahead of time, and
 //! fetch again now and then. What is left to do in earnest: keep the set of paid ids in your database, under a unique
 //! constraint, in the transaction that pays.

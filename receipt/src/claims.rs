@@ -25,7 +25,7 @@ pub use error::ClaimsError;
 pub use method::{Finding, Log2Error, Method, OtherMethod, Source, Status};
 pub use vendor::VendorClaims;
 pub use work::{
-    Assurance, Collateral, Device, DeviceKind, Inclusion, Kernel, Level, Output, Policy,
+    Asserted, Assurance, Collateral, Device, DeviceKind, Inclusion, Kernel, Level, Output, Policy,
     ResultCheck, Timings, Work,
 };
 

@@ -37,6 +37,16 @@
 //! }
 //! ```
 //!
+//! but with it:
+//!
+//! ```
+//! use receipt::{Claims, IssueError, SignedReceipt, Signer, issue};
+//!
+//! fn sign(claims: &Claims, signer: &dyn Signer) -> Result<SignedReceipt, IssueError> {
+//!     issue(claims, signer)
+//! }
+//! ```
+//!
 //! nor a validated one without validating:
 //!
 //! ```compile_fail,E0451
@@ -55,7 +65,22 @@
 //! }
 //! ```
 //!
-//! nor read one from JSON, nor get one out of nothing:
+//! though what it says can be had:
+//!
+//! ```
+//! use receipt::{Claims, Receipt, Thumbprint};
+//! use receipt::{Rejected, UnixTime, Validator};
+//!
+//! fn validate(validator: &Validator, token: &str, now: UnixTime) -> Result<Receipt, Rejected> {
+//!     validator.validate(token, now)
+//! }
+//!
+//! fn look(receipt: &Receipt) -> (Claims, Thumbprint) {
+//!     (receipt.claims().clone(), receipt.kid())
+//! }
+//! ```
+//!
+//! nor read one from JSON, as a finding can be:
 //!
 //! ```compile_fail,E0277
 //! fn forge(json: &str) -> serde_json::Result<receipt::Receipt> {
@@ -63,13 +88,35 @@
 //! }
 //! ```
 //!
+//! ```
+//! fn keep(receipt: receipt::Receipt) -> serde_json::Result<receipt::Receipt> {
+//!     Ok(receipt)
+//! }
+//!
+//! fn read(json: &str) -> serde_json::Result<receipt::Finding> {
+//!     serde_json::from_str(json)
+//! }
+//! ```
+//!
+//! nor get one out of nothing, as a vector without claims can be:
+//!
 //! ```compile_fail,E0277
 //! fn forge() -> receipt::Receipt {
 //!     Default::default()
 //! }
 //! ```
 //!
-//! nor change what a receipt says:
+//! ```
+//! fn keep(receipt: receipt::Receipt) -> receipt::Receipt {
+//!     receipt
+//! }
+//!
+//! fn nothing() -> receipt::TrustVector {
+//!     Default::default()
+//! }
+//! ```
+//!
+//! nor change what a receipt says, only read it:
 //!
 //! ```compile_fail,E0594
 //! use receipt::{Level, Receipt};
@@ -79,36 +126,11 @@
 //! }
 //! ```
 //!
-//! The same names, used as meant, compile:
-//!
 //! ```
-//! use receipt::{
-//!     Claims, ClaimsParts, IssueError, Level, Receipt, Rejected, SignedReceipt, Signer, Thumbprint, UnixTime,
-//!     Validator, issue,
-//! };
+//! use receipt::{Level, Receipt};
 //!
-//! fn sign(claims: &Claims, signer: &dyn Signer) -> Result<SignedReceipt, IssueError> {
-//!     issue(claims, signer)
-//! }
-//!
-//! fn validate(validator: &Validator, token: &str, now: UnixTime) -> Result<Receipt, Rejected> {
-//!     validator.validate(token, now)
-//! }
-//!
-//! fn look(receipt: &Receipt) -> (&Claims, Thumbprint, Level) {
-//!     (receipt.claims(), receipt.kid(), receipt.claims().pogw.assurance.level)
-//! }
-//!
-//! fn read(json: &str) -> serde_json::Result<receipt::Finding> {
-//!     serde_json::from_str(json)
-//! }
-//!
-//! fn nothing() -> receipt::VendorClaims {
-//!     Default::default()
-//! }
-//!
-//! fn demote(parts: &mut ClaimsParts) {
-//!     parts.pogw.assurance.level = Level::A0;
+//! fn is_promoted(receipt: &mut Receipt) -> bool {
+//!     receipt.claims().pogw.assurance.level == Level::A3
 //! }
 //! ```
 
@@ -148,10 +170,10 @@ mod value;
 
 pub use algorithm::Algorithm;
 pub use claims::{
-    Appraisal, Assurance, Audience, Claims, ClaimsError, ClaimsParts, Collateral, Confirmation,
-    Device, DeviceKind, Finding, Inclusion, Kernel, Level, Log2Error, Method, OtherMethod, Output,
-    PROFILE, Policy, ResultCheck, Shortfall, Source, Status, Tier, Timings, TrustVector,
-    VendorClaims, VerifierId, Work,
+    Appraisal, Asserted, Assurance, Audience, Claims, ClaimsError, ClaimsParts, Collateral,
+    Confirmation, Device, DeviceKind, Finding, Inclusion, Kernel, Level, Log2Error, Method,
+    OtherMethod, Output, PROFILE, Policy, ResultCheck, Shortfall, Source, Status, Tier, Timings,
+    TrustVector, VendorClaims, VerifierId, Work,
 };
 pub use json::JsonFault;
 pub use jwk::{Jwk, JwkError};

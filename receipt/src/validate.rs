@@ -355,3 +355,21 @@ fn answers(claims: &Claims, nonce: Option<&Nonce>) -> Result<(), Rejected> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The forgeries of the crate's docs, here where the names are visible: there they fail for privacy alone.
+    #[test]
+    fn forgeries_name_what_exists() {
+        fn by_fields(claims: Claims, kid: Thumbprint) -> Receipt {
+            Receipt { claims, kid }
+        }
+        fn by_assertion(claims: Claims, kid: Thumbprint) -> Receipt {
+            Receipt::assertion(claims, kid)
+        }
+        let forge: [fn(Claims, Thumbprint) -> Receipt; 2] = [by_fields, by_assertion];
+        assert_eq!(forge.len(), 2);
+    }
+}

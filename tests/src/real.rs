@@ -33,6 +33,11 @@ pub struct Manifest {
     /// One appraisal each.
     #[serde(rename = "case")]
     pub cases: Vec<Case>,
+    /// Evidence in the forms of the field.
+    pub serialized: Vec<Serialized>,
+    /// GPUs and switches together.
+    #[serde(rename = "system")]
+    pub systems: Vec<System>,
     /// Documents that are no manifests.
     #[serde(rename = "malformed_rim")]
     pub malformed_rims: Vec<MalformedRim>,
@@ -43,6 +48,8 @@ pub struct Manifest {
 pub struct Case {
     /// Name.
     pub id: String,
+    /// The device whose evidence it is.
+    pub device: String,
     /// `gpu` or `switch`.
     pub kind: String,
     /// Architecture, in NVIDIA's word.
@@ -71,6 +78,30 @@ pub struct Case {
     pub overall: String,
     /// One verdict per check.
     pub expect: Expect,
+}
+
+/// A file in one of the forms of the field.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Serialized {
+    /// File, relative to the directory.
+    pub file: String,
+    /// The devices in it, in order.
+    pub devices: Vec<String>,
+    /// The nonce their reports carry, hexadecimal.
+    pub nonce: String,
+}
+
+/// Devices that are, or are not, one system.
+#[derive(Clone, Debug, Deserialize)]
+pub struct System {
+    /// Name.
+    pub id: String,
+    /// GPUs.
+    pub gpus: Vec<String>,
+    /// Switches.
+    pub switches: Vec<String>,
+    /// `topology_pass`, `topology_fail` or `duplicate_device`.
+    pub expect: String,
 }
 
 /// The verdicts of one case.

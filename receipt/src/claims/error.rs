@@ -66,6 +66,16 @@ pub enum ClaimsError {
         /// The submodule.
         submod: Text,
     },
+    /// A simulated device has vendor claims, by which a reader of the vendor's names would take it for a genuine one.
+    #[error(
+        "submodule {submod} states {claim} for a simulated device: expected at most an hwmodel with the word SIMULATED"
+    )]
+    SimulatedVendorClaim {
+        /// The submodule.
+        submod: Text,
+        /// The beginning of the first such claim's name.
+        claim: String,
+    },
     /// A device report is said to cover what runs after boot.
     #[error(
         "submodule {submod} says executables 2, expected 3 at best: a report says nothing about kernels run later"
@@ -129,6 +139,14 @@ pub enum ClaimsError {
     /// Outputs are said to be committed, and there are none.
     #[error("output_commitment is affirmed without outputs")]
     OutputsMissing,
+    /// What nobody but the guest or the provider can say is said to rest on another word.
+    #[error("{claim}: expected the provider's or guest's word, got {actual}")]
+    AssertedSource {
+        /// The claim.
+        claim: &'static str,
+        /// The source stated.
+        actual: Source,
+    },
     /// The times of the work run backwards, or rest on a word that is not the guest's or the provider's.
     #[error(
         "timings: expected an end after the start on the provider's or guest's word, got {started_unix_ms} to {finished_unix_ms} on {source_word}"
@@ -182,6 +200,7 @@ codes! { ClaimsError:
     SubmodWithoutDevice = "submod_without_device",
     PolicyIdsMissing = "policy_ids_missing",
     SimulatedDeviceAffirmed = "simulated_device_affirmed",
+    SimulatedVendorClaim = "simulated_vendor_claim",
     ExecutablesOverstated = "executables_overstated",
     MeasurementContradiction = "measurement_contradiction",
     StatusTooGood = "ear_status_too_good",
@@ -191,6 +210,7 @@ codes! { ClaimsError:
     SimulatedHardware = "simulated_hardware_source",
     StrengthNotAllowed = "strength_not_allowed",
     OutputsMissing = "outputs_missing",
+    AssertedSource = "asserted_source_not_allowed",
     TimingsInvalid = "timings_invalid",
     BatchIndex = "batch_index_out_of_range",
     ResultNotAffirmed = "assurance_result_not_affirmed",

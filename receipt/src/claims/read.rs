@@ -39,6 +39,7 @@ impl Work {
         let read = Self {
             job_digest: work.required("job_digest")?,
             kernel: work.optional("kernel")?,
+            executor: work.optional("executor")?,
             module_digest: work.optional("module_digest")?,
             outputs: work.required("outputs")?,
             devices: work.required("devices")?,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{
     Appraisal, ClaimsError, ClaimsParts, Device, DeviceKind, Finding, Method, ResultCheck, Source,
     Status, Tier, TrustVector, assurance,
 };
 use crate::limits::{MAX_COLLATERAL, MAX_DEVICES, MAX_INCLUSION_PATH, MAX_METHODS, MAX_OUTPUTS};
-use crate::value::Text;
+use crate::value::{Text, excerpt};
 
 /// Every rule, cheapest first; the order of the codes in [`ClaimsError`].
 pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
@@ -28,6 +30,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         strength_has_meaning(finding)?;
     }
     committed_outputs_exist(claims)?;
+    asserted_by_the_host(claims)?;
     timings_run_forward(claims)?;
     batch_holds_index(claims)?;
     results_are_affirmed(claims)?;
@@ -104,6 +107,7 @@ fn submod_missing(device: &Device) -> ClaimsError {
 fn appraisal_fits_device(appraisal: &Appraisal, device: &Device) -> Result<(), ClaimsError> {
     names_a_policy(appraisal, &device.submod)?;
     simulated_is_not_affirmed(appraisal, device)?;
+    simulated_is_not_named_genuine(appraisal, device)?;
     executables_are_not_overstated(appraisal, device)?;
     measurements_agree(appraisal, &device.submod)?;
     status_is_bounded(appraisal, &device.submod)
@@ -127,6 +131,27 @@ fn simulated_is_not_affirmed(appraisal: &Appraisal, device: &Device) -> Result<(
         return Err(ClaimsError::SimulatedDeviceAffirmed { submod });
     }
     Ok(())
+}
+
+/// Whoever reads NVIDIA's names alone must not take software for a device: of one that is simulated nothing is said
+/// under them but a model that tells what it is.
+fn simulated_is_not_named_genuine(
+    appraisal: &Appraisal,
+    device: &Device,
+) -> Result<(), ClaimsError> {
+    const WORD: &str = "SIMULATED";
+    let tells = |value: &Value| {
+        let mut words = value.as_str().unwrap_or("").split_whitespace();
+        words.any(|word| word == WORD)
+    };
+    let mut claims = appraisal.vendor.iter();
+    match claims.find(|(name, value)| *name != "hwmodel" || !tells(value)) {
+        Some((claim, _)) if device.simulated => Err(ClaimsError::SimulatedVendorClaim {
+            submod: device.submod.clone(),
+            claim: excerpt(claim),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A device report is taken at boot; AR4SI's 2 would cover what runs after it.
@@ -253,12 +278,32 @@ fn committed_outputs_exist(claims: &ClaimsParts) -> Result<(), ClaimsError> {
     Ok(())
 }
 
+/// A statement of the host stays one: no stronger word can be put under it.
+fn asserted_by_the_host(claims: &ClaimsParts) -> Result<(), ClaimsError> {
+    let work = &claims.pogw;
+    let executor = work.executor.as_ref().map(|executor| executor.source);
+    let module = work.module_digest.map(|module| module.source);
+    let sources = [("executor", executor), ("module_digest", module)];
+    for (claim, source) in sources {
+        match source {
+            Some(actual) if !is_of_the_host(actual) => {
+                return Err(ClaimsError::AssertedSource { claim, actual });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+const fn is_of_the_host(source: Source) -> bool {
+    matches!(source, Source::ProviderAsserted | Source::GuestAsserted)
+}
+
 fn timings_run_forward(claims: &ClaimsParts) -> Result<(), ClaimsError> {
     let Some(timings) = &claims.pogw.timings else {
         return Ok(());
     };
-    let asserted = [Source::ProviderAsserted, Source::GuestAsserted].contains(&timings.source);
-    if asserted && timings.started_unix_ms <= timings.finished_unix_ms {
+    if is_of_the_host(timings.source) && timings.started_unix_ms <= timings.finished_unix_ms {
         return Ok(());
     }
     Err(ClaimsError::TimingsInvalid {

@@ -15,12 +15,15 @@ pub struct Work {
     /// The kernel that ran; absent where the job is a command of the tenant's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
-    /// SHA-256 of the module the driver loaded.
+    /// Where the work is said to have run, in the host's words, such as `cpu-reference`; nobody vouches for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub module_digest: Option<Sha256Digest>,
+    pub executor: Option<Asserted<Text>>,
+    /// SHA-256 of the module the driver is said to have loaded; nobody vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module_digest: Option<Asserted<Sha256Digest>>,
     /// What came out.
     pub outputs: Vec<Output>,
-    /// Where it is said to have run; one entry for each entry of `submods`.
+    /// The devices whose evidence came with it; one entry for each entry of `submods`.
     pub devices: Vec<Device>,
     /// Which checks were made, and how they came out; each method at most once.
     pub methods: Vec<Finding>,
@@ -63,6 +66,16 @@ pub struct Kernel {
     pub name: Text,
     /// BLAKE3 of the kernel's specification text: what it is meant to compute.
     pub digest: Blake3Digest,
+}
+
+/// What only the host can say, and on whose word; nobody else vouches for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asserted<T> {
+    /// What is said.
+    pub value: T,
+    /// Whose word it is: [`Source::ProviderAsserted`] or [`Source::GuestAsserted`].
+    pub source: Source,
 }
 
 /// One output.

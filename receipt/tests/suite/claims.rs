@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use receipt::{
     Appraisal, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level, Log2Error, Method,
-    ResultCheck, Shortfall, Source, Status, Tier, TrustVector, limits,
+    ResultCheck, Shortfall, Source, Status, Tier, TrustVector, Validator, limits,
 };
+use serde_json::json;
 
 use crate::kit::{
-    IAT, appraisal, code, device, finding, nonce, parts, parts_at_a3, parts_simulated, payload_of,
-    set_finding, sha256, text, time, token_of, validate,
+    IAT, appraisal, code, device, expectations, finding, key_set, nonce, parts, parts_at_a3,
+    parts_simulated, payload_of, set_finding, sha256, text, time, token_of, validate, vendor_of,
 };
 
 type Change = fn(&mut ClaimsParts);
@@ -86,8 +87,7 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
         gpu0(p).ear_trustworthiness_vector.executables = 2
     }),
     ("measurement_contradiction", |p| {
-        let claims = [("measres".to_owned(), "fail".into())].into();
-        gpu0(p).vendor = receipt::VendorClaims::new(claims).unwrap();
+        gpu0(p).vendor = vendor_of(json!({"measres": "fail"}));
     }),
     ("ear_status_too_good", |p| {
         gpu0(p).ear_trustworthiness_vector.configuration = 32
@@ -136,6 +136,12 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
         status_of(p, Method::Freivalds, Status::Unverifiable);
     }),
     ("outputs_missing", |p| p.pogw.outputs.clear()),
+    ("asserted_source_not_allowed", |p| {
+        p.pogw.executor.as_mut().unwrap().source = Source::Hardware
+    }),
+    ("asserted_source_not_allowed", |p| {
+        p.pogw.module_digest.as_mut().unwrap().source = Source::Recomputation
+    }),
     ("timings_invalid", |p| {
         let timings = p.pogw.timings.as_mut().unwrap();
         timings.finished_unix_ms = timings.started_unix_ms - 1;
@@ -224,12 +230,63 @@ fn a_simulated_device_is_never_presented_as_genuine() {
     }
 }
 
+/// A reader of NVIDIA's names alone never takes software for a genuine device.
+#[test]
+fn a_simulated_device_is_told_by_its_model_alone() {
+    let verdict = |claims| {
+        let mut parts = parts_simulated();
+        gpu0(&mut parts).vendor = vendor_of(claims);
+        // Whatever is not signed is not accepted of an issuer without these rules either.
+        let mut payload = payload_of(parts_simulated());
+        let changed = serde_json::to_value(&parts).unwrap();
+        payload.extend(changed.as_object().unwrap().clone());
+        let validator = Validator::new(key_set(), expectations().danger_accept_a0());
+        let answer = validator.validate(&token_of(&payload), time(IAT));
+        let made = Claims::new(parts).map_or_else(|error| error.code(), |_| "ok");
+        assert_eq!(code(&answer), made);
+        made
+    };
+    for good in [
+        json!({}),
+        json!({"hwmodel": "SIMULATED"}),
+        json!({"hwmodel": "PoGW SIMULATED GH100 Identity"}),
+    ] {
+        assert_eq!(verdict(good.clone()), "ok", "{good}");
+    }
+    for bad in [
+        json!({"hwmodel": "GH100 A01 GSP BROM"}),
+        json!({"hwmodel": "GH100 simulated"}),
+        json!({"hwmodel": "UNSIMULATED GH100"}),
+        json!({"hwmodel": null}),
+        json!({"hwmodel": "SIMULATED", "measres": "success"}),
+        json!({"hwmodel": "SIMULATED", "measres": null}),
+        json!({"hwmodel": "SIMULATED", "ueid": "1"}),
+        json!({"hwmodel": "SIMULATED", "x-nvidia-gpu-arch-check": true}),
+        json!({"secboot": true}),
+    ] {
+        assert_eq!(verdict(bad.clone()), "simulated_vendor_claim", "{bad}");
+    }
+}
+
+#[test]
+fn what_the_guest_asserts_is_asserted() {
+    let mut parts = parts();
+    parts.pogw.executor.as_mut().unwrap().source = Source::GuestAsserted;
+    parts.pogw.module_digest.as_mut().unwrap().source = Source::GuestAsserted;
+    for source in Source::ALL {
+        parts.pogw.executor.as_mut().unwrap().source = *source;
+        let asserted = [Source::GuestAsserted, Source::ProviderAsserted].contains(source);
+        assert_eq!(Claims::new(parts.clone()).is_ok(), asserted, "{source}");
+    }
+}
+
 #[test]
 fn a_simulated_guest_cannot_rest_on_hardware() {
     let mut parts = parts_at_a3();
     let mut guest = appraisal();
     guest.ear_status = Tier::None;
     guest.ear_trustworthiness_vector = TrustVector::default();
+    guest.vendor = Default::default();
     add_device(&mut parts, DeviceKind::CpuTee, guest);
     parts.pogw.devices[1].simulated = true;
     parts.ear_status = Tier::None;
@@ -327,7 +384,11 @@ fn each_level_names_what_it_lacks() {
 
 #[test]
 fn every_contradiction_and_every_shortfall_has_a_case() {
-    const ELSEWHERE: [&str; 2] = ["simulated_device_affirmed", "simulated_hardware_source"];
+    const ELSEWHERE: [&str; 3] = [
+        "simulated_device_affirmed",
+        "simulated_vendor_claim",
+        "simulated_hardware_source",
+    ];
     for code in ClaimsError::CODES {
         let here = CONTRADICTIONS.iter().any(|(expected, _)| expected == code);
         assert!(here || ELSEWHERE.contains(code), "{code}");

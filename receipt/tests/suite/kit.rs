@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use receipt::{
-    Algorithm, Appraisal, Assurance, Blake3Digest, Claims, ClaimsParts, Collateral, Confirmation,
-    Device, DeviceKind, Expectations, Finding, Jwks, Kernel, Level, LocalSigner, Log2Error, Method,
-    Nonce, Output, Policy, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest, Signer,
-    Source, Status, Text, Thumbprint, Tier, Timings, TrustVector, UnixTime, Validator,
-    VendorClaims, VerifierId, Work,
+    Algorithm, Appraisal, Asserted, Assurance, Blake3Digest, Claims, ClaimsParts, Collateral,
+    Confirmation, Device, DeviceKind, Expectations, Finding, Jwks, Kernel, Level, LocalSigner,
+    Log2Error, Method, Nonce, Output, Policy, PublishedKey, Receipt, Rejected, ResultCheck,
+    Sha256Digest, Signer, Source, Status, Text, Thumbprint, Tier, Timings, TrustVector, UnixTime,
+    Validator, VendorClaims, VerifierId, Work,
 };
 use serde_json::{Map, Value, json};
 
@@ -110,8 +110,17 @@ pub(crate) fn finding(method: Method, status: Status, source: Source) -> Finding
     Finding::new(method, status, source)
 }
 
+pub(crate) fn asserted<T>(value: T) -> Asserted<T> {
+    let source = Source::ProviderAsserted;
+    Asserted { value, source }
+}
+
+pub(crate) fn vendor_of(claims: Value) -> VendorClaims {
+    VendorClaims::new(serde_json::from_value(claims).unwrap()).unwrap()
+}
+
 fn vendor() -> VendorClaims {
-    let claims = json!({
+    vendor_of(json!({
         "measres": "success",
         "secboot": true,
         "dbgstat": "disabled",
@@ -121,8 +130,7 @@ fn vendor() -> VendorClaims {
         "x-nvidia-gpu-attestation-report-signature-verified": true,
         "x-nvidia-gpu-attestation-report-cert-chain": {"x-nvidia-cert-status": "valid", "x-nvidia-cert-ocsp-status": "good"},
         "x-nvidia-mismatch-measurement-records": null,
-    });
-    VendorClaims::new(serde_json::from_value(claims).unwrap()).unwrap()
+    }))
 }
 
 pub(crate) fn appraisal() -> Appraisal {
@@ -183,7 +191,8 @@ fn work() -> Work {
             name: text("gemm_i8@1"),
             digest: Blake3Digest::from_bytes([0x0b; 32]),
         }),
-        module_digest: Some(sha256(0x0c)),
+        executor: Some(asserted(text("cuda"))),
+        module_digest: Some(asserted(sha256(0x0c))),
         outputs: vec![Output {
             name: text("c"),
             len: 4_194_304,
@@ -245,9 +254,11 @@ pub(crate) fn parts_simulated() -> ClaimsParts {
     let mut parts = parts();
     parts.pogw.devices[0].simulated = true;
     parts.pogw.devices[0].arch = text("simulated");
+    parts.pogw.executor = Some(asserted(text("cpu-reference")));
     for appraisal in parts.submods.values_mut() {
         appraisal.ear_status = Tier::None;
         appraisal.ear_trustworthiness_vector = TrustVector::default();
+        appraisal.vendor = vendor_of(json!({"hwmodel": "PoGW SIMULATED GH100"}));
     }
     parts.ear_status = Tier::None;
     for finding in &mut parts.pogw.methods {

@@ -83,7 +83,13 @@ fn every_optional_claim_may_be_absent() {
     let mut payload = payload();
     payload.remove("exp").unwrap();
     let pogw = payload.get_mut("pogw").unwrap().as_object_mut().unwrap();
-    for member in ["kernel", "module_digest", "timings", "log_index"] {
+    for member in [
+        "kernel",
+        "executor",
+        "module_digest",
+        "timings",
+        "log_index",
+    ] {
         pogw.remove(member).unwrap();
     }
     assert_eq!(code(&validate(&token_of(&payload))), "ok");
@@ -94,6 +100,8 @@ fn null_is_not_a_way_to_be_absent() {
     for path in [
         "/exp",
         "/pogw/kernel",
+        "/pogw/executor",
+        "/pogw/module_digest",
         "/pogw/timings",
         "/pogw/timings/device_ns",
         "/pogw/batch",
@@ -154,7 +162,13 @@ fn every_claim_of_the_wrong_type_is_malformed() {
         ("/pogw/job_digest", json!(sixty_five_digits)),
         ("/pogw/job_digest", json!("AB".repeat(32))),
         ("/pogw/kernel", json!({"name": "x"})),
-        ("/pogw/module_digest", json!("")),
+        ("/pogw/executor", json!("cuda")),
+        ("/pogw/executor", json!({"value": "cuda"})),
+        ("/pogw/executor/value", json!("")),
+        ("/pogw/executor/source", json!("tee")),
+        ("/pogw/executor/version", json!("12")),
+        ("/pogw/module_digest", json!("0c".repeat(32))),
+        ("/pogw/module_digest/value", json!("")),
         ("/pogw/outputs", json!({})),
         ("/pogw/outputs/0/len", json!(-1)),
         ("/pogw/outputs/0/sha256", json!("00")),

@@ -1,14 +1,15 @@
 //! Whatever claims can be made, validation gives back.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use receipt::{
-    Appraisal, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device, DeviceKind,
-    Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, Sha256Digest, Source, Status,
-    Text, Tier, TrustVector, Validator, VendorClaims, issue,
+    Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
+    DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, Sha256Digest, Source,
+    Status, Text, Tier, TrustVector, Validator, VendorClaims, issue,
 };
 use serde_json::Value;
 
@@ -20,6 +21,11 @@ fn any_text() -> impl Strategy<Value = Text> {
 
 fn any_sha256() -> impl Strategy<Value = Sha256Digest> {
     any::<[u8; 32]>().prop_map(Sha256Digest::from_bytes)
+}
+
+fn any_asserted<T: Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Asserted<T>> {
+    let source = proptest::sample::select(&[Source::ProviderAsserted, Source::GuestAsserted][..]);
+    (value, source).prop_map(|(value, source)| Asserted { value, source })
 }
 
 fn any_int() -> impl Strategy<Value = u64> {
@@ -120,6 +126,8 @@ prop_compose! {
         findings in any_findings(),
         job_digest in any_sha256(),
         kernel in option::of((any_text(), any::<[u8; 32]>())),
+        executor in option::of(any_asserted(any_text())),
+        module_digest in option::of(any_asserted(any_sha256())),
         outputs in vec((any_int(), any::<[u8; 32]>()), 1..5),
         collateral in vec((any_text(), any_sha256(), any_int()), 0..4),
         batch in option::of((any_sha256(), any_int(), vec(any_sha256(), 0..5))),
@@ -152,6 +160,8 @@ prop_compose! {
             name,
             digest: Blake3Digest::from_bytes(digest),
         });
+        parts.pogw.executor = executor;
+        parts.pogw.module_digest = module_digest;
         parts.pogw.outputs = outputs.into_iter().enumerate().map(|(index, (len, blake3))| Output {
             name: text(&format!("out-{index}")),
             len,

@@ -299,6 +299,12 @@ fn cases() -> Vec<Case> {
         case("simulated_affirmed", "simulated_device_affirmed", "software presented as genuine hardware")
             .claims(parts_simulated()).demand("minimum_level", "A0")
             .payload(|p| p["submods"]["gpu0"]["ear_trustworthiness_vector"]["hardware"] = json!(2)),
+        case("simulated_measres", "simulated_vendor_claim", "software whose measurements match, under NVIDIA's name")
+            .claims(parts_simulated()).demand("minimum_level", "A0")
+            .payload(|p| p["submods"]["gpu0"]["measres"] = json!("success")),
+        case("simulated_hwmodel_genuine", "simulated_vendor_claim", "software named like a genuine model")
+            .claims(parts_simulated()).demand("minimum_level", "A0")
+            .payload(|p| p["submods"]["gpu0"]["hwmodel"] = json!("GH100 A01 GSP BROM")),
         case("simulated_hardware_source", "simulated_hardware_source", "a simulated report said to rest on hardware")
             .claims(parts_simulated()).demand("minimum_level", "A0")
             .payload(|p| p["pogw"]["methods"][0]["source"] = json!("hardware")),
@@ -308,6 +314,10 @@ fn cases() -> Vec<Case> {
             .payload(|p| p["pogw"]["methods"][6]["source"] = json!("hardware")),
         case("strength_of_a_report", "strength_not_allowed", "an error probability for a device report")
             .payload(|p| p["pogw"]["methods"][0]["log2_error"] = json!(-128)),
+        case("executor_as_hardware", "asserted_source_not_allowed", "where it ran said to rest on hardware")
+            .payload(|p| p["pogw"]["executor"]["source"] = json!("hardware")),
+        case("module_as_hardware", "asserted_source_not_allowed", "the module loaded said to rest on hardware")
+            .payload(|p| p["pogw"]["module_digest"]["source"] = json!("hardware")),
         case("result_not_affirmed", "assurance_result_not_affirmed", "claims an audit nobody made")
             .payload(|p| p["pogw"]["assurance"]["results"] = json!(["audit"])),
         case("level_a3_without_quote", "assurance_level_unsupported", "A3 without a CPU TEE quote")

@@ -117,7 +117,10 @@ fn executables(device: &DeviceAppraisal) -> i8 {
 /// Of a software device nothing is said but its name, which tells what it is: a reader of NVIDIA's names alone must not
 /// take it for a genuine one.
 fn vendor_claims(device: &DeviceAppraisal) -> BTreeMap<String, Value> {
-    let mut claims = BTreeMap::from([("hwmodel".to_owned(), json!(device.hwmodel()))]);
+    let mut claims = BTreeMap::new();
+    if let Some(model) = device.hwmodel() {
+        claims.insert("hwmodel".to_owned(), json!(model));
+    }
     if device.simulated() {
         return claims;
     }

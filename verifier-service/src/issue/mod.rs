@@ -15,7 +15,7 @@ use evidence::appraise::{DeviceAppraisal, WorkAppraisal};
 use evidence::policy::Granted;
 use evidence::work::WorkStatement;
 use receipt::{
-    Assurance, Audience, Blake3Digest, Claims, ClaimsError, ClaimsParts, Confirmation,
+    Asserted, Assurance, Audience, Blake3Digest, Claims, ClaimsError, ClaimsParts, Confirmation,
     InvalidValue, Jwk, JwkError, Kernel, Level, Nonce, Output, Policy, Sha256Digest, SignedReceipt,
     Signer, Source, Text, Thumbprint, Tier, Timings, VerifierId, Work,
 };
@@ -151,10 +151,14 @@ fn work(
             name: Text::new(&statement.kernel.name)?,
             digest: Blake3Digest::from_bytes(statement.kernel.spec.0),
         }),
-        module_digest: statement
-            .kernel
-            .module
-            .map(|m| Sha256Digest::from_bytes(m.0)),
+        executor: Some(Asserted {
+            value: Text::new(&statement.executor)?,
+            source: Source::ProviderAsserted,
+        }),
+        module_digest: statement.kernel.module.map(|module| Asserted {
+            value: Sha256Digest::from_bytes(module.0),
+            source: Source::ProviderAsserted,
+        }),
         outputs: outputs.collect::<Result<_, InvalidValue>>()?,
         devices: devices.collect::<Result<_, InvalidValue>>()?,
         methods: findings::methods(appraisal)?,

@@ -1,0 +1,125 @@
+//! `pogw appraise`: evidence of devices, judged offline.
+//!
+//! An auditor hands in reports with their certificate chains, the nonce that was asked for and the reference manifests. No
+//! network, no store, no key: the same appraisal as the verifier's, with NVIDIA's pinned roots.
+
+mod input;
+mod manifests;
+mod print;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal};
+use evidence::cert::{CertificateChain, ChainProfile};
+use evidence::policy::Decision;
+use evidence::{Overall, UnixTime};
+use verifier_service::anchors;
+use verifier_service::policies;
+
+use crate::failure::Failure;
+use crate::{Exit, Output};
+use manifests::Manifests;
+
+/// Options of `pogw appraise`.
+#[derive(Debug, Args)]
+pub struct AppraiseArgs {
+    /// Evidence of one or several devices as nvattest, NVIDIA's SDKs, NRAS requests, Trustee or this project serialise it
+    #[arg(value_name = "EVIDENCE.json", conflicts_with_all = ["report", "chain"], required_unless_present = "report")]
+    evidence: Option<PathBuf>,
+    /// Attestation report of one device: the raw bytes, or their hexadecimal text
+    #[arg(long, value_name = "FILE", requires_all = ["chain", "nonce"])]
+    report: Option<PathBuf>,
+    /// Device certificate chain: PEM, leaf first
+    #[arg(long, value_name = "FILE", requires = "report")]
+    chain: Option<PathBuf>,
+    /// The 32-byte nonce the reports were asked for, in hexadecimal [default: the one stated in EVIDENCE.json, which
+    /// shows nothing about freshness]
+    #[arg(long, value_name = "HEX")]
+    nonce: Option<String>,
+    /// Reference manifest (RIM) to compare with; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    rim: Vec<PathBuf>,
+    /// Directory of reference manifests, filed as ID.xml
+    #[arg(long, value_name = "DIR")]
+    rim_dir: Option<PathBuf>,
+    /// Time at which certificates are judged, such as 2025-08-21T08:00:00Z [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<String>,
+    /// Rego policy that decides [default: everything asked for must be affirmed]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Also trust the roots of a software device, which proves nothing about hardware
+    #[arg(long, value_name = "FILE")]
+    simulated_anchors: Vec<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs; members are added, never renamed
+    Json,
+}
+
+/// Judges and prints.
+///
+/// # Errors
+/// Input that cannot be read at all, or a policy that cannot be used.
+pub(crate) fn run(
+    args: &AppraiseArgs,
+    now: UnixTime,
+    out: &mut Output<'_>,
+) -> Result<Exit, Failure> {
+    let anchors = anchors::load(&args.simulated_anchors).map_err(Failure::usage)?;
+    let as_of = as_of(args.as_of.as_deref(), now)?;
+    let policy = policies::load(args.policy.as_deref()).map_err(Failure::usage)?;
+    let input = input::read(args, out)?;
+    let chains: Vec<_> = input
+        .devices
+        .iter()
+        .map(|d| CertificateChain::examine(&d.chain_pem, ChainProfile::Device, &anchors))
+        .collect();
+    let manifests = Manifests::open(&args.rim, args.rim_dir.clone(), anchors)?;
+
+    let mut devices = Vec::new();
+    for (device, chain) in input.devices.iter().zip(&chains) {
+        let reading = DeviceReading::new(DeviceEvidence {
+            claimed: device.claimed,
+            report: &device.report,
+            chain,
+        });
+        input::tell_other_versions(devices.len(), device, &reading, out);
+        let found = manifests.find(&reading)?;
+        devices.push(reading.appraise(&input.nonce, found.references(), as_of));
+    }
+    manifests.tell_unused(out);
+    let appraisal = EvidenceAppraisal::new(devices, as_of);
+    let decision = policy.decide(appraisal).map_err(Failure::usage)?;
+    print::decision(&decision, args.format, out)?;
+    Ok(exit(&decision))
+}
+
+fn as_of(text: Option<&str>, now: UnixTime) -> Result<UnixTime, Failure> {
+    let Some(text) = text else { return Ok(now) };
+    UnixTime::parse_rfc3339(text).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--as-of: expected an RFC 3339 time such as 2025-08-21T08:00:00Z, got `{text}`"
+        ))
+    })
+}
+
+/// 0 granted, 1 refused, 3 nothing refuted but something missing.
+fn exit(decision: &Decision<EvidenceAppraisal>) -> Exit {
+    match decision {
+        Decision::Granted(_) => Exit::Done,
+        Decision::Refused(refusal) if refusal.appraisal.overall() == Overall::Incomplete => {
+            Exit::Unverifiable
+        }
+        Decision::Refused(_) => Exit::Refused,
+    }
+}
