@@ -348,7 +348,7 @@ fn tolerated() -> Vec<Case> {
             it.driver().id = None;
             it.vbios().id = None;
         })
-        .differs(CheckId::VbiosRim, Status::Affirmed, &[Code::RimIdUnbound]),
+        .differs(VbiosRim, Affirmed, &[RimIdUnbound]),
         case(&[102], "first of several alternatives", |it| {
             it.report.block_mut(12).expect("a block").value = firmware::references(12)[0].to_vec();
         }),
