@@ -15,7 +15,8 @@ use crate::clock::{Clock, micros};
 ///
 /// An implementation is exact: it produces the bytes the kernel's specification fixes, or fails.
 pub trait Executor: Send + Sync {
-    /// The word for it in statements, such as `cpu-reference`.
+    /// The word for it in statements, such as `cpu-reference`; receipts carry it as
+    /// provider-asserted.
     fn name(&self) -> &'static str;
 
     /// Computes the outputs of `workload` and their digests.
@@ -32,7 +33,8 @@ pub trait Executor: Send + Sync {
 pub struct Execution {
     /// The outputs in the order of the kernel's specification.
     pub outputs: Vec<NamedOutput>,
-    /// SHA-256 of the module the driver loaded, where there was one.
+    /// SHA-256 of the module the driver loaded, where there was one. Provider-asserted, as
+    /// `kernel.module` of the statement: a lie costs the host nothing but is in a signed statement.
     pub module: Option<Hex<32>>,
     /// Time in the kernel, microseconds.
     pub run_us: u64,
@@ -98,8 +100,9 @@ impl ExecuteError {
 
 /// The catalogue's own reference, on one thread of this CPU.
 ///
-/// It runs everywhere and is slow. A receipt over its output is as right as any other; it says
-/// `cpu-reference`, so nobody pays for a GPU.
+/// It runs everywhere and is slow. The statement says `cpu-reference`, and the receipt carries that
+/// as `executor`, provider-asserted: a lie costs the host nothing but is in a signed statement. The
+/// output is checked the same way whoever computed it; what computed it is not checked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuReference;
 

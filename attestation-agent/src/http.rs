@@ -6,10 +6,10 @@
 //! Out of scope: what requests and answers mean ([`verifier`](crate::verifier)).
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evidence::UnixTime;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, Request, Response, Url, redirect};
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +56,26 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// When its head arrived.
+    pub(crate) received: Instant,
+}
+
+/// The answer to a request, and what came before it.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) answer: Answer,
+    /// How many attempts it took.
+    pub(crate) attempts: u32,
+    /// The last attempt before it that was answered with 503, if one was.
+    pub(crate) unable: Option<Failure>,
 }
 
 impl Answer {
+    /// The time on the clock of whoever answered.
+    pub(crate) fn date(&self) -> Option<UnixTime> {
+        retry::parse_date(self.header(DATE))
+    }
+
     /// A header's text; empty if it is absent or not text.
     pub(crate) fn header(&self, name: HeaderName) -> &str {
         let value = self.headers.get(name);
@@ -70,9 +87,7 @@ impl Answer {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        let now_s = SystemClock::new().unix_ms() / 1000;
-        let now = UnixTime::from_secs(i64::try_from(now_s).unwrap_or(i64::MAX));
-        retry::parse_retry_after(self.header(RETRY_AFTER), now)
+        retry::parse_retry_after(self.header(RETRY_AFTER), now())
     }
 }
 
@@ -83,10 +98,12 @@ enum Attempt {
 }
 
 /// An attempt worth repeating.
-struct Failure {
-    cause: String,
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: Option<u16>,
+    pub(crate) cause: String,
     retry_after: Option<Duration>,
-    problem: Option<Box<Problem>>,
+    pub(crate) problem: Option<Box<Problem>>,
 }
 
 impl Http {
@@ -111,29 +128,42 @@ impl Http {
         &self.client
     }
 
-    /// Sends `request` and repeats it, byte for byte, while the failure is one that may pass.
+    /// Sends `request` and repeats it, byte for byte, while the failure is one that may pass and
+    /// the next attempt would not come after `until`.
     pub(crate) async fn send(
         &self,
         name: &'static str,
         request: Request,
+        until: Option<Instant>,
         progress: &dyn Progress,
-    ) -> Result<Answer, VerifierError> {
+    ) -> Result<Settled, VerifierError> {
         let mut attempt = 1;
+        let mut unable = None;
         loop {
             let failure = match self.attempt(&request).await? {
-                Attempt::Answered(answer) => return Ok(answer),
+                Attempt::Answered(answer) => {
+                    return Ok(Settled {
+                        answer,
+                        attempts: attempt,
+                        unable,
+                    });
+                }
                 Attempt::Failed(failure) => failure,
             };
             let wait = self
                 .retry
                 .wait_after(attempt, failure.retry_after, retry::jitter());
-            let Some(wait) = wait else {
+            let expired = comes_after(until, wait.or(failure.retry_after));
+            let Some(wait) = wait.filter(|_| !expired) else {
+                // What the verifier last said outlives a connection that failed after it.
+                let said = unable.and_then(|earlier: Failure| earlier.problem);
                 return Err(VerifierError::Unavailable {
                     request: name,
                     attempts: attempt,
+                    expired,
                     cause: failure.cause,
                     retry_after: failure.retry_after,
-                    problem: failure.problem,
+                    problem: failure.problem.or(said),
                 });
             };
             progress.step(&Step::Retrying {
@@ -144,6 +174,9 @@ impl Http {
             });
             tokio::time::sleep(wait).await;
             attempt = attempt.saturating_add(1);
+            if failure.status == Some(503) {
+                unable = Some(failure);
+            }
         }
     }
 
@@ -155,6 +188,7 @@ impl Http {
             Err(e) if e.is_builder() => Err(VerifierError::Client { detail: chain(&e) }),
             // Whatever happened on the way: sending the same bytes again is safe.
             Err(e) => Ok(Attempt::Failed(Failure {
+                status: None,
                 cause: chain(&e),
                 retry_after: None,
                 problem: None,
@@ -189,13 +223,27 @@ fn failure(answer: &Answer) -> Failure {
         _ => problem.to_string(),
     };
     Failure {
+        status: Some(answer.status),
         cause,
         retry_after: answer.retry_after(),
         problem: problem.from_verifier.then(|| Box::new(problem)),
     }
 }
 
+/// Whether an attempt after this wait would come after `until`.
+fn comes_after(until: Option<Instant>, wait: Option<Duration>) -> bool {
+    let next = Instant::now().checked_add(wait.unwrap_or_default());
+    until.is_some_and(|until| next.is_none_or(|next| next > until))
+}
+
+/// The time on this machine's clock.
+pub(crate) fn now() -> UnixTime {
+    let now_s = SystemClock::new().unix_ms() / 1000;
+    UnixTime::from_secs(i64::try_from(now_s).unwrap_or(i64::MAX))
+}
+
 async fn read(mut response: Response) -> Result<Result<Answer, reqwest::Error>, VerifierError> {
+    let received = Instant::now();
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -213,6 +261,7 @@ async fn read(mut response: Response) -> Result<Result<Answer, reqwest::Error>, 
         status: response.status().as_u16(),
         headers: std::mem::take(response.headers_mut()),
         body,
+        received,
     }))
 }
 

@@ -1,10 +1,13 @@
 //! Bundles on their way: what a crash must not lose, and must not repeat with other bytes.
 //!
 //! In scope: a bundle is on disk before it is first sent, and gone only after its receipt is on
-//! disk or the verifier has refused it for good.
+//! disk or the verifier has refused it for good. A bundle whose challenge expired while the verifier
+//! could not verify was not refused: it is set aside and not sent again.
 //!
 //! ```text
 //! <state>/outbox/<sha256 of the bundle>.bundle   one line of JSON, {"verifier": URL}, then the bundle
+//! <state>/outbox/<sha256 of the bundle>.problem  what the verifier said when it could not verify it
+//! <state>/outbox/<sha256 of the bundle>.expired  such a bundle, after its challenge expired
 //! <state>/receipts/<sha256 of the bundle>.jwt    its receipt
 //! ```
 //!
@@ -21,12 +24,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::bind::SealedBundle;
 use crate::files::{self, FileError, PRIVATE, Staged};
+use crate::problem::Problem;
 use crate::verifier::Receipt;
 
 /// The longest entry read, in bytes: the largest output of a kernel (256 MiB) in base64, its inputs
 /// (128 MiB), and the evidence of 128 devices.
 const MAX_ENTRY_BYTES: u64 = 640 * 1024 * 1024;
+/// The longest problem read, in bytes: twice the longest answer, for what escapes add.
+const MAX_PROBLEM_BYTES: u64 = 2 * 1024 * 1024;
 const SUFFIX: &str = "bundle";
+const PROBLEM_SUFFIX: &str = "problem";
+const EXPIRED_SUFFIX: &str = "expired";
 
 /// The folders of bundles and receipts.
 #[derive(Clone, Debug)]
@@ -189,7 +197,7 @@ impl Entry {
     /// [`OutboxError::File`]; the bundle then waits, and the next attempt gets the same receipt.
     pub fn finish(self, receipt: &Receipt) -> Result<PathBuf, OutboxError> {
         files::write_whole(&self.receipt, receipt.jwt.as_bytes(), PRIVATE)?;
-        files::remove_if_there(&self.path)?;
+        self.forget()?;
         Ok(self.receipt)
     }
 
@@ -198,7 +206,48 @@ impl Entry {
     /// # Errors
     /// [`OutboxError::File`].
     pub fn give_up(self) -> Result<(), OutboxError> {
-        Ok(files::remove_if_there(&self.path)?)
+        self.forget()
+    }
+
+    /// Writes down beside the bundle that the verifier could not verify it, and why.
+    ///
+    /// # Errors
+    /// [`OutboxError::File`].
+    pub fn remember(&self, problem: &Problem) -> Result<(), OutboxError> {
+        // A struct of texts and JSON values always has a JSON form.
+        let json = serde_json::to_vec(problem).unwrap_or_default();
+        Ok(files::write_whole(&self.problem(), &json, PRIVATE)?)
+    }
+
+    /// What the verifier said when it could not verify this bundle, if that ever happened.
+    #[must_use]
+    pub fn remembered(&self) -> Option<Problem> {
+        let json = files::read_bounded(&self.problem(), MAX_PROBLEM_BYTES).ok()?;
+        let problem = serde_json::from_slice(&json).ok()?;
+        Some(Problem {
+            from_verifier: true,
+            ..problem
+        })
+    }
+
+    /// Puts a bundle away that can get no receipt any more although nobody refused it, together with
+    /// what was remembered; returns where it lies.
+    ///
+    /// # Errors
+    /// [`OutboxError::File`].
+    pub fn set_aside(self) -> Result<PathBuf, OutboxError> {
+        let aside = self.path.with_extension(EXPIRED_SUFFIX);
+        fs::rename(&self.path, &aside).map_err(FileError::io("move", &self.path))?;
+        Ok(aside)
+    }
+
+    fn problem(&self) -> PathBuf {
+        self.path.with_extension(PROBLEM_SUFFIX)
+    }
+
+    fn forget(&self) -> Result<(), OutboxError> {
+        files::remove_if_there(&self.path)?;
+        Ok(files::remove_if_there(&self.problem())?)
     }
 }
 

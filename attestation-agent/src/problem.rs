@@ -110,6 +110,12 @@ impl Problem {
     pub fn is_final(&self) -> bool {
         self.from_verifier && matches!(self.status, 400 | 409 | 410 | 413 | 415 | 422)
     }
+
+    /// Whether the verifier itself says that it cannot verify now.
+    #[must_use]
+    pub fn could_not_verify(&self) -> bool {
+        self.from_verifier && self.status == 503
+    }
 }
 
 impl fmt::Display for Problem {

@@ -92,6 +92,14 @@ pub enum Step<'a> {
         /// The verifier's words.
         cause: &'a str,
     },
+    /// The challenge of a bundle of an earlier run expired while the verifier could not verify; the
+    /// bundle is moved aside and will not be sent again.
+    LeftoverExpired {
+        /// SHA-256 of the bundle.
+        bundle: Hex<32>,
+        /// What the verifier said before, and where the bundle lies.
+        cause: &'a str,
+    },
     /// A bundle of an earlier run could not be submitted and stays where it is.
     LeftoverKept {
         /// Name of its file.

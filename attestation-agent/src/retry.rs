@@ -98,12 +98,14 @@ pub fn parse_retry_after(text: &str, now: UnixTime) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = PrimitiveDateTime::parse(text, IMF_FIXDATE).ok()?;
-    let seconds = date
-        .assume_utc()
-        .unix_timestamp()
-        .saturating_sub(now.secs());
+    let seconds = parse_date(text)?.secs().saturating_sub(now.secs());
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// Reads a date as HTTP writes it (RFC 9110 section 5.6.7).
+pub(crate) fn parse_date(text: &str) -> Option<UnixTime> {
+    let date = PrimitiveDateTime::parse(text, IMF_FIXDATE).ok()?;
+    Some(UnixTime::from_secs(date.assume_utc().unix_timestamp()))
 }
 
 /// A number uniform over its type; the middle one on a machine without randomness, where nothing

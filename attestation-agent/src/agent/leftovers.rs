@@ -20,6 +20,9 @@ pub struct Leftovers {
     pub received: Vec<(Hex<32>, PathBuf)>,
     /// Bundles that were refused for good, and are forgotten.
     pub refused: Vec<(Hex<32>, VerifierError)>,
+    /// Bundles whose challenge expired while the verifier could not verify; the error says where
+    /// they lie now.
+    pub expired: Vec<(Hex<32>, VerifierError)>,
     /// Files that wait on, and why.
     pub kept: Vec<(PathBuf, AgentError)>,
 }
@@ -60,7 +63,7 @@ impl Agent {
         };
         let digest = entry.bundle.digest();
         let outcome = match self.verifier_of(&entry, patient) {
-            Ok(verifier) => hand_in(entry, &verifier, progress).await,
+            Ok(verifier) => hand_in(entry, &verifier, None, progress).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -71,6 +74,13 @@ impl Agent {
                     cause: &error.to_string(),
                 });
                 leftovers.refused.push((digest, error));
+            }
+            Err(AgentError::Verifier(error @ VerifierError::Expired { .. })) => {
+                progress.step(&Step::LeftoverExpired {
+                    bundle: digest,
+                    cause: &error.to_string(),
+                });
+                leftovers.expired.push((digest, error));
             }
             Err(error) => keep(path, error, progress, leftovers),
         }

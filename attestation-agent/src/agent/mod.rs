@@ -17,6 +17,7 @@ mod work;
 use std::panic;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use evidence::work::{Base64Url, JobSpec};
 
@@ -29,7 +30,7 @@ use crate::error::AgentError;
 use crate::execute::{CpuReference, Executor};
 use crate::job::{InputBytes, PreparedJob};
 use crate::key::AgentKey;
-use crate::outbox::{Entry, Outbox};
+use crate::outbox::{Entry, Outbox, OutboxError};
 use crate::progress::{Progress, Step};
 use crate::verifier::{Challenge, ChallengeRequest, Receipt, Verifier, VerifierError};
 
@@ -165,7 +166,8 @@ impl Agent {
         Ok(challenge)
     }
 
-    /// Puts a bundle into the outbox, hands it in and stores the receipt.
+    /// Puts a bundle into the outbox, hands it in and stores the receipt. No further attempt begins
+    /// after `until`, the [`Challenge::deadline`] of its challenge.
     ///
     /// # Errors
     /// [`AgentError::Verifier`], [`AgentError::Outbox`]. Unless the verifier refused it for good,
@@ -174,11 +176,12 @@ impl Agent {
         &self,
         bundle: SealedBundle,
         verifier: &Verifier,
+        until: Option<Instant>,
         progress: &dyn Progress,
     ) -> Result<(Receipt, PathBuf), AgentError> {
         let (outbox, url) = (self.outbox.clone(), verifier.url().to_owned());
         let entry = blocking(move || outbox.put(&url, bundle)).await?;
-        hand_in(entry, verifier, progress).await
+        hand_in(entry, verifier, until, progress).await
     }
 
     /// A whole run: from a job to a stored receipt.
@@ -198,7 +201,10 @@ impl Agent {
         let work = self
             .work(&job, &devices, challenge.challenge, progress)
             .await?;
-        let (receipt, receipt_path) = self.submit(work.sealed.clone(), verifier, progress).await?;
+        let sealed = work.sealed.clone();
+        let (receipt, receipt_path) = self
+            .submit(sealed, verifier, challenge.deadline, progress)
+            .await?;
         Ok(RunReport {
             challenge,
             work,
@@ -211,17 +217,13 @@ impl Agent {
 async fn hand_in(
     entry: Entry,
     verifier: &Verifier,
+    until: Option<Instant>,
     progress: &dyn Progress,
 ) -> Result<(Receipt, PathBuf), AgentError> {
     let digest = entry.bundle.digest();
-    let receipt = match verifier.submit(&entry.bundle, progress).await {
+    let receipt = match verifier.submit(&entry.bundle, until, progress).await {
         Ok(receipt) => receipt,
-        Err(error) => {
-            if is_final(&error) {
-                entry.give_up()?;
-            }
-            return Err(error.into());
-        }
+        Err(error) => return Err(settle(entry, error)?.into()),
     };
     let path = entry.finish(&receipt)?;
     progress.step(&Step::Received {
@@ -229,6 +231,34 @@ async fn hand_in(
         location: receipt.location.as_deref(),
     });
     Ok((receipt, path))
+}
+
+/// Does with a bundle what the failure to hand it in calls for, and returns what to report.
+fn settle(entry: Entry, error: VerifierError) -> Result<VerifierError, OutboxError> {
+    match &error {
+        VerifierError::Unavailable {
+            problem: Some(problem),
+            ..
+        } if problem.could_not_verify() => {
+            // What the verifier said matters more than that it could not be written down.
+            if let Err(failed) = entry.remember(problem) {
+                tracing::warn!(code = failed.code(), "{failed}");
+            }
+        }
+        VerifierError::Refused(problem) if problem.is_final() => {
+            let unable = entry.remembered().filter(|_| problem.status == 410);
+            let Some(unable) = unable else {
+                entry.give_up()?;
+                return Ok(error);
+            };
+            return Ok(VerifierError::Expired {
+                file: entry.set_aside()?,
+                problem: Box::new(unable),
+            });
+        }
+        _ => {}
+    }
+    Ok(error)
 }
 
 fn is_final(error: &VerifierError) -> bool {

@@ -43,11 +43,37 @@ pub(crate) enum Command {
     /// to standard output, with it to DIR/receipt.jwt, beside bundle.json and the outputs.
     Run(RunArgs),
     /// Collect evidence over a nonce, in the JSON array that NVIDIA's tools read
+    ///
+    /// Without a GPU, --device simulated has the software device sign; `simulated-collateral` makes
+    /// what a verifier needs to appraise it.
     Attest(AttestArgs),
     /// Show the devices of this host, or what keeps it from attesting
+    ///
+    /// Without a GPU, --device simulated shows the software device; `simulated-collateral` makes
+    /// what a verifier needs to appraise it.
     Devices(DeviceArgs),
     /// Hand in the bundles that earlier runs could not
+    ///
+    /// A bundle whose challenge expired while the verifier could not verify is moved aside, to
+    /// outbox/<sha256>.expired, with the verifier's words beside it. That ends with 3, not with 1.
     Submit,
+    /// Write what a verifier needs to appraise the software device: its manifests and roots
+    ///
+    /// The device is made in --device-dir at first use, and opened there afterwards; `run` and
+    /// `attest` use it with --device simulated and the same --device-dir.
+    ///
+    /// It proves nothing about hardware: keys, measurements and manifests are made by this program,
+    /// and whoever has the folder has the device. No verifier trusts it unless told to, in its
+    /// settings:
+    ///
+    ///   [appraisal]
+    ///   simulated_anchors = ["DIR/anchors.toml"]   # the roots of --out
+    ///   rim_dir = "DIR"                            # the manifests of --out
+    ///
+    /// Receipts for such a device say so (A0, simulated). Where receipts are worth money,
+    /// simulated_anchors stays empty.
+    #[command(verbatim_doc_comment)]
+    SimulatedCollateral(CollateralArgs),
 }
 
 /// Where evidence comes from.
@@ -111,6 +137,17 @@ pub(crate) struct AttestArgs {
     device: DeviceArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CollateralArgs {
+    /// Folder of the device's identity [default: simulated/ in the state folder]
+    #[arg(long, value_name = "DIR")]
+    device_dir: Option<PathBuf>,
+
+    /// Folder for anchors.toml and <id>.xml, made if absent; anchors that are there stay
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -151,6 +188,17 @@ impl From<DeviceKind> for SourceKind {
     }
 }
 
+impl CollateralArgs {
+    /// Whatever device the settings choose, this command is about the simulated one.
+    fn device(&self) -> DeviceArgs {
+        DeviceArgs {
+            device: Some(DeviceKind::Simulated),
+            device_dir: self.device_dir.clone(),
+            nvml_library: None,
+        }
+    }
+}
+
 impl Cli {
     /// The settings that the arguments name.
     pub(crate) fn overrides(&self) -> Overrides {
@@ -163,6 +211,7 @@ impl Cli {
             Command::Attest(args) => (args.device.clone(), None, None),
             Command::Devices(device) => (device.clone(), None, None),
             Command::Submit => (DeviceArgs::default(), None, None),
+            Command::SimulatedCollateral(args) => (args.device(), None, None),
         };
         Overrides {
             state_dir: self.state_dir.clone(),

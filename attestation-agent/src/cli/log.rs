@@ -84,6 +84,9 @@ fn after_commitment(step: &Step<'_>) {
         Step::LeftoverRefused { bundle, cause } => {
             warn!(%bundle, cause, "bundle of an earlier run was refused and is dropped");
         }
+        Step::LeftoverExpired { bundle, cause } => {
+            warn!(%bundle, cause, "bundle of an earlier run expired unverified");
+        }
         Step::LeftoverKept { file, cause } => {
             warn!(file, cause, "bundle of an earlier run stays in the outbox");
         }

@@ -12,6 +12,7 @@
 
 mod args;
 mod attest;
+mod collateral;
 mod devices;
 mod log;
 mod report;
@@ -55,6 +56,7 @@ async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentE
         Command::Attest(args) => attest::attest(args, settings).await,
         Command::Devices(_) => devices::devices(settings).await,
         Command::Submit => submit::submit(settings).await,
+        Command::SimulatedCollateral(args) => collateral::collateral(args, settings),
     }
 }
 

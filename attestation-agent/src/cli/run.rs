@@ -64,7 +64,8 @@ impl Prepared {
         let challenge = self.agent.challenge(&self.job, verifier, &Narrator).await?;
         let work = self.work(challenge.challenge).await?;
         let mut files = self.write(&work)?;
-        let submitted = self.agent.submit(work.sealed.clone(), verifier, &Narrator);
+        let (bundle, until) = (work.sealed.clone(), challenge.deadline);
+        let submitted = self.agent.submit(bundle, verifier, until, &Narrator);
         let (receipt, stored) = submitted.await?;
         if let Some(out) = &self.out {
             let path = out.join("receipt.jwt");

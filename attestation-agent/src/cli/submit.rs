@@ -1,6 +1,7 @@
 //! `submit`: what earlier runs could not hand in.
 
-use attestation_agent::{Agent, AgentError, Ending, Leftovers, Settings};
+use attestation_agent::{Agent, AgentError, Ending, Leftovers, Settings, VerifierError};
+use evidence::work::Hex;
 use serde_json::json;
 
 use super::log::Narrator;
@@ -17,12 +18,10 @@ fn report(leftovers: Leftovers) -> Report {
     let Leftovers {
         received,
         refused,
+        expired,
         kept,
     } = leftovers;
-    let refused: Vec<_> = refused
-        .into_iter()
-        .map(|(bundle, error)| (bundle.to_string(), AgentError::from(error)))
-        .collect();
+    let (refused, expired) = (by_bundle(refused), by_bundle(expired));
     let kept: Vec<_> = kept
         .into_iter()
         .map(|(path, error)| (path.display().to_string(), error))
@@ -34,6 +33,9 @@ fn report(leftovers: Leftovers) -> Report {
     }
     for (bundle, error) in &refused {
         text.push_str(&format!("refused  {bundle}\n{}", error_text(error)));
+    }
+    for (bundle, error) in &expired {
+        text.push_str(&format!("expired  {bundle}\n{}", error_text(error)));
     }
     for (path, error) in &kept {
         text.push_str(&format!("waiting  {path}\n{}", error_text(error)));
@@ -53,9 +55,18 @@ fn report(leftovers: Leftovers) -> Report {
         "outcome": "done",
         "receipts": receipts,
         "refused": failures(&refused),
+        "expired": failures(&expired),
         "waiting": failures(&kept),
     });
-    let waiting = kept.first().map(|(_, error)| error.ending());
-    let ending = refused.first().map(|_| Ending::Refused).or(waiting);
+    let unanswered = expired.iter().chain(&kept).next();
+    let unanswered = unanswered.map(|(_, error)| error.ending());
+    let ending = refused.first().map(|_| Ending::Refused).or(unanswered);
     Report { text, json, ending }
+}
+
+fn by_bundle(failed: Vec<(Hex<32>, VerifierError)>) -> Vec<(String, AgentError)> {
+    let named = failed.into_iter();
+    named
+        .map(|(bundle, error)| (bundle.to_string(), error.into()))
+        .collect()
 }

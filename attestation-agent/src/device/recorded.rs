@@ -81,7 +81,13 @@ impl RecordedDevice {
         let chain_path = folder.join("chain.pem");
         let chain_pem = read_bounded(&chain_path, CHAIN_LIMIT)?;
         let leaf = first_certificate(&chain_path, &chain_pem)?;
-        let arch = architecture_named_in(&leaf).ok_or_else(|| DeviceError::WrongArchitecture {
+        let leaf = Certificate::from_der(&leaf).map_err(|_| DeviceError::ChainMalformed {
+            path: chain_path,
+            reason: "its first PEM block holds no X.509 certificate that can be read".to_owned(),
+        })?;
+        // A hint for routing: the verifier derives it again from a chain it has validated.
+        let named = Architecture::of_common_name(leaf.common_name());
+        let arch = named.ok_or_else(|| DeviceError::WrongArchitecture {
             device: index,
             found: "a leaf certificate of no known chip family".to_owned(),
         })?;
@@ -173,13 +179,6 @@ fn first_certificate(path: &Path, chain: &[u8]) -> Result<Vec<u8>, DeviceError> 
         "CERTIFICATE" => Ok(first.into_contents()),
         other => Err(malformed(format!("first PEM block is {other}"))),
     }
-}
-
-/// The chip family that a leaf certificate names. A hint for routing: the verifier derives it again from a chain it has
-/// validated, and compares.
-fn architecture_named_in(leaf: &[u8]) -> Option<Architecture> {
-    let leaf = Certificate::from_der(leaf).ok()?;
-    Architecture::of_common_name(leaf.common_name())
 }
 
 #[cfg(test)]
@@ -295,6 +294,10 @@ mod tests {
             pem::encode(&pem::Pem::new("CERTIFICATE", b"x".to_vec())),
         )
         .unwrap();
+        assert_eq!(code_of(dir.path()), "device_chain_malformed");
+        let device = SimulatedDevice::open(&dir.path().join(".simulated")).unwrap();
+        let root = pem::Pem::new("CERTIFICATE", device.device_root_der());
+        fs::write(&chain, pem::encode(&root)).unwrap();
         assert_eq!(code_of(dir.path()), "wrong_architecture");
         fs::remove_file(&chain).unwrap();
         assert_eq!(code_of(dir.path()), "device_io");

@@ -3,6 +3,7 @@
 //! In scope: the ways in which a request to a verifier ends without what it was for. A refusal is
 //! among them because the caller has nothing to go on with; it is the verifier's answer, not a fault.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::BUNDLE_MEDIA_TYPE;
@@ -31,6 +32,18 @@ pub enum VerifierError {
         /// The library's words.
         detail: String,
     },
+    /// The challenge of a bundle has expired, and before that the verifier could not verify. The
+    /// evidence was never judged.
+    #[error(
+        "the challenge expired while the verifier could not verify ({problem}); the bundle is now \
+         {}", file.display()
+    )]
+    Expired {
+        /// Where the bundle was moved.
+        file: PathBuf,
+        /// What the verifier said while the challenge lived.
+        problem: Box<Problem>,
+    },
     /// The file of TLS roots cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -44,17 +57,20 @@ pub enum VerifierError {
     #[error("refused by the verifier: {0}")]
     Refused(Box<Problem>),
     /// The verifier cannot be reached, or cannot verify now.
-    #[error("no {request} after {attempts} attempts: {cause}")]
+    #[error("no {request} after {attempts} attempts{}: {cause}", within(*expired))]
     Unavailable {
         /// What was asked for: `challenge` or `receipt`.
         request: &'static str,
         /// How often.
         attempts: u32,
+        /// Whether the challenge ends, or has ended, before another attempt.
+        expired: bool,
         /// How the last attempt failed.
         cause: String,
         /// When the verifier wants to be asked again.
         retry_after: Option<Duration>,
-        /// The verifier's own words, if it had any.
+        /// The verifier's own words, if it had any; those of an earlier attempt where the last one
+        /// had none.
         problem: Option<Box<Problem>>,
     },
     /// The address is no address of a verifier.
@@ -73,6 +89,7 @@ impl VerifierError {
             Self::Answer { .. } => "answer_unexpected",
             Self::AnswerTooLarge { .. } => "answer_too_large",
             Self::Client { .. } => "http_client_unusable",
+            Self::Expired { .. } => "expired_unverified",
             Self::File(error) => error.code(),
             Self::NotAccepted { .. } => "bundle_not_accepted",
             Self::Refused(problem) if problem.code.is_empty() => "refused",
@@ -94,9 +111,20 @@ impl VerifierError {
                 "Install the system's CA certificates (ca-certificates), or name the verifier's \
                  own root in http.ca_file."
             }
+            Self::Expired { .. } => {
+                "The evidence was not refused. Have what the verifier lacked mended, which its words \
+                 above name, then run the job again. The file cannot get a receipt any more; it is \
+                 yours to keep or remove."
+            }
             Self::File(error) => error.remedy(),
             Self::Refused(problem) => remedy_for(problem.status),
-            Self::Unavailable { .. } => {
+            Self::Unavailable { expired: true, .. } => {
+                "The evidence was not refused. Have what the verifier lacks mended, which its words \
+                 above name where it answered, then run the job again: the challenge of this bundle \
+                 is at its end. The bundle is kept in the outbox; `attestation-agent submit` moves \
+                 it aside once the verifier calls it expired."
+            }
+            Self::Unavailable { expired: false, .. } => {
                 "Check that the verifier is up and can be reached from here. A bundle that was made \
                  is kept in the outbox: `attestation-agent submit` sends it again, and so does the \
                  next run."
@@ -112,9 +140,17 @@ impl VerifierError {
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Refused(problem) => Some(problem),
+            Self::Expired { problem, .. } => Some(problem),
             Self::Unavailable { problem, .. } => problem.as_deref(),
             _ => None,
         }
+    }
+}
+
+fn within(expired: bool) -> &'static str {
+    match expired {
+        true => " within the life of the challenge",
+        false => "",
     }
 }
 

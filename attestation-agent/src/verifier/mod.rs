@@ -12,6 +12,8 @@
 
 mod error;
 
+use std::time::{Duration, Instant};
+
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
 use reqwest::Url;
@@ -19,7 +21,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, LOCATION};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bind::SealedBundle;
-use crate::http::{Answer, Http, HttpSettings, is_loopback};
+use crate::http::{self, Answer, Http, HttpSettings, Settled, is_loopback};
 use crate::progress::Progress;
 use crate::retry::RetryPolicy;
 
@@ -43,6 +45,11 @@ pub struct Challenge {
     /// Media types that may answer it; empty where the verifier does not say.
     #[serde(default)]
     pub accept: Vec<String>,
+    /// When the last attempt to answer it may begin, on this machine's monotonic clock: as long
+    /// after the challenge arrived as it lives by the verifier's clock, less a margin. Absent where
+    /// no clock tells how long it lives.
+    #[serde(skip)]
+    pub deadline: Option<Instant>,
 }
 
 /// A receipt as it came: signed by the verifier, checked by nobody here.
@@ -105,11 +112,12 @@ impl Verifier {
     ) -> Result<Challenge, VerifierError> {
         let post = self.http.client().post(self.endpoint("v1/challenges")?);
         let post = post.header(ACCEPT, "application/json").json(request);
-        let answer = self.send("challenge", post, progress).await?;
-        let challenge: Challenge =
+        let answer = self.send("challenge", post, None, progress).await?;
+        let mut challenge: Challenge =
             serde_json::from_slice(&answer.body).map_err(|e| VerifierError::Answer {
                 detail: format!("not a challenge: {e}"),
             })?;
+        challenge.deadline = deadline(challenge.expires_at, &answer);
         let accept = &challenge.accept;
         if accept.is_empty() || accept.iter().any(|kind| kind == BUNDLE_MEDIA_TYPE) {
             return Ok(challenge);
@@ -122,11 +130,16 @@ impl Verifier {
     /// Hands in a bundle for a receipt. Safe to repeat, in this process or another: the verifier
     /// answers the same bytes with the same receipt.
     ///
+    /// No further attempt begins after `until` ([`Challenge::deadline`]): a verifier that cannot
+    /// verify now would only say that the challenge has expired. Where it says so all the same after
+    /// it could not verify, that is no refusal of the evidence, and not reported as one.
+    ///
     /// # Errors
     /// [`VerifierError::Refused`], [`VerifierError::Unavailable`], [`VerifierError::Answer`].
     pub async fn submit(
         &self,
         bundle: &SealedBundle,
+        until: Option<Instant>,
         progress: &dyn Progress,
     ) -> Result<Receipt, VerifierError> {
         let post = self.http.client().post(self.endpoint("v1/receipts")?);
@@ -135,7 +148,7 @@ impl Verifier {
             .header(ACCEPT, RECEIPT_MEDIA_TYPE)
             .header(IDEMPOTENCY_KEY, bundle.digest().to_string())
             .body(bundle.json().to_vec());
-        let answer = self.send("receipt", post, progress).await?;
+        let answer = self.send("receipt", post, until, progress).await?;
         let jwt = compact_jwt(&answer.body).ok_or_else(|| VerifierError::Answer {
             detail: "not a JWT in compact form".to_owned(),
         })?;
@@ -150,26 +163,42 @@ impl Verifier {
         &self,
         name: &'static str,
         request: reqwest::RequestBuilder,
+        until: Option<Instant>,
         progress: &dyn Progress,
     ) -> Result<Answer, VerifierError> {
         let request = request.build().map_err(|e| VerifierError::Client {
             detail: e.to_string(),
         })?;
-        let answer = self.http.send(name, request, progress).await?;
-        match answer.status {
-            200 | 201 => Ok(answer),
-            400..500 if answer.problem().from_verifier => {
-                Err(VerifierError::Refused(Box::new(answer.problem())))
-            }
-            500..600 => Err(VerifierError::Unavailable {
+        let settled = self.http.send(name, request, until, progress).await?;
+        let Settled {
+            answer,
+            attempts,
+            unable,
+        } = settled;
+        let problem = answer.problem();
+        match (answer.status, unable) {
+            (200 | 201, _) => Ok(answer),
+            (410, Some(unable)) if problem.from_verifier => Err(VerifierError::Unavailable {
                 request: name,
-                attempts: 1,
-                cause: answer.problem().to_string(),
+                attempts,
+                expired: true,
+                cause: unable.cause,
                 retry_after: None,
-                problem: Some(Box::new(answer.problem())),
+                problem: unable.problem,
+            }),
+            (400..500, _) if problem.from_verifier => {
+                Err(VerifierError::Refused(Box::new(problem)))
+            }
+            (500..600, _) => Err(VerifierError::Unavailable {
+                request: name,
+                attempts,
+                expired: false,
+                cause: problem.to_string(),
+                retry_after: None,
+                problem: Some(Box::new(problem)),
             }),
             _ => Err(VerifierError::Answer {
-                detail: answer.problem().to_string(),
+                detail: problem.to_string(),
             }),
         }
     }
@@ -201,6 +230,20 @@ fn parse_base(url: &str) -> Result<Url, VerifierError> {
     Ok(base)
 }
 
+/// When the last attempt to answer a challenge may begin. Its life is read on one clock, that of
+/// the verifier, and counted on another that nobody sets; this machine's own date serves only where
+/// the verifier's is not told, and not where it makes the challenge dead on arrival.
+fn deadline(expires_at: UnixTime, answer: &Answer) -> Option<Instant> {
+    let life = |now: UnixTime| expires_at.secs().saturating_sub(now.secs());
+    let life = match answer.date() {
+        Some(date) => life(date).max(0),
+        None => Some(life(http::now())).filter(|life| *life > 0)?,
+    };
+    let life = Duration::from_secs(u64::try_from(life).unwrap_or(0));
+    let usable = life.saturating_sub(EXPIRY_MARGIN);
+    answer.received.checked_add(usable)
+}
+
 /// Three parts of base64url, as RFC 7515 section 7.1 writes a token, a line end forgiven.
 fn compact_jwt(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?.trim_ascii_end();
@@ -216,6 +259,8 @@ fn rfc3339<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Er
         .ok_or_else(|| serde::de::Error::custom("expires_at: expected an RFC 3339 time"))
 }
 
+/// Taken off the life of a challenge: a second because a Date has whole seconds, two for the way.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(3);
 /// draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -34,6 +34,13 @@ fn assert_ends(output: &Output, code: i32) -> (String, String) {
     (stdout, stderr)
 }
 
+fn base64(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .unwrap()
+}
+
 fn verifier(receipts: Reply) -> Server {
     Server::start([
         ("/v1/challenges", vec![Reply::challenge()]),
@@ -152,6 +159,92 @@ fn an_unavailable_verifier_ends_with_3_and_submit_ends_the_matter() {
     assert!(stdout.starts_with("receipt  "), "{stdout}");
     let (stdout, _) = assert_ends(&agent(dir.path(), &["submit"]), 0);
     assert_eq!(stdout, "nothing waits\n");
+}
+
+#[test]
+fn a_challenge_that_ends_while_the_verifier_cannot_verify_ends_with_3() {
+    let dir = tempfile::tempdir().unwrap();
+    let expired = Reply::problem(410, "challenge_expired");
+    let server = Server::start([
+        ("/v1/challenges", vec![Reply::challenge_for(30)]),
+        (
+            "/v1/receipts",
+            vec![Reply::unverifiable().after(60), expired],
+        ),
+    ]);
+    let (_, stderr) = assert_ends(&agent(dir.path(), &run_args(&server)), 3);
+    for part in [
+        "HTTP 503 unverifiable",
+        "NV_GPU_DRIVER_GH100_550.90.07",
+        "The evidence was not refused.",
+    ] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    let (stdout, _) = assert_ends(&agent(dir.path(), &["submit"]), 3);
+    assert!(stdout.starts_with("expired  "), "{stdout}");
+    for part in [
+        "expired while the verifier could not verify",
+        "NV_GPU_DRIVER_GH100_550.90.07",
+        ".expired",
+    ] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+    let (stdout, _) = assert_ends(&agent(dir.path(), &["submit"]), 0);
+    assert_eq!(stdout, "nothing waits\n");
+}
+
+#[test]
+fn collateral_of_the_simulated_device_fits_its_evidence() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["simulated-collateral", "--device-dir", "sim", "--out", "c"];
+    let (stdout, stderr) = assert_ends(&agent(dir.path(), &args), 0);
+    assert!(stderr.contains("proves nothing about hardware"), "{stderr}");
+    let files: Vec<_> = stdout.lines().collect();
+    assert_eq!((files.len(), files[0]), (3, "c/anchors.toml"));
+    for rim in &files[1..] {
+        let text = fs::read_to_string(dir.path().join(rim)).unwrap();
+        assert!(rim.ends_with(".xml") && text.contains("SoftwareIdentity"));
+    }
+    let anchors = fs::read_to_string(dir.path().join("c/anchors.toml")).unwrap();
+    assert_eq!(anchors.matches("simulated = true").count(), 2);
+
+    // The device that was made is the one that attests, and is opened and not made anew.
+    let evidence = [
+        &["attest", "--nonce", NONCE, "--device", "simulated"][..],
+        &["--device-dir", "sim"],
+    ];
+    let (evidence, _) = assert_ends(&agent(dir.path(), &evidence.concat()), 0);
+    let evidence: Value = serde_json::from_str(&evidence).unwrap();
+    let chain = base64(evidence[0]["certificate"].as_str().unwrap());
+    let root = pem::parse_many(chain).unwrap().pop().unwrap();
+    let fingerprint = hex::encode(evidence::crypto::sha256(root.contents()));
+    assert!(anchors.contains(&fingerprint), "{anchors}");
+
+    let json = [&args[..], &["--format", "json"]].concat();
+    let (stdout, _) = assert_ends(&agent(dir.path(), &json), 0);
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(document["simulated"], true);
+    let again = fs::read_to_string(dir.path().join("c/anchors.toml")).unwrap();
+    assert_eq!(again, anchors);
+    assert_ends(&agent(dir.path(), &["simulated-collateral"]), 2);
+}
+
+#[test]
+fn the_help_of_simulated_collateral_says_what_it_is_worth() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stdout, _) = assert_ends(&agent(dir.path(), &["simulated-collateral", "--help"]), 0);
+    for part in [
+        "proves nothing about hardware",
+        "simulated_anchors = [",
+        "rim_dir = ",
+        "[appraisal]",
+    ] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+    for command in ["attest", "devices"] {
+        let (stdout, _) = assert_ends(&agent(dir.path(), &[command, "--help"]), 0);
+        assert!(stdout.contains("simulated-collateral"), "{stdout}");
+    }
 }
 
 #[test]
@@ -301,6 +394,7 @@ fn help_tells_commands_and_exit_codes() {
         "attest",
         "devices",
         "submit",
+        "simulated-collateral",
         "Exit codes:",
         "refused by the verifier",
     ] {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use attestation_agent::{AgentError, Ending, InputBytes, Progress, Step};
+use attestation_agent::{AgentError, Ending, Explained, InputBytes, Progress, Step, VerifierError};
 
 use crate::kit::{agent, seeded, verifier, work};
 use crate::server::{JWT, Reply, Server};
@@ -20,6 +21,14 @@ fn server(receipts: Vec<Reply>) -> Server {
 fn files(dir: &Path, folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir.join("state").join(folder)).unwrap();
     entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Suffixes of the files of the outbox, in order.
+fn suffixes(dir: &Path) -> Vec<String> {
+    let suffix = |path: &PathBuf| path.extension().unwrap().to_str().unwrap().to_owned();
+    let mut suffixes: Vec<_> = files(dir, "outbox").iter().map(suffix).collect();
+    suffixes.sort();
+    suffixes
 }
 
 /// Writes the names of the steps down.
@@ -38,6 +47,7 @@ impl Progress for Diary {
             Step::Sealed { .. } => "sealed",
             Step::Received { .. } => "received",
             Step::LeftoverRefused { .. } => "refused",
+            Step::LeftoverExpired { .. } => "expired",
             Step::LeftoverKept { .. } => "kept",
             _ => "other",
         });
@@ -107,7 +117,7 @@ async fn what_could_not_be_handed_in_is_handed_in_later_by_another_process() {
         .run(seeded(""), InputBytes::new(), &verifier, &())
         .await;
     assert_eq!(run.unwrap_err().ending(), Ending::Unavailable);
-    assert_eq!(files(dir.path(), "outbox").len(), 1);
+    assert_eq!(suffixes(dir.path()), ["bundle", "problem"]);
 
     let leftovers = agent(dir.path()).submit_leftovers(true, &()).await.unwrap();
     assert_eq!((leftovers.received.len(), leftovers.kept.len()), (1, 0));
@@ -155,7 +165,7 @@ async fn one_bad_leftover_does_not_hold_up_the_others() {
         spec.label = Some(label.to_owned());
         let work = work(&run, spec, InputBytes::new()).await;
         let verifier = verifier(&server.url, dir.path());
-        assert!(run.submit(work.sealed, &verifier, &()).await.is_err());
+        assert!(run.submit(work.sealed, &verifier, None, &()).await.is_err());
     }
     let mut waiting = files(dir.path(), "outbox");
     waiting.sort();
@@ -186,4 +196,114 @@ async fn no_challenge_is_asked_for_where_the_host_cannot_do_its_part() {
     let run = agent.run(seeded(""), InputBytes::new(), &verifier, &());
     assert_eq!(run.await.unwrap_err().code(), "nvml_library_not_found");
     assert!(server.seen(CHALLENGES).is_empty());
+}
+
+/// A run at a server that answers with `receipts`, where the challenge lives for `life_s` by a clock
+/// that is not this machine's; its error, and how long it took.
+async fn run_with_life(
+    dir: &Path,
+    life_s: u64,
+    receipts: Vec<Reply>,
+) -> (AgentError, Duration, Server) {
+    let server = Server::start([
+        (CHALLENGES, vec![Reply::challenge_for(life_s)]),
+        (RECEIPTS, receipts),
+    ]);
+    let mut settings = crate::kit::settings(dir);
+    settings.verifier = Some(server.url.clone());
+    settings.retry.attempts = 7;
+    settings.retry.max_retry_after_s = 120;
+    let agent = attestation_agent::Agent::open(settings).unwrap();
+    let verifier = agent.verifier().unwrap();
+    let start = Instant::now();
+    let run = agent.run(seeded(""), InputBytes::new(), &verifier, &());
+    let error = run.await.unwrap_err();
+    (error, start.elapsed(), server)
+}
+
+#[tokio::test]
+async fn no_attempt_is_waited_for_that_comes_after_the_challenge() {
+    for (life_s, attempts) in [(20, 1), (0, 1), (60, 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (error, took, server) =
+            run_with_life(dir.path(), life_s, vec![Reply::unverifiable().after(60)]).await;
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        assert_eq!(server.seen(RECEIPTS).len(), attempts);
+        assert_eq!(
+            (error.code(), error.ending()),
+            ("verifier_unavailable", Ending::Unavailable)
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("within the life of the challenge")
+        );
+        assert!(error.remedy().contains("was not refused"));
+        let AgentError::Verifier(error) = &error else {
+            panic!("{error}");
+        };
+        let said = Explained(error.problem().unwrap()).to_string();
+        assert!(said.contains("NV_GPU_DRIVER_GH100_550.90.07"), "{said}");
+        assert_eq!(suffixes(dir.path()), ["bundle", "problem"]);
+    }
+}
+
+#[tokio::test]
+async fn attempts_go_on_while_the_challenge_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    // 3 seconds are the margin: 2 remain, and each wait is between 1 and 1.002 seconds.
+    let (error, took, server) =
+        run_with_life(dir.path(), 5, vec![Reply::unverifiable().after(1)]).await;
+    assert_eq!(error.ending(), Ending::Unavailable);
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(server.seen(RECEIPTS).len(), 2);
+}
+
+#[tokio::test]
+async fn expiry_after_the_verifier_could_not_verify_is_no_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    let expired = Reply::problem(410, "challenge_expired");
+    let answers = vec![Reply::unverifiable(), Reply::Hangup, expired];
+    let (error, _, server) = run_with_life(dir.path(), 300, answers).await;
+    assert_eq!(error.ending(), Ending::Unavailable);
+    let AgentError::Verifier(VerifierError::Unavailable { cause, problem, .. }) = &error else {
+        panic!("{error}");
+    };
+    assert!(cause.contains("unverifiable"), "{cause}");
+    assert_eq!(problem.as_ref().unwrap().code, "unverifiable");
+    assert_eq!(server.seen(RECEIPTS).len(), 3);
+    assert_eq!(suffixes(dir.path()), ["bundle", "problem"]);
+
+    let diary = Diary::default();
+    let later = agent(dir.path()).submit_leftovers(true, &diary).await;
+    let later = later.unwrap();
+    let [(_, error @ VerifierError::Expired { file, problem })] = later.expired.as_slice() else {
+        panic!("{later:?}");
+    };
+    assert_eq!(error.code(), "expired_unverified");
+    assert_eq!(problem.code, "unverifiable");
+    assert!(
+        error
+            .to_string()
+            .contains("while the verifier could not verify")
+    );
+    assert_eq!(file.extension().unwrap(), "expired");
+    let kept = fs::read(file).unwrap();
+    assert!(kept.ends_with(&server.seen(RECEIPTS)[0].body));
+    assert!(later.refused.is_empty() && later.kept.is_empty());
+    assert_eq!(diary.0.into_inner().unwrap(), ["expired"]);
+    assert_eq!(suffixes(dir.path()), ["expired", "problem"]);
+
+    let nothing = agent(dir.path()).submit_leftovers(true, &()).await.unwrap();
+    assert!(nothing.expired.is_empty() && server.seen(RECEIPTS).len() == 4);
+}
+
+#[tokio::test]
+async fn a_receipt_after_all_forgets_what_was_said_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let busy = Reply::unverifiable().after(60);
+    let (_, _, server) = run_with_life(dir.path(), 20, vec![busy, Reply::receipt()]).await;
+    let later = agent(dir.path()).submit_leftovers(true, &()).await.unwrap();
+    assert_eq!((later.received.len(), server.seen(RECEIPTS).len()), (1, 2));
+    assert!(files(dir.path(), "outbox").is_empty());
 }

@@ -75,6 +75,29 @@ impl Reply {
         Self::json(201, "application/json", body)
     }
 
+    /// A challenge that lives for `life_s` by the clock of a verifier five years ahead of ours.
+    pub(crate) fn challenge_for(life_s: u64) -> Self {
+        let (minute, second) = (life_s / 60, life_s % 60);
+        let body = format!(
+            r#"{{"id":"ch-1","challenge":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc",
+            "expires_at":"2031-11-24T08:{minute:02}:{second:02}Z"}}"#
+        );
+        let headers = vec![
+            ("Content-Type", "application/json".to_owned()),
+            ("Date", "Mon, 24 Nov 2031 08:00:00 GMT".to_owned()),
+        ];
+        Self::Answer(201, headers, body.into())
+    }
+
+    /// A verifier without the reference manifest of a driver.
+    pub(crate) fn unverifiable() -> Self {
+        let body = r#"{"type":"about:blank","title":"Cannot verify now","status":503,
+            "code":"unverifiable","checks":[{"id":"measurements","device":0,"status":"unverifiable",
+            "reasons":[{"code":"rim_unavailable","message":"no reference manifest",
+            "expected":"NV_GPU_DRIVER_GH100_550.90.07"}]}]}"#;
+        Self::json(503, "application/problem+json", body)
+    }
+
     /// A receipt.
     pub(crate) fn receipt() -> Self {
         let headers = vec![

@@ -20,7 +20,7 @@ async fn submit(replies: Vec<Reply>) -> (Result<Receipt, VerifierError>, Server)
     let server = Server::start([(RECEIPTS, replies)]);
     let work = work(&agent(dir.path()), seeded(""), Default::default()).await;
     let verifier = verifier(&server.url, dir.path());
-    (verifier.submit(&work.sealed, &()).await, server)
+    (verifier.submit(&work.sealed, None, &()).await, server)
 }
 
 /// Every attempt sent the same bytes under the same key.
@@ -222,7 +222,7 @@ async fn nobody_there_is_tried_as_often_as_set() {
     let url = format!("http://{}", port.local_addr().unwrap());
     drop(port);
     let receipt = verifier(&url, dir.path())
-        .submit(&work.sealed, &count)
+        .submit(&work.sealed, None, &count)
         .await;
     assert_eq!(receipt.unwrap_err().code(), "verifier_unavailable");
     assert_eq!(count.0.into_inner(), 2);
