@@ -1,4 +1,8 @@
 //! Bodies of requests: bounded in size, in time, and all together in memory.
+//!
+//! Memory is counted for bytes that have come, never for bytes that a header promises: a promise costs its sender
+//! nothing. A part of the memory is for small bodies alone, so that large uploads cannot keep challenges and small
+//! bundles out, and a body that hardly moves is ended, so that what it holds comes back.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,35 +13,74 @@ use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::header;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::problem::{Problem, ProblemCode};
 
 /// Unit of the memory budget. A finer one would let many tiny requests starve nobody; a coarser one would.
 const SHARE_BYTES: usize = 1024;
+/// Largest body that may use the reserve: a challenge, or a bundle that hands over no outputs.
+const SMALL_BODY_BYTES: usize = 64 * 1024;
+/// The part of the budget that is the reserve. Of 512 MiB it is room for 1024 of the largest small bodies.
+const RESERVE_PART: usize = 8;
+/// How often progress is looked at. A packet lost twice in a row is sent again within 3 s.
+const PACE_WINDOW: Duration = Duration::from_secs(5);
+/// Least bytes in one such time: 3.2 KiB/s, less than any link that could send a bundle before its challenge expires.
+const PACE_BYTES: usize = 16 * 1024;
 /// Seconds after which other bodies have gone.
 const BUDGET_RETRY_S: u32 = 1;
 
 /// Reads bodies.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyReader {
-    budget: Arc<Semaphore>,
+    budget: Budget,
     timeout: Duration,
+    pace_window: Duration,
 }
 
 /// A body, and its share of the memory for bodies.
 #[derive(Debug)]
 pub(crate) struct Body {
     bytes: Vec<u8>,
-    share: OwnedSemaphorePermit,
+    share: Share,
+}
+
+/// The memory for bodies.
+#[derive(Clone, Debug)]
+struct Budget {
+    common: Arc<Semaphore>,
+    reserve: Arc<Semaphore>,
+}
+
+/// What one body has of the memory; given back when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    common: Option<OwnedSemaphorePermit>,
+    reserve: Option<OwnedSemaphorePermit>,
+}
+
+/// Whether a body moves.
+struct Pace {
+    window: Duration,
+    ends_at: Instant,
+    came: usize,
+}
+
+/// Why a body was not read.
+enum Unread {
+    /// It is refused, and what is still sent of it can be passed over.
+    Refused(Problem),
+    /// Nothing comes, or next to nothing.
+    Stalled,
 }
 
 impl BodyReader {
     /// Reads bodies of at most `budget_bytes` at one time, each within `timeout`.
     pub(crate) fn new(budget_bytes: usize, timeout: Duration) -> Self {
-        let shares = (budget_bytes / SHARE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            budget: Arc::new(Semaphore::new(shares)),
+            budget: Budget::new(budget_bytes),
             timeout,
+            pace_window: PACE_WINDOW,
         }
     }
 
@@ -48,48 +91,60 @@ impl BodyReader {
     pub(crate) async fn read(&self, request: Request, limit: usize) -> Result<Body, Problem> {
         let waits_for_go_ahead = request.headers().contains_key(header::EXPECT);
         let mut body = request.into_body();
+        let timed_out = || Problem::new(ProblemCode::BodyTimeout);
         let read = async {
-            let result = self.read_at_most(&mut body, limit).await;
-            if result.is_err() && !waits_for_go_ahead {
-                // A client in the middle of sending reads no answer, and may lose it when the connection closes.
-                discard(&mut body, limit).await;
+            match self.read_at_most(&mut body, limit).await {
+                Ok(body) => Ok(body),
+                Err(Unread::Stalled) => Err(timed_out()),
+                Err(Unread::Refused(problem)) => {
+                    if !waits_for_go_ahead {
+                        // A client in the middle of sending reads no answer, and may lose it when the connection closes.
+                        self.discard(&mut body, limit).await;
+                    }
+                    Err(problem)
+                }
             }
-            result
         };
         tokio::time::timeout(self.timeout, read)
             .await
-            .unwrap_or_else(|_| Err(Problem::new(ProblemCode::BodyTimeout)))
+            .unwrap_or_else(|_| Err(timed_out()))
     }
 
     async fn read_at_most(
         &self,
         body: &mut axum::body::Body,
         limit: usize,
-    ) -> Result<Body, Problem> {
+    ) -> Result<Body, Unread> {
         let stated = body.size_hint();
-        let least = usize::try_from(stated.lower()).unwrap_or(usize::MAX);
-        if least > limit {
-            return Err(too_large(limit));
+        if stated.lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            return Err(Unread::Refused(too_large(limit)));
         }
         let most = stated.upper().and_then(|most| usize::try_from(most).ok());
-        let share = self.share_of(most.unwrap_or(limit).min(limit))?;
-        let mut bytes = Vec::with_capacity(least);
-        while let Some(data) = next(body).await? {
+        let is_small = most.unwrap_or(limit).min(limit) <= SMALL_BODY_BYTES;
+        let mut share = Share::default();
+        let mut bytes = Vec::new();
+        let mut pace = Pace::new(self.pace_window);
+        while let Some(data) = pace.next(body).await? {
             if data.len() > limit - bytes.len() {
-                return Err(too_large(limit));
+                return Err(Unread::Refused(too_large(limit)));
             }
+            self.budget
+                .extend(&mut share, bytes.len() + data.len(), is_small)?;
             bytes.extend_from_slice(&data);
         }
         Ok(Body { bytes, share })
     }
 
-    fn share_of(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let overloaded = || Problem::new(ProblemCode::Overloaded).retry_after_s(BUDGET_RETRY_S);
-        let shares = u32::try_from(bytes.div_ceil(SHARE_BYTES).max(1)).map_err(|_| overloaded())?;
-        let budget = Arc::clone(&self.budget);
-        budget
-            .try_acquire_many_owned(shares)
-            .map_err(|_| overloaded())
+    /// Reads on for as much again, keeping nothing.
+    async fn discard(&self, body: &mut axum::body::Body, at_most: usize) {
+        let mut left = at_most;
+        let mut pace = Pace::new(self.pace_window);
+        while let Ok(Some(data)) = pace.next(body).await {
+            match left.checked_sub(data.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
     }
 }
 
@@ -100,8 +155,87 @@ impl Body {
     }
 
     /// The bytes, and the share to hold on to for as long as they are held.
-    pub(crate) fn into_parts(self) -> (Vec<u8>, OwnedSemaphorePermit) {
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Share) {
         (self.bytes, self.share)
+    }
+}
+
+impl Budget {
+    fn new(bytes: usize) -> Self {
+        let reserve = (bytes / RESERVE_PART).max(SMALL_BODY_BYTES).min(bytes / 2);
+        let shares = |bytes: usize| (bytes / SHARE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            common: Arc::new(Semaphore::new(shares(bytes - reserve))),
+            reserve: Arc::new(Semaphore::new(shares(reserve))),
+        }
+    }
+
+    /// Makes `share` large enough for `bytes` that are here. Who finds no memory gives up at once: if all waited,
+    /// each holding a part, nobody would get through.
+    fn extend(&self, share: &mut Share, bytes: usize, is_small: bool) -> Result<(), Problem> {
+        let missing = bytes.div_ceil(SHARE_BYTES).saturating_sub(share.count());
+        let taken = take(&self.common, &mut share.common, missing)
+            || (is_small && take(&self.reserve, &mut share.reserve, missing));
+        match taken {
+            true => Ok(()),
+            false => Err(Problem::new(ProblemCode::Overloaded).retry_after_s(BUDGET_RETRY_S)),
+        }
+    }
+}
+
+impl Share {
+    fn count(&self) -> usize {
+        let held = [&self.common, &self.reserve].into_iter().flatten();
+        held.map(OwnedSemaphorePermit::num_permits).sum()
+    }
+}
+
+/// Moves this many shares from the pool to what is held of it, or none.
+fn take(pool: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, shares: usize) -> bool {
+    let Some(more) = u32::try_from(shares)
+        .ok()
+        .and_then(|shares| Arc::clone(pool).try_acquire_many_owned(shares).ok())
+    else {
+        return false;
+    };
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+    true
+}
+
+impl Pace {
+    fn new(window: Duration) -> Self {
+        Self {
+            window,
+            ends_at: Instant::now() + window,
+            came: 0,
+        }
+    }
+
+    /// The next piece of data, unless too little came for too long.
+    async fn next(
+        &mut self,
+        body: &mut axum::body::Body,
+    ) -> Result<Option<axum::body::Bytes>, Unread> {
+        loop {
+            match tokio::time::timeout_at(self.ends_at, next(body)).await {
+                Ok(data) => {
+                    let data = data?;
+                    self.came += data.as_ref().map_or(0, |data| data.len());
+                    return Ok(data);
+                }
+                Err(_) if self.came < PACE_BYTES => return Err(Unread::Stalled),
+                Err(_) => *self = Self::new(self.window),
+            }
+        }
+    }
+}
+
+impl From<Problem> for Unread {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
     }
 }
 
@@ -125,20 +259,13 @@ async fn next(body: &mut axum::body::Body) -> Result<Option<axum::body::Bytes>, 
     }
 }
 
-/// Reads on for as much again, keeping nothing.
-async fn discard(body: &mut axum::body::Body, at_most: usize) {
-    let mut left = at_most;
-    while let Ok(Some(data)) = next(body).await {
-        match left.checked_sub(data.len()) {
-            Some(rest) => left = rest,
-            None => return,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::body::Body as HttpBody;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -166,15 +293,104 @@ mod tests {
         }
     }
 
+    /// A server that answers with what became of the body: its length, or the code of a problem.
+    async fn serving(reader: &BodyReader) -> SocketAddr {
+        let reader = reader.clone();
+        let answer = async move |request: Request| match reader.read(request, 64 * MIB).await {
+            Ok(body) => body.bytes().len().to_string(),
+            Err(problem) => problem.code().to_owned(),
+        };
+        let router = axum::Router::new().route("/", axum::routing::post(answer));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    /// A request that states one length and sends another.
+    async fn begun(server: SocketAddr, stated: usize, sent: usize) -> TcpStream {
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {stated}\r\n\r\n"
+        );
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&vec![7; sent]).await.unwrap();
+        connection
+    }
+
+    /// The text of the answer.
+    async fn answer(mut connection: TcpStream) -> String {
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        let text = answer.split("\r\n\r\n").nth(1);
+        text.unwrap().to_owned()
+    }
+
+    async fn sent(server: SocketAddr, len: usize) -> String {
+        answer(begun(server, len, len).await).await
+    }
+
+    async fn until_free(pool: &Semaphore, shares: usize) {
+        while pool.available_permits() != shares {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    const MIB: usize = 1024 * 1024;
+
     #[tokio::test]
     async fn memory_is_shared_out_and_given_back() {
         let reader = reader(4096);
-        let first = read(&reader, HttpBody::from(vec![7; 4096])).await.unwrap();
+        let first = read(&reader, HttpBody::from(vec![7; 2048])).await.unwrap();
+        let second = read(&reader, HttpBody::from(vec![7; 2048])).await.unwrap();
         assert_eq!(
             read(&reader, HttpBody::from(vec![7; 1])).await.unwrap_err(),
             "overloaded"
         );
-        drop(first);
-        read(&reader, HttpBody::from(vec![7; 4096])).await.unwrap();
+        drop((first, second));
+        read(&reader, HttpBody::from(vec![7; 2048])).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stated_length_takes_no_memory() {
+        let reader = BodyReader::new(MIB, Duration::from_secs(30));
+        let server = serving(&reader).await;
+        let mut idle = Vec::new();
+        for _ in 0..100 {
+            idle.push(begun(server, 64 * MIB, 1).await);
+        }
+        // Of the 896 KiB for all, each connection has the one its byte is in.
+        until_free(&reader.budget.common, 796).await;
+        assert_eq!(sent(server, 10).await, "10");
+        assert_eq!(sent(server, 512 * 1024).await, "524288");
+    }
+
+    #[tokio::test]
+    async fn large_bodies_leave_room_for_small_ones() {
+        let reader = BodyReader::new(MIB, Duration::from_secs(30));
+        let server = serving(&reader).await;
+        let _large = begun(server, 64 * MIB, 896 * 1024).await;
+        until_free(&reader.budget.common, 0).await;
+        assert_eq!(sent(server, SMALL_BODY_BYTES + 1).await, "overloaded");
+        assert_eq!(sent(server, SMALL_BODY_BYTES).await, "65536");
+        let of = |len: usize| reader.read(Request::new(vec![7; len].into()), MIB);
+        let small = [of(SMALL_BODY_BYTES).await, of(SMALL_BODY_BYTES).await];
+        assert!(small.iter().all(Result::is_ok));
+        assert_eq!(of(1).await.unwrap_err().code(), "overloaded");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_gives_its_memory_back() {
+        let mut reader = BodyReader::new(MIB, Duration::from_secs(30));
+        reader.pace_window = Duration::from_millis(200);
+        let server = serving(&reader).await;
+        let started = Instant::now();
+        let mut stalled = begun(server, 64 * MIB, PACE_BYTES).await;
+        let mut text = vec![0; 4096];
+        let len = stalled.read(&mut text).await.unwrap();
+        assert!(String::from_utf8_lossy(&text[..len]).ends_with("body_timeout"));
+        // The first window had enough, the second nothing.
+        assert!((400..10_000).contains(&started.elapsed().as_millis()));
+        assert_eq!(reader.budget.common.available_permits(), 896);
     }
 }

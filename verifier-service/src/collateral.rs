@@ -7,11 +7,12 @@
 //! What is cached is examined, not judged: validity in time is looked at in every appraisal.
 
 use std::collections::HashMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::device::is_safe_rim_id;
@@ -41,11 +42,17 @@ struct CachedRim {
     rim: Arc<Examined<Rim>>,
 }
 
-/// Tells whether a file is still the one that was read.
+/// Tells whether a file is still the one that was read. Length and time of modification can be kept by who replaces a
+/// file; device, inode and time of change cannot be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileIdentity {
+    device: u64,
+    inode: u64,
     len: u64,
-    modified: Option<SystemTime>,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
 }
 
 impl Collateral {
@@ -94,16 +101,18 @@ impl Collateral {
             return Ok(None);
         };
         let path = directory.join(format!("{id}.xml"));
-        let Some(file) = identity(&path)? else {
+        let Some(mut opened) = open(&path)? else {
             return Ok(None);
         };
+        // Of the file that is read, not of one that may take its name in between.
+        let file = FileIdentity::of(&opened)?;
         if let Some(cached) = lock(&self.rims)
             .get(id)
             .filter(|cached| cached.file == file)
         {
             return Ok(Some(Arc::clone(&cached.rim)));
         }
-        let xml = read_bounded(&path)?;
+        let xml = read_bounded(&mut opened)?;
         let rim = Arc::new(Rim::examine(&xml, &self.anchors));
         let mut rims = lock(&self.rims);
         if rims.len() >= RIMS_KEPT {
@@ -123,25 +132,62 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn identity(path: &Path) -> io::Result<Option<FileIdentity>> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(Some(FileIdentity {
-            len: metadata.len(),
-            modified: metadata.modified().ok(),
-        })),
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Reads a manifest, at most one byte more than the limit, so that the reader can say that it is too large.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    use std::io::Read;
+impl FileIdentity {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
 
+/// Reads a manifest, at most one byte more than the limit, so that the reader can say that it is too large.
+fn read_bounded(file: &mut File) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_RIM_BYTES).unwrap_or(u64::MAX);
     let mut xml = Vec::new();
-    std::fs::File::open(path)?
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut xml)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut xml)?;
     Ok(xml)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_another_one_s_place_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["id.xml", "other.xml"].map(|name| folder.path().join(name));
+        let identity = || FileIdentity::of(&open(&path).unwrap().unwrap()).unwrap();
+        std::fs::write(&path, "first").unwrap();
+        let first = identity();
+        assert_eq!(identity(), first);
+
+        std::fs::write(&other, "other").unwrap();
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        File::options()
+            .write(true)
+            .open(&other)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        let replaced = identity();
+        assert_eq!(
+            (replaced.len, replaced.modified),
+            (first.len, first.modified)
+        );
+        assert_ne!(replaced, first);
+    }
 }

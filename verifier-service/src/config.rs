@@ -7,6 +7,7 @@
 mod rules;
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct Config {
     pub challenge_retention_s: u32,
     /// Most challenges waiting for an answer.
     pub max_open_challenges: NonZeroU32,
+    /// Most of them for one agent key.
+    pub max_open_challenges_per_agent: NonZeroU32,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
     /// Most bytes of bodies held at one time; a request beyond it is asked to come again.
@@ -106,6 +109,12 @@ pub enum ConfigError {
     /// Not TOML, a key nobody knows, or a value of the wrong type.
     #[error("configuration is malformed: {0}")]
     Malformed(String),
+    /// A variable of the environment that is not UTF-8.
+    #[error("environment variable {} is not UTF-8", .variable.display())]
+    NotText {
+        /// Its name.
+        variable: OsString,
+    },
     /// Values that cannot be used, all of them.
     #[error("configuration has {} fault(s): {}", .0.len(), .0.join("; "))]
     Faults(Vec<String>),
@@ -124,6 +133,7 @@ impl Default for Config {
             challenge_lifetime_s: 300,
             challenge_retention_s: 3600,
             max_open_challenges: const { NonZeroU32::new(10_000).unwrap() },
+            max_open_challenges_per_agent: const { NonZeroU32::new(64).unwrap() },
             body_limit_bytes: 64 * MIB,
             body_budget_bytes: 512 * MIB,
             body_timeout_s: 30,
@@ -149,10 +159,7 @@ impl Config {
             })
         };
         let text = file.map(read).transpose()?.unwrap_or_default();
-        let variables = std::env::vars_os();
-        let variables =
-            variables.filter_map(|(k, v)| k.into_string().ok().zip(v.into_string().ok()));
-        Self::from_sources(&text, variables)
+        Self::from_sources(&text, of_ours(std::env::vars_os())?)
     }
 
     /// Reads defaults, TOML text and environment variables, and validates the result.
@@ -163,6 +170,7 @@ impl Config {
         toml: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
+        is_toml(toml)?;
         let defaults = Figment::from(Serialized::defaults(Self::default()));
         let figment = variables.into_iter().filter_map(overridden).fold(
             defaults.merge(Toml::string(toml)),
@@ -230,6 +238,30 @@ fn malformed(error: figment::Error) -> ConfigError {
         })
         .collect();
     ConfigError::Malformed(faults.join("; "))
+}
+
+/// The variables that are ours. One that is not text is refused, not passed over: it was meant to override something.
+fn of_ours(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    variables
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes()))
+        .map(|(name, value)| match (name.to_str(), value.to_str()) {
+            (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(ConfigError::NotText { variable: name }),
+        })
+        .collect()
+}
+
+/// Where the text is not TOML, without figment's picture of the line: it may hold a secret, and takes several lines.
+fn is_toml(text: &str) -> Result<(), ConfigError> {
+    let Err(error) = text.parse::<toml::Table>() else {
+        return Ok(());
+    };
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    let message = format!("line {line}: {}", error.message());
+    Err(ConfigError::Malformed(message))
 }
 
 /// The key a variable overrides, if it is one of ours, and its value, read as TOML where it looks like that.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evidence::UnixTime;
-use evidence::work::{Base64Url, Bundle, Hex};
+use evidence::work::{Base64Url, Hex};
 use receipt::Level;
 use serde_json::{Value, json};
 
@@ -17,11 +17,6 @@ pub(crate) const AGENT_KEY: [u8; 32] = [5; 32];
 
 /// SHA-256 of the job in [`bundle_json`], as the statement names it.
 pub(crate) const JOB: [u8; 32] = [6; 32];
-
-/// A bundle that is well-formed and nothing more.
-pub(crate) fn bundle() -> Bundle {
-    serde_json::from_value(bundle_json([4; 32], "fixture")).unwrap()
-}
 
 /// The JSON of a well-formed bundle; another label makes other bytes.
 pub(crate) fn bundle_json(challenge: [u8; 32], label: &str) -> Value {

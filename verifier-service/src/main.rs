@@ -1,6 +1,7 @@
-//! The verifier as a process: command line, signals, exit status.
+//! The verifier as a process: command line, signals, exit status (0, 1 for a failure, 2 for the configuration).
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,10 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use verifier_service::{Appraiser, Config, Service, SystemClock, init_logging};
+use verifier_service::appraiser::OpenError;
+use verifier_service::{
+    Appraiser, Config, ConfigError, Service, ServiceError, SystemClock, init_logging,
+};
 
 /// Time for computations nobody waits for any more to end.
 const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,8 +40,18 @@ struct Settings {
     config: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match answer(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("verifier-service: {}", in_one_line(&error));
+            ExitCode::from(status(&error))
+        }
+    }
+}
+
+fn answer(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Serve(settings) => run(Config::load(settings.config.as_deref())?),
         Command::CheckConfig(settings) => {
             let config = Config::load(settings.config.as_deref())?;
@@ -45,6 +59,34 @@ fn main() -> anyhow::Result<()> {
             println!("configuration is good");
             Ok(())
         }
+    }
+}
+
+/// The error and what is behind it, outermost first. A message that ends in the next one is not repeated.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for message in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = message;
+        } else if !text.ends_with(&message) {
+            text = format!("{text}: {message}");
+        }
+    }
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.join(" ")
+}
+
+/// 2 where the configuration, or a policy or anchors it names, cannot be used: what `check-config` would say too.
+fn status(error: &anyhow::Error) -> u8 {
+    let is_of_configuration = error.is::<ConfigError>()
+        || error.is::<OpenError>()
+        || matches!(
+            error.downcast_ref(),
+            Some(ServiceError::Config(_) | ServiceError::Appraiser(_))
+        );
+    match is_of_configuration {
+        true => 2,
+        false => 1,
     }
 }
 

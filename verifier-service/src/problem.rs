@@ -102,6 +102,8 @@ codes! {
     PolicyDenied = 422 "policy_denied",
     /// Too many challenges wait for an answer.
     TooManyChallenges = 429 "too_many_challenges",
+    /// Too many challenges of this agent wait for an answer.
+    TooManyChallengesOfAgent = 429 "too_many_challenges_of_agent",
     /// The service failed; the request is not at fault.
     Internal = 500 "internal",
     /// The store failed; the request is not at fault.

@@ -28,7 +28,7 @@ pub(super) struct NewChallenge {
     /// The agent's Ed25519 key.
     agent_key: Base64Url<32>,
     /// Whom the receipt shall be for; all audiences of the verifier if absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::present")]
     audience: Option<String>,
 }
 
@@ -62,12 +62,13 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     let bounds = ChallengeBounds {
         now,
         max_open: app.config.max_open_challenges.get(),
+        max_open_of_agent: app.config.max_open_challenges_per_agent.get(),
         forget_before: earlier(now, app.config.challenge_retention_s),
     };
+    let too_many = |code| Err(Problem::new(code).retry_after_s(TOO_MANY_RETRY_S));
     match app.store.add_challenge(challenge.clone(), bounds).await? {
-        Added::TooMany => {
-            Err(Problem::new(ProblemCode::TooManyChallenges).retry_after_s(TOO_MANY_RETRY_S))
-        }
+        Added::TooMany => too_many(ProblemCode::TooManyChallenges),
+        Added::TooManyOfAgent => too_many(ProblemCode::TooManyChallengesOfAgent),
         Added::Stored => {
             let location = [(header::LOCATION, format!("/v1/challenges/{}", challenge.id))];
             let body = Json(Issued::new(&challenge, None));

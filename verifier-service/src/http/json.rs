@@ -2,6 +2,7 @@
 
 use axum::extract::Request;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::{App, media_type};
 use crate::malformed;
@@ -20,4 +21,13 @@ pub(super) async fn read<T: DeserializeOwned>(
     let body = app.bodies.read(request, app.body_limit(limit)).await?;
     serde_json::from_slice(body.bytes())
         .map_err(|error| malformed::problem(ProblemCode::RequestMalformed, &error))
+}
+
+/// For optional members: absent or of their type. `null` would be a second way to be absent.
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }

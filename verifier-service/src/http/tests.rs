@@ -161,7 +161,8 @@ fn config(state_dir: &Path) -> Config {
         body_budget_bytes: 4 * BODY_LIMIT,
         body_timeout_s: 1,
         request_timeout_s: 5,
-        max_open_challenges: NonZeroU32::new(3).unwrap(),
+        max_open_challenges: NonZeroU32::new(4).unwrap(),
+        max_open_challenges_per_agent: NonZeroU32::new(3).unwrap(),
         ..Config::default()
     }
 }

@@ -5,7 +5,8 @@ use axum::extract::{Request, State};
 use evidence::device::Architecture;
 use evidence::limits::{MAX_CHAIN_BYTES, MAX_DEVICES, MAX_REPORT_BYTES};
 use evidence::work::{Blob, Hex};
-use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{App, json};
@@ -25,7 +26,7 @@ struct Evidence {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Device {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present_arch")]
     arch: Option<Architecture>,
     report: Blob,
     chain: Blob,
@@ -56,6 +57,14 @@ pub(super) async fn verify(
         .run(move || judge.examine(&nonce.0, &devices, as_of))
         .await
         .map(Json)
+}
+
+/// Absent or a name, read as a string first: serde_json takes anything else in place of a name for a fault of syntax.
+fn present_arch<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Architecture>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Architecture::deserialize(name.into_deserializer()).map(Some)
 }
 
 impl From<Device> for DeviceSubmission {

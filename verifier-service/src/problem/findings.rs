@@ -1,7 +1,7 @@
 //! From a refused appraisal to a problem: which status, which word, which checks.
 
-use evidence::appraise::{Appraised, WorkAppraisal};
-use evidence::policy::Refusal;
+use evidence::appraise::WorkAppraisal;
+use evidence::policy::{Denial, Refusal};
 use evidence::{Check, Code, Overall, Reason, Status};
 use serde::Serialize;
 
@@ -86,24 +86,34 @@ impl From<&Reason> for Finding {
 /// | nothing refuted, the bundle itself lacks something | 422, the code of that reason: the same bytes never pass |
 /// | everything affirmed | 422 `policy_denied` |
 pub(crate) fn refusal(refusal: Refusal<WorkAppraisal>) -> Problem {
-    let appraisal = &refusal.appraisal;
-    let problem = match appraisal.overall() {
-        Overall::Fail => refuted(appraisal, Status::Refuted),
-        Overall::Incomplete if lacks_collateral(appraisal) => {
+    refused(&located(&refusal.appraisal), refusal.deny)
+}
+
+/// A check, and the position of the device it is about.
+pub(super) type Located<'a> = (&'a Check, Option<usize>);
+
+/// See [`refusal`]. `checks` are all there are.
+pub(super) fn refused(checks: &[Located<'_>], deny: Vec<Denial>) -> Problem {
+    let problem = match Overall::of(checks.iter().map(|(check, _)| *check)) {
+        Overall::Fail => named_after(checks, Status::Refuted),
+        Overall::Incomplete if lacks_collateral(checks) => {
             Problem::new(ProblemCode::Unverifiable).retry_after_s(COLLATERAL_RETRY_S)
         }
-        Overall::Incomplete => refuted(appraisal, Status::Unverifiable),
+        Overall::Incomplete => named_after(checks, Status::Unverifiable),
         Overall::Pass => Problem::new(ProblemCode::PolicyDenied),
     };
-    problem.checks(failed_checks(appraisal)).deny(refusal.deny)
+    let failed = checks
+        .iter()
+        .filter(|(check, _)| matches!(check.status, Status::Refuted | Status::Unverifiable));
+    problem
+        .checks(failed.map(|(check, device)| FailedCheck::new(check, *device)))
+        .deny(deny)
 }
 
 /// Named after the first reason of a check with this status, in the order in which checks run.
-fn refuted(appraisal: &WorkAppraisal, status: Status) -> Problem {
-    let of_status = appraisal
-        .all_checks()
-        .filter(|check| check.status == status);
-    let with_reason = of_status.filter_map(|check| check.reasons.first().zip(Some(check.id)));
+fn named_after(checks: &[Located<'_>], status: Status) -> Problem {
+    let with_reason =
+        of_status(checks, status).filter_map(|check| check.reasons.first().zip(Some(check.id)));
     match with_reason.min_by_key(|(_, id)| *id) {
         Some((reason, _)) => Problem::refuted(reason.code),
         None => Problem::new(ProblemCode::PolicyDenied),
@@ -111,15 +121,17 @@ fn refuted(appraisal: &WorkAppraisal, status: Status) -> Problem {
 }
 
 /// Whether a check could not be made for want of something the verifier, not the sender, has to provide.
-fn lacks_collateral(appraisal: &WorkAppraisal) -> bool {
-    let unverifiable = appraisal
-        .all_checks()
-        .filter(|check| check.status == Status::Unverifiable);
-    let mut reasons = unverifiable.flat_map(|check| &check.reasons);
+fn lacks_collateral(checks: &[Located<'_>]) -> bool {
+    let mut reasons = of_status(checks, Status::Unverifiable).flat_map(|check| &check.reasons);
     reasons.any(|reason| matches!(reason.code, Code::RimNotAvailable))
 }
 
-fn failed_checks(appraisal: &WorkAppraisal) -> Vec<FailedCheck> {
+fn of_status<'a>(checks: &[Located<'a>], status: Status) -> impl Iterator<Item = &'a Check> {
+    let checks = checks.iter().map(|(check, _)| *check);
+    checks.filter(move |check| check.status == status)
+}
+
+fn located(appraisal: &WorkAppraisal) -> Vec<Located<'_>> {
     let of_whole = appraisal.checks().iter().map(|check| (check, None));
     let of_devices = appraisal.devices().iter().enumerate();
     let of_devices =
@@ -128,8 +140,5 @@ fn failed_checks(appraisal: &WorkAppraisal) -> Vec<FailedCheck> {
         .findings()
         .iter()
         .map(|finding| (&finding.check, None));
-    let all = of_whole.chain(of_devices).chain(of_result);
-    all.filter(|(check, _)| matches!(check.status, Status::Refuted | Status::Unverifiable))
-        .map(|(check, device)| FailedCheck::new(check, device))
-        .collect()
+    of_whole.chain(of_devices).chain(of_result).collect()
 }

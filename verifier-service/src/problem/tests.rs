@@ -1,15 +1,10 @@
 use std::collections::BTreeSet;
 
 use axum::body::to_bytes;
-use evidence::UnixTime;
-use evidence::appraise::WorkAppraisal;
-use evidence::policy::{PolicyIdentity, Refusal};
-use evidence::work::{Bundle, Hex};
 use evidence::{Check, CheckId, Code, Reason, Status};
 use serde_json::Value;
 
 use super::*;
-use crate::fixture;
 
 async fn json_of(problem: Problem) -> (Response, Value) {
     let (parts, body) = problem.into_response().into_parts();
@@ -22,25 +17,12 @@ async fn json_of(problem: Problem) -> (Response, Value) {
 }
 
 fn refused(checks: Vec<Check>) -> Problem {
-    let Bundle { job, statement, .. } = fixture::bundle();
-    refusal(Refusal {
-        appraisal: WorkAppraisal {
-            devices: Vec::new(),
-            checks,
-            findings: Vec::new(),
-            job,
-            statement,
-            as_of: UnixTime::from_secs(0),
-        },
-        policy: PolicyIdentity {
-            id: "test".into(),
-            sha256: Hex([0; 32]),
-        },
-        deny: vec![Denial {
-            code: "no".into(),
-            message: "not today".into(),
-        }],
-    })
+    let located: Vec<_> = checks.iter().map(|check| (check, None)).collect();
+    let deny = vec![Denial {
+        code: "no".into(),
+        message: "not today".into(),
+    }];
+    findings::refused(&located, deny)
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(crate) struct ChallengeBounds {
     pub(crate) now: UnixTime,
     /// Most challenges that are neither spent nor expired.
     pub(crate) max_open: u32,
+    /// Most of them that one agent key may hold.
+    pub(crate) max_open_of_agent: u32,
     /// Challenges that expired before this are forgotten.
     pub(crate) forget_before: UnixTime,
 }
@@ -60,6 +62,8 @@ pub(crate) enum Added {
     Stored,
     /// There are too many.
     TooMany,
+    /// There are too many of this agent.
+    TooManyOfAgent,
 }
 
 /// What is known about a challenge.

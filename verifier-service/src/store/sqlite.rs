@@ -34,11 +34,18 @@ const READERS: u32 = 4;
 /// The log is cut back to this after a large bundle went through it.
 const LOG_BYTES_KEPT: &str = "16777216";
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "challenges and receipts",
-    include_str!("../../migrations/0001_challenges_and_receipts.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "challenges and receipts",
+        include_str!("../../migrations/0001_challenges_and_receipts.sql"),
+    ),
+    (
+        2,
+        "challenges by agent",
+        include_str!("../../migrations/0002_challenges_by_agent.sql"),
+    ),
+];
 
 /// The SQLite store. See the [module documentation](self).
 #[derive(Debug)]
@@ -101,6 +108,16 @@ impl SqliteStore {
         .await?;
         if open >= i64::from(bounds.max_open) {
             return Ok(Added::TooMany);
+        }
+        let of_agent: i64 = query_scalar(
+            "SELECT count(*) FROM challenges WHERE agent_key = ? AND expires_at > ? AND receipt IS NULL",
+        )
+        .bind(new.agent_key.to_vec())
+        .bind(bounds.now.secs())
+        .fetch_one(&mut *tx)
+        .await?;
+        if of_agent >= i64::from(bounds.max_open_of_agent) {
+            return Ok(Added::TooManyOfAgent);
         }
         query("INSERT INTO challenges (id, value, job, agent_key, audience, expires_at) VALUES (?, ?, ?, ?, ?, ?)")
             .bind(new.id.to_string())

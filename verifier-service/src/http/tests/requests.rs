@@ -84,6 +84,23 @@ async fn media_types_sizes_and_garbage() {
 }
 
 #[tokio::test]
+async fn optional_members_are_absent_or_of_their_type() {
+    let rig = Rig::new().await;
+    let mut challenge = new_challenge();
+    for wrong in [Value::Null, json!(1)] {
+        challenge["audience"] = wrong.clone();
+        let device = json!({ "arch": wrong, "report": "AAAA", "chain": "AAAA" });
+        let devices = json!({ "nonce": "00".repeat(32), "devices": [device] });
+        for (path, body) in [("/v1/challenges", &challenge), ("/v1/verify", &devices)] {
+            let refused = rig.post(path, media_type::JSON, body.to_string()).await;
+            refused.is(400, "request_malformed");
+            let says = "invalid type, expected a string\"";
+            assert!(refused.body.contains(says), "{}", refused.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn forms_nobody_has_are_refused_before_anything_is_spent() {
     let rig = Rig::new().await;
     let challenge = rig.challenge().await;

@@ -39,13 +39,16 @@ async fn challenges_are_bounded() {
     for _ in 0..3 {
         rig.challenge().await;
     }
-    let refused = rig
-        .post(
-            "/v1/challenges",
-            media_type::JSON,
-            new_challenge().to_string(),
-        )
-        .await;
+    let ask = async |agent_key: [u8; 32]| {
+        let new = json!({ "job": Hex(JOB), "agent_key": Base64Url(agent_key) });
+        rig.post("/v1/challenges", media_type::JSON, new.to_string())
+            .await
+    };
+    let refused = ask(AGENT_KEY).await;
+    refused.is(429, "too_many_challenges_of_agent");
+    assert_eq!(refused.header("retry-after"), "10");
+    ask([8; 32]).await.is(201, "");
+    let refused = ask([7; 32]).await;
     refused.is(429, "too_many_challenges");
     assert_eq!(refused.header("retry-after"), "10");
     rig.clock.advance_s(300);

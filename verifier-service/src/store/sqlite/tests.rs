@@ -14,6 +14,7 @@ fn bounds(now: UnixTime) -> ChallengeBounds {
     ChallengeBounds {
         now,
         max_open: 3,
+        max_open_of_agent: 3,
         forget_before: UnixTime::from_secs(now.secs() - 3600),
     }
 }
@@ -119,6 +120,27 @@ async fn a_challenge_is_found_by_name_and_by_value() {
     );
     assert_eq!(store.standing([2; 32]).await.unwrap(), Standing::Unknown);
     assert_eq!(store.challenge(Id::random()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn open_challenges_of_one_agent_are_bounded() {
+    let (_folder, store) = store().await;
+    let bounds = ChallengeBounds {
+        max_open_of_agent: 1,
+        ..bounds(NOW)
+    };
+    let add = |n| store.add_challenge(challenge(n), bounds);
+    assert_eq!(add(1).await.unwrap(), Added::Stored);
+    assert_eq!(add(2).await.unwrap(), Added::TooManyOfAgent);
+    let of_another = Challenge {
+        agent_key: [8; 32],
+        ..challenge(2)
+    };
+    let added = store.add_challenge(of_another, bounds).await.unwrap();
+    assert_eq!(added, Added::Stored);
+    // What is spent is open no more.
+    assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Issued);
+    assert_eq!(add(3).await.unwrap(), Added::Stored);
 }
 
 #[tokio::test]

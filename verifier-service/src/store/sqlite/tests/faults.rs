@@ -83,7 +83,7 @@ async fn what_is_no_database_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_database_of_a_later_version_is_refused() {
     let (folder, store) = store().await;
-    query("UPDATE _sqlx_migrations SET version = 99")
+    query("UPDATE _sqlx_migrations SET version = 99 WHERE version = 2")
         .execute(&store.writer)
         .await
         .unwrap();
