@@ -9,6 +9,8 @@
 //!   strictly, and checking their signatures up to anchors the caller names (nvidia-evidence 1 to 6).
 //! * [`appraise`]: every check of one device, of several, and of a piece of work, each with a [`Status`] and all its
 //!   [`Reason`]s.
+//! * [`forms`]: the JSON forms in which the field serialises evidence (nvidia-evidence 11).
+//! * [`ocsp`]: requests and answers about revocation, verified (nvidia-evidence 5); appraisals do not ask yet.
 //! * [`work`]: jobs, statements, bundles and the derivations that bind them (DESIGN section 4).
 //! * `policy` (feature `policy`): a Rego policy decides; below it lies a floor that no policy can waive.
 //!
@@ -17,7 +19,7 @@
 //! * Fetching, storing and caching (`verifier-service`). What may be cached is a type: [`Examined`].
 //! * Which kernels exist: checked work enters through [`appraise::WorkChecker`].
 //! * Receipts. This crate never learns what a JWT is.
-//! * Revocation (OCSP), the topology of several devices, CPU TEE quotes: reported as not requested until they come.
+//! * Revocation in appraisals and CPU TEE quotes: reported as not requested until they come.
 //!
 //! # What an affirmed device does not prove
 //!
@@ -119,6 +121,7 @@ pub mod crypto;
 pub mod device;
 pub mod forms;
 pub mod limits;
+pub mod ocsp;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod reason;

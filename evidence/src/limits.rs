@@ -21,6 +21,14 @@ pub const MAX_CHAIN_CERTIFICATES: usize = 8;
 /// Most opaque fields in one report. The id space has 27 known members and duplicates are refused.
 pub const MAX_OPAQUE_FIELDS: usize = 64;
 
+/// Largest OCSP message accepted, in bytes of DER; real responses are about 1 KiB, requests 200 bytes
+/// (nvidia-evidence 5.2).
+pub const MAX_OCSP_BYTES: usize = 16 * 1024;
+
+/// Most certificates beside an OCSP response; real ones have one, the responder's (nvidia-evidence 5.2). It bounds the
+/// parsing one response can make us do.
+pub const MAX_OCSP_CERTIFICATES: usize = 4;
+
 /// Most XML nodes in a RIM; the largest real one has about 230 (nvidia-evidence 6.2).
 pub const MAX_RIM_NODES: u32 = 8 * 1024;
 

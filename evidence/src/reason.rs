@@ -146,6 +146,46 @@ codes! {
     /// A software device's evidence and a vendor's manifest, or the reverse, were put together.
     RimAnchorMismatch = "rim_anchor_mismatch",
 
+    // revocation
+    /// No answer about a certificate's revocation was at hand.
+    OcspNotAvailable = "ocsp_not_available",
+    /// The OCSP message is longer than any.
+    OcspTooLarge = "ocsp_too_large",
+    /// The OCSP message is not a request or a basic response about one certificate.
+    OcspMalformed = "ocsp_malformed",
+    /// The OCSP responder did not answer the question.
+    OcspResponseUnsuccessful = "ocsp_response_unsuccessful",
+    /// The OCSP message has a critical extension this verifier does not process.
+    OcspExtensionCritical = "ocsp_extension_critical",
+    /// The OCSP response is about another certificate than the one asked about.
+    OcspCertificateMismatch = "ocsp_certificate_mismatch",
+    /// The OCSP responder is neither the issuer of the certificate nor authorised by it.
+    OcspResponderUntrusted = "ocsp_responder_untrusted",
+    /// The OCSP responder's certificate may not be used for signing answers.
+    OcspResponderUsage = "ocsp_responder_usage",
+    /// The OCSP response is signed with another algorithm than ecdsa-with-SHA384.
+    OcspSignatureMethod = "ocsp_signature_method",
+    /// The OCSP response is not signed by its responder.
+    OcspSignatureInvalid = "ocsp_signature_invalid",
+    /// The OCSP response is for a time after the appraisal.
+    OcspNotYetValid = "ocsp_not_yet_valid",
+    /// The OCSP response is for a time before the appraisal.
+    OcspStale = "ocsp_stale",
+    /// The OCSP response is older than the caller allows.
+    OcspTooOld = "ocsp_too_old",
+    /// The times in the OCSP response contradict each other.
+    OcspTimesImplausible = "ocsp_times_implausible",
+    /// The OCSP response repeats another nonce than the one sent.
+    OcspNonceMismatch = "ocsp_nonce_mismatch",
+    /// The OCSP response repeats no nonce, though one was sent.
+    OcspNonceAbsent = "ocsp_nonce_absent",
+    /// The certificate was revoked.
+    CertificateRevoked = "certificate_revoked",
+    /// The certificate is on hold: revoked for the time being.
+    CertificateOnHold = "certificate_on_hold",
+    /// The responder does not know the certificate.
+    CertificateStatusUnknown = "certificate_status_unknown",
+
     // measurements
     /// A measurement is none of its reference values.
     MeasurementMismatch = "measurement_mismatch",
@@ -200,8 +240,6 @@ codes! {
 
     /// The evidence was refuted by a cheaper check, so this one was not run.
     EvidenceRefuted = "evidence_refuted",
-    /// The job asks for a check this verifier does not have for its kernel.
-    CheckUnsupported = "check_unsupported",
 
     // forms of serialised evidence
     /// The file is larger, deeper or of more values than evidence of as many devices as there may be.

@@ -35,6 +35,8 @@ const LONG_FORM: u8 = 0x80;
 /// basicConstraints and keyUsage (RFC 5280): the only critical extensions NVIDIA uses, and the only ones processed.
 const OID_BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const OID_KEY_USAGE: &str = "2.5.29.15";
+/// id-pkix-ocsp-nocheck (RFC 6960 4.2.2.2.1).
+const OID_OCSP_NO_CHECK: &str = "1.3.6.1.5.5.7.48.1.5";
 
 /// The facts of one certificate that the rules ask for. Reading it establishes nothing about who issued it.
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ pub struct Certificate {
     tbs: Vec<u8>,
     signature: Vec<u8>,
     point: Option<[u8; P384_POINT_BYTES]>,
+    key_bits: Vec<u8>,
     signature_is_ecdsa_sha384: bool,
     subject: Vec<u8>,
     issuer: Vec<u8>,
@@ -53,6 +56,8 @@ pub struct Certificate {
     constraints: Option<BasicConstraints>,
     key_usage: Option<KeyUsage>,
     unprocessed_critical: Vec<String>,
+    is_for_ocsp_signing: bool,
+    has_ocsp_no_check: bool,
     fwid: Result<Option<Fwid>, FwidError>,
 }
 
@@ -104,6 +109,7 @@ impl Certificate {
             tbs: x509.tbs_certificate.as_ref().to_vec(),
             signature: x509.signature_value.data.to_vec(),
             point: p384_point(&x509),
+            key_bits: x509.public_key().subject_public_key.data.to_vec(),
             signature_is_ecdsa_sha384: signature_oid == OID_ECDSA_SHA384,
             subject: x509.subject().as_raw().to_vec(),
             issuer: x509.issuer().as_raw().to_vec(),
@@ -117,6 +123,8 @@ impl Certificate {
             constraints: constraints(&x509).map_err(malformed)?,
             key_usage: key_usage(&x509).map_err(malformed)?,
             unprocessed_critical: unprocessed_critical(x509.extensions()),
+            is_for_ocsp_signing: is_for_ocsp_signing(&x509),
+            has_ocsp_no_check: has_ocsp_no_check(x509.extensions()),
             fwid,
         })
     }
@@ -191,6 +199,26 @@ impl Certificate {
     pub(crate) fn unprocessed_critical(&self) -> &[String] {
         &self.unprocessed_critical
     }
+
+    /// Name of the subject, DER.
+    pub(crate) fn subject_der(&self) -> &[u8] {
+        &self.subject
+    }
+
+    /// Contents of the BIT STRING of the subject's key, whatever its kind, without the byte that counts unused bits.
+    pub(crate) fn key_bits(&self) -> &[u8] {
+        &self.key_bits
+    }
+
+    /// Whether its issuer made it for answering about revocation (RFC 6960 4.2.2.2).
+    pub(crate) fn is_for_ocsp_signing(&self) -> bool {
+        self.is_for_ocsp_signing
+    }
+
+    /// Whether a responder with it need not be asked about itself (RFC 6960 4.2.2.2.1).
+    pub(crate) fn has_ocsp_no_check(&self) -> bool {
+        self.has_ocsp_no_check
+    }
 }
 
 /// Whether `der` is, byte for byte, `SEQUENCE { tbsCertificate, ecdsa-with-SHA384, BIT STRING }`.
@@ -259,6 +287,17 @@ fn key_usage(x509: &X509Certificate<'_>) -> Result<Option<KeyUsage>, String> {
         digital_signature: extension.value.digital_signature(),
         key_cert_sign: extension.value.key_cert_sign(),
     }))
+}
+
+/// An extended key usage that cannot be read, or occurs twice, allows nothing.
+fn is_for_ocsp_signing(x509: &X509Certificate<'_>) -> bool {
+    let usage = x509.extended_key_usage().ok().flatten();
+    usage.is_some_and(|usage| usage.value.ocsp_signing)
+}
+
+fn has_ocsp_no_check(extensions: &[X509Extension<'_>]) -> bool {
+    let mut oids = extensions.iter().map(|e| e.oid.to_id_string());
+    oids.any(|oid| oid == OID_OCSP_NO_CHECK)
 }
 
 fn unprocessed_critical(extensions: &[X509Extension<'_>]) -> Vec<String> {
