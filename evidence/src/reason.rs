@@ -205,9 +205,9 @@ codes! {
     ReportUnreadable = "report_unreadable",
 
     // bundle and statement
-    /// The bundle names the same device twice.
+    /// The same device was handed in twice.
     DeviceRepeated = "device_repeated",
-    /// The bundle holds no device evidence.
+    /// No device was handed in.
     DeviceMissing = "device_missing",
     /// A device is linked to others than those that were handed in.
     TopologyMismatch = "topology_mismatch",

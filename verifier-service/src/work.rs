@@ -53,26 +53,33 @@ impl WorkChecker for KernelChecker {
     }
 
     fn recompute(&self, bundle: &Bundle) -> Vec<WorkFinding> {
-        let requested = self.requested(&bundle.job);
-        let findings = requested.into_iter().map(|id| self.run(id, bundle));
+        // Every check of a result stands on the committed bytes, which are digested once.
+        let committed = committed_output(bundle);
+        let mut requested = bundle.job.checks.clone();
+        requested.sort_unstable_by_key(|requested| check_id(*requested));
+        requested.dedup();
+        let findings = requested.into_iter().map(|requested| {
+            let check = match &committed {
+                Ok(output) => self.run(requested, bundle, output),
+                Err(finding) => finding.clone().into_check(check_id(requested)),
+            };
+            WorkFinding {
+                log2_error: strength(requested, &check),
+                check,
+                source: Source::Recomputation,
+            }
+        });
         findings.collect()
     }
 }
 
 impl KernelChecker {
-    fn run(&self, id: CheckId, bundle: &Bundle) -> WorkFinding {
-        let committed = committed_output(bundle);
-        let check = match (id, committed) {
-            (_, Err(check)) => check.into_check(id),
-            (CheckId::Freivalds, Ok(output)) => self.freivalds(bundle, output),
-            (_, Ok(_)) => Check::affirmed(id),
-        };
-        let strength =
-            (id == CheckId::Freivalds && check.is_affirmed()).then_some(Accepted::LOG2_ERROR);
-        WorkFinding {
-            check,
-            source: Source::Recomputation,
-            log2_error: strength,
+    /// One check on output bytes that are known to be the committed ones. Each kind is named, so that none is affirmed
+    /// for want of a rule.
+    fn run(&self, requested: RequestedCheck, bundle: &Bundle, output: &[u8]) -> Check {
+        match requested {
+            RequestedCheck::OutputDigest => Check::affirmed(CheckId::OutputDigest),
+            RequestedCheck::Freivalds => self.freivalds(bundle, output),
         }
     }
 
@@ -107,7 +114,16 @@ impl KernelChecker {
     }
 }
 
+/// How strong an affirmed check is, where there is a number.
+fn strength(requested: RequestedCheck, check: &Check) -> Option<i32> {
+    match requested {
+        RequestedCheck::Freivalds if check.is_affirmed() => Some(Accepted::LOG2_ERROR),
+        RequestedCheck::Freivalds | RequestedCheck::OutputDigest => None,
+    }
+}
+
 /// A finding on the way to a check.
+#[derive(Clone)]
 enum Finding {
     /// Something needed was not handed over.
     Missing(Reason),

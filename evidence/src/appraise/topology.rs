@@ -7,7 +7,6 @@
 //! In scope: the graph. Out of scope: how many GPUs and switches there should be, which is a policy's question.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::DeviceAppraisal;
 use crate::check::{Check, CheckId};
@@ -69,15 +68,9 @@ fn other_links(
 }
 
 fn listed(pdis: &Pdis) -> String {
-    let mut text = String::new();
-    for pdi in pdis {
-        let separator = if text.is_empty() { "" } else { " " };
-        // Writing to a String does not fail.
-        let _ = write!(text, "{separator}{}", hex::encode(pdi));
-    }
-    if text.is_empty() {
-        "none".to_owned()
-    } else {
-        text
+    let named: Vec<_> = pdis.iter().map(hex::encode).collect();
+    match named.as_slice() {
+        [] => "none".to_owned(),
+        named => named.join(" "),
     }
 }
