@@ -79,6 +79,30 @@ impl Desk {
             arrived_at,
             idempotency_key,
         };
+        match self.consider(submission).await {
+            Ok(outcome) => Ok(outcome),
+            Err(refused) => self.granted_meanwhile(sha256, refused).await,
+        }
+    }
+
+    /// A twin of a request that was refused may have been granted after the first look at the store: then what stood in
+    /// the way (the challenge spent, the key used) was the receipt of these very bytes.
+    async fn granted_meanwhile(
+        &self,
+        sha256: [u8; 32],
+        refused: Problem,
+    ) -> Result<Outcome, Problem> {
+        match self.store.receipt_of(sha256).await {
+            Ok(Some(receipt)) => Ok(Outcome {
+                receipt,
+                fresh: false,
+            }),
+            // Why the store cannot say is of less use than the first answer.
+            Ok(None) | Err(_) => Err(refused),
+        }
+    }
+
+    async fn consider(&self, submission: Submission) -> Result<Outcome, Problem> {
         self.key_is_free(&submission).await?;
         let challenge = self.challenge_of(&submission).await?;
         self.decide(submission, challenge).await

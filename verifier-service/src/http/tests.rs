@@ -2,6 +2,7 @@
 //! evidence.
 
 mod logs;
+mod racing_store;
 mod requests;
 mod submissions;
 mod wire;
@@ -50,6 +51,10 @@ impl Rig {
     }
 
     async fn in_folder(folder: TempDir) -> Self {
+        Self::with_store(folder, |store| Arc::new(store)).await
+    }
+
+    async fn with_store(folder: TempDir, wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let judge = MadeToOrder::default();
         let config = config(folder.path());
@@ -61,7 +66,7 @@ impl Rig {
         let app = App::new(
             Arc::new(config),
             Arc::clone(&clock) as Arc<dyn Clock>,
-            Arc::new(store),
+            wrap(store),
             Arc::new(judge.clone()),
             &keys,
         );

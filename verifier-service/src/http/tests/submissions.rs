@@ -1,5 +1,8 @@
 //! From challenge to receipt, and everything that can come between.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::racing_store::RacingStore;
 use super::*;
 
 #[tokio::test]
@@ -174,6 +177,35 @@ async fn of_bundles_that_race_one_gets_a_receipt() {
             true => assert_eq!(answered.body, receipt.body),
             false => answered.is(409, "challenge_spent"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_twin_granted_after_the_first_look_is_found() {
+    let racing = Arc::new(std::sync::OnceLock::new());
+    let keep = Arc::clone(&racing);
+    let rig = Rig::with_store(tempfile::tempdir().unwrap(), move |store| {
+        let too_early = AtomicBool::new(false);
+        let racing = keep.get_or_init(|| Arc::new(RacingStore { store, too_early }));
+        Arc::<RacingStore>::clone(racing)
+    })
+    .await;
+    let bundle = bundle_json(rig.challenge().await, "one");
+    let first = rig.submit(&bundle).await;
+    first.is(201, "");
+    for key in [None, Some("key")] {
+        let store = racing.get().unwrap();
+        store.too_early.store(true, Ordering::SeqCst);
+        let mut request = Request::post("/v1/receipts").header("content-type", media_type::BUNDLE);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let twin = rig
+            .send(request.body(bundle.to_string().into()).unwrap())
+            .await;
+        twin.is(200, "");
+        assert_eq!(twin.body, first.body);
+        assert!(!store.too_early.load(Ordering::SeqCst), "the race happened");
     }
 }
 
