@@ -73,6 +73,8 @@ pub enum CheckId {
     ReportSignature,
     /// Firmware id of the report and of the leaf certificate.
     Fwid,
+    /// The report states one known mode of operation.
+    Mode,
     /// Certificates not revoked (OCSP).
     Revocation,
     /// The driver's reference manifest is authentic and fits.
@@ -110,6 +112,7 @@ impl CheckId {
             Self::Identity => "identity",
             Self::ReportSignature => "report_signature",
             Self::Fwid => "fwid",
+            Self::Mode => "mode",
             Self::Revocation => "revocation",
             Self::DriverRim => "driver_rim",
             Self::VbiosRim => "vbios_rim",
@@ -139,6 +142,9 @@ impl CheckId {
             }
             Self::ReportSignature => "send the report with the chain of the device that made it",
             Self::Fwid => "collect report and chain in one go, after any firmware update",
+            Self::Mode => {
+                "set one multi-GPU mode for the system, reset the GPUs and collect the report again"
+            }
             Self::Revocation => "make the OCSP service reachable or allow cached answers by policy",
             Self::DriverRim => {
                 "provide the driver RIM of this version, or install a driver that has one"

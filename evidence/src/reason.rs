@@ -122,6 +122,12 @@ codes! {
     /// The firmware id extension is not what the DICE profile describes, or occurs twice.
     FwidMalformed = "fwid_malformed",
 
+    // mode
+    /// The report states a mode of operation that this verifier does not know.
+    FeatureFlagUnknown = "feature_flag_unknown",
+    /// Two fields of the report, or two GPUs of one system, state different modes of operation.
+    FeatureFlagMismatch = "feature_flag_mismatch",
+
     // rims
     /// No reference manifest was at hand.
     RimNotAvailable = "rim_not_available",

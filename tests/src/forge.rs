@@ -28,7 +28,9 @@ use attestation_agent::device::simulated::pki::pem_text;
 use attestation_agent::device::simulated::{
     Attributes, Block, CertificateSpec, DevicePki, Key, PkiSpec, ReportSpec, RimSpec, Tlv, firmware,
 };
-use evidence::appraise::{DeviceAppraisal, DeviceEvidence, DeviceReading, Reference, References};
+use evidence::appraise::{
+    Collateral, DeviceAppraisal, DeviceEvidence, DeviceReading, Reference, References,
+};
 use evidence::cert::{AnchorUse, CertificateChain, ChainProfile, TrustAnchor, TrustAnchors};
 use evidence::crypto;
 use evidence::device::{Architecture, switch_bios_rim_id};
@@ -125,7 +127,11 @@ pub fn appraise(it: &Forged) -> DeviceAppraisal {
         report: &report,
         chain: &chain,
     };
-    DeviceReading::new(evidence).appraise(&it.nonce, references, it.as_of)
+    let collateral = Collateral {
+        references,
+        ..Collateral::default()
+    };
+    DeviceReading::new(evidence).appraise(&it.nonce, collateral, it.as_of)
 }
 
 fn reference<'a>(

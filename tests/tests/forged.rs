@@ -134,7 +134,7 @@ impl Case {
 
     /// What follows of a report whose parts cannot be told apart.
     fn report_unreadable(self) -> Self {
-        let interpreted = [Fwid, DriverRim, VbiosRim, Measurements];
+        let interpreted = [Fwid, CheckId::Mode, DriverRim, VbiosRim, Measurements];
         let unreadable = |case: Self, id| case.cannot_tell(id, &[ReportUnreadable]);
         interpreted.into_iter().fold(self, unreadable)
     }
@@ -259,16 +259,17 @@ fn all_cases() -> Vec<Case> {
 fn the_good_ones_are_good() {
     use Status::NotRequested;
     let gpu = [(CheckId::Revocation, NotRequested, None)];
-    // A switch has no driver, and its report no firmware id.
+    // A switch has no driver, and its report neither firmware id nor mode.
     let switch = [
         (CheckId::Revocation, NotRequested, None),
+        (CheckId::Mode, NotRequested, None),
         (DriverRim, NotRequested, None),
         (Fwid, Affirmed, Some(FwidAbsentInReport)),
     ];
     for (good, special) in [(Forged::gpu(), &gpu[..]), (Forged::switch(), &switch)] {
         let appraisal = appraise(&good);
         assert_eq!(appraisal.overall(), Overall::Pass, "{appraisal:#?}");
-        assert_eq!(appraisal.checks().len(), 10);
+        assert_eq!(appraisal.checks().len(), 11);
         assert!(appraisal.simulated());
         for (id, found) in findings(&appraisal) {
             let special = special.iter().find(|(special, ..)| *special == id);
@@ -279,6 +280,30 @@ fn the_good_ones_are_good() {
     let compared = appraise(&Forged::gpu()).compared().clone();
     assert_eq!((compared.compared, compared.skipped_nvdec0), (32, 1));
     assert_eq!(appraise(&Forged::switch()).compared().compared, 31);
+}
+
+#[rustfmt::skip]
+#[test]
+fn modes_unknown_or_in_two_voices_are_refused() {
+    let flag = |it: &mut Forged, flag: u16| field(it, 36, &flag.to_le_bytes());
+    check_all(vec![
+        case(&[110], "mode that nobody knows", |it| flag(it, 3)).refutes(CheckId::Mode, &[FeatureFlagUnknown]),
+        case(&[110], "mode in the second byte", |it| flag(it, 0x0100)).refutes(CheckId::Mode, &[FeatureFlagUnknown]),
+        case(&[110], "state of protected PCIe neither on nor off", |it| field(it, 21, &[0]))
+            .refutes(CheckId::Mode, &[FeatureFlagUnknown]),
+        case(&[111], "protected PCIe by the flag alone", |it| flag(it, 2)).refutes(CheckId::Mode, &[FeatureFlagMismatch]),
+        case(&[111], "protected PCIe by its state alone", |it| field(it, 21, &[0xaa]))
+            .refutes(CheckId::Mode, &[FeatureFlagMismatch]),
+    ]);
+    // Several passed through; protected PCIe in both fields; fields of older firmware and of Blackwell.
+    for change in [
+        (|it: &mut Forged| field(it, 36, &[1, 0])) as fn(&mut Forged),
+        |it| { field(it, 36, &[2, 0]); field(it, 21, &[0xaa]); },
+        |it| without_field(it, 21),
+    ] {
+        let it = Forged::gpu().with(change);
+        assert!(appraise(&it).affirms(CheckId::Mode), "{:#?}", appraise(&it));
+    }
 }
 
 /// Things that look odd and are allowed, so that a stricter rule does not creep in unseen.
@@ -531,6 +556,7 @@ fn opaque_data() -> Vec<Case> {
         case(&[20], "opaque data empty", |it| it.report.opaque.clear())
             .refutes(Parse, &[OpaqueMalformed, OpaqueFieldMissing])
             .remarks(Fwid, &[FwidAbsentInReport])
+            .differs(CheckId::Mode, Status::NotRequested, &[])
             .cannot_tell(DriverRim, &[ReportUnreadable])
             .cannot_tell(VbiosRim, &[ReportUnreadable])
             .reference_lost(),
@@ -2011,8 +2037,8 @@ fn no_flipped_bit_of_a_report_passes() {
             report: &report,
             chain: &chain,
         };
-        let references = evidence::appraise::References::default();
-        let found = DeviceReading::new(evidence).appraise(&it.nonce, references, it.as_of);
+        let collateral = evidence::appraise::Collateral::default();
+        let found = DeviceReading::new(evidence).appraise(&it.nonce, collateral, it.as_of);
         assert!(!found.affirms(ReportSignature), "byte {at}");
         assert_eq!(found.overall(), Overall::Fail, "byte {at}");
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use attestation_agent::device::simulated::Key;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use evidence::appraise::{DeviceEvidence, DeviceReading, References};
+use evidence::appraise::{Collateral, DeviceEvidence, DeviceReading};
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::rim::Rim;
 use evidence::{CheckId, Code, Examined, Reason, crypto};
@@ -280,7 +280,7 @@ fn judged_report(report: &[u8], leaf: &[u8], chain: &Examined<CertificateChain>)
         report,
         chain,
     };
-    let found = DeviceReading::new(evidence).appraise(&[0; 32], References::default(), AS_OF);
+    let found = DeviceReading::new(evidence).appraise(&[0; 32], Collateral::default(), AS_OF);
     let verdict = found.affirms(CheckId::ReportSignature);
     (report_of(report, leaf), verdict)
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use evidence::appraise::{
-    DeviceEvidence, DeviceReading, EvidenceAppraisal, Reference, ReferenceIds, References,
-    WorkAppraisal,
+    Collateral, DeviceEvidence, DeviceReading, EvidenceAppraisal, Reference, ReferenceIds,
+    References, WorkAppraisal,
 };
 use evidence::device::Architecture;
 use evidence::policy::{Decision, Policy, PolicyError};
@@ -18,7 +18,7 @@ use evidence::{Examined, UnixTime};
 use thiserror::Error;
 
 use crate::anchors::{self, AnchorError};
-use crate::collateral::Collateral;
+use crate::collateral;
 use crate::config::AppraisalSettings;
 use crate::policies;
 use crate::work::KernelChecker;
@@ -57,7 +57,7 @@ pub struct DeviceSubmission {
 /// Appraises evidence under fixed anchors, collateral and policy.
 #[derive(Debug)]
 pub struct Appraiser {
-    collateral: Collateral,
+    collateral: collateral::Collateral,
     policy: Policy,
     threads: NonZeroUsize,
 }
@@ -83,7 +83,7 @@ impl Appraiser {
         }
         let anchors = anchors::load(&settings.simulated_anchors)?;
         Ok(Self {
-            collateral: Collateral::new(anchors, settings.rim_dir.clone()),
+            collateral: collateral::Collateral::new(anchors, settings.rim_dir.clone()),
             policy: policies::load(settings.policy_file.as_deref())?,
             threads: NonZeroUsize::MIN,
         })
@@ -131,7 +131,7 @@ impl Appraiser {
         let devices = self.with_readings(evidence, |readings| {
             let appraised = readings
                 .into_iter()
-                .map(|(reading, references)| reading.appraise(nonce, references, as_of));
+                .map(|(reading, collateral)| reading.appraise(nonce, collateral, as_of));
             appraised.collect()
         });
         self.policy.decide(EvidenceAppraisal::new(devices, as_of))
@@ -141,7 +141,7 @@ impl Appraiser {
     fn with_readings<'e, T>(
         &self,
         evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
-        judge: impl FnOnce(Vec<(DeviceReading<'_>, References<'_>)>) -> T,
+        judge: impl FnOnce(Vec<(DeviceReading<'_>, Collateral<'_>)>) -> T,
     ) -> T {
         let examined: Vec<_> = evidence
             .map(|(claimed, report, chain)| (claimed, report, self.collateral.chain(chain)))
@@ -160,8 +160,8 @@ impl Appraiser {
             .iter()
             .map(|reading| self.manifests(reading.reference_ids()))
             .collect();
-        let references = manifests.iter().map(Manifests::references);
-        judge(readings.into_iter().zip(references).collect())
+        let collateral = manifests.iter().map(Manifests::collateral);
+        judge(readings.into_iter().zip(collateral).collect())
     }
 
     fn manifests(&self, ids: ReferenceIds) -> Manifests {
@@ -180,10 +180,13 @@ impl Appraiser {
 }
 
 impl Manifests {
-    fn references(&self) -> References<'_> {
-        References {
-            driver: reference(self.ids.driver.as_deref(), self.driver.as_deref()),
-            vbios: reference(self.ids.vbios.as_deref(), self.vbios.as_deref()),
+    fn collateral(&self) -> Collateral<'_> {
+        Collateral {
+            references: References {
+                driver: reference(self.ids.driver.as_deref(), self.driver.as_deref()),
+                vbios: reference(self.ids.vbios.as_deref(), self.vbios.as_deref()),
+            },
+            ..Collateral::default()
         }
     }
 }

@@ -10,7 +10,7 @@ mod print;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal};
+use evidence::appraise::{Collateral, DeviceEvidence, DeviceReading, EvidenceAppraisal};
 use evidence::cert::{CertificateChain, ChainProfile};
 use evidence::policy::Decision;
 use evidence::{Overall, UnixTime};
@@ -95,7 +95,11 @@ pub(crate) fn run(
         });
         input::tell_other_versions(devices.len(), device, &reading, out);
         let found = manifests.find(&reading)?;
-        devices.push(reading.appraise(&input.nonce, found.references(), as_of));
+        let collateral = Collateral {
+            references: found.references(),
+            ..Collateral::default()
+        };
+        devices.push(reading.appraise(&input.nonce, collateral, as_of));
     }
     manifests.tell_unused(out);
     let appraisal = EvidenceAppraisal::new(devices, as_of);

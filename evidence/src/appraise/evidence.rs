@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Appraised, DeviceAppraisal, topology};
+use super::{Appraised, ChainRevocation, DeviceAppraisal, topology};
 use crate::check::{Check, CheckId, Overall, Status};
+use crate::ocsp::RevocationFinding;
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
 
@@ -128,10 +129,30 @@ pub(super) fn devices_input(devices: &[DeviceAppraisal]) -> Value {
             "vbios_version": device.vbios_version,
             "feature_flag": device.feature_flag,
             "simulated": device.simulated,
+            "revocation": revocation_input(device),
             "checks": checks_by_id(&device.checks),
         })
     });
     Value::Array(input.collect())
+}
+
+/// Each certificate asked about: its chain, its place in it, what is known of it and why.
+fn revocation_input(device: &DeviceAppraisal) -> Value {
+    let of_chain = |chain: &ChainRevocation| {
+        let findings = chain.certificates.iter();
+        let name = chain.chain;
+        let input = move |finding: &RevocationFinding| {
+            let codes: Vec<_> = finding.reasons().iter().map(|r| r.code).collect();
+            json!({
+                "chain": name,
+                "position": finding.position(),
+                "status": finding.status(),
+                "reasons": codes,
+            })
+        };
+        findings.map(input).collect::<Vec<_>>()
+    };
+    Value::Array(device.revocation.iter().flat_map(of_chain).collect())
 }
 
 /// Whether the status leaves no doubt.

@@ -7,7 +7,7 @@ use super::report_unreadable;
 use crate::check::{Check, CheckId, Status};
 use crate::device::DeviceKind;
 use crate::reason::{Code, Reason};
-use crate::report::{Nvdec0, Report};
+use crate::report::{OnOff, Report};
 use crate::rim::GoldenMeasurement;
 
 /// The golden index that measures the video decoder's firmware, absent while the decoder is disabled.
@@ -22,6 +22,27 @@ pub struct MeasurementSummary {
     pub skipped_nvdec0: usize,
     /// Golden indexes that differ, ascending.
     pub mismatched: Vec<u8>,
+    /// Golden indexes that no active value of the manifests at hand covers although the device measured something there,
+    /// ascending (row 109). Empty while a manifest is missing.
+    pub uncovered: Vec<u8>,
+    /// Each difference, in the order of the indexes.
+    #[serde(skip)]
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// A reference value that the report does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Golden index.
+    pub index: u8,
+    /// The manifest the value is from: `driver_rim` or `vbios_rim`.
+    pub source: CheckId,
+    /// Bytes the value should have.
+    pub golden_size: usize,
+    /// Every value the manifest allows; never empty.
+    pub golden: Vec<Vec<u8>>,
+    /// The value in the report; `None` if there is none.
+    pub runtime: Option<Vec<u8>>,
 }
 
 /// One reference value and whether its manifest passed its own checks.
@@ -50,7 +71,7 @@ pub(super) fn compare(
         DeviceKind::Gpu => vec![&references.driver, &references.vbios],
         DeviceKind::Switch => vec![&references.vbios],
     };
-    let skip_nvdec0 = kind == DeviceKind::Gpu && report.opaque().nvdec0() == Some(Nvdec0::Disabled);
+    let skip_nvdec0 = kind == DeviceKind::Gpu && report.opaque().nvdec0() == Some(OnOff::Disabled);
     let mut golden: Vec<Golden<'_>> = roles.iter().copied().flat_map(golden_of).collect();
     golden.sort_by_key(|golden| golden.measurement.index);
 
@@ -71,6 +92,9 @@ pub(super) fn compare(
             findings.compare_one(report, golden);
         }
     }
+    if all_present {
+        findings.summary.uncovered = uncovered(report, &golden);
+    }
     for role in roles {
         findings.limits_of_trust(role);
     }
@@ -89,6 +113,20 @@ fn golden_of<'a>(role: &JudgedReference<'a>) -> Vec<Golden<'a>> {
     golden.collect()
 }
 
+/// Row 109: told, not judged. All devices measure more than their manifests speak of.
+fn uncovered(report: &Report, golden: &[Golden<'_>]) -> Vec<u8> {
+    let covered = |index: u8| {
+        golden
+            .iter()
+            .any(|golden| golden.measurement.index == index)
+    };
+    let measured = report
+        .measurements()
+        .filter(|(_, block)| block.value.iter().any(|b| *b != 0));
+    let indexes = measured.map(|(index, _)| index);
+    indexes.filter(|index| !covered(*index)).collect()
+}
+
 #[derive(Default)]
 struct Findings {
     summary: MeasurementSummary,
@@ -101,7 +139,7 @@ struct Findings {
 impl Findings {
     /// Row 107: the state must be one of two, or skipping would be the host's choice.
     fn nvdec0_state(&mut self, report: &Report, kind: DeviceKind) {
-        if let (DeviceKind::Gpu, Some(Nvdec0::Invalid(byte))) = (kind, report.opaque().nvdec0()) {
+        if let (DeviceKind::Gpu, Some(OnOff::Invalid(byte))) = (kind, report.opaque().nvdec0()) {
             let reason = Reason::new(Code::Nvdec0StatusInvalid, "state of the video decoder");
             let reason = reason.expected("0xaa or 0x55");
             self.refuting.push(reason.actual(format!("{byte:#04x}")));
@@ -129,6 +167,18 @@ impl Findings {
         if self.summary.mismatched.last() != Some(&index) {
             self.summary.mismatched.push(index);
         }
+        let measurement = golden.measurement;
+        self.summary.mismatches.push(Mismatch {
+            index,
+            source: golden.source,
+            golden_size: measurement.size,
+            golden: measurement
+                .alternatives
+                .iter()
+                .map(|a| a.to_vec())
+                .collect(),
+            runtime: report.measurement(index).map(|block| block.value.clone()),
+        });
         self.push(golden.trusted, reason);
     }
 

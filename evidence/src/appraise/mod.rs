@@ -1,34 +1,38 @@
 //! The appraisal of one device: every check of nvidia-evidence 12, in its order, with all reasons collected.
 //!
 //! In scope: from bytes and collateral to a list of [`Check`]s ([`DeviceReading::appraise`]). Collateral is looked up
-//! by the caller between the two steps, so that this crate needs no I/O: [`DeviceReading::reference_ids`] says what
-//! the device asks for.
-//! Out of scope: revocation (reported as not requested until it is asked for), topology of several devices, policy.
+//! by the caller between the two steps, so that this crate needs no I/O: [`DeviceReading::reference_ids`] and
+//! [`DeviceReading::revocation_links`] say what the device asks for.
+//! Out of scope: getting answers about revocation, which enter as [`Revocation`]; topology of several devices; policy.
 //!
 //! A check never hides another: a report with a bad signature is still compared, since a person who mends evidence
 //! wants all reasons at once. Nothing is believed because of it: the sum is refuted.
 
+mod device;
 mod evidence;
 mod identity;
 mod measurements;
+mod mode;
 mod reference;
+mod revocation;
 mod topology;
 mod work;
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
+pub use device::DeviceAppraisal;
 pub use evidence::EvidenceAppraisal;
-pub use measurements::MeasurementSummary;
+pub use measurements::{MeasurementSummary, Mismatch};
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
+pub use revocation::{ChainRevocation, Revocation};
 pub use topology::Pdi;
 pub use work::{WorkAppraisal, WorkChecker, WorkFinding};
 
 use crate::cert::{Certificate, CertificateChain};
-use crate::check::{Check, CheckId, Overall, Status};
+use crate::check::{Check, CheckId, Status};
 use crate::crypto;
-use crate::device::{self, Architecture, DeviceKind};
+use crate::device::{Architecture, DeviceKind};
+use crate::ocsp::Link;
 use crate::reason::{Code, Reason};
 use crate::report::{self, Report, ReportReading};
 use crate::time::UnixTime;
@@ -49,6 +53,15 @@ pub struct DeviceEvidence<'a> {
     pub report: &'a [u8],
     /// The device certificate chain.
     pub chain: &'a Examined<CertificateChain>,
+}
+
+/// What a device's evidence is judged by, beside trust anchors.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Collateral<'a> {
+    /// The manifests at hand.
+    pub references: References<'a>,
+    /// The answers at hand about revocation.
+    pub revocation: Revocation<'a>,
 }
 
 /// A device's evidence, read but not judged.
@@ -92,166 +105,6 @@ mod sealed {
     impl Sealed for super::WorkAppraisal {}
 }
 
-/// One device, judged. Nobody outside this crate can make or change one.
-#[derive(Clone, Debug, Serialize)]
-pub struct DeviceAppraisal {
-    /// GPU or switch.
-    pub(crate) kind: DeviceKind,
-    /// The architecture named by the certificates, or by the sender where these name none.
-    pub(crate) arch: Option<Architecture>,
-    /// Common name of the second certificate: NVIDIA's `hwmodel` (nvidia-evidence 9.2).
-    pub(crate) hwmodel: Option<String>,
-    /// Serial number of the leaf certificate in decimal: NVIDIA's `ueid`. A persistent identity of the device.
-    pub(crate) ueid: Option<String>,
-    /// Driver version in the report.
-    pub(crate) driver_version: Option<String>,
-    /// VBIOS or switch BIOS version in the report.
-    pub(crate) vbios_version: Option<String>,
-    /// Whether the chain leads to the root of a software device, which proves nothing about hardware.
-    pub(crate) simulated: bool,
-    /// The checks in the order they run.
-    pub(crate) checks: Vec<Check>,
-    /// Serial number of the second certificate in hexadecimal: it holds the device identity (PDI).
-    #[serde(skip)]
-    pub(crate) device_serial: Option<String>,
-    /// The device's identity (PDI), from that serial number, where it has the known form.
-    #[serde(skip)]
-    pub(crate) pdi: Option<Pdi>,
-    /// Identities of the devices at the other ends of its links: switches of a GPU, GPUs of a switch.
-    #[serde(skip)]
-    pub(crate) links: BTreeSet<Pdi>,
-    /// Manufacturer id stated by the driver RIM: NVIDIA's `oemid`.
-    #[serde(skip)]
-    pub(crate) oemid: Option<String>,
-    /// Multi-GPU mode in the report: 0 single passthrough, 1 multi passthrough, 2 protected PCIe.
-    #[serde(skip)]
-    pub(crate) feature_flag: Option<u64>,
-    /// The nonce the report was expected to carry.
-    #[serde(skip)]
-    pub(crate) nonce: [u8; 32],
-    /// What was compared.
-    #[serde(rename = "measurements")]
-    pub(crate) compared: MeasurementSummary,
-    /// The manifests used, by id and digest, with what was found true of each.
-    pub(crate) references: Vec<ReferenceUsed>,
-}
-
-impl DeviceAppraisal {
-    /// GPU or switch.
-    #[must_use]
-    pub fn kind(&self) -> DeviceKind {
-        self.kind
-    }
-
-    /// The architecture named by the certificates, or by the sender where these name none.
-    #[must_use]
-    pub fn arch(&self) -> Option<Architecture> {
-        self.arch
-    }
-
-    /// Common name of the second certificate: NVIDIA's `hwmodel` (nvidia-evidence 9.2).
-    #[must_use]
-    pub fn hwmodel(&self) -> Option<&str> {
-        self.hwmodel.as_deref()
-    }
-
-    /// Serial number of the leaf certificate in decimal: NVIDIA's `ueid`. A persistent identity of the device.
-    #[must_use]
-    pub fn ueid(&self) -> Option<&str> {
-        self.ueid.as_deref()
-    }
-
-    /// Driver version in the report.
-    #[must_use]
-    pub fn driver_version(&self) -> Option<&str> {
-        self.driver_version.as_deref()
-    }
-
-    /// VBIOS or switch BIOS version in the report.
-    #[must_use]
-    pub fn vbios_version(&self) -> Option<&str> {
-        self.vbios_version.as_deref()
-    }
-
-    /// Whether the chain leads to the root of a software device, which proves nothing about hardware.
-    #[must_use]
-    pub fn simulated(&self) -> bool {
-        self.simulated
-    }
-
-    /// The checks in the order they run.
-    #[must_use]
-    pub fn checks(&self) -> &[Check] {
-        &self.checks
-    }
-
-    /// Serial number of the second certificate in hexadecimal: it holds the device identity (PDI).
-    #[must_use]
-    pub fn device_serial(&self) -> Option<&str> {
-        self.device_serial.as_deref()
-    }
-
-    /// The device's identity (PDI), from that serial number, where it has the known form.
-    #[must_use]
-    pub fn pdi(&self) -> Option<Pdi> {
-        self.pdi
-    }
-
-    /// Identities of the devices at the other ends of its links: switches of a GPU, GPUs of a switch.
-    #[must_use]
-    pub fn links(&self) -> &BTreeSet<Pdi> {
-        &self.links
-    }
-
-    /// Manufacturer id stated by the driver RIM: NVIDIA's `oemid`.
-    #[must_use]
-    pub fn oemid(&self) -> Option<&str> {
-        self.oemid.as_deref()
-    }
-
-    /// Multi-GPU mode in the report: 0 single passthrough, 1 multi passthrough, 2 protected PCIe.
-    #[must_use]
-    pub fn feature_flag(&self) -> Option<u64> {
-        self.feature_flag
-    }
-
-    /// The nonce the report was expected to carry.
-    #[must_use]
-    pub fn nonce(&self) -> &[u8; 32] {
-        &self.nonce
-    }
-
-    /// What was compared.
-    #[must_use]
-    pub fn compared(&self) -> &MeasurementSummary {
-        &self.compared
-    }
-
-    /// The manifests used, by id and digest.
-    #[must_use]
-    pub fn references(&self) -> &[ReferenceUsed] {
-        &self.references
-    }
-
-    /// The check with this id.
-    #[must_use]
-    pub fn check(&self, id: CheckId) -> Option<&Check> {
-        self.checks.iter().find(|check| check.id == id)
-    }
-
-    /// Whether the check with this id is affirmed.
-    #[must_use]
-    pub fn affirms(&self, id: CheckId) -> bool {
-        self.check(id).is_some_and(Check::is_affirmed)
-    }
-
-    /// The sum of the device's checks.
-    #[must_use]
-    pub fn overall(&self) -> Overall {
-        Overall::of(&self.checks)
-    }
-}
-
 impl<'a> DeviceReading<'a> {
     /// Reads the report as one of the kind of device that the certificates, the sender or its shape name.
     #[must_use]
@@ -280,15 +133,23 @@ impl<'a> DeviceReading<'a> {
         let opaque = report.opaque();
         let driver = opaque.driver_version().zip(self.architecture);
         let driver = driver.and_then(|(version, architecture)| {
-            device::driver_rim_id(architecture, opaque.chip_info(), version)
+            crate::device::driver_rim_id(architecture, opaque.chip_info(), version)
         });
         let vbios = match self.kind {
             DeviceKind::Gpu => gpu_vbios_rim_id(report),
             DeviceKind::Switch => opaque
                 .switch_bios_version()
-                .and_then(device::switch_bios_rim_id),
+                .and_then(crate::device::switch_bios_rim_id),
         };
         ReferenceIds { driver, vbios }
+    }
+
+    /// Every certificate whose revocation is in question: those of the device chain and of the manifests at hand, as
+    /// far as they are authentic. What a refuted chain says of its issuers means nothing.
+    #[must_use]
+    pub fn revocation_links<'l>(&'l self, references: &References<'l>) -> Vec<Link<'l>> {
+        let chains = revocation::chains(self, references);
+        chains.into_iter().flat_map(|(_, links)| links).collect()
     }
 
     /// Driver version in the report.
@@ -303,7 +164,9 @@ impl<'a> DeviceReading<'a> {
     pub fn vbios_version(&self) -> Option<String> {
         let opaque = self.report()?.opaque();
         match self.kind {
-            DeviceKind::Gpu => opaque.gpu_vbios_version().map(device::gpu_vbios_version),
+            DeviceKind::Gpu => opaque
+                .gpu_vbios_version()
+                .map(crate::device::gpu_vbios_version),
             DeviceKind::Switch => opaque.switch_bios_version().map(str::to_owned),
         }
     }
@@ -313,9 +176,11 @@ impl<'a> DeviceReading<'a> {
     pub fn appraise(
         &self,
         expected_nonce: &[u8; 32],
-        references: References<'_>,
+        collateral: Collateral<'_>,
         as_of: UnixTime,
     ) -> DeviceAppraisal {
+        let references = collateral.references;
+        let revocation = revocation::judge(self, &collateral, as_of);
         let raw = self.evidence.report;
         let leaf = self.evidence.chain.peek().and_then(CertificateChain::leaf);
         let mut checks = vec![
@@ -325,7 +190,8 @@ impl<'a> DeviceReading<'a> {
             self.identity(),
             report_signature(raw, leaf),
             self.fwid(leaf),
-            Check::not_requested(CheckId::Revocation),
+            self.mode(),
+            revocation::check(collateral.revocation, &revocation),
         ];
         let simulated = self.is_simulated();
         let judged = references.judge(self, simulated, as_of);
@@ -351,6 +217,12 @@ impl<'a> DeviceReading<'a> {
             nonce: *expected_nonce,
             compared: summary,
             references: used,
+            revocation,
+            chain_expires: self
+                .evidence
+                .chain
+                .peek()
+                .and_then(CertificateChain::expires),
         }
     }
 
@@ -386,6 +258,13 @@ impl<'a> DeviceReading<'a> {
         let pdi = self.report().and_then(|r| r.opaque().switch_pdi());
         let pdi = pdi.filter(|_| self.kind == DeviceKind::Switch);
         identity::judge(certificates, self.evidence.claimed, pdi)
+    }
+
+    fn mode(&self) -> Check {
+        match self.report() {
+            Some(report) => mode::judge(report.opaque()),
+            None => report_unreadable(CheckId::Mode),
+        }
     }
 
     fn fwid(&self, leaf: Option<&Certificate>) -> Check {
@@ -439,9 +318,9 @@ fn kind_by_shape(raw: &[u8]) -> DeviceKind {
 
 fn gpu_vbios_rim_id(report: &Report) -> Option<String> {
     let opaque = report.opaque();
-    let version = device::gpu_vbios_version(opaque.gpu_vbios_version()?);
+    let version = crate::device::gpu_vbios_version(opaque.gpu_vbios_version()?);
     let (project, sku) = opaque.project().zip(opaque.project_sku())?;
-    device::vbios_rim_id(project, sku, opaque.chip_sku()?, &version)
+    crate::device::vbios_rim_id(project, sku, opaque.chip_sku()?, &version)
 }
 
 fn report_unreadable(id: CheckId) -> Check {

@@ -8,7 +8,7 @@ use crate::device::{Architecture, DeviceKind};
 use crate::reason::{Code, Reason};
 use crate::rim::Rim;
 use crate::time::UnixTime;
-use crate::trust::{Examined, Verified};
+use crate::trust::{Examined, Expires, Verified};
 use crate::work::Hex;
 
 /// Ids of the manifests a device asks for (nvidia-evidence 3.3).
@@ -52,6 +52,10 @@ pub struct ReferenceUsed {
     pub sha256: Option<Hex<32>>,
     /// The document is signed by a chain that leads to a pinned root.
     pub authentic: bool,
+    /// Every certificate of that chain is valid at the time of appraisal.
+    pub current: bool,
+    /// The end of validity of that chain; `null` if the document could not be read.
+    pub expires: Option<UnixTime>,
     /// It states the version that the report states.
     pub version_matches: bool,
     /// It passed every check of its role, so that its values may affirm or refute.
@@ -171,6 +175,8 @@ impl Wanted<'_> {
             id: self.id.clone(),
             sha256: rim.map(|rim| Hex(*rim.sha256())),
             authentic: matches!(reference.rim, Examined::Authentic(_)),
+            current: rim.is_some_and(|rim| rim.chain().reasons_at(as_of).is_empty()),
+            expires: rim.and_then(|rim| rim.chain().expires()),
             version_matches: rim.is_some_and(|rim| self.is_of_version(rim)),
             trusted: trusted.is_some(),
         };

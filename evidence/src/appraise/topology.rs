@@ -1,4 +1,4 @@
-//! Do GPUs and switches belong to one system? (nvidia-evidence 8, rows 114 to 117)
+//! Do GPUs and switches belong to one system? (nvidia-evidence 8, rows 110 and 114 to 117)
 //!
 //! Each GPU of a protected-PCIe system reports the identities (PDIs) of the switches its links end at, each switch those
 //! of the GPUs. A device's own PDI is in its certificate. So the graph can be closed: no device can be left out, added
@@ -39,6 +39,7 @@ pub(super) fn judge(devices: &[DeviceAppraisal]) -> Check {
     let mut reasons = Vec::new();
     reasons.extend(other_links("GPU", &gpus, "switches", &present_switches));
     reasons.extend(other_links("switch", &switches, "GPUs", &present_gpus));
+    reasons.extend(other_modes(&gpus));
     Check::refuted_by(id, reasons)
 }
 
@@ -65,6 +66,16 @@ fn other_links(
                 .actual(listed(&device.links))
         })
         .collect()
+}
+
+/// Row 110: the GPUs of one system run in one mode, as far as they state any.
+fn other_modes(gpus: &[&DeviceAppraisal]) -> Option<Reason> {
+    let stated: BTreeSet<u64> = gpus.iter().filter_map(|gpu| gpu.feature_flag).collect();
+    let reason = Reason::new(Code::FeatureFlagMismatch, "modes of the GPUs of one system");
+    (stated.len() > 1).then(|| {
+        let stated: Vec<_> = stated.iter().map(u64::to_string).collect();
+        reason.expected("one").actual(stated.join(", "))
+    })
 }
 
 fn listed(pdis: &Pdis) -> String {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
-use super::{Appraised, CORE_DEVICE_CHECKS, DeviceAppraisal, DeviceReading, References, topology};
+use super::{Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, topology};
 use crate::check::{Check, CheckId, Overall, Source, Status};
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
@@ -94,7 +94,7 @@ impl WorkAppraisal {
     #[must_use]
     pub fn new(
         bundle: &Bundle,
-        devices: &[(DeviceReading<'_>, References<'_>)],
+        devices: &[(DeviceReading<'_>, Collateral<'_>)],
         challenge: &[u8; 32],
         checker: &dyn WorkChecker,
         as_of: UnixTime,
@@ -106,7 +106,7 @@ impl WorkAppraisal {
         let nonce = canonical.report_nonce();
         let devices: Vec<_> = devices
             .iter()
-            .map(|(reading, references)| reading.appraise(&nonce, *references, as_of))
+            .map(|(reading, collateral)| reading.appraise(&nonce, *collateral, as_of))
             .collect();
         let checks = vec![
             job(bundle, challenge),

@@ -123,6 +123,13 @@ impl CertificateChain {
         self.certificates.first()
     }
 
+    /// The end of validity of the whole: the earliest of its certificates. `None` of an empty chain.
+    #[must_use]
+    pub fn expires(&self) -> Option<UnixTime> {
+        let ends = self.certificates.iter().map(|c| c.validity().not_after);
+        ends.min()
+    }
+
     /// Adjacent certificates as (position of the subject, subject, issuer).
     fn links(&self) -> impl Iterator<Item = (usize, &Certificate, &Certificate)> {
         let issuers = self.certificates.iter().skip(1);

@@ -12,6 +12,8 @@ pub use anchor::{AnchorUse, TrustAnchor, TrustAnchors};
 pub use chain::{CertificateChain, ChainProfile};
 pub use fwid::{Fwid, FwidError};
 
+use std::sync::OnceLock;
+
 use x509_parser::prelude::{FromDer, X509Certificate, X509Extension, X509Version};
 
 use crate::crypto::{self, P384_POINT_BYTES};
@@ -59,6 +61,8 @@ pub struct Certificate {
     is_for_ocsp_signing: bool,
     has_ocsp_no_check: bool,
     fwid: Result<Option<Fwid>, FwidError>,
+    /// SHA-384 of name and key, made when first asked for: OCSP names an issuer by them, in every appraisal.
+    name_and_key_sha384: OnceLock<[[u8; 48]; 2]>,
 }
 
 /// The basicConstraints extension (RFC 5280 4.2.1.9).
@@ -126,6 +130,7 @@ impl Certificate {
             is_for_ocsp_signing: is_for_ocsp_signing(&x509),
             has_ocsp_no_check: has_ocsp_no_check(x509.extensions()),
             fwid,
+            name_and_key_sha384: OnceLock::new(),
         })
     }
 
@@ -211,6 +216,12 @@ impl Certificate {
     }
 
     /// Whether its issuer made it for answering about revocation (RFC 6960 4.2.2.2).
+    /// SHA-384 of the subject name, DER, and of the contents of the key's BIT STRING (RFC 6960 4.1.1).
+    pub(crate) fn name_and_key_sha384(&self) -> &[[u8; 48]; 2] {
+        self.name_and_key_sha384
+            .get_or_init(|| [self.subject_der(), self.key_bits()].map(crypto::sha384))
+    }
+
     pub(crate) fn is_for_ocsp_signing(&self) -> bool {
         self.is_for_ocsp_signing
     }

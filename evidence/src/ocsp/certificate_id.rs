@@ -75,10 +75,17 @@ impl CertificateId {
     /// The id of `subject` by the given hash. Whether `issuer` issued it is not looked into.
     #[must_use]
     pub fn by(hash: IdHash, subject: &Certificate, issuer: &Certificate) -> Self {
+        let (issuer_name_hash, issuer_key_hash) = match hash {
+            IdHash::Sha384 => {
+                let [name, key] = issuer.name_and_key_sha384();
+                (name.to_vec(), key.to_vec())
+            }
+            other => (other.of(issuer.subject_der()), other.of(issuer.key_bits())),
+        };
         Self {
             hash,
-            issuer_name_hash: hash.of(issuer.subject_der()),
-            issuer_key_hash: hash.of(issuer.key_bits()),
+            issuer_name_hash,
+            issuer_key_hash,
             serial: subject.serial().to_vec(),
         }
     }

@@ -21,6 +21,7 @@ mod freshness;
 mod link;
 mod request;
 mod response;
+mod responses;
 mod status;
 
 #[cfg(test)]
@@ -34,4 +35,5 @@ pub use freshness::{DEFAULT_LIFETIME_SECS, MAX_CLOCK_SKEW_SECS};
 pub use link::Link;
 pub use request::OcspRequest;
 pub use response::{NonceVerdict, OcspResponse};
+pub use responses::{AtHand, Responses};
 pub use status::{CertificateStatus, RevocationReason};

@@ -10,7 +10,7 @@ mod measurements;
 mod opaque;
 
 pub use measurements::MeasurementBlock;
-pub use opaque::{Nvdec0, OpaqueData};
+pub use opaque::{OnOff, OpaqueData};
 
 use crate::bytes::{Reader, Short};
 use crate::crypto::P384_SIGNATURE_BYTES;
@@ -106,6 +106,12 @@ impl Report {
     pub fn measurement(&self, golden_index: u8) -> Option<&MeasurementBlock> {
         let index = golden_index.checked_add(1)?;
         self.blocks.iter().find(|block| block.index == index)
+    }
+
+    /// Every block with its golden index, in the order of the report.
+    pub fn measurements(&self) -> impl Iterator<Item = (u8, &MeasurementBlock)> {
+        let indexed = self.blocks.iter();
+        indexed.filter_map(|block| Some((block.index.checked_sub(1)?, block)))
     }
 
     /// What else the device says of itself.

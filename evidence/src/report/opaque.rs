@@ -125,9 +125,9 @@ const GPU_REQUIRED: &[u16] = &[
 ];
 const SWITCH_REQUIRED: &[u16] = &[id::VBIOS_VERSION, id::SWITCH_DEVICE_PDI];
 
-/// State of the video decoder, which decides whether golden index 35 is compared (nvidia-evidence 6.7).
+/// A state the device writes as one of two bytes far apart, so that no single fault turns one into the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nvdec0 {
+pub enum OnOff {
     /// 0xAA.
     Enabled,
     /// 0x55.
@@ -249,14 +249,16 @@ impl OpaqueData {
         named.copied().filter(|pdi| *pdi != [0; 8]).collect()
     }
 
-    /// State of the video decoder.
+    /// State of the video decoder, which decides whether golden index 35 is compared (nvidia-evidence 6.7).
     #[must_use]
-    pub fn nvdec0(&self) -> Option<Nvdec0> {
-        match self.get(id::NVDEC0_STATUS)? {
-            [0xaa] => Some(Nvdec0::Enabled),
-            [0x55] => Some(Nvdec0::Disabled),
-            other => other.first().copied().map(Nvdec0::Invalid),
-        }
+    pub fn nvdec0(&self) -> Option<OnOff> {
+        self.on_off(id::NVDEC0_STATUS)
+    }
+
+    /// State of protected PCIe. Hopper of later firmware alone states it (nvidia-evidence 3.1).
+    #[must_use]
+    pub fn protected_pcie(&self) -> Option<OnOff> {
+        self.on_off(id::PROTECTED_PCIE_STATUS)
     }
 
     /// Version of the opaque data; absent on early firmware.
@@ -287,6 +289,14 @@ impl OpaqueData {
 
     fn text(&self, id: u16) -> Option<&str> {
         std::str::from_utf8(strip_nuls(self.get(id)?)).ok()
+    }
+
+    fn on_off(&self, id: u16) -> Option<OnOff> {
+        match self.get(id)? {
+            [0xaa] => Some(OnOff::Enabled),
+            [0x55] => Some(OnOff::Disabled),
+            other => other.first().copied().map(OnOff::Invalid),
+        }
     }
 
     fn unsigned(&self, id: u16) -> Option<u64> {
