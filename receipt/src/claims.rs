@@ -9,6 +9,7 @@ mod ear;
 mod error;
 mod method;
 mod read;
+mod revocation;
 mod rules;
 mod vendor;
 mod work;
@@ -23,6 +24,7 @@ pub use assurance::Shortfall;
 pub use ear::{Appraisal, Tier, TrustVector, VerifierId};
 pub use error::ClaimsError;
 pub use method::{Finding, Log2Error, Method, OtherMethod, Source, Status};
+pub use revocation::{CertificateRevocation, CertificateStatus};
 pub use vendor::VendorClaims;
 pub use work::{
     Asserted, Assurance, Collateral, Device, DeviceKind, Inclusion, Kernel, Level, Output, Policy,

@@ -48,8 +48,11 @@ pub const MAX_OUTPUTS: usize = 256;
 /// Most methods of one receipt; eleven are known to this version.
 pub const MAX_METHODS: usize = 32;
 
-/// Most pieces of collateral of one receipt: a RIM pair and a few OCSP answers for each kind of device.
+/// Most pieces of collateral of one receipt: a RIM pair for each kind of device.
 pub const MAX_COLLATERAL: usize = 512;
+
+/// Most certificates of one receipt that were asked about: one of each device's own, and those that devices and RIMs share.
+pub const MAX_REVOCATION: usize = 512;
 
 /// Most vendor claims of one device; the fullest known token has about 40.
 pub const MAX_VENDOR_CLAIMS: usize = 128;

@@ -140,7 +140,11 @@ fn reference<'a>(
 ) -> Option<Reference<'a>> {
     let (manifest, rim) = manifest.zip(rim)?;
     let id = manifest.id.as_deref();
-    Some(Reference { id, rim })
+    Some(Reference {
+        id,
+        rim,
+        obtained_at: None,
+    })
 }
 
 impl Forged {

@@ -192,5 +192,9 @@ impl Manifests {
 }
 
 fn reference<'a>(id: Option<&'a str>, rim: Option<&'a Examined<Rim>>) -> Option<Reference<'a>> {
-    rim.map(|rim| Reference { id, rim })
+    rim.map(|rim| Reference {
+        id,
+        rim,
+        obtained_at: None,
+    })
 }

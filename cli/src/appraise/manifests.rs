@@ -113,7 +113,11 @@ fn either<'a>(
     id: Option<&'a str>,
     filed: Option<&'a Examined<Rim>>,
 ) -> Option<Reference<'a>> {
-    let filed = filed.map(|rim| Reference { id, rim });
+    let filed = filed.map(|rim| Reference {
+        id,
+        rim,
+        obtained_at: None,
+    });
     offered.map(OfferedRim::reference).or(filed)
 }
 
@@ -139,6 +143,7 @@ impl OfferedRim {
         Reference {
             id: stem.filter(|stem| is_rim_id(stem)),
             rim: &self.rim,
+            obtained_at: None,
         }
     }
 

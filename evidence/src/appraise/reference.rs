@@ -28,6 +28,9 @@ pub struct Reference<'a> {
     pub id: Option<&'a str>,
     /// The document, examined.
     pub rim: &'a Examined<Rim>,
+    /// When it was got from its source, where the caller knows: manifests are issued anew under their ids, and what
+    /// came of that later is not known.
+    pub obtained_at: Option<UnixTime>,
 }
 
 /// The manifests at hand for one device.
@@ -50,6 +53,8 @@ pub struct ReferenceUsed {
     pub id: Option<String>,
     /// SHA-256 of the document; `null` if it could not be read.
     pub sha256: Option<Hex<32>>,
+    /// When it was got from its source; `null` where nobody knows.
+    pub obtained_at: Option<UnixTime>,
     /// The document is signed by a chain that leads to a pinned root.
     pub authentic: bool,
     /// Every certificate of that chain is valid at the time of appraisal.
@@ -174,6 +179,7 @@ impl Wanted<'_> {
             role: self.role,
             id: self.id.clone(),
             sha256: rim.map(|rim| Hex(*rim.sha256())),
+            obtained_at: reference.obtained_at,
             authentic: matches!(reference.rim, Examined::Authentic(_)),
             current: rim.is_some_and(|rim| rim.chain().reasons_at(as_of).is_empty()),
             expires: rim.and_then(|rim| rim.chain().expires()),

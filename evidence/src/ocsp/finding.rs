@@ -9,6 +9,7 @@ use crate::check::{Check, CheckId, Status};
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
 use crate::trust::Examined;
+use crate::work::Hex;
 
 /// An answer, and how it was come by.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,7 @@ pub struct RevocationFinding {
     revocation_reason: Option<RevocationReason>,
     this_update: Option<UnixTime>,
     next_update: Option<UnixTime>,
+    response_sha256: Option<Hex<32>>,
     responder_no_check: Option<bool>,
     reasons: Vec<Reason>,
 }
@@ -104,6 +106,7 @@ impl RevocationFinding {
             revocation_reason,
             this_update: Some(response.this_update()),
             next_update: response.next_update(),
+            response_sha256: Some(Hex(*response.sha256())),
             responder_no_check: response.responder_no_check(link.issuer),
             ..Self::empty(link, reasons)
         }
@@ -132,6 +135,7 @@ impl RevocationFinding {
             revocation_reason: None,
             this_update: None,
             next_update: None,
+            response_sha256: None,
             responder_no_check: None,
             reasons: reasons.into_iter().map(|r| r.about(&about)).collect(),
         }
@@ -213,6 +217,12 @@ impl RevocationFinding {
     #[must_use]
     pub fn next_update(&self) -> Option<UnixTime> {
         self.next_update
+    }
+
+    /// SHA-256 of the answer that was believed to be one to the question.
+    #[must_use]
+    pub fn response_sha256(&self) -> Option<&Hex<32>> {
+        self.response_sha256.as_ref()
     }
 
     /// Whether the delegated responder's certificate exempts itself from being asked about (row 73).

@@ -1,7 +1,7 @@
 //! Why claims contradict themselves.
 
 use super::assurance::Shortfall;
-use super::{Level, Method, Source, Status, Tier};
+use super::{CertificateStatus, Level, Method, Source, Status, Tier};
 use crate::code::codes;
 use crate::value::Text;
 
@@ -89,6 +89,20 @@ pub enum ClaimsError {
     MeasurementContradiction {
         /// The submodule.
         submod: Text,
+    },
+    /// Certificates were asked about, and yet revocation is said not to have been requested.
+    #[error("revocation lists certificates although the method is not_requested")]
+    RevocationNotRequested,
+    /// Revocation is affirmed and no certificate was asked about.
+    #[error("revocation is affirmed without a certificate that was asked about")]
+    RevocationUnshown,
+    /// Revocation is affirmed and a certificate is not in order.
+    #[error("revocation is affirmed although certificate {subject} is {status}")]
+    RevocationContradiction {
+        /// Its common name.
+        subject: Text,
+        /// What is said about it.
+        status: CertificateStatus,
     },
     /// A status is better than what it sums up.
     #[error("ear_status of {place}: expected at best {bound}, got {actual}")]
@@ -209,6 +223,9 @@ codes! { ClaimsError:
     MethodSource = "method_source_not_allowed",
     SimulatedHardware = "simulated_hardware_source",
     StrengthNotAllowed = "strength_not_allowed",
+    RevocationNotRequested = "revocation_not_requested",
+    RevocationUnshown = "revocation_unshown",
+    RevocationContradiction = "revocation_contradiction",
     OutputsMissing = "outputs_missing",
     AssertedSource = "asserted_source_not_allowed",
     TimingsInvalid = "timings_invalid",

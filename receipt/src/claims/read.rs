@@ -47,6 +47,7 @@ impl Work {
             assurance: work.required("assurance")?,
             policy: work.required("policy")?,
             collateral: work.required("collateral")?,
+            revocation: work.required("revocation")?,
             evidence_digest: work.required("evidence_digest")?,
             timings: work.optional("timings")?,
             as_of: work.required("as_of")?,

@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::{
     Appraisal, ClaimsError, ClaimsParts, Device, DeviceKind, Finding, Method, ResultCheck, Source,
-    Status, Tier, TrustVector, assurance,
+    Status, Tier, TrustVector, assurance, revocation,
 };
-use crate::limits::{MAX_COLLATERAL, MAX_DEVICES, MAX_INCLUSION_PATH, MAX_METHODS, MAX_OUTPUTS};
+use crate::limits::{
+    MAX_COLLATERAL, MAX_DEVICES, MAX_INCLUSION_PATH, MAX_METHODS, MAX_OUTPUTS, MAX_REVOCATION,
+};
 use crate::value::{Text, excerpt};
 
 /// Every rule, cheapest first; the order of the codes in [`ClaimsError`].
@@ -29,6 +31,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         hardware_is_not_simulated(finding, claims)?;
         strength_has_meaning(finding)?;
     }
+    revocation::agrees_with_its_method(claims)?;
     committed_outputs_exist(claims)?;
     asserted_by_the_host(claims)?;
     timings_run_forward(claims)?;
@@ -56,6 +59,7 @@ fn counts_are_bounded(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         ("outputs", MAX_OUTPUTS, work.outputs.len()),
         ("methods", MAX_METHODS, work.methods.len()),
         ("collateral", MAX_COLLATERAL, work.collateral.len()),
+        ("revocation", MAX_REVOCATION, work.revocation.len()),
         ("batch path", MAX_INCLUSION_PATH, path),
     ];
     match counts.into_iter().find(|(_, limit, actual)| actual > limit) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::method::{Finding, Method, Source};
+use super::revocation::CertificateRevocation;
 use crate::value::{Blake3Digest, Sha256Digest, Text, UnixTime, present, words};
 
 /// The work and what is known about it.
@@ -33,6 +34,8 @@ pub struct Work {
     pub policy: Policy,
     /// What the appraisal compared with and asked.
     pub collateral: Vec<Collateral>,
+    /// Every certificate that was asked about by OCSP, and what was known of it; empty if nobody asked.
+    pub revocation: Vec<CertificateRevocation>,
     /// SHA-256 of the evidence bundle, by which it can be fetched and appraised again.
     pub evidence_digest: Sha256Digest,
     /// When the work is said to have run.
@@ -176,7 +179,7 @@ pub struct Policy {
     pub sha256: Sha256Digest,
 }
 
-/// A reference document or a revocation answer the appraisal used.
+/// A reference document the appraisal used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Collateral {
@@ -184,7 +187,7 @@ pub struct Collateral {
     pub id: Text,
     /// SHA-256 of its bytes.
     pub sha256: Sha256Digest,
-    /// The time for which it speaks, so that its age can be judged.
+    /// When it was got from its source, so that its age can be judged.
     pub as_of: UnixTime,
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use receipt::{
-    Appraisal, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level, Log2Error, Method,
-    ResultCheck, Shortfall, Source, Status, Tier, TrustVector, Validator, limits,
+    Appraisal, CertificateStatus, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level,
+    Log2Error, Method, ResultCheck, Shortfall, Source, Status, Tier, TrustVector, Validator,
+    limits,
 };
 use serde_json::json;
 
@@ -52,6 +53,9 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
     }),
     ("too_many_entries", |p| {
         p.pogw.collateral = vec![p.pogw.collateral[0].clone(); limits::MAX_COLLATERAL + 1];
+    }),
+    ("too_many_entries", |p| {
+        p.pogw.revocation = vec![p.pogw.revocation[0].clone(); limits::MAX_REVOCATION + 1];
     }),
     ("too_many_entries", |p| {
         let path = vec![sha256(1); limits::MAX_INCLUSION_PATH + 1];
@@ -134,6 +138,19 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
     ("strength_not_allowed", |p| {
         p.pogw.assurance.results.clear();
         status_of(p, Method::Freivalds, Status::Unverifiable);
+    }),
+    ("revocation_not_requested", |p| {
+        status_of(p, Method::Revocation, Status::NotRequested)
+    }),
+    ("revocation_unshown", |p| p.pogw.revocation.clear()),
+    ("revocation_contradiction", |p| {
+        p.pogw.revocation[0].status = CertificateStatus::Revoked
+    }),
+    ("revocation_contradiction", |p| {
+        p.pogw.revocation[0].status = CertificateStatus::Unknown
+    }),
+    ("revocation_contradiction", |p| {
+        p.pogw.revocation[0].status = CertificateStatus::NotChecked
     }),
     ("outputs_missing", |p| p.pogw.outputs.clear()),
     ("asserted_source_not_allowed", |p| {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use receipt::{
-    Algorithm, Appraisal, Asserted, Assurance, Blake3Digest, Claims, ClaimsParts, Collateral,
-    Confirmation, Device, DeviceKind, Expectations, Finding, Jwks, Kernel, Level, LocalSigner,
-    Log2Error, Method, Nonce, Output, Policy, PublishedKey, Receipt, Rejected, ResultCheck,
-    Sha256Digest, Signer, Source, Status, Text, Thumbprint, Tier, Timings, TrustVector, UnixTime,
-    Validator, VendorClaims, VerifierId, Work,
+    Algorithm, Appraisal, Asserted, Assurance, Blake3Digest, CertificateRevocation,
+    CertificateStatus, Claims, ClaimsParts, Collateral, Confirmation, Device, DeviceKind,
+    Expectations, Finding, Jwks, Kernel, Level, LocalSigner, Log2Error, Method, Nonce, Output,
+    Policy, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest, Signer, Source, Status,
+    Text, Thumbprint, Tier, Timings, TrustVector, UnixTime, Validator, VendorClaims, VerifierId,
+    Work,
 };
 use serde_json::{Map, Value, json};
 
@@ -224,6 +225,16 @@ fn work() -> Work {
             id: text("NV_GPU_DRIVER_GH100_570.124.06"),
             sha256: sha256(0x0f),
             as_of: time(IAT - 7200),
+        }],
+        revocation: vec![CertificateRevocation {
+            chain: text("gpu0"),
+            position: 1,
+            subject: text("GH100 A01 GSP BROM"),
+            status: CertificateStatus::Good,
+            reason: None,
+            sha256: Some(sha256(0x11)),
+            this_update: Some(time(IAT - 3600)),
+            next_update: Some(time(IAT + 82_800)),
         }],
         evidence_digest: sha256(0x10),
         timings: Some(Timings {

@@ -61,6 +61,7 @@ fn every_required_member_of_pogw_is_missed() {
         "assurance",
         "policy",
         "collateral",
+        "revocation",
         "evidence_digest",
         "as_of",
     ];

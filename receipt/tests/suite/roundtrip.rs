@@ -170,6 +170,10 @@ prop_compose! {
         parts.pogw.collateral = collateral.into_iter()
             .map(|(id, sha256, as_of)| Collateral { id, sha256, as_of: time(as_of) })
             .collect();
+        let asked = parts.pogw.finding(&Method::Revocation);
+        if asked.is_some_and(|finding| finding.status == Status::NotRequested) {
+            parts.pogw.revocation.clear();
+        }
         parts.pogw.batch = batch.map(|(root, index, path)| Inclusion {
             root,
             index: index.saturating_sub(1),

@@ -5,13 +5,14 @@
 //!
 //! Only a [`Granted`] work appraisal gets in, and only a policy makes one.
 
+mod collateral;
 mod device;
 mod findings;
 
 use std::collections::BTreeMap;
 
 use evidence::UnixTime;
-use evidence::appraise::{DeviceAppraisal, WorkAppraisal};
+use evidence::appraise::WorkAppraisal;
 use evidence::policy::Granted;
 use evidence::work::WorkStatement;
 use receipt::{
@@ -170,33 +171,14 @@ fn work(
             id: Text::new(&policy.id)?,
             sha256: Sha256Digest::from_bytes(policy.sha256.0),
         },
-        collateral: collateral(appraisal.devices(), appraisal.as_of())?,
+        collateral: collateral::manifests(appraisal.devices(), appraisal.as_of())?,
+        revocation: collateral::revocation(appraisal.devices())?,
         evidence_digest: Sha256Digest::from_bytes(context.bundle_sha256),
         timings: Some(timings(statement)),
         as_of: receipt::UnixTime::from_secs(seconds(appraisal.as_of())?),
         batch: None,
         log_index: None,
     })
-}
-
-/// Each manifest once, however many devices it was used for.
-fn collateral(
-    devices: &[DeviceAppraisal],
-    as_of: UnixTime,
-) -> Result<Vec<receipt::Collateral>, IssueError> {
-    let used = devices.iter().flat_map(|device| device.references());
-    let by_digest: BTreeMap<_, _> = used
-        .filter_map(|used| Some((used.sha256?.0, used.id.as_deref())))
-        .collect();
-    let as_of = receipt::UnixTime::from_secs(seconds(as_of)?);
-    let entries = by_digest.into_iter().map(|(sha256, id)| {
-        Ok(receipt::Collateral {
-            id: Text::new(id.unwrap_or("unnamed"))?,
-            sha256: Sha256Digest::from_bytes(sha256),
-            as_of,
-        })
-    });
-    entries.collect()
 }
 
 /// The agent's own clock: asserted by the provider.

@@ -123,7 +123,16 @@ fn named_after(checks: &[Located<'_>], status: Status) -> Problem {
 /// Whether a check could not be made for want of something the verifier, not the sender, has to provide.
 fn lacks_collateral(checks: &[Located<'_>]) -> bool {
     let mut reasons = of_status(checks, Status::Unverifiable).flat_map(|check| &check.reasons);
-    reasons.any(|reason| matches!(reason.code, Code::RimNotAvailable))
+    reasons.any(|reason| {
+        matches!(
+            reason.code,
+            Code::RimNotAvailable
+                | Code::OcspNotAvailable
+                | Code::OcspStale
+                | Code::OcspTooOld
+                | Code::OcspResponseUnsuccessful
+        )
+    })
 }
 
 fn of_status<'a>(checks: &[Located<'a>], status: Status) -> impl Iterator<Item = &'a Check> {
