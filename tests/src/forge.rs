@@ -121,6 +121,7 @@ pub fn appraise(it: &Forged) -> DeviceAppraisal {
     let references = References {
         driver: reference(it.driver.as_ref(), driver.as_ref()),
         vbios: reference(it.vbios.as_ref(), vbios.as_ref()),
+        ..References::default()
     };
     let evidence = DeviceEvidence {
         claimed: it.claimed,

@@ -185,6 +185,7 @@ impl Manifests {
             references: References {
                 driver: reference(self.ids.driver.as_deref(), self.driver.as_deref()),
                 vbios: reference(self.ids.vbios.as_deref(), self.vbios.as_deref()),
+                ..References::default()
             },
             ..Collateral::default()
         }

@@ -104,6 +104,7 @@ impl Found<'_> {
         References {
             driver: either(*driver, self.ids.driver.as_deref(), filed_driver.as_deref()),
             vbios: either(*vbios, self.ids.vbios.as_deref(), filed_vbios.as_deref()),
+            ..References::default()
         }
     }
 }

@@ -40,6 +40,10 @@ pub struct References<'a> {
     pub driver: Option<Reference<'a>>,
     /// VBIOS or switch BIOS RIM.
     pub vbios: Option<Reference<'a>>,
+    /// Why there is no driver RIM, where the caller knows more than that: what the network or the directory said.
+    pub driver_absence: Option<&'a Reason>,
+    /// The same for the VBIOS RIM.
+    pub vbios_absence: Option<&'a Reason>,
 }
 
 /// A manifest that took part in an appraisal, and what was found true of it.
@@ -150,23 +154,23 @@ impl<'a> References<'a> {
             simulated,
         };
         JudgedReferences {
-            driver: driver.judge(self.driver, as_of),
-            vbios: vbios.judge(self.vbios, as_of),
+            driver: driver.judge(self.driver, self.driver_absence, as_of),
+            vbios: vbios.judge(self.vbios, self.vbios_absence, as_of),
         }
     }
 }
 
 impl Wanted<'_> {
-    fn judge<'a>(self, at_hand: Option<Reference<'a>>, as_of: UnixTime) -> JudgedReference<'a> {
+    fn judge<'a>(
+        self,
+        at_hand: Option<Reference<'a>>,
+        absence: Option<&Reason>,
+        as_of: UnixTime,
+    ) -> JudgedReference<'a> {
         let Some(reference) = at_hand else {
-            let reason = Reason::new(Code::RimNotAvailable, "no manifest at hand");
-            let id = self
-                .id
-                .as_deref()
-                .unwrap_or("unknown, as the report could not be read");
             return JudgedReference {
                 rim: None,
-                check: Check::unverifiable(self.role, reason.expected(id)),
+                check: Check::unverifiable(self.role, self.missing(absence)),
                 trusted: None,
                 used: None,
             };
@@ -192,6 +196,18 @@ impl Wanted<'_> {
             trusted,
             used: Some(used),
         }
+    }
+
+    /// In the caller's words where there are any, and naming the id wanted in any case.
+    fn missing(&self, absence: Option<&Reason>) -> Reason {
+        let unknown = "unknown, as the report could not be read";
+        let id = self.id.as_deref().unwrap_or(unknown);
+        let told = absence
+            .cloned()
+            .filter(|told| told.code == Code::RimNotAvailable);
+        let reason =
+            told.unwrap_or_else(|| Reason::new(Code::RimNotAvailable, "no manifest at hand"));
+        reason.expected(id)
     }
 
     fn check(&self, reference: Reference<'_>, as_of: UnixTime) -> Check {
