@@ -31,8 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "attestation-agent",
             "verifier-service",
             "cli",
+            "fake-nvml",
         ],
     ),
+    ("fake-nvml", &["attestation-agent"]),
 ];
 
 /// Crates of others that a crate of ours must not reach, however indirectly, and why.
@@ -170,9 +172,12 @@ fn reachable(name: &str) -> BTreeSet<String> {
 #[test]
 fn unsafe_code_stays_in_its_rooms() {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let allowed = ["attestation-agent/src/device"];
+    let root = &root.canonicalize().expect("root");
+    let allowed = ["attestation-agent/src/device", "tests/fake-nvml/src/abi.rs"];
+    let metadata = metadata();
     for (name, _) in MAY_USE {
-        for file in rust_files(&root.join(name)) {
+        let home = package(&metadata, name).manifest_path.parent();
+        for file in rust_files(home.expect("folder of a manifest").as_std_path()) {
             let text = std::fs::read_to_string(&file).expect("source file");
             let inside = file
                 .strip_prefix(root)
