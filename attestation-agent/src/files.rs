@@ -184,6 +184,12 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Whether files can be made in a folder: makes one and removes it.
+pub(crate) fn can_write(folder: &Path) -> Result<(), FileError> {
+    let staged = Staged::new(&folder.join("probe"), b"probe", PRIVATE)?;
+    remove_if_there(&staged.path)
+}
+
 /// Makes a folder that only its owner may enter. One that exists may be readable by others, so that
 /// an operator can look in, but not writable.
 pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {

@@ -199,7 +199,7 @@ impl Http {
     }
 
     /// One request and its answer. The outer error is final, the inner one may pass.
-    async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         request: Request,
     ) -> Result<Result<Answer, reqwest::Error>, VerifierError> {
@@ -301,7 +301,7 @@ fn with_roots(
 }
 
 /// An error with its causes, which is where reqwest tells what happened.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

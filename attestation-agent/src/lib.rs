@@ -14,6 +14,7 @@
 //!   signature of the [`AgentKey`] (DESIGN section 4, `tests/vectors/derivations.json`).
 //! * [`Verifier`]: challenges and receipts over HTTP, with retries that send the same bytes;
 //!   [`Outbox`]: what a crash must not lose.
+//! * [`doctor`]: would this host attest?
 //! * [`Settings`], and [`Progress`] for whoever watches.
 //!
 //! # What's out of scope
@@ -42,6 +43,7 @@ mod clock;
 mod collect;
 mod config;
 pub mod device;
+pub mod doctor;
 mod error;
 mod execute;
 mod files;

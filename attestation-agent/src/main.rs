@@ -6,7 +6,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    cli::main(cli::Cli::parse()).await
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::from(3);
+        }
+    };
+    let code = runtime.block_on(cli::main(cli));
+    // What still hangs now is a name server or a driver, and nobody waits for it.
+    runtime.shutdown_background();
+    code
 }

@@ -56,6 +56,17 @@ pub struct Entry {
     _file: File,
 }
 
+/// What lies in an outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Bundles that wait, and nobody works on them.
+    pub(crate) waiting: usize,
+    /// Bundles that a process works on.
+    pub(crate) held: usize,
+    /// Bundles that were set aside.
+    pub(crate) expired: usize,
+}
+
 /// Why the outbox cannot be used, or one entry of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -115,6 +126,26 @@ impl Outbox {
         files::private_dir(&outbox.waiting)?;
         files::private_dir(&outbox.receipts)?;
         Ok(outbox)
+    }
+
+    /// Counts what lies in the outbox of a state folder, and makes nothing where there is none.
+    pub(crate) fn backlog(state_dir: &Path) -> Result<Backlog, OutboxError> {
+        let folder = state_dir.join("outbox");
+        let mut backlog = Backlog::default();
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if is_absent(&e) => return Ok(backlog),
+            entries => entries.map_err(FileError::io("list", &folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(FileError::io("list", &folder))?.path();
+            match path.extension().and_then(|suffix| suffix.to_str()) {
+                Some(SUFFIX) if is_held(&path)? => backlog.held = backlog.held.saturating_add(1),
+                Some(SUFFIX) => backlog.waiting = backlog.waiting.saturating_add(1),
+                Some(EXPIRED_SUFFIX) => backlog.expired = backlog.expired.saturating_add(1),
+                _ => {}
+            }
+        }
+        Ok(backlog)
     }
 
     /// Puts a bundle on disk. From now on it is sent until it is answered.
@@ -248,6 +279,26 @@ impl Entry {
     fn forget(&self) -> Result<(), OutboxError> {
         files::remove_if_there(&self.path)?;
         Ok(files::remove_if_there(&self.problem())?)
+    }
+}
+
+/// Whether there is nothing of that name, nor could be.
+fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// Whether a process works on an entry.
+fn is_held(path: &Path) -> Result<bool, OutboxError> {
+    let file = match File::open(path) {
+        // Finished in the meantime.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        opened => opened.map_err(FileError::io("open", path))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(FileError::io("lock", path)(e).into()),
     }
 }
 

@@ -186,7 +186,7 @@ impl fmt::Display for Text<'_> {
 }
 
 /// Text of a stranger on a terminal or in a log: no control characters.
-struct Printable<'a>(&'a str);
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

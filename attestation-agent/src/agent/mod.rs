@@ -279,7 +279,7 @@ fn warn_about(devices: &[Description]) {
 }
 
 /// Runs what blocks or computes off the threads that wait.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         // Nobody cancels these tasks; what is left is a defect, and goes on as the panic it was.

@@ -52,6 +52,15 @@ pub(crate) enum Command {
     /// Without a GPU, --device simulated shows the software device; `simulated-collateral` makes
     /// what a verifier needs to appraise it.
     Devices(DeviceArgs),
+    /// Would this host attest? Look at everything a run needs, and say what to mend
+    ///
+    /// Driver, GPUs and their modes; a report and a certificate chain of every device over a fresh
+    /// nonce; key, state folder and outbox; the way to the verifier, its manifests for this driver
+    /// and VBIOS, and its clock. Takes at most 80 seconds, mostly a few.
+    ///
+    /// What only a verifier knows is not judged here: the roots, the measurements, its policy. A
+    /// host without a finding can still be refused.
+    Doctor(DoctorArgs),
     /// Hand in the bundles that earlier runs could not
     ///
     /// A bundle whose challenge expired while the verifier could not verify is moved aside, to
@@ -138,6 +147,16 @@ pub(crate) struct AttestArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Address of the verifier
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CollateralArgs {
     /// Folder of the device's identity [default: simulated/ in the state folder]
     #[arg(long, value_name = "DIR")]
@@ -210,6 +229,7 @@ impl Cli {
             ),
             Command::Attest(args) => (args.device.clone(), None, None),
             Command::Devices(device) => (device.clone(), None, None),
+            Command::Doctor(args) => (args.device.clone(), args.verifier.clone(), None),
             Command::Submit => (DeviceArgs::default(), None, None),
             Command::SimulatedCollateral(args) => (args.device(), None, None),
         };
@@ -245,9 +265,10 @@ fn nonce(text: &str) -> Result<Hex<NONCE_LENGTH>, String> {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused by the verifier
+  1  refused by the verifier; doctor: a problem was found
   2  wrong usage, settings or input
-  3  no device, no verifier, or a verifier that cannot verify now
+  3  no device, no verifier, or a verifier that cannot verify now; doctor: no problem was found, and
+     something could not be determined
 
 Settings come from defaults, --config FILE, POGW_AGENT__… in the environment, and these arguments;
 the later wins.";

@@ -3,9 +3,9 @@
 //! | Exit code | Meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused by the verifier |
+//! | 1 | refused by the verifier; `doctor`: a problem was found |
 //! | 2 | usage, settings or input: nothing changes until somebody mends it |
-//! | 3 | no device, no verifier, or a verifier that cannot verify now: try later |
+//! | 3 | no device, no verifier, or a verifier that cannot verify now: try later; `doctor`: no problem was found, and something could not be determined |
 //!
 //! Standard output carries the result and nothing else, as text or as one JSON document. What
 //! happens on the way goes to standard error.
@@ -14,6 +14,7 @@ mod args;
 mod attest;
 mod collateral;
 mod devices;
+mod doctor;
 mod log;
 mod report;
 mod run;
@@ -21,11 +22,11 @@ mod submit;
 
 use std::process::ExitCode;
 
-use attestation_agent::{AgentError, Ending, Settings};
+use attestation_agent::{AgentError, Settings};
 
 pub(crate) use args::Cli;
 use args::Command;
-use report::Report;
+use report::{Exit, Report};
 
 /// Does what the arguments say.
 pub(crate) async fn main(cli: Cli) -> ExitCode {
@@ -34,18 +35,18 @@ pub(crate) async fn main(cli: Cli) -> ExitCode {
         Ok(settings) => dispatch(cli.command, settings).await,
         Err(error) => Err(error.into()),
     };
-    let (printed, ending) = match outcome {
-        Ok(report) => (report.print(cli.format), report.ending),
+    let (printed, exit) = match outcome {
+        Ok(report) => (report.print(cli.format), report.exit),
         Err(error) => {
-            let ending = error.ending();
-            (report::print_error(&error, cli.format), Some(ending))
+            let exit = Exit::from(error.ending());
+            (report::print_error(&error, cli.format), exit)
         }
     };
     match printed {
-        Ok(()) => exit_code(ending),
+        Ok(()) => exit_code(exit),
         Err(error) => {
             tracing::error!("cannot write to standard output: {error}");
-            exit_code(Some(Ending::Unusable))
+            exit_code(Exit::Unusable)
         }
     }
 }
@@ -55,16 +56,17 @@ async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentE
         Command::Run(args) => run::run(args, settings).await,
         Command::Attest(args) => attest::attest(args, settings).await,
         Command::Devices(_) => devices::devices(settings).await,
+        Command::Doctor(_) => doctor::doctor(settings).await,
         Command::Submit => submit::submit(settings).await,
         Command::SimulatedCollateral(args) => collateral::collateral(args, settings),
     }
 }
 
-fn exit_code(ending: Option<Ending>) -> ExitCode {
-    ExitCode::from(match ending {
-        None => 0,
-        Some(Ending::Refused) => 1,
-        Some(Ending::Unusable) => 2,
-        Some(Ending::Unavailable) => 3,
+fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(match exit {
+        Exit::Done => 0,
+        Exit::No => 1,
+        Exit::Unusable => 2,
+        Exit::Unavailable => 3,
     })
 }

@@ -13,8 +13,31 @@ pub(super) struct Report {
     pub(super) text: String,
     /// One document.
     pub(super) json: Value,
-    /// How the command ended, if not well.
-    pub(super) ending: Option<Ending>,
+    /// How the command ended.
+    pub(super) exit: Exit,
+}
+
+/// How a command ended, as exit codes tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Well.
+    Done,
+    /// The answer is no: of the verifier, or of the doctor.
+    No,
+    /// A file, a setting or an argument is at fault.
+    Unusable,
+    /// Something is not there, or cannot do its part now.
+    Unavailable,
+}
+
+impl From<Ending> for Exit {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Refused => Self::No,
+            Ending::Unusable => Self::Unusable,
+            Ending::Unavailable => Self::Unavailable,
+        }
+    }
 }
 
 impl Report {
@@ -22,7 +45,7 @@ impl Report {
         Self {
             text,
             json,
-            ending: None,
+            exit: Exit::Done,
         }
     }
 

@@ -5,7 +5,7 @@ use evidence::work::Hex;
 use serde_json::json;
 
 use super::log::Narrator;
-use super::report::{Report, error_json, error_text};
+use super::report::{Exit, Report, error_json, error_text};
 
 pub(super) async fn submit(settings: Settings) -> Result<Report, AgentError> {
     let leftovers = Agent::open(settings)?
@@ -61,7 +61,8 @@ fn report(leftovers: Leftovers) -> Report {
     let unanswered = expired.iter().chain(&kept).next();
     let unanswered = unanswered.map(|(_, error)| error.ending());
     let ending = refused.first().map(|_| Ending::Refused).or(unanswered);
-    Report { text, json, ending }
+    let exit = ending.map_or(Exit::Done, Exit::from);
+    Report { text, json, exit }
 }
 
 fn by_bundle(failed: Vec<(Hex<32>, VerifierError)>) -> Vec<(String, AgentError)> {

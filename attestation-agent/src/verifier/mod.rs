@@ -5,7 +5,8 @@
 //! | `POST /v1/challenges` | `{job, agent_key, audience?}` | 201 `{id, challenge, expires_at, accept}` |
 //! | `POST /v1/receipts` | the bundle, `Idempotency-Key`: its SHA-256 | 201 or 200: the receipt, a JWT |
 //!
-//! In scope: these two requests (DESIGN section 7), retries, and what answers mean.
+//! In scope: these two requests (DESIGN section 7), retries, and what answers mean. The doctor asks
+//! other things, once.
 //!
 //! Out of scope: believing the receipt. The agent holds no keys of the service and passes the token
 //! on; whoever pays validates it.
@@ -157,6 +158,28 @@ impl Verifier {
             jwt,
             location: location.filter(|url| *url != self.base).map(Url::into),
         })
+    }
+
+    /// The address itself.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Asks for something once. The outer error is final, the inner one may pass.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Result<Answer, reqwest::Error>, VerifierError> {
+        let mut url = self.endpoint(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.client().get(url).build();
+        let request = request.map_err(|e| VerifierError::Client {
+            detail: e.to_string(),
+        })?;
+        self.http.exchange(request).await
     }
 
     async fn send(

@@ -13,7 +13,7 @@ const NONCE: &str = "00112233445566778899aabbccddeeff00112233445566778899AABBCCD
 const CHALLENGE: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
 
 /// Runs the command with its state in `dir`, two quick attempts, and these arguments.
-fn agent(dir: &Path, args: &[&str]) -> Output {
+pub(crate) fn agent(dir: &Path, args: &[&str]) -> Output {
     fs::write(dir.join("job.json"), seeded_text(r#""freivalds""#)).unwrap();
     Command::new(env!("CARGO_BIN_EXE_attestation-agent"))
         .current_dir(dir)
@@ -27,14 +27,14 @@ fn agent(dir: &Path, args: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn assert_ends(output: &Output, code: i32) -> (String, String) {
+pub(crate) fn assert_ends(output: &Output, code: i32) -> (String, String) {
     let stdout = String::from_utf8(output.stdout.clone()).unwrap();
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stdout}\n{stderr}");
     (stdout, stderr)
 }
 
-fn base64(text: &str) -> Vec<u8> {
+pub(crate) fn base64(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD
         .decode(text)
@@ -393,10 +393,12 @@ fn help_tells_commands_and_exit_codes() {
         "run",
         "attest",
         "devices",
+        "doctor",
         "submit",
         "simulated-collateral",
         "Exit codes:",
         "refused by the verifier",
+        "doctor: a problem was found",
     ] {
         assert!(stdout.contains(part), "{stdout}");
     }

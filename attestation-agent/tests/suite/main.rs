@@ -3,6 +3,7 @@
 mod binary;
 mod bundle;
 mod derivations;
+mod doctor;
 mod kit;
 mod recovery;
 mod server;

@@ -24,6 +24,8 @@ pub(crate) enum Reply {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) path: String,
+    /// The path with its query.
+    pub(crate) target: String,
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
@@ -161,7 +163,8 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let target = line.split(' ').nth(1)?.to_owned();
+    let path = target.split('?').next()?.to_owned();
     let mut headers = BTreeMap::new();
     loop {
         line.clear();
@@ -171,11 +174,13 @@ fn read(stream: &TcpStream) -> Option<Seen> {
         };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    let length = headers.get("content-length")?.parse().ok()?;
+    let length = headers.get("content-length");
+    let length = length.map_or(Ok(0), |length| length.parse()).ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Seen {
         path,
+        target,
         headers,
         body,
     })

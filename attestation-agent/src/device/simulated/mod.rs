@@ -144,7 +144,7 @@ fn last(chain: &[Vec<u8>]) -> &[u8] {
 ///
 /// # Errors
 /// [`DeviceError::Crypto`] if the machine gives none.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], DeviceError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], DeviceError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| DeviceError::crypto("draw random bytes"))?;
     Ok(bytes)
