@@ -87,15 +87,12 @@ fn fill(findings: &mut Vec<Finding>, late: Option<Duration>) {
         .filter(|id| !answered(findings, *id))
         .collect();
     let mut missing = missing.into_iter();
-    let in_the_way = match late {
-        Some(limit) => missing.next().map(|id| {
-            findings.push(handed::silent(id, limit));
-            id
-        }),
-        None => Some(FindingId::NvmlLibrary),
-    };
-    let want = in_the_way.unwrap_or(FindingId::NvmlLibrary);
-    findings.extend(missing.map(|id| Finding::open(id, want)));
+    let mut in_the_way = FindingId::NvmlLibrary;
+    if let Some((limit, id)) = late.zip(missing.next()) {
+        findings.push(handed::silent(id, limit));
+        in_the_way = id;
+    }
+    findings.extend(missing.map(|id| Finding::open(id, in_the_way)));
 }
 
 /// Asks everything there is to ask. Nobody listens any more if the driver took too long.
@@ -114,6 +111,7 @@ fn survey(library: Option<&Path>, tell: &mpsc::Sender<Said>) {
     });
     let count = driver.count();
     found(match &count {
+        Ok(1) => Finding::ok(FindingId::Devices, "1 GPU"),
         Ok(count) => Finding::ok(FindingId::Devices, format!("{count} GPUs")),
         Err(error) => Finding::device_error(FindingId::Devices, error),
     });

@@ -68,14 +68,15 @@ pub(super) async fn examine(
         }
         Err(error) => {
             let http = Finding::problem(FindingId::VerifierHttp, error.to_string());
-            findings.extend(reached(verifier, http.code(error.code())));
-            findings.extend(rest_open(FindingId::VerifierHttp));
+            findings.extend(through(verifier));
+            findings.extend(failed(verifier, http.code(error.code())));
             return findings;
         }
     };
     let mut readings = Vec::from_iter(date(&answer, clock));
-    let http = Finding::ok(FindingId::VerifierHttp, format!("HTTP {}", answer.status));
-    findings.extend(reached(verifier, http));
+    let status = format!("HTTP {}", answer.status);
+    findings.extend(through(verifier));
+    findings.push(Finding::ok(FindingId::VerifierHttp, status));
     findings.push(ready(&answer));
     let (manifests, as_of) = coverage::examine(verifier, ids, clock).await;
     findings.extend(manifests);
@@ -138,14 +139,13 @@ fn ready(answer: &Answer) -> Finding {
     }
 }
 
-/// The steps of a request that got through, and what came of it.
-fn reached(verifier: &Verifier, http: Finding) -> Vec<Finding> {
+/// The steps before HTTP of a request that got through.
+fn through(verifier: &Verifier) -> [Finding; 3] {
     let through = |id| Finding::ok(id, "a request got through");
-    vec![
+    [
         through(FindingId::VerifierName),
         through(FindingId::VerifierConnect),
         tls(verifier).unwrap_or_else(|| through(FindingId::VerifierTls)),
-        http,
     ]
 }
 
@@ -155,22 +155,23 @@ fn tls(verifier: &Verifier) -> Option<Finding> {
     plain.then(|| Finding::not_applicable(FindingId::VerifierTls, "the address is http"))
 }
 
-/// Everything behind a step that failed.
-fn rest_open(failed: FindingId) -> impl Iterator<Item = Finding> {
-    let behind = QUESTIONS.into_iter().filter(move |id| *id > failed);
-    behind.map(move |id| Finding::open(id, failed))
+/// A step that failed, and everything behind it.
+fn failed(verifier: &Verifier, step: Finding) -> Vec<Finding> {
+    let id = step.id;
+    let behind = QUESTIONS.into_iter().filter(|behind| *behind > id);
+    let open = behind.map(|behind| match (behind, tls(verifier)) {
+        (FindingId::VerifierTls, Some(none)) => none,
+        _ => Finding::open(behind, id),
+    });
+    std::iter::once(step).chain(open).collect()
 }
 
 /// Which step of a failed request it was.
 async fn way(verifier: &Verifier, limits: Limits, error: &reqwest::Error) -> Vec<Finding> {
     let limit = Duration::from_secs(limits.network_s);
-    let failed = |finding: Finding| {
-        let id = finding.id;
-        std::iter::once(finding).chain(rest_open(id))
-    };
     let addresses = match resolve(verifier, limit).await {
         Ok(addresses) => addresses,
-        Err(why) => return failed(Finding::problem(FindingId::VerifierName, why)).collect(),
+        Err(why) => return failed(verifier, Finding::problem(FindingId::VerifierName, why)),
     };
     let shown: Vec<_> = addresses.iter().map(|a| a.ip().to_string()).collect();
     let mut steps = vec![Finding::ok(FindingId::VerifierName, shown.join(" "))];
@@ -180,7 +181,8 @@ async fn way(verifier: &Verifier, limits: Limits, error: &reqwest::Error) -> Vec
             steps.push(Finding::ok(FindingId::VerifierConnect, connected));
         }
         Err(why) => {
-            steps.extend(failed(Finding::problem(FindingId::VerifierConnect, why)));
+            let step = Finding::problem(FindingId::VerifierConnect, why);
+            steps.extend(failed(verifier, step));
             return steps;
         }
     }
@@ -188,13 +190,15 @@ async fn way(verifier: &Verifier, limits: Limits, error: &reqwest::Error) -> Vec
     match tls(verifier) {
         // The client counts the handshake as part of connecting.
         None if error.is_connect() => {
-            steps.extend(failed(Finding::problem(FindingId::VerifierTls, why)));
+            let step = Finding::problem(FindingId::VerifierTls, why);
+            steps.extend(failed(verifier, step));
             return steps;
         }
         None => steps.push(Finding::ok(FindingId::VerifierTls, "the handshake is done")),
         Some(none) => steps.push(none),
     }
-    steps.extend(failed(Finding::problem(FindingId::VerifierHttp, why)));
+    let step = Finding::problem(FindingId::VerifierHttp, why);
+    steps.extend(failed(verifier, step));
     steps
 }
 
