@@ -46,3 +46,10 @@ pub const MAX_MEMBERS: usize = 256;
 
 /// Most characters of one expected or actual value in a [`Reason`](crate::Reason).
 pub const MAX_VALUE_CHARS: usize = 256;
+
+/// Most characters of the message of a [`Reason`](crate::Reason). The longest of our own, with a path, a name and a
+/// library's words in it, has half as many.
+pub const MAX_MESSAGE_CHARS: usize = 512;
+
+/// Most characters of a certificate's name in a message: the bound of RFC 5280 A.1, ub-common-name.
+pub(crate) const MAX_NAME_CHARS: usize = 64;

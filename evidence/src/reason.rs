@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::limits::MAX_VALUE_CHARS;
+use crate::limits::{MAX_MESSAGE_CHARS, MAX_VALUE_CHARS};
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+) => {
@@ -303,7 +303,7 @@ impl Serialize for Code {
 pub struct Reason {
     /// The stable word.
     pub code: Code,
-    /// Lower-case sentence without full stop, naming the field.
+    /// Lower-case sentence without full stop, naming the field; shortened to [`MAX_MESSAGE_CHARS`].
     pub message: String,
     /// What would have been right; `null` in JSON where there is no such value.
     pub expected: Option<String>,
@@ -317,7 +317,7 @@ impl Reason {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: shorten(&message.into(), MAX_MESSAGE_CHARS),
             expected: None,
             actual: None,
         }
@@ -326,21 +326,22 @@ impl Reason {
     /// Adds what would have been right.
     #[must_use]
     pub fn expected(mut self, value: impl fmt::Display) -> Self {
-        self.expected = Some(shorten(value.to_string()));
+        self.expected = Some(shorten(&value.to_string(), MAX_VALUE_CHARS));
         self
     }
 
     /// Adds what was found.
     #[must_use]
     pub fn actual(mut self, value: impl fmt::Display) -> Self {
-        self.actual = Some(shorten(value.to_string()));
+        self.actual = Some(shorten(&value.to_string(), MAX_VALUE_CHARS));
         self
     }
 
     /// Puts a subject in front of the message, as in `certificate 2: …`.
     #[must_use]
     pub(crate) fn about(mut self, subject: &str) -> Self {
-        self.message = format!("{subject}: {}", self.message);
+        let message = format!("{subject}: {}", self.message);
+        self.message = shorten(&message, MAX_MESSAGE_CHARS);
         self
     }
 }
@@ -358,11 +359,11 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Keeps values from hostile input short and printable, so that an answer or a log line cannot be flooded or forged.
-fn shorten(value: String) -> String {
+/// Keeps text from hostile input short and printable, so that an answer or a log line cannot be flooded or forged.
+pub(crate) fn shorten(text: &str, max_chars: usize) -> String {
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut short: String = value.chars().take(MAX_VALUE_CHARS).map(printable).collect();
-    if short.chars().count() < value.chars().count() {
+    let mut short: String = text.chars().take(max_chars).map(printable).collect();
+    if text.chars().nth(max_chars).is_some() {
         short.push('…');
     }
     short
@@ -391,5 +392,16 @@ mod tests {
         let actual = reason.actual.unwrap_or_default();
         assert_eq!(actual.chars().count(), MAX_VALUE_CHARS + 1);
         assert!(!actual.contains('\n'));
+    }
+
+    /// A message can hold the words of a library, and these a piece of the input.
+    #[test]
+    fn messages_are_bounded_and_printable() {
+        let hostile = "a\u{1b}[2J\n".repeat(1000);
+        let reason = Reason::new(Code::PemMalformed, hostile.clone()).about(&hostile);
+        assert_eq!(reason.message.chars().count(), MAX_MESSAGE_CHARS + 1);
+        assert!(!reason.message.contains(char::is_control));
+        let short = Reason::new(Code::PemMalformed, "no PEM").about("chain");
+        assert_eq!(short.message, "chain: no PEM");
     }
 }

@@ -1,9 +1,11 @@
-//! Test kit: where real evidence is found, forged evidence, a driver without a GPU, and services started for a test.
+//! Test kit: where real evidence is found, forged evidence, properties of the parsers, a driver without a GPU, and services
+//! started for a test.
 //!
 //! Nothing depends on this crate.
 
 pub mod driver;
 pub mod forge;
+pub mod fuzz;
 pub mod real;
 pub mod scene;
 pub mod served;

@@ -332,7 +332,7 @@ fn no_unprocessed_critical_extension(chain: &CertificateChain) -> Vec<Reason> {
 /// Rows 48 and 49: not before and not after, at the time of appraisal.
 fn validity_at(n: usize, certificate: &Certificate, as_of: UnixTime) -> Option<Reason> {
     let validity = certificate.validity();
-    let name = certificate.common_name();
+    let name = certificate.label();
     if as_of < validity.not_before {
         let message = format!("certificate {n} ({name}) is not valid yet");
         let reason = Reason::new(Code::CertificateNotYetValid, message);

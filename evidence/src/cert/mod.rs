@@ -17,7 +17,8 @@ use std::sync::OnceLock;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Extension, X509Version};
 
 use crate::crypto::{self, P384_POINT_BYTES};
-use crate::reason::{Code, Reason};
+use crate::limits::MAX_NAME_CHARS;
+use crate::reason::{Code, Reason, shorten};
 use crate::time::{UnixTime, Validity};
 
 /// id-ecPublicKey (RFC 5480).
@@ -144,6 +145,11 @@ impl Certificate {
     #[must_use]
     pub fn common_name(&self) -> &str {
         &self.common_name
+    }
+
+    /// The common name for a sentence: short enough for the rest of the sentence to be seen, and printable.
+    pub(crate) fn label(&self) -> String {
+        shorten(&self.common_name, MAX_NAME_CHARS)
     }
 
     /// Serial number, big endian, as encoded.

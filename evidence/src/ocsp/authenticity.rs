@@ -175,6 +175,6 @@ fn signed_by(response: &OcspResponse, responder: &Certificate) -> Option<Reason>
 fn about_responder(code: Code, responder: &Certificate, what: &str) -> Reason {
     Reason::new(
         code,
-        format!("OCSP responder ({}): {what}", responder.common_name()),
+        format!("OCSP responder ({}): {what}", responder.label()),
     )
 }

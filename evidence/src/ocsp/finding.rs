@@ -124,7 +124,7 @@ impl RevocationFinding {
             ChainProfile::Device => "certificate",
             ChainProfile::Rim => "RIM certificate",
         };
-        let about = format!("{chain} {} ({subject})", link.position);
+        let about = format!("{chain} {} ({})", link.position, link.subject.label());
         Self {
             position: link.position,
             subject: subject.to_owned(),

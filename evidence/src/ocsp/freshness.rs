@@ -94,7 +94,7 @@ fn times_agree(response: &OcspResponse) -> Option<Reason> {
 fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let responder = response.responder()?;
     let validity = responder.validity();
-    let name = responder.common_name();
+    let name = responder.label();
     let (code, state, bound) = if as_of < validity.not_before {
         let bound = format!("valid from {}", validity.not_before);
         (Code::CertificateNotYetValid, "is not valid yet", bound)
