@@ -18,6 +18,9 @@ pub const MAX_RIM_BYTES: usize = 1024 * 1024;
 /// count be reported together with the links that are wrong, and bounds the signatures one input can make us check.
 pub const MAX_CHAIN_CERTIFICATES: usize = 8;
 
+/// Most extensions of one certificate; real ones have up to ten. Each can be a reason against it.
+pub const MAX_CERTIFICATE_EXTENSIONS: usize = 32;
+
 /// Most opaque fields in one report. The id space has 27 known members and duplicates are refused.
 pub const MAX_OPAQUE_FIELDS: usize = 64;
 
@@ -28,6 +31,10 @@ pub const MAX_OCSP_BYTES: usize = 16 * 1024;
 /// Most certificates beside an OCSP response; real ones have one, the responder's (nvidia-evidence 5.2). It bounds the
 /// parsing one response can make us do.
 pub const MAX_OCSP_CERTIFICATES: usize = 4;
+
+/// Most extensions in one place of an OCSP message; real ones have a nonce at most (nvidia-evidence 5.2). Each can be a
+/// reason against it.
+pub const MAX_OCSP_EXTENSIONS: usize = 16;
 
 /// Most XML nodes in a RIM; the largest real one has about 230 (nvidia-evidence 6.2).
 pub const MAX_RIM_NODES: u32 = 8 * 1024;

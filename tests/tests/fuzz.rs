@@ -3,7 +3,7 @@
 //! The same properties run under a fuzzing engine in `tests/fuzz`; here they run in any build, over the same changes
 //! every time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -99,6 +99,39 @@ fn every_target_has_its_program() {
         let program = std::fs::read_to_string(file).expect("a program");
         assert!(program.contains(&format!("properties::{name}(")), "{name}");
     }
+}
+
+/// What is fuzzed is what is built: the second lock file has no version that the first has not.
+#[test]
+fn the_engine_runs_the_versions_of_the_main_workspace() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [main, fuzz] =
+        ["..", "fuzz"].map(|folder| versions(&tests.join(folder).join("Cargo.lock")));
+    let differing = fuzz.iter().filter(|(name, versions)| {
+        let known = main.get(*name);
+        known.is_some_and(|known| !versions.is_subset(known))
+    });
+    assert_eq!(differing.collect::<Vec<_>>(), []);
+    let alone: Vec<_> = fuzz
+        .keys()
+        .filter(|name| !main.contains_key(*name))
+        .collect();
+    assert_eq!(alone, ["arbitrary", "libfuzzer-sys", "pogw-fuzz"]);
+}
+
+/// Versions by package.
+fn versions(lock: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let lock = std::fs::read_to_string(lock).expect("a lock file");
+    let lock: toml::Table = lock.parse().expect("TOML");
+    let mut versions: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for package in lock["package"].as_array().expect("packages") {
+        let text = |name: &str| package[name].as_str().unwrap_or_default().to_owned();
+        versions
+            .entry(text("name"))
+            .or_default()
+            .insert(text("version"));
+    }
+    versions
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Extension, X509Version};
 
 use crate::crypto::{self, P384_POINT_BYTES};
-use crate::limits::MAX_NAME_CHARS;
+use crate::limits::{MAX_CERTIFICATE_EXTENSIONS, MAX_NAME_CHARS};
 use crate::reason::{Code, Reason, shorten};
 use crate::time::{UnixTime, Validity};
 
@@ -84,7 +84,8 @@ impl Certificate {
     /// Reads one DER certificate; nothing may follow it.
     ///
     /// # Errors
-    /// [`Code::CertificateMalformed`] when it is not X.509 version 3 or an extension cannot be read.
+    /// [`Code::CertificateMalformed`] when it is not X.509 version 3, has more extensions than any real one, or one that
+    /// cannot be read.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
         let malformed = |why: String| Reason::new(Code::CertificateMalformed, why);
         let (rest, x509) = X509Certificate::from_der(der)
@@ -96,6 +97,11 @@ impl Certificate {
             return Err(malformed("certificate version".to_owned())
                 .expected(3)
                 .actual(u64::from(x509.version().0).saturating_add(1)));
+        }
+        if x509.extensions().len() > MAX_CERTIFICATE_EXTENSIONS {
+            return Err(malformed("extensions of the certificate".to_owned())
+                .expected(format!("at most {MAX_CERTIFICATE_EXTENSIONS}"))
+                .actual(x509.extensions().len()));
         }
         let signature_oid = x509.signature_algorithm.algorithm.to_id_string();
         if x509.tbs_certificate.signature.algorithm.to_id_string() != signature_oid {
@@ -324,4 +330,52 @@ fn unprocessed_critical(extensions: &[X509Extension<'_>]) -> Vec<String> {
         .map(|extension| extension.oid.to_id_string())
         .filter(|oid| oid != OID_BASIC_CONSTRAINTS && oid != OID_KEY_USAGE)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair};
+
+    use super::*;
+
+    fn certificate(common_name: &str, extensions: usize) -> Vec<u8> {
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        let extension = |number: usize| {
+            let last = u64::try_from(number).unwrap();
+            let oid = [1, 3, 6, 1, 4, 1, 55555, last];
+            let mut extension = CustomExtension::from_oid_content(&oid, vec![5, 0]);
+            extension.set_criticality(true);
+            extension
+        };
+        params.custom_extensions = (0..extensions).map(extension).collect();
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn extensions_are_bounded() {
+        let most = Certificate::from_der(&certificate("a", MAX_CERTIFICATE_EXTENSIONS)).unwrap();
+        assert_eq!(
+            most.unprocessed_critical().len(),
+            MAX_CERTIFICATE_EXTENSIONS
+        );
+        let more = certificate("a", MAX_CERTIFICATE_EXTENSIONS + 1);
+        let reason = Certificate::from_der(&more).unwrap_err();
+        assert_eq!(reason.code, Code::CertificateMalformed);
+        assert_eq!(reason.actual.as_deref(), Some("33"));
+    }
+
+    /// A name from a stranger neither floods a message nor forges a line of a log.
+    #[test]
+    fn names_in_messages_are_short_and_printable() {
+        let name = "a\nb\u{1b}[2J".repeat(100);
+        let certificate = Certificate::from_der(&certificate(&name, 0)).unwrap();
+        assert_eq!(certificate.common_name(), name);
+        let label = certificate.label();
+        assert_eq!(label.chars().count(), MAX_NAME_CHARS + 1);
+        assert!(!label.contains(char::is_control));
+    }
 }

@@ -10,7 +10,7 @@ use der::asn1::{
 use der::{Choice, Decode, Encode, Enumerated, Sequence};
 
 use super::RevocationReason;
-use crate::limits::MAX_OCSP_BYTES;
+use crate::limits::{MAX_OCSP_BYTES, MAX_OCSP_EXTENSIONS};
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
 
@@ -230,9 +230,12 @@ pub(super) fn unix_time(time: &GeneralizedTime) -> UnixTime {
 /// critical.
 ///
 /// # Errors
-/// [`Code::OcspMalformed`] for an extension that occurs twice and for a nonce of another form,
+/// [`Code::OcspMalformed`] for too many extensions, one that occurs twice and a nonce of another form,
 /// [`Code::OcspExtensionCritical`] for a critical extension that is not the nonce.
 pub(super) fn nonce(extensions: &[Extension<'_>]) -> Result<Option<Vec<u8>>, Vec<Reason>> {
+    if let Some(reason) = too_many(extensions) {
+        return Err(vec![reason]);
+    }
     let mut reasons = unprocessed_critical(extensions, &[OID_NONCE]);
     reasons.extend(repeated(extensions));
     let found = extensions.iter().find(|e| e.extn_id == OID_NONCE);
@@ -248,9 +251,19 @@ pub(super) fn nonce(extensions: &[Extension<'_>]) -> Result<Option<Vec<u8>>, Vec
 
 /// Extensions about one certificate: none is processed, so none may be critical.
 pub(super) fn none_processed(extensions: &[Extension<'_>]) -> Vec<Reason> {
+    if let Some(reason) = too_many(extensions) {
+        return vec![reason];
+    }
     let mut reasons = unprocessed_critical(extensions, &[]);
     reasons.extend(repeated(extensions));
     reasons
+}
+
+/// Past the bound no extension is looked at: each could be a reason of its own.
+fn too_many(extensions: &[Extension<'_>]) -> Option<Reason> {
+    let at_most = format!("at most {MAX_OCSP_EXTENSIONS}");
+    let reason = malformed("number of extensions").expected(at_most);
+    (extensions.len() > MAX_OCSP_EXTENSIONS).then(|| reason.actual(extensions.len()))
 }
 
 /// RFC 6960 4.4, RFC 5280 4.2: a critical extension that is not processed makes the message unusable.

@@ -13,6 +13,7 @@ use roxmltree::Node;
 use super::canonical::canonicalise;
 use super::xml::{self, Name};
 use crate::crypto::P384_SIGNATURE_BYTES;
+use crate::limits::MAX_CHAIN_CERTIFICATES;
 use crate::reason::{Code, Reason};
 
 const SIGNATURE: Name = Name::xmldsig("Signature");
@@ -140,6 +141,12 @@ fn algorithm_is(method: Node<'_, '_>, algorithm: &str) -> Result<(), Reason> {
 /// Row 82: one `X509Data` with certificates alone. No `KeyValue`, no `KeyName`, no revocation lists.
 fn certificates(key_info: Node<'_, '_>) -> Result<Certificates, Vec<Reason>> {
     let elements = certificate_elements(key_info).map_err(|reason| vec![with_own_code(reason)])?;
+    // Before any is decoded: each can be a reason of its own, and nodes allow thousands.
+    if elements.len() > MAX_CHAIN_CERTIFICATES {
+        let reason = Reason::new(Code::ChainLength, "RIM chain: certificates in chain");
+        let at_most = format!("1 to {MAX_CHAIN_CERTIFICATES}");
+        return Err(vec![reason.expected(at_most).actual(elements.len())]);
+    }
     let mut ders = Vec::new();
     let mut reasons = Vec::new();
     for (position, element) in elements.into_iter().enumerate() {

@@ -152,19 +152,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn splices_take_from_both() {
-        let all = |at| spliced(b"aaaa", b"bbbb", &at);
-        let mut runner = proptest::test_runner::TestRunner::deterministic();
-        let lengths = (0..100).map(|_| {
-            let at = any::<Index>()
-                .new_tree(&mut runner)
-                .expect("an index")
-                .current();
-            let spliced = all(at);
-            assert!(spliced.is_sorted());
-            spliced.len()
-        });
-        assert!(lengths.into_iter().all(|length| length == 4));
+    proptest! {
+        #[test]
+        fn splices_take_from_both(at in any::<Index>()) {
+            let spliced = spliced(b"aaaa", b"bbbb", &at);
+            prop_assert_eq!(spliced.len(), 4);
+            prop_assert!(spliced.is_sorted());
+        }
     }
 }

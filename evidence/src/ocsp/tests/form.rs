@@ -5,7 +5,7 @@ use super::super::fixture::{
     extension, key, named, nonce, octets, recipe, revoked, sequence, time, tlv,
 };
 use super::{PKI, RESPONDER, authentic, codes, refused};
-use crate::limits::{MAX_OCSP_BYTES, MAX_OCSP_CERTIFICATES};
+use crate::limits::{MAX_OCSP_BYTES, MAX_OCSP_CERTIFICATES, MAX_OCSP_EXTENSIONS};
 use crate::ocsp::{CertificateStatus, OcspResponse};
 use crate::reason::Code;
 
@@ -122,6 +122,30 @@ fn critical_extensions_are_refused() {
         ("a nonce where none belongs", |r| r.single.extensions = extensions(&[&extension(NONCE, true, &[4, 1, 7])])),
     ];
     all_refused_for(Code::OcspExtensionCritical, &cases);
+}
+
+/// One reason for too many, not one for each.
+#[test]
+fn extensions_are_bounded() {
+    let critical = |count: u8| {
+        let oid = |number| [&CRL_REFERENCE[..10], &[number]].concat();
+        let all: Vec<_> = (0..count)
+            .map(|number| extension(&oid(number), true, NULL))
+            .collect();
+        extensions(&all.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    };
+    let most = u8::try_from(MAX_OCSP_EXTENSIONS).unwrap();
+    for edit in [
+        (|recipe, extensions| recipe.extensions = extensions) as fn(&mut Recipe, Vec<u8>),
+        |recipe, extensions| recipe.single.extensions = extensions,
+    ] {
+        let reasons = refused("most", &answer(|recipe| edit(recipe, critical(most))));
+        assert!(reasons.len() >= MAX_OCSP_EXTENSIONS - 1);
+        let reasons = refused("more", &answer(|recipe| edit(recipe, critical(most + 1))));
+        assert_eq!(codes(&reasons), [Code::OcspMalformed]);
+        assert_eq!(reasons[0].message, "OCSP response: number of extensions");
+        assert_eq!(reasons[0].actual.as_deref(), Some("17"));
+    }
 }
 
 /// What RFC 6960 allows and NVIDIA does not use changes nothing.

@@ -89,7 +89,7 @@ fn attributes(tag: &str) -> Vec<(&str, &str)> {
 }
 
 /// The prefix that an attribute declares; the default namespace has the empty one.
-fn declared<'a>(attribute: &'a str) -> Option<&'a str> {
+fn declared(attribute: &str) -> Option<&str> {
     match attribute.split_once(':') {
         None => (attribute == "xmlns").then_some(""),
         Some((before, prefix)) => (before == "xmlns").then_some(prefix),
