@@ -7,6 +7,14 @@ package pogw
 
 import rego.v1
 
+revocation := {"mode": "cached", "max_age_s": 86400, "allow_hold": false}
+
+# As in default.rego: about a software device no responder can be asked.
+tolerated(evidence, "revocation") if {
+	evidence.simulated == true
+	evidence.checks.revocation.status == "unverifiable"
+}
+
 # The check of a manifest, refuted by nothing but the end of a certificate's life.
 expired_only(evidence, id) if {
 	id in {"driver_rim", "vbios_rim"}

@@ -282,6 +282,8 @@ codes! {
     // decide
     /// The policy is not Rego this engine can evaluate.
     PolicyInvalid = "policy_invalid",
+    /// The claims of the devices do not match a relying-party policy.
+    RelyingPartyMismatch = "relying_party_mismatch",
     /// A check no policy can waive is not affirmed.
     CoreCheckNotAffirmed = "core_check_not_affirmed",
 }

@@ -68,8 +68,8 @@ impl Scene {
     pub fn settings(&self) -> AppraisalSettings {
         AppraisalSettings {
             rim_dir: Some(self.collateral_dir()),
-            policy_file: None,
             simulated_anchors: vec![self.collateral_dir().join("anchors.toml")],
+            ..AppraisalSettings::default()
         }
     }
 

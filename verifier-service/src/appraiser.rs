@@ -11,7 +11,7 @@ use evidence::appraise::{
     References, WorkAppraisal,
 };
 use evidence::device::Architecture;
-use evidence::policy::{Decision, Policy, PolicyError};
+use evidence::policy::{Decision, Denial, Policy, PolicyError};
 use evidence::rim::Rim;
 use evidence::work::Bundle;
 use evidence::{Examined, UnixTime};
@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::anchors::{self, AnchorError};
 use crate::collateral;
 use crate::config::AppraisalSettings;
-use crate::policies;
+use crate::policies::{self, InForce};
 use crate::work::KernelChecker;
 
 /// Why an appraiser cannot start.
@@ -58,7 +58,7 @@ pub struct DeviceSubmission {
 #[derive(Debug)]
 pub struct Appraiser {
     collateral: collateral::Collateral,
-    policy: Policy,
+    policy: InForce,
     threads: NonZeroUsize,
 }
 
@@ -84,14 +84,14 @@ impl Appraiser {
         let anchors = anchors::load(&settings.simulated_anchors)?;
         Ok(Self {
             collateral: collateral::Collateral::new(anchors, settings.rim_dir.clone()),
-            policy: policies::load(settings.policy_file.as_deref())?,
+            policy: InForce::new(policies::configured(settings)?),
             threads: NonZeroUsize::MIN,
         })
     }
 
-    /// The policy in force.
+    /// Which policy decides. What is put in force there decides here from then on.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &InForce {
         &self.policy
     }
 
@@ -106,13 +106,39 @@ impl Appraiser {
         randomness: &[u8; 32],
         as_of: UnixTime,
     ) -> Result<Decision<WorkAppraisal>, PolicyError> {
+        let policy = self.policy.current();
+        let appraisal = self.appraisal_of(bundle, challenge, randomness, as_of);
+        policy.decide(appraisal)
+    }
+
+    /// What a policy, in force or not, and the floor say against a bundle. Decides nothing.
+    ///
+    /// # Errors
+    /// The policy is at fault; the evidence is not.
+    pub fn reconsider_bundle(
+        &self,
+        policy: &Policy,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        randomness: &[u8; 32],
+        as_of: UnixTime,
+    ) -> Result<Vec<Denial>, PolicyError> {
+        policy.objections(&self.appraisal_of(bundle, challenge, randomness, as_of))
+    }
+
+    fn appraisal_of(
+        &self,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        randomness: &[u8; 32],
+        as_of: UnixTime,
+    ) -> WorkAppraisal {
         let checker = KernelChecker::new(*randomness, self.threads);
         let devices = bundle.devices.iter();
         let evidence = devices.map(|d| (Some(d.arch), d.report.0.as_slice(), d.chain.0.as_slice()));
-        let appraisal = self.with_readings(evidence, |readings| {
+        self.with_readings(evidence, |readings| {
             WorkAppraisal::new(bundle, &readings, challenge, &checker, as_of)
-        });
-        self.policy.decide(appraisal)
+        })
     }
 
     /// Judges devices alone, whose reports must carry `nonce`.
@@ -125,6 +151,7 @@ impl Appraiser {
         devices: &[DeviceSubmission],
         as_of: UnixTime,
     ) -> Result<Decision<EvidenceAppraisal>, PolicyError> {
+        let policy = self.policy.current();
         let evidence = devices
             .iter()
             .map(|d| (d.arch, d.report.as_slice(), d.chain.as_slice()));
@@ -134,7 +161,7 @@ impl Appraiser {
                 .map(|(reading, collateral)| reading.appraise(nonce, collateral, as_of));
             appraised.collect()
         });
-        self.policy.decide(EvidenceAppraisal::new(devices, as_of))
+        policy.decide(EvidenceAppraisal::new(devices, as_of))
     }
 
     /// Reads the evidence, looks up what each device asks for, and hands both on.

@@ -49,6 +49,8 @@ pub struct Config {
     pub max_open_challenges: NonZeroU32,
     /// Most of them for one agent key.
     pub max_open_challenges_per_agent: NonZeroU32,
+    /// File with the token that lets its bearer change policies; without it, one is made in the state directory.
+    pub operator_token_file: Option<PathBuf>,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
     /// Most bytes of bodies held at one time; a request beyond it is asked to come again.
@@ -73,8 +75,12 @@ pub struct Config {
 pub struct AppraisalSettings {
     /// Directory of reference manifests, `<id>.xml`; without it no measurement can be compared.
     pub rim_dir: Option<PathBuf>,
-    /// The Rego policy; without it the built-in one, which wants everything affirmed.
+    /// A built-in policy by name; without this and `policy_file`, `default`, which wants everything affirmed.
+    pub policy: Option<String>,
+    /// A Rego policy in a file, instead of a built-in one.
     pub policy_file: Option<PathBuf>,
+    /// Whether the policy named here decides whatever was activated over HTTP, and nothing can be.
+    pub policy_pinned: bool,
     /// Files with roots of software devices to trust. Receipts for such devices say `simulated`.
     pub simulated_anchors: Vec<PathBuf>,
 }
@@ -134,6 +140,7 @@ impl Default for Config {
             challenge_retention_s: 3600,
             max_open_challenges: const { NonZeroU32::new(10_000).unwrap() },
             max_open_challenges_per_agent: const { NonZeroU32::new(64).unwrap() },
+            operator_token_file: None,
             body_limit_bytes: 64 * MIB,
             body_budget_bytes: 512 * MIB,
             body_timeout_s: 30,

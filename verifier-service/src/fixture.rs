@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evidence::UnixTime;
-use evidence::work::{Base64Url, Hex};
+use evidence::policy::{Denial, Policy};
+use evidence::work::{Base64Url, Bundle, Hex};
 use receipt::Level;
 use serde_json::{Value, json};
 
 use crate::appraiser::DeviceSubmission;
-use crate::judge::{Award, Case, Judge};
+use crate::judge::{Award, Case, Judge, Unjudged};
 use crate::problem::{Problem, ProblemCode};
+use crate::store::policies::Issued;
 
 /// The agent key in [`bundle_json`].
 pub(crate) const AGENT_KEY: [u8; 32] = [5; 32];
@@ -76,5 +78,18 @@ impl Judge for MadeToOrder {
             [] => Err(Problem::new(ProblemCode::PolicyFailed)),
             devices => Ok(json!({ "devices": devices.len() })),
         }
+    }
+
+    /// Shows the policy one affirmed device and the label of the job.
+    fn reconsider(&self, issued: &Issued, policy: &Policy) -> Result<Vec<Denial>, Unjudged> {
+        let bundle = Bundle::parse(&issued.bundle)
+            .map_err(|error| Unjudged::NotABundle(error.to_string()))?;
+        let input = json!({
+            "as_of": issued.issued_at,
+            "label": bundle.job.label,
+            "checks": {},
+            "devices": [{ "simulated": false, "checks": {} }],
+        });
+        policy.denials(&input).map_err(Unjudged::Policy)
     }
 }

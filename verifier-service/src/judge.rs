@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use evidence::UnixTime;
-use evidence::policy::{Decision, PolicyError};
+use evidence::policy::{Decision, Denial, Policy, PolicyError};
 use evidence::work::Bundle;
 use receipt::{Level, LocalSigner};
 
@@ -17,6 +17,7 @@ use crate::issue::{self, ReceiptContext};
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
 use crate::report::AppraisalReport;
+use crate::store::policies::Issued;
 
 /// A bundle to be judged, with what the receipt shall say about it if it is good.
 #[derive(Debug)]
@@ -47,6 +48,15 @@ pub(crate) struct Award {
     pub(crate) level: Level,
 }
 
+/// Why a policy could not be asked about a stored bundle.
+#[derive(Debug)]
+pub(crate) enum Unjudged {
+    /// This version of the program does not read the bundle any more.
+    NotABundle(String),
+    /// The policy is at fault.
+    Policy(PolicyError),
+}
+
 /// Knows good evidence from bad.
 pub(crate) trait Judge: Send + Sync {
     /// Appraises, decides, signs.
@@ -65,6 +75,12 @@ pub(crate) trait Judge: Send + Sync {
         devices: &[DeviceSubmission],
         as_of: UnixTime,
     ) -> Result<serde_json::Value, Problem>;
+
+    /// What a policy and the floor say against a bundle that got a receipt, as of then. Issues nothing.
+    ///
+    /// # Errors
+    /// See [`Unjudged`].
+    fn reconsider(&self, issued: &Issued, policy: &Policy) -> Result<Vec<Denial>, Unjudged>;
 }
 
 /// The judge of a running service.
@@ -125,6 +141,15 @@ impl Judge for Bench {
             .map_err(policy_failed)?;
         serde_json::to_value(AppraisalReport::from(&decision))
             .map_err(|error| Problem::caused(ProblemCode::Internal, error))
+    }
+
+    fn reconsider(&self, issued: &Issued, policy: &Policy) -> Result<Vec<Denial>, Unjudged> {
+        let bundle = Bundle::parse(&issued.bundle)
+            .map_err(|error| Unjudged::NotABundle(error.to_string()))?;
+        let (challenge, randomness) = (&issued.challenge, random::bytes());
+        self.appraiser
+            .reconsider_bundle(policy, &bundle, challenge, &randomness, issued.issued_at)
+            .map_err(Unjudged::Policy)
     }
 }
 

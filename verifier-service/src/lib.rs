@@ -7,6 +7,7 @@
 //! * [`Config`]: its settings, from file and environment.
 //! * [`Appraiser`]: from evidence to a decision, also without a service around it.
 //! * [`mod@issue`]: from a granted appraisal to a signed receipt.
+//! * [`policies`]: which policy decides; its versions are uploaded, simulated and activated over HTTP.
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
@@ -16,7 +17,8 @@
 //! # What's out of scope
 //!
 //! * Whether evidence is good: `evidence` says so. What a receipt may say: `receipt` says so.
-//! * TLS, authentication and rate limits: a reverse proxy's. What can be fetched by name here has a name nobody can guess.
+//! * TLS, rate limits and authentication of agents: a reverse proxy's. What can be fetched by name here has a name nobody
+//!   can guess, or is a policy. Only policies are changed over HTTP, with the operator token.
 //! * Fetching collateral: manifests come from a directory.
 
 pub mod anchors;
@@ -34,6 +36,7 @@ mod judge;
 mod keys;
 mod logging;
 mod malformed;
+mod operator;
 pub mod policies;
 mod private_files;
 mod problem;
@@ -50,6 +53,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel};
 pub use keys::KeyError;
 pub use logging::init as init_logging;
+pub use operator::OperatorTokenError;
 pub use private_files::PrivateFileError;
 pub use problem::{ProblemCode, TYPE_PREFIX};
 pub use service::{Service, ServiceError, serve};

@@ -68,12 +68,24 @@ codes! {
     BodyIncomplete = 400 "body_incomplete",
     /// The Idempotency-Key is not 1 to 255 visible ASCII characters, or is given twice.
     IdempotencyKeyMalformed = 400 "idempotency_key_malformed",
+    /// The name of the policy is not 1 to 64 letters, digits, dots, dashes and underscores, or begins with a dot.
+    PolicyNameMalformed = 400 "policy_name_malformed",
+    /// The policy is not UTF-8 text.
+    PolicyNotText = 400 "policy_not_text",
+    /// This takes the operator token, and the request has none.
+    AuthorizationMissing = 401 "authorization_missing",
+    /// What the request has is not the operator token.
+    AuthorizationInvalid = 401 "authorization_invalid",
+    /// The configuration alone says which policy decides.
+    PolicyPinned = 403 "policy_pinned",
     /// There is nothing at this path.
     NotFound = 404 "not_found",
     /// There is no challenge of this name, or it was forgotten after its time.
     ChallengeNotFound = 404 "challenge_not_found",
     /// There is no receipt of this name.
     ReceiptNotFound = 404 "receipt_not_found",
+    /// There is no policy of this name, version or digest.
+    PolicyNotFound = 404 "policy_not_found",
     /// The path does not take this method.
     MethodNotAllowed = 405 "method_not_allowed",
     /// The answer has none of the media types asked for.
@@ -100,6 +112,8 @@ codes! {
     IdempotencyKeyReused = 422 "idempotency_key_reused",
     /// The policy says no; `deny` says why.
     PolicyDenied = 422 "policy_denied",
+    /// There are too many policies, or too many versions of this one.
+    TooManyPolicies = 422 "too_many_policies",
     /// Too many challenges wait for an answer.
     TooManyChallenges = 429 "too_many_challenges",
     /// Too many challenges of this agent wait for an answer.
@@ -275,6 +289,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if facts.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, bearer_challenge(facts.code));
+        }
         if let Some(seconds) = facts.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -283,6 +300,14 @@ impl IntoResponse for Problem {
             response.extensions_mut().insert(cause);
         }
         response
+    }
+}
+
+/// RFC 6750 section 3: a request without credentials is told of no error.
+fn bearer_challenge(code: &str) -> HeaderValue {
+    match code == ProblemCode::AuthorizationInvalid.as_str() {
+        true => HeaderValue::from_static(r#"Bearer realm="operator", error="invalid_token""#),
+        false => HeaderValue::from_static(r#"Bearer realm="operator""#),
     }
 }
 

@@ -15,11 +15,15 @@ use crate::config::{Config, ConfigError};
 use crate::http::{App, router};
 use crate::judge::Bench;
 use crate::keys::{KeyError, Keys};
+use crate::operator::{OperatorToken, OperatorTokenError};
+use crate::policies::{Book, BookError};
 use crate::private_files::{self, PrivateFileError};
+use crate::store::policies::PolicyStore;
 use crate::store::{SqliteStore, Store, StoreError};
 
 const DATABASE: &str = "verifier.sqlite";
 const KEYS: &str = "keys";
+const OPERATOR_TOKEN: &str = "operator-token";
 /// How long the store gets to close once nothing uses it any more.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,6 +40,12 @@ pub enum ServiceError {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The operator token cannot be used.
+    #[error(transparent)]
+    OperatorToken(#[from] OperatorTokenError),
+    /// The policies in the store cannot be used.
+    #[error(transparent)]
+    Policies(#[from] BookError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,7 +77,17 @@ impl Service {
         let state: &Path = &config.state_dir;
         private_files::directory(state)?;
         let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&state.join(DATABASE)).await?);
+        let own_token = state.join(OPERATOR_TOKEN);
+        let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
+        let store = Arc::new(SqliteStore::open(&state.join(DATABASE)).await?);
+        let book = Book::open(
+            Arc::clone(&store) as Arc<dyn PolicyStore>,
+            appraiser.policy().clone(),
+            config.appraisal.policy_pinned,
+            Arc::clone(&clock),
+        );
+        let book = book.await?;
+        let store: Arc<dyn Store> = store;
         let bench = Arc::new(Bench {
             appraiser: Arc::clone(&appraiser),
             signer: Arc::clone(keys.signer()),
@@ -76,7 +96,15 @@ impl Service {
             lifetime_s: config.receipt_lifetime_s,
         });
         let shutdown_timeout = config.shutdown_timeout();
-        let app = App::new(Arc::new(config), clock, Arc::clone(&store), bench, &keys);
+        let app = App::new(
+            Arc::new(config),
+            clock,
+            Arc::clone(&store),
+            bench,
+            &keys,
+            book,
+            operator,
+        );
         Ok(Self {
             app,
             store,

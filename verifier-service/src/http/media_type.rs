@@ -13,23 +13,43 @@ pub(super) const JWK_SET: &str = "application/jwk-set+json";
 /// A bundle.
 pub(super) const BUNDLE: &str = "application/vnd.pogw.bundle+json";
 
+/// A policy. Nobody registered a type for Rego; this is what editors and servers use.
+pub(super) const REGO: &str = "text/x-rego";
+/// Anything (RFC 2046 section 4.5.1).
+pub(super) const BYTES: &str = "application/octet-stream";
+
 /// Sees that the body is of this type; parameters, such as a charset, do not matter.
 ///
 /// # Errors
 /// 415.
 pub(super) fn require(headers: &HeaderMap, expected: &'static str) -> Result<(), Problem> {
+    require_one_of(headers, &[expected])
+}
+
+/// Sees that the body is of one of these types.
+///
+/// # Errors
+/// 415.
+pub(super) fn require_one_of(
+    headers: &HeaderMap,
+    expected: &[&'static str],
+) -> Result<(), Problem> {
     let mut stated = headers.get_all(header::CONTENT_TYPE).iter();
     let only = stated.next().filter(|_| stated.next().is_none());
     let is_expected = only
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| {
             let essence = value.split(';').next().unwrap_or_default();
-            essence.trim().eq_ignore_ascii_case(expected)
+            let essence = essence.trim();
+            expected
+                .iter()
+                .any(|expected| essence.eq_ignore_ascii_case(expected))
         });
     if is_expected {
         return Ok(());
     }
-    Err(Problem::new(ProblemCode::MediaTypeUnsupported).detail(format!("expected {expected}")))
+    Err(Problem::new(ProblemCode::MediaTypeUnsupported)
+        .detail(format!("expected {}", expected.join(" or "))))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod health;
 mod json;
 mod layers;
 mod media_type;
+mod policies;
 mod receipts;
 mod verify;
 mod well_known;
@@ -25,6 +26,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::judge::Judge;
 use crate::keys::Keys;
+use crate::operator::OperatorToken;
+use crate::policies::Book;
+use crate::policies::simulation::Simulator;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::Store;
 use crate::submission::Desk;
@@ -40,6 +44,9 @@ pub(crate) struct App {
     workers: Workers,
     bodies: BodyReader,
     desk: Desk,
+    book: Book,
+    simulator: Simulator,
+    operator: OperatorToken,
     key_set: well_known::KeySet,
     readiness: health::Readiness,
 }
@@ -52,8 +59,18 @@ impl App {
         store: Arc<dyn Store>,
         judge: Arc<dyn Judge>,
         keys: &Keys,
+        book: Book,
+        operator: OperatorToken,
     ) -> Self {
         let workers = Workers::new(config.appraisal_threads());
+        // Half of it is left for the last bundle begun and for the answer.
+        let limit = config.request_timeout() / 2;
+        let simulator = Simulator::new(
+            Arc::clone(book.store()),
+            Arc::clone(&judge),
+            workers.clone(),
+            limit,
+        );
         Self {
             bodies: BodyReader::new(config.body_budget_bytes, config.body_timeout()),
             desk: Desk {
@@ -63,6 +80,9 @@ impl App {
                 clock: Arc::clone(&clock),
                 audience: config.audience.as_slice().into(),
             },
+            book,
+            simulator,
+            operator,
             key_set: well_known::KeySet::new(keys.published()),
             readiness: health::Readiness::default(),
             config,
@@ -87,6 +107,24 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/receipts", post(receipts::submit))
         .route("/v1/receipts/{id}", get(receipts::read))
         .route("/v1/verify", post(verify::verify))
+        .route("/v1/policies", get(policies::list))
+        .route("/v1/policies/by-sha256/{digest}", get(policies::by_sha256))
+        .route(
+            "/v1/policies/{id}",
+            get(policies::versions).put(policies::upload),
+        )
+        .route(
+            "/v1/policies/{id}/versions/{version}",
+            get(policies::version),
+        )
+        .route(
+            "/v1/policies/{id}/versions/{version}/activate",
+            post(policies::activate),
+        )
+        .route(
+            "/v1/policies/{id}/versions/{version}/simulate",
+            post(policies::simulate),
+        )
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

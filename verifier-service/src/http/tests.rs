@@ -2,6 +2,7 @@
 //! evidence.
 
 mod logs;
+mod policies;
 mod racing_store;
 mod requests;
 mod submissions;
@@ -55,20 +56,39 @@ impl Rig {
     }
 
     async fn with_store(folder: TempDir, wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
+        let config = config(folder.path());
+        Self::with_config(folder, config, wrap).await
+    }
+
+    async fn with_config(
+        folder: TempDir,
+        config: Config,
+        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let judge = MadeToOrder::default();
-        let config = config(folder.path());
         let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
         let database = folder.path().join("verifier.sqlite");
         let store = SqliteStore::open_with(&database, Duration::from_millis(100))
             .await
             .unwrap();
+        let pinned = config.appraisal.policy_pinned;
+        let configured = crate::policies::configured(&config.appraisal).unwrap();
+        let book = Book::open(
+            Arc::new(store.clone()),
+            crate::policies::InForce::new(configured),
+            pinned,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        );
+        let token = folder.path().join("operator-token");
         let app = App::new(
             Arc::new(config),
             Arc::clone(&clock) as Arc<dyn Clock>,
             wrap(store),
             Arc::new(judge.clone()),
             &keys,
+            book.await.unwrap(),
+            OperatorToken::open(&token, None).unwrap(),
         );
         Self {
             router: router(app),

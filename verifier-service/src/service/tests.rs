@@ -84,7 +84,11 @@ async fn it_starts_answers_and_keeps_its_key() {
     let files = std::fs::read_dir(folder.path().join("state")).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["keys", "verifier.sqlite"], "the log was folded in");
+    assert_eq!(
+        files,
+        ["keys", "operator-token", "verifier.sqlite"],
+        "the log was folded in"
+    );
 
     let again = start(&folder).await;
     let body = |answer: &str| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();

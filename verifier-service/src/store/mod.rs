@@ -1,4 +1,4 @@
-//! What the service remembers: challenges, receipts, bundles.
+//! What the service remembers: challenges, receipts, bundles, and ([`policies`]) policies.
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
@@ -10,6 +10,7 @@
 //! never as an answer.
 
 mod error;
+pub(crate) mod policies;
 mod sqlite;
 
 use std::fmt;

@@ -4,6 +4,7 @@
 //! writing connection makes transactions queue in this process instead of failing on SQLite's lock; another process
 //! on the same file is waited for as long as `BUSY_TIMEOUT` says.
 
+mod policies;
 mod rows;
 
 use std::path::Path;
@@ -34,7 +35,7 @@ const READERS: u32 = 4;
 /// The log is cut back to this after a large bundle went through it.
 const LOG_BYTES_KEPT: &str = "16777216";
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "challenges and receipts",
@@ -45,10 +46,15 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         "challenges by agent",
         include_str!("../../migrations/0002_challenges_by_agent.sql"),
     ),
+    (
+        3,
+        "policies",
+        include_str!("../../migrations/0003_policies.sql"),
+    ),
 ];
 
-/// The SQLite store. See the [module documentation](self).
-#[derive(Debug)]
+/// The SQLite store. See the [module documentation](self). Copies share their connections.
+#[derive(Clone, Debug)]
 pub(crate) struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,

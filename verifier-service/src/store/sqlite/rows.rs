@@ -93,13 +93,13 @@ fn read_receipt(row: &SqliteRow) -> Result<StoredReceipt, StoreError> {
     })
 }
 
-fn id(row: &SqliteRow) -> Result<Id, StoreError> {
+pub(super) fn id(row: &SqliteRow) -> Result<Id, StoreError> {
     let text: String = row.try_get("id")?;
     text.parse()
         .map_err(|_| StoreError::Malformed { column: "id" })
 }
 
-fn bytes(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], StoreError> {
+pub(super) fn bytes(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], StoreError> {
     let bytes: Vec<u8> = row.try_get(column)?;
     bytes
         .try_into()

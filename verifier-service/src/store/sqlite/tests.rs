@@ -1,4 +1,5 @@
 mod faults;
+mod policies;
 
 use std::sync::Arc;
 

@@ -1,0 +1,46 @@
+//! What no policy can waive, and what a policy that reads claims does not see.
+
+use super::Denial;
+use crate::appraise::{Appraised, CORE_DEVICE_CHECKS};
+use crate::check::{CheckId, Status};
+use crate::reason::Code;
+
+/// The checks no policy can waive and that are not affirmed.
+pub(super) fn below<A: Appraised>(appraisal: &A) -> Vec<Denial> {
+    let devices = appraisal.devices().iter().enumerate();
+    let of_devices = devices.flat_map(|(position, device)| {
+        let lookup = move |id: &CheckId| (*id, device.check(*id).map(|check| check.status));
+        let named = move |(id, status)| unaffirmed(&format!("device {position}: "), id, status);
+        CORE_DEVICE_CHECKS.iter().map(lookup).filter_map(named)
+    });
+    let of_whole = appraisal.core_checks().iter().filter_map(|id| {
+        let check = appraisal.all_checks().find(|check| check.id == *id);
+        unaffirmed("", *id, check.map(|check| check.status))
+    });
+    of_whole.chain(of_devices).collect()
+}
+
+/// The checks of the whole and of the result that are refuted or could not be made: claims speak of single devices, so
+/// a policy that reads nothing else would pass over a wrong result.
+pub(super) fn beside_devices<A: Appraised>(appraisal: &A) -> Vec<Denial> {
+    let of_a_device = |id| appraisal.devices().iter().any(|d| d.check(id).is_some());
+    let beside = appraisal.all_checks().filter(|check| {
+        matches!(check.status, Status::Refuted | Status::Unverifiable) && !of_a_device(check.id)
+    });
+    let denials = beside.map(|check| Denial {
+        code: format!("{}_{}", check.id, check.status),
+        message: format!("{} is {}", check.id, check.status),
+    });
+    denials.collect()
+}
+
+fn unaffirmed(subject: &str, id: CheckId, status: Option<Status>) -> Option<Denial> {
+    if status == Some(Status::Affirmed) {
+        return None;
+    }
+    let found = status.map_or("missing", Status::as_str);
+    Some(Denial {
+        code: Code::CoreCheckNotAffirmed.as_str().to_owned(),
+        message: format!("{subject}{id} is {found}; no policy can waive it"),
+    })
+}

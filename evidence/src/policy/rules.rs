@@ -1,0 +1,121 @@
+//! Rego text, compiled, and one rule of it asked. How large a text may be and how long an answer may take is fixed here.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+
+use super::PolicyError;
+use crate::limits::MAX_VALUE_CHARS;
+
+/// Largest policy text, in bytes.
+pub const MAX_POLICY_BYTES: usize = 256 * 1024;
+
+/// How long a decision may take. The shipped policies take a thousandth of it; one that loops must not hold a thread.
+const TIME_LIMIT: ExecutionTimerConfig = ExecutionTimerConfig {
+    limit: Duration::from_secs(1),
+    check_interval: NonZeroU32::MIN.saturating_add(999),
+};
+
+/// The grammar of a text that does not name one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Rego v1.
+    V1,
+    /// Rego v0, as NVIDIA's client sets it; `import rego.v1` in the text makes it v1 (nvidia-evidence 9.5).
+    V0,
+}
+
+/// A text, compiled for its entry point.
+#[derive(Clone)]
+pub(super) struct Rules {
+    engine: Engine,
+    source: String,
+}
+
+impl Rules {
+    /// Compiles a text that has a rule `entry_point`.
+    pub(super) fn compile(
+        id: &str,
+        rego: &str,
+        dialect: Dialect,
+        entry_point: &str,
+    ) -> Result<Self, PolicyError> {
+        if rego.len() > MAX_POLICY_BYTES {
+            return Err(PolicyError::TooLarge(rego.len()));
+        }
+        let source = format!("{id}.rego");
+        let mut engine = Engine::new();
+        engine.set_rego_v0(dialect == Dialect::V0);
+        engine
+            .add_policy(source.clone(), rego.to_owned())
+            .map_err(compile_error)?;
+        engine.set_execution_timer_config(TIME_LIMIT);
+        // Compiling for the entry point shows that there is one, and leaves the engine ready to be copied.
+        engine
+            .compile_with_entrypoint(&entry_point.into())
+            .map_err(compile_error)?;
+        Ok(Self { engine, source })
+    }
+
+    /// Whether the text states a rule of this name in its package.
+    pub(super) fn states(&self, name: &str) -> Result<bool, PolicyError> {
+        self.engine
+            .has_declared_rule_rooted_at(&self.source, name)
+            .map_err(compile_error)
+    }
+
+    /// The value of a rule for an input.
+    pub(super) fn evaluate(
+        &self,
+        rule: &str,
+        input: &serde_json::Value,
+    ) -> Result<Value, PolicyError> {
+        let input = serde_json::from_value(input.clone()).map_err(evaluation_error)?;
+        let mut engine = self.engine.clone();
+        engine.set_input(input);
+        engine.eval_rule(rule.to_owned()).map_err(evaluation_error)
+    }
+
+    /// The value of a rule that looks at no input.
+    pub(super) fn constant(&self, rule: &str) -> Result<Value, PolicyError> {
+        let mut engine = self.engine.clone();
+        engine.eval_rule(rule.to_owned()).map_err(evaluation_error)
+    }
+}
+
+/// The package a text says it is in, where it says so in its first two words; comments do not count.
+///
+/// A guess at the kind of policy and nothing else: compiling finds out whether the text has the rule of that kind.
+pub(super) fn package(rego: &str) -> Option<&str> {
+    let code = rego
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    let mut words = code.flat_map(str::split_whitespace);
+    let keyword = words.next()?;
+    words.next().filter(|_| keyword == "package")
+}
+
+/// A value as a message may show it.
+pub(super) fn shown(value: &Value) -> String {
+    shortened(&value.to_string())
+}
+
+/// A text as a message may repeat it.
+pub(super) fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(MAX_VALUE_CHARS).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+fn compile_error(error: impl fmt::Display) -> PolicyError {
+    PolicyError::Compile(error.to_string())
+}
+
+fn evaluation_error(error: impl fmt::Display) -> PolicyError {
+    PolicyError::Evaluate(error.to_string())
+}
