@@ -38,6 +38,14 @@ fn a_configuration_that_cannot_be_used() {
             "[appraisal]\nrim_dir = \"/nowhere\"\n",
             "cannot read reference manifests from /nowhere: No such file",
         ),
+        (
+            "[appraisal]\npolicy = \"lenient\"\n",
+            "appraisal.policy must be one of default, strict,",
+        ),
+        (
+            "[appraisal]\npolicy = \"strict\"\npolicy_file = \"/nowhere.rego\"\n",
+            "appraisal.policy and appraisal.policy_file must not both be set",
+        ),
     ];
     for (settings, says) in table {
         let (status, said) = refused(folder.path(), settings);
@@ -56,6 +64,23 @@ fn a_port_in_use() {
     assert_eq!(status, Some(1), "{said}");
     let says = format!("verifier-service: cannot listen on {address}: Address already in use");
     assert!(said.starts_with(&says), "{said}");
+}
+
+#[test]
+fn an_operator_token_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    let settings = format!("listen = \"127.0.0.1:0\"\noperator_token_file = {token:?}\n");
+    let (status, said) = refused(folder.path(), &settings);
+    assert_eq!(status, Some(1), "{said}");
+    let says = format!("operator token {} does not exist", token.display());
+    assert!(said.ends_with(&says), "{said}");
+    std::fs::write(&token, "secret-secret").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (status, said) = refused(folder.path(), &settings);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("must be one line of 32 to 512"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl io::Write for Ear {
 ///
 /// One subscriber for all threads: whether a line is written at all is remembered for the whole process, and decided
 /// by whichever thread comes by first.
-async fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
+pub(super) async fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
         let subscriber = logging::subscriber(LogLevel::Debug, || Ear);

@@ -1,5 +1,6 @@
 //! Policies over HTTP: versions, who may change them, what they would have decided.
 
+use super::logs::logged;
 use super::*;
 
 /// Denies bundles labelled `two`, and nothing else.
@@ -550,4 +551,37 @@ async fn simulations_that_are_refused() {
         .simulate("default/versions/1", json!({ "receipts": "recent" }))
         .await;
     assert_eq!(none.json()["receipts"], json!([]));
+}
+
+#[tokio::test]
+async fn changes_are_logged_with_who_and_what() {
+    let rig = Rig::new().await;
+    let lines = logged(async {
+        rig.upload("site", NOT_TWO).await.is(201, "");
+        rig.upload("site", NOT_TWO).await.is(200, "");
+        rig.activate("site/versions/1").await.is(200, "");
+        rig.activate("site/versions/9")
+            .await
+            .is(404, "policy_not_found");
+    });
+    let lines = lines.await;
+    let of = |message: &str| -> Vec<&Value> {
+        lines.iter().filter(|l| l["message"] == message).collect()
+    };
+    let (added, activated) = (of("policy version added"), of("policy activated"));
+    assert_eq!((added.len(), activated.len()), (1, 1), "{lines:#?}");
+    for line in [added[0], activated[0]] {
+        assert_eq!(line["by"], "operator token");
+        assert_eq!((&line["id"], &line["version"]), (&json!("site"), &json!(1)));
+        assert_eq!(line["sha256"], digest(NOT_TWO));
+        assert_eq!(line["span"]["request_id"].as_str().map(str::len), Some(16));
+    }
+    assert_eq!(activated[0]["replaced_id"], "default");
+    let all = json!(lines).to_string();
+    let token = rig.token();
+    let secret = token.split(' ').nth(1).unwrap();
+    assert!(
+        !all.contains(secret) && !all.contains("labelled two"),
+        "{all}"
+    );
 }
