@@ -131,6 +131,12 @@ codes! {
     // rims
     /// No reference manifest was at hand.
     RimNotAvailable = "rim_not_available",
+    /// The RIM service's answer is not the JSON of one manifest.
+    RimServiceMalformed = "rim_service_malformed",
+    /// The RIM service answered with the manifest of another id.
+    RimServiceIdMismatch = "rim_service_id_mismatch",
+    /// The manifest in the RIM service's answer does not have the digest stated beside it.
+    RimServiceDigestMismatch = "rim_service_digest_mismatch",
     /// The manifest is longer than any manifest.
     RimTooLarge = "rim_too_large",
     /// The manifest is not the restricted XML of an NVIDIA RIM.

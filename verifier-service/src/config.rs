@@ -4,6 +4,7 @@
 //! key nobody knows is refused wherever it stands: a misspelt limit must not leave the default in force unseen.
 //! `config.example.toml` explains every key.
 
+mod collateral;
 mod rules;
 
 use std::convert::Infallible;
@@ -19,6 +20,9 @@ use figment::value::Value;
 use receipt::Algorithm;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub(crate) use collateral::UpstreamSettings;
+pub use collateral::{OcspSettings, RimServiceSettings};
 
 /// What the names of environment variables start with.
 pub const ENV_PREFIX: &str = "POGW_VERIFIER__";
@@ -83,6 +87,10 @@ pub struct AppraisalSettings {
     pub policy_pinned: bool,
     /// Files with roots of software devices to trust. Receipts for such devices say `simulated`.
     pub simulated_anchors: Vec<PathBuf>,
+    /// Where manifests come from that are not in the directory.
+    pub rim_service: RimServiceSettings,
+    /// Where answers about revocation come from.
+    pub ocsp: OcspSettings,
 }
 
 /// How much is logged of this program; of its dependencies, warnings only: some log what they are handed.

@@ -18,8 +18,8 @@
 //!
 //! * Whether evidence is good: `evidence` says so. What a receipt may say: `receipt` says so.
 //! * TLS, rate limits and authentication of agents: a reverse proxy's. What can be fetched by name here has a name nobody
-//!   can guess, or is a policy. Only policies are changed over HTTP, with the operator token.
-//! * Fetching collateral: manifests come from a directory.
+//!   can guess, or is a policy or a manifest. Only policies are changed over HTTP, with the operator token.
+//! * What collateral is worth: [`collateral`] fetches and keeps it, `evidence` judges it.
 
 pub mod anchors;
 pub mod appraiser;
@@ -50,7 +50,9 @@ mod workers;
 
 pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel};
+pub use config::{
+    AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, OcspSettings, RimServiceSettings,
+};
 pub use keys::KeyError;
 pub use logging::init as init_logging;
 pub use operator::OperatorTokenError;

@@ -129,6 +129,21 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), PrivateFileError
     sync_directory_of(path)
 }
 
+/// Makes a file whole or not at all, with mode 0600, in the place of one that may be there.
+///
+/// # Errors
+/// See [`PrivateFileError`]. Nothing is left aside.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), PrivateFileError> {
+    let aside = path.with_extension(format!("new-{}", Hex(random::bytes::<8>())));
+    let written = write_aside(&aside, content);
+    let renamed =
+        written.and_then(|()| fs::rename(&aside, path).map_err(io_error("replace", path)));
+    if renamed.is_err() {
+        drop(fs::remove_file(&aside));
+    }
+    renamed
+}
+
 fn write_aside(path: &Path, content: &[u8]) -> Result<(), PrivateFileError> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -238,6 +253,20 @@ mod tests {
             1,
             "nothing is left aside"
         );
+    }
+
+    #[test]
+    fn files_are_replaced_whole_and_nothing_is_left_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kept");
+        replace(&file, b"one").unwrap();
+        replace(&file, b"two").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        assert_eq!(mode(&file), 0o600);
+        let taken = folder.path().join("taken");
+        fs::create_dir(&taken).unwrap();
+        replace(&taken, b"three").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

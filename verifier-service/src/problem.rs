@@ -64,6 +64,8 @@ codes! {
     BundleMalformed = 400 "bundle_malformed",
     /// The JSON is not what this path takes.
     RequestMalformed = 400 "request_malformed",
+    /// The query is not what this path takes.
+    QueryMalformed = 400 "query_malformed",
     /// The body ended early or was not framed rightly.
     BodyIncomplete = 400 "body_incomplete",
     /// The Idempotency-Key is not 1 to 255 visible ASCII characters, or is given twice.
@@ -86,6 +88,8 @@ codes! {
     ReceiptNotFound = 404 "receipt_not_found",
     /// There is no policy of this name, version or digest.
     PolicyNotFound = 404 "policy_not_found",
+    /// There is no reference manifest of this id that could be handed out.
+    RimNotFound = 404 "rim_not_found",
     /// The path does not take this method.
     MethodNotAllowed = 405 "method_not_allowed",
     /// The answer has none of the media types asked for.
@@ -130,6 +134,8 @@ codes! {
     Overloaded = 503 "overloaded",
     /// The request took too long; sending the same bytes again is safe.
     TimedOut = 503 "timed_out",
+    /// A manifest or a list of them cannot be had from its source now.
+    RimUnavailable = 503 "rim_unavailable",
     /// Something needed to judge the evidence is not at hand now; nothing was refuted.
     Unverifiable = 503 "unverifiable",
 }

@@ -202,11 +202,8 @@ impl Wanted<'_> {
     fn missing(&self, absence: Option<&Reason>) -> Reason {
         let unknown = "unknown, as the report could not be read";
         let id = self.id.as_deref().unwrap_or(unknown);
-        let told = absence
-            .cloned()
-            .filter(|told| told.code == Code::RimNotAvailable);
-        let reason =
-            told.unwrap_or_else(|| Reason::new(Code::RimNotAvailable, "no manifest at hand"));
+        let untold = || Reason::new(Code::RimNotAvailable, "no manifest at hand");
+        let reason = absence.cloned().unwrap_or_else(untold);
         reason.expected(id)
     }
 

@@ -1,5 +1,7 @@
 //! What there is to ask about: the links of an authentic chain (nvidia-evidence 5.1, rows 58 to 60).
 
+use std::sync::Arc;
+
 use super::CertificateId;
 use crate::cert::{Certificate, CertificateChain, ChainProfile};
 use crate::rim::Rim;
@@ -55,6 +57,49 @@ impl<'a> Link<'a> {
     #[must_use]
     pub fn issuer(&self) -> &'a Certificate {
         self.issuer
+    }
+
+    /// Whether the chain leads to the root of a software device.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.simulated
+    }
+}
+
+/// A [`Link`] that outlives its chain, for those who ask while nobody holds the chain any more. It can be had from a
+/// link alone, so it stands for the same premise. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OwnedLink {
+    profile: ChainProfile,
+    position: usize,
+    subject: Arc<Certificate>,
+    issuer: Arc<Certificate>,
+    simulated: bool,
+}
+
+impl OwnedLink {
+    /// The link.
+    #[must_use]
+    pub fn as_link(&self) -> Link<'_> {
+        Link {
+            profile: self.profile,
+            position: self.position,
+            subject: &self.subject,
+            issuer: &self.issuer,
+            simulated: self.simulated,
+        }
+    }
+}
+
+impl From<&Link<'_>> for OwnedLink {
+    fn from(link: &Link<'_>) -> Self {
+        Self {
+            profile: link.profile,
+            position: link.position,
+            subject: Arc::new(link.subject.clone()),
+            issuer: Arc::new(link.issuer.clone()),
+            simulated: link.simulated,
+        }
     }
 }
 

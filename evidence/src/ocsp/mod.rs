@@ -32,7 +32,7 @@ mod tests;
 pub use certificate_id::{CertificateId, IdHash};
 pub use finding::{Answer, Hold, RevocationFinding, RevocationStatus, Terms};
 pub use freshness::{DEFAULT_LIFETIME_SECS, MAX_CLOCK_SKEW_SECS};
-pub use link::Link;
+pub use link::{Link, OwnedLink};
 pub use request::OcspRequest;
 pub use response::{NonceVerdict, OcspResponse};
 pub use responses::{AtHand, Responses};

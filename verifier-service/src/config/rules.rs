@@ -3,7 +3,7 @@
 use receipt::limits::{MAX_AUDIENCES, MAX_TEXT_BYTES};
 use receipt::{Audience, Text};
 
-use super::Config;
+use super::{Config, UpstreamSettings};
 
 /// Longest time for a challenge, in seconds: a day. What takes longer is asked for in parts.
 const MAX_CHALLENGE_LIFETIME_S: u32 = 86_400;
@@ -11,6 +11,13 @@ const MAX_CHALLENGE_LIFETIME_S: u32 = 86_400;
 const MAX_BODY_BYTES: usize = 900 * 1024 * 1024;
 /// Longest time for a request, in seconds; no proxy waits longer.
 const MAX_REQUEST_S: u32 = 3600;
+/// Longest time for a request of ours, in seconds.
+const MAX_UPSTREAM_S: u32 = 60;
+/// Longest time a manifest is used without being fetched again, in seconds: 30 days. Manifests are issued anew under
+/// the same id (nvidia-evidence 6.1).
+const MAX_STALE_S: u32 = 30 * 24 * 3600;
+/// Longest time a failure is remembered, in seconds.
+const MAX_NEGATIVE_S: u32 = 3600;
 
 const _: () = assert!(
     MAX_AUDIENCES == 16 && MAX_TEXT_BYTES == 512,
@@ -19,6 +26,8 @@ const _: () = assert!(
 
 /// The rules that `c` breaks.
 pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
+    let (rims, ocsp) = (&c.appraisal.rim_service, &c.appraisal.ocsp);
+    let (rims_url, ocsp_url) = (rims.url.as_deref(), ocsp.url.as_deref());
     #[rustfmt::skip]
     let rules = [
         (is_http_url(&c.issuer), "issuer must be an http or https URL without user name, password, query and fragment"),
@@ -35,6 +44,21 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.request_timeout_s <= MAX_REQUEST_S, "request_timeout_s must be at most 3600"),
         // A challenge must not be forgotten while an answer that came in time is being appraised.
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
+        (rims_url.is_none_or(is_http_url), "appraisal.rim_service.url must be an http or https URL without user name, password, query and fragment"),
+        (is_usable(rims_url, &rims.upstream()), "appraisal.rim_service needs a url for service_key_file, ca_file and proxy"),
+        (keeps_its_key(rims_url, &rims.upstream()), "appraisal.rim_service.service_key_file needs an https url, or one of this machine"),
+        (rims.proxy.as_deref().is_none_or(is_http_url), "appraisal.rim_service.proxy must be an http or https URL without user name and password"),
+        (in_bounds(rims.timeout_s, MAX_UPSTREAM_S), "appraisal.rim_service.timeout_s must be 1 to 60"),
+        (rims.fresh_s >= 60, "appraisal.rim_service.fresh_s must be at least 60"),
+        (rims.fresh_s <= rims.max_stale_s, "appraisal.rim_service.max_stale_s must be at least fresh_s"),
+        (rims.max_stale_s <= MAX_STALE_S, "appraisal.rim_service.max_stale_s must be at most 2592000"),
+        (in_bounds(rims.negative_s, MAX_NEGATIVE_S), "appraisal.rim_service.negative_s must be 1 to 3600"),
+        (ocsp_url.is_none_or(is_http_url), "appraisal.ocsp.url must be an http or https URL without user name, password, query and fragment"),
+        (is_usable(ocsp_url, &ocsp.upstream()), "appraisal.ocsp needs a url for service_key_file, ca_file and proxy"),
+        (keeps_its_key(ocsp_url, &ocsp.upstream()), "appraisal.ocsp.service_key_file needs an https url, or one of this machine"),
+        (ocsp.proxy.as_deref().is_none_or(is_http_url), "appraisal.ocsp.proxy must be an http or https URL without user name and password"),
+        (in_bounds(ocsp.timeout_s, MAX_UPSTREAM_S), "appraisal.ocsp.timeout_s must be 1 to 60"),
+        (in_bounds(ocsp.negative_s, MAX_NEGATIVE_S), "appraisal.ocsp.negative_s must be 1 to 3600"),
     ];
     rules
         .into_iter()
@@ -54,6 +78,33 @@ pub(super) fn is_http_url(text: &str) -> bool {
         .is_some_and(|authority| authority.as_str().contains('@'));
     let is_plain = uri.query().is_none() && !text.contains('#') && Text::new(text).is_ok();
     is_http && has_host && !has_user && is_plain
+}
+
+fn in_bounds(seconds: u32, longest: u32) -> bool {
+    (1..=longest).contains(&seconds)
+}
+
+/// Whether nothing is configured that nobody would ever use.
+fn is_usable(url: Option<&str>, upstream: &UpstreamSettings<'_>) -> bool {
+    let UpstreamSettings {
+        service_key_file,
+        ca_file,
+        proxy,
+        ..
+    } = upstream;
+    url.is_some() || (service_key_file.is_none() && ca_file.is_none() && proxy.is_none())
+}
+
+/// Whether the service key does not travel in the clear.
+fn keeps_its_key(url: Option<&str>, upstream: &UpstreamSettings<'_>) -> bool {
+    let uri = url.and_then(|url| url.parse::<axum::http::Uri>().ok());
+    let is_private = uri.is_none_or(|uri| {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let address = host.parse::<std::net::IpAddr>();
+        let is_this_machine = host == "localhost" || address.is_ok_and(|a| a.is_loopback());
+        uri.scheme_str() == Some("https") || is_this_machine
+    });
+    upstream.service_key_file.is_none() || is_private
 }
 
 fn is_audience(names: &[String]) -> bool {

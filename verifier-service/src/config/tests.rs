@@ -43,12 +43,19 @@ fn the_example_names_every_key_rightly() {
     let text: String = EXAMPLE.lines().map(&mut uncomment).collect();
     load(&text).unwrap();
     let value = serde_json::to_value(Config::default()).unwrap();
-    let sections = [value.clone(), value["appraisal"].clone()];
+    let appraisal = &value["appraisal"];
+    let sections = [
+        &value,
+        appraisal,
+        &appraisal["rim_service"],
+        &appraisal["ocsp"],
+    ];
     let all = sections
-        .iter()
+        .into_iter()
         .flat_map(|section| section.as_object().unwrap().keys());
+    let is_section = |key: &String| ["appraisal", "rim_service", "ocsp"].contains(&key.as_str());
     let shown =
-        |key: &&String| keys.contains(key) || LEAST.contains(key.as_str()) || *key == "appraisal";
+        |key: &&String| keys.contains(key) || LEAST.contains(key.as_str()) || is_section(key);
     assert_eq!(
         all.filter(|key| !shown(key)).collect::<Vec<_>>(),
         Vec::<&String>::new()
@@ -126,6 +133,82 @@ fn all_faults_are_named_at_once() {
         "request_timeout_s",
     ];
     assert_eq!(keys, expected);
+}
+
+#[test]
+fn rules_of_collateral_have_their_faults() {
+    let with = |section: &str, lines: &str| {
+        let text = format!("{LEAST}[appraisal.{section}]\n{lines}\n");
+        load(&text).map(|config| config.appraisal)
+    };
+    let good = "url = \"https://rim.attestation.nvidia.com\"\nservice_key_file = \"/k\"";
+    let settings = with("rim_service", good).unwrap().rim_service;
+    assert_eq!((settings.fresh_s, settings.max_stale_s), (86_400, 604_800));
+    with("ocsp", "url = \"http://mirror.site:8080/ocsp\"").unwrap();
+    with(
+        "ocsp",
+        "url = \"http://[::1]:8080\"\nservice_key_file = \"/k\"",
+    )
+    .unwrap();
+    let table = [
+        (
+            "rim_service",
+            "url = \"rim.example\"",
+            "url must be an http",
+        ),
+        (
+            "rim_service",
+            "url = \"https://key@rim.example\"",
+            "url must be an http",
+        ),
+        ("rim_service", "ca_file = \"/x\"", "needs a url"),
+        (
+            "rim_service",
+            "url = \"http://rim.example\"\nservice_key_file = \"/k\"",
+            "needs an https url",
+        ),
+        (
+            "rim_service",
+            "url = \"https://a\"\nproxy = \"a:80\"",
+            "proxy must be",
+        ),
+        ("rim_service", "timeout_s = 0", "timeout_s must be 1 to 60"),
+        ("rim_service", "fresh_s = 59", "fresh_s must be at least 60"),
+        (
+            "rim_service",
+            "fresh_s = 604801",
+            "max_stale_s must be at least fresh_s",
+        ),
+        (
+            "rim_service",
+            "max_stale_s = 2592001",
+            "max_stale_s must be at most",
+        ),
+        (
+            "rim_service",
+            "negative_s = 3601",
+            "negative_s must be 1 to 3600",
+        ),
+        ("ocsp", "url = \"ftp://x\"", "url must be an http"),
+        ("ocsp", "proxy = \"http://p\"", "needs a url"),
+        (
+            "ocsp",
+            "url = \"http://o.example\"\nservice_key_file = \"/k\"",
+            "needs an https url",
+        ),
+        (
+            "ocsp",
+            "url = \"http://o\"\nproxy = \"socks5://p\"",
+            "proxy must be",
+        ),
+        ("ocsp", "timeout_s = 61", "timeout_s must be 1 to 60"),
+        ("ocsp", "negative_s = 0", "negative_s must be 1 to 3600"),
+        ("ocsp", "nonce = true", "unknown field"),
+    ];
+    for (section, lines, says) in table {
+        let refused = with(section, lines).unwrap_err();
+        assert!(refused.contains(says), "{section} {lines}: {refused}");
+    }
 }
 
 #[test]

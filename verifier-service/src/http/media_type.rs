@@ -17,6 +17,9 @@ pub(super) const BUNDLE: &str = "application/vnd.pogw.bundle+json";
 pub(super) const REGO: &str = "text/x-rego";
 /// Anything (RFC 2046 section 4.5.1).
 pub(super) const BYTES: &str = "application/octet-stream";
+/// A question to an OCSP responder, and its answer (RFC 6960 C).
+pub(super) const OCSP_REQUEST: &str = "application/ocsp-request";
+pub(super) const OCSP_RESPONSE: &str = "application/ocsp-response";
 
 /// Sees that the body is of this type; parameters, such as a charset, do not matter.
 ///

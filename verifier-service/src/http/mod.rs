@@ -5,24 +5,31 @@
 
 mod accept;
 mod challenges;
+mod coverage;
+mod etag;
 mod health;
 mod json;
 mod layers;
 mod media_type;
+mod ocsp;
 mod policies;
 mod receipts;
+mod rims;
 mod verify;
 mod well_known;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::body::BodyReader;
 use crate::clock::Clock;
+use crate::collateral::Collateral;
 use crate::config::Config;
 use crate::judge::Judge;
 use crate::keys::Keys;
@@ -41,6 +48,7 @@ pub(crate) struct App {
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     judge: Arc<dyn Judge>,
+    collateral: Arc<Collateral>,
     workers: Workers,
     bodies: BodyReader,
     desk: Desk,
@@ -58,6 +66,7 @@ impl App {
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
         judge: Arc<dyn Judge>,
+        collateral: Arc<Collateral>,
         keys: &Keys,
         book: Book,
         operator: OperatorToken,
@@ -89,8 +98,15 @@ impl App {
             clock,
             store,
             judge,
+            collateral,
             workers,
         }
+    }
+
+    /// When a request that waits for collateral has to stop waiting: with time left to answer.
+    fn collateral_deadline(&self) -> Instant {
+        let patience = self.config.request_timeout() * 4 / 5;
+        Instant::now() + patience.min(self.collateral.longest_request() + Duration::from_secs(1))
     }
 
     /// A limit of this interface, or the configured one if that is lower.
@@ -125,6 +141,12 @@ pub(crate) fn router(app: App) -> Router {
             "/v1/policies/{id}/versions/{version}/simulate",
             post(policies::simulate),
         )
+        .route("/v1/coverage", get(coverage::read))
+        .route("/v1/rim/ids", get(rims::ids))
+        .route("/v1/rim/{id}", get(rims::read))
+        .route("/v1/ocsp", post(ocsp::relay))
+        .route("/ocsp", post(ocsp::relay))
+        .route("/ocsp/{*request}", get(ocsp::relay_in_path))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -1,6 +1,7 @@
 //! The interface over a real store, with verdicts made to order. `tests` (the workspace member) has it over real
 //! evidence.
 
+mod collateral;
 mod logs;
 mod policies;
 mod racing_store;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use evidence::UnixTime;
+use evidence::cert::TrustAnchors;
 use evidence::work::{Base64Url, Hex};
 use receipt::Algorithm;
 use serde_json::{Value, json};
@@ -23,6 +25,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::config::AppraisalSettings;
 use crate::fixture::{AGENT_KEY, JOB, MadeToOrder, bundle_json};
 use crate::store::SqliteStore;
 
@@ -65,7 +68,32 @@ impl Rig {
         config: Config,
         wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
     ) -> Self {
+        Self::with(folder, config, TrustAnchors::default(), wrap).await
+    }
+
+    /// A service with these sources of collateral.
+    async fn with_collateral(appraisal: AppraisalSettings, anchors: TrustAnchors) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            appraisal,
+            ..config(folder.path())
+        };
+        Self::with(folder, config, anchors, |store| Arc::new(store)).await
+    }
+
+    async fn with(
+        folder: TempDir,
+        config: Config,
+        anchors: TrustAnchors,
+        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
+        let collateral = Collateral::open(
+            &config.appraisal,
+            anchors,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Some(folder.path()),
+        );
         let judge = MadeToOrder::default();
         let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
         let database = folder.path().join("verifier.sqlite");
@@ -86,6 +114,7 @@ impl Rig {
             Arc::clone(&clock) as Arc<dyn Clock>,
             wrap(store),
             Arc::new(judge.clone()),
+            Arc::new(collateral.unwrap()),
             &keys,
             book.await.unwrap(),
             OperatorToken::open(&token, None).unwrap(),

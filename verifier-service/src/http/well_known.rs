@@ -9,7 +9,7 @@ use evidence::crypto;
 use evidence::work::Hex;
 use receipt::Jwks;
 
-use super::{App, media_type};
+use super::{App, etag, media_type};
 
 /// Five minutes: short against the overlap in which a new key is published before its first use.
 const CACHE_CONTROL: &str = "public, max-age=300";
@@ -36,17 +36,11 @@ impl KeySet {
 /// The key set, or 304 if the client has it.
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     let KeySet { json, etag } = app.key_set;
-    let known = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut known = known.flat_map(|value| value.split(','));
     let caching = [
         (header::CACHE_CONTROL, CACHE_CONTROL.to_owned()),
         (header::ETAG, etag.to_string()),
     ];
-    // A cache that compressed the set on the way marks our tag as weak.
-    if known.any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == &*etag) {
+    if etag::is_known(&headers, &etag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     let content_type = [(header::CONTENT_TYPE, media_type::JWK_SET)];

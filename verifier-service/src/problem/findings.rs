@@ -131,6 +131,9 @@ fn lacks_collateral(checks: &[Located<'_>]) -> bool {
                 | Code::OcspStale
                 | Code::OcspTooOld
                 | Code::OcspResponseUnsuccessful
+                | Code::RimServiceMalformed
+                | Code::RimServiceIdMismatch
+                | Code::RimServiceDigestMismatch
         )
     })
 }

@@ -133,3 +133,20 @@ fn the_fixture_is_dated_as_it_says() {
     assert_eq!(noon, Some(UnixTime::from_secs(NOON)));
     assert_eq!(THIS_UPDATE, "20250701120000Z");
 }
+
+#[test]
+fn an_owned_link_is_the_link_it_came_from() {
+    let der = recipe().der();
+    for link in Link::of_device(PKI.chain()) {
+        let owned = OwnedLink::from(&link);
+        let again = owned.as_link();
+        assert_eq!((again.id(), again.position()), (link.id(), link.position()));
+        assert_eq!(again.is_simulated(), link.is_simulated());
+        let judged = |link: &Link<'_>| match OcspResponse::examine(&der, link) {
+            Examined::Authentic(response) => Ok(response.is_simulated()),
+            examined => Err(codes(&examined.reasons_at(fixture::WITHIN))),
+        };
+        assert_eq!(judged(&again), judged(&link));
+        assert_eq!(judged(&again).is_ok(), link.position() == ASKED);
+    }
+}

@@ -1,0 +1,195 @@
+//! A directory of manifests: `<id>.xml`, read anew when a file changes.
+//!
+//! In scope: ids that cannot leave the directory, examination results kept by file identity, bounded.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use evidence::cert::TrustAnchors;
+use evidence::device::is_safe_rim_id;
+use evidence::limits::MAX_RIM_BYTES;
+use evidence::rim::Rim;
+use evidence::{UnixTime, crypto};
+use lru::LruCache;
+
+use super::{Origin, RimAtHand, lock};
+
+/// Manifests kept: about 50 KiB each. A site runs a handful of driver and VBIOS versions.
+const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");
+
+/// Most files whose names are listed.
+const MAX_LISTED: usize = 10_000;
+
+/// What the name of a manifest's file ends in.
+const EXTENSION: &str = ".xml";
+
+#[derive(Debug)]
+pub(super) struct RimDirectory {
+    path: PathBuf,
+    known: Mutex<LruCache<String, Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    file: FileIdentity,
+    rim: RimAtHand,
+}
+
+/// Tells whether a file is still the one that was read. Length and time of modification can be kept by who replaces a
+/// file; device, inode and time of change cannot be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FileIdentity {
+    device: u64,
+    inode: u64,
+    len: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl RimDirectory {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            known: Mutex::new(LruCache::new(RIMS_KEPT)),
+        }
+    }
+
+    /// The manifest filed under `id`, whatever its trust; `None` if there is none. The id must be safe in a path.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(super) fn rim(&self, id: &str, anchors: &TrustAnchors) -> io::Result<Option<RimAtHand>> {
+        let path = self.path.join(format!("{id}{EXTENSION}"));
+        let Some(mut opened) = open(&path)? else {
+            return Ok(None);
+        };
+        // Of the file that is read, not of one that may take its name in between.
+        let file = FileIdentity::of(&opened)?;
+        let known = lock(&self.known).get(id).cloned();
+        if let Some(known) = known.filter(|known| known.file == file) {
+            return Ok(Some(known.rim));
+        }
+        let document = read_bounded(&mut opened, MAX_RIM_BYTES)?;
+        let rim = RimAtHand {
+            rim: Arc::new(Rim::examine(&document, anchors)),
+            sha256: crypto::sha256(&document),
+            document: document.into(),
+            origin: Origin::Directory,
+            fetched_at: None,
+            last_updated: Some(UnixTime::from_secs(file.modified.0)),
+        };
+        let known = Known {
+            file,
+            rim: rim.clone(),
+        };
+        lock(&self.known).put(id.to_owned(), known);
+        Ok(Some(rim))
+    }
+
+    /// The ids that have a file, in no order.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(super) fn ids(&self) -> io::Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(EXTENSION));
+            ids.extend(id.filter(|id| is_safe_rim_id(id)).map(str::to_owned));
+            if ids.len() == MAX_LISTED {
+                break;
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl FileIdentity {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// Reads a file, at most one byte more than the limit, so that the reader can say that it is too large.
+pub(super) fn read_bounded(file: &mut File, limit: usize) -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let mut content = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut content)?;
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_another_one_s_place_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["id.xml", "other.xml"].map(|name| folder.path().join(name));
+        let identity = || FileIdentity::of(&open(&path).unwrap().unwrap()).unwrap();
+        std::fs::write(&path, "first").unwrap();
+        let first = identity();
+        assert_eq!(identity(), first);
+
+        std::fs::write(&other, "other").unwrap();
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        File::options()
+            .write(true)
+            .open(&other)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        let replaced = identity();
+        assert_eq!(
+            (replaced.len, replaced.modified),
+            (first.len, first.modified)
+        );
+        assert_ne!(replaced, first);
+    }
+
+    #[test]
+    fn a_directory_lists_safe_ids_and_reads_what_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RimDirectory::new(folder.path().to_owned());
+        for name in ["A.xml", "B_1.2.xml", ".hidden.xml", "a b.xml", "C.corim"] {
+            std::fs::write(folder.path().join(name), "<x/>").unwrap();
+        }
+        let mut ids = directory.ids().unwrap();
+        ids.sort();
+        assert_eq!(ids, ["A", "B_1.2"]);
+
+        let anchors = TrustAnchors::default();
+        let first = directory.rim("A", &anchors).unwrap().unwrap();
+        assert_eq!(&*first.document, b"<x/>");
+        assert_eq!((first.origin, first.fetched_at), (Origin::Directory, None));
+        let again = directory.rim("A", &anchors).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&first.rim, &again.rim));
+        std::fs::write(folder.path().join("A.xml"), "<y/>!").unwrap();
+        let changed = directory.rim("A", &anchors).unwrap().unwrap();
+        assert_eq!(changed.sha256, crypto::sha256(b"<y/>!"));
+        assert!(directory.rim("Z", &anchors).unwrap().is_none());
+    }
+}

@@ -1,0 +1,508 @@
+//! Fetching: from a need to an entry in a cache, good or bad, with one request for however many wait.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use evidence::cert::TrustAnchors;
+use evidence::ocsp::{CertificateId, CertificateStatus, NonceVerdict, OcspRequest, OcspResponse};
+use evidence::rim::Rim;
+use evidence::{Code, Examined, Expires, Reason, UnixTime};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::at_hand::no_answer_in_time;
+use super::cache::{Cache, FOREVER, Window};
+use super::flights::{Flights, Landing, Wait};
+use super::ocsp_directory::OcspDirectory;
+use super::relay::RelayedAnswer;
+use super::responder::Responder;
+use super::rim_service::{Delivered, RimService, Undelivered};
+use super::shelf::Shelf;
+use super::upstream::Failure;
+use super::{
+    Absence, AbsenceKind, FreshOcsp, LinkKey, Need, OcspAtHand, OcspNeed, Origin, RimAtHand, later,
+};
+use crate::clock::Clock;
+use crate::config::RimServiceSettings;
+use crate::random;
+
+/// Fetched manifests kept: about 50 KiB each, and never more than 2 MiB.
+pub(super) const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+/// Answers kept, for appraisals and as many for the relay: about 8 KiB each. A device has three of its own kind.
+const ANSWERS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Failures remembered of each kind, about 1 KiB each.
+const FAILURES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Requests to each service at one time; more wait for their turn.
+const REQUESTS_AT_ONCE: usize = 16;
+/// Seconds until somebody asks again after what may pass by itself.
+pub(super) const PASSING_S: u32 = 10;
+/// Longest time that a service can make us wait, in seconds.
+const MAX_RETRY_AFTER_S: u32 = 300;
+
+/// Everything between the look-ups and the network.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    pub(super) anchors: TrustAnchors,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rim_service: Option<RimService>,
+    pub(super) rim_terms: RimTerms,
+    pub(super) responder: Option<Responder>,
+    /// Seconds that a refusal of the responder is remembered for.
+    pub(super) ocsp_negative_s: u32,
+    pub(super) ocsp_directory: Option<OcspDirectory>,
+    pub(super) shelf: Option<Shelf>,
+    pub(super) rims: Cache<String, KeptRim>,
+    pub(super) answers: Cache<LinkKey, KeptAnswer>,
+    pub(super) relayed: Cache<CertificateId, RelayedAnswer>,
+    flights: Flights<Errand>,
+    rim_places: Semaphore,
+    pub(super) ocsp_places: Semaphore,
+}
+
+/// How long a fetched manifest counts, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RimTerms {
+    fresh_s: u32,
+    max_stale_s: u32,
+    negative_s: u32,
+}
+
+/// What is fetched by one flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Errand {
+    /// For an appraisal.
+    Need(Need),
+    /// For a client of the relay, who asked by this id.
+    Relay(CertificateId),
+}
+
+/// A manifest from the service. It is authentic.
+#[derive(Clone, Debug)]
+pub(super) struct KeptRim {
+    pub(super) rim: Arc<Examined<Rim>>,
+    pub(super) document: Arc<[u8]>,
+    pub(super) sha256: [u8; 32],
+    pub(super) last_updated: Option<UnixTime>,
+}
+
+/// An answer from the responder. It is authentic.
+#[derive(Clone, Debug)]
+pub(super) struct KeptAnswer {
+    response: Arc<Examined<OcspResponse>>,
+    der: Arc<[u8]>,
+    this_update: UnixTime,
+}
+
+impl RimTerms {
+    pub(super) fn of(settings: &RimServiceSettings) -> Self {
+        Self {
+            fresh_s: settings.fresh_s,
+            max_stale_s: settings.max_stale_s,
+            negative_s: settings.negative_s,
+        }
+    }
+
+    pub(super) fn window(self, fetched_at: UnixTime) -> Window {
+        Window {
+            fetched_at,
+            fresh_until: later(fetched_at, self.fresh_s.into()),
+            usable_until: later(fetched_at, self.max_stale_s.into()),
+        }
+    }
+}
+
+impl KeptRim {
+    pub(super) fn at_hand(self, fetched_at: UnixTime, stale: bool) -> RimAtHand {
+        RimAtHand {
+            rim: self.rim,
+            document: self.document,
+            sha256: self.sha256,
+            origin: Origin::fetched(stale),
+            fetched_at: Some(fetched_at),
+            last_updated: self.last_updated,
+        }
+    }
+}
+
+impl KeptAnswer {
+    pub(super) fn at_hand(self, fetched_at: UnixTime, stale: bool) -> OcspAtHand {
+        OcspAtHand {
+            response: self.response,
+            der: self.der,
+            origin: Origin::fetched(stale),
+            fetched_at: Some(fetched_at),
+        }
+    }
+}
+
+impl Fetcher {
+    /// Without any service.
+    pub(super) fn new(anchors: TrustAnchors, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            anchors,
+            clock,
+            rim_service: None,
+            rim_terms: RimTerms::of(&RimServiceSettings::default()),
+            responder: None,
+            ocsp_negative_s: PASSING_S,
+            ocsp_directory: None,
+            shelf: None,
+            rims: Cache::new(RIMS_KEPT, FAILURES_KEPT),
+            answers: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
+            relayed: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
+            flights: Flights::new(),
+            rim_places: Semaphore::new(REQUESTS_AT_ONCE),
+            ocsp_places: Semaphore::new(REQUESTS_AT_ONCE),
+        }
+    }
+
+    /// Puts manifests that were fetched before the last restart where they were.
+    pub(super) fn take_from_shelf(&self, now: UnixTime) {
+        for shelved in self.shelf.iter().flat_map(Shelf::load) {
+            let window = self.rim_terms.window(shelved.fetched_at);
+            let rim = Rim::examine(&shelved.document, &self.anchors);
+            // Anchors may have changed, and files may have been changed.
+            if matches!(rim, Examined::Authentic(_)) && now <= window.usable_until {
+                let kept = KeptRim {
+                    rim: Arc::new(rim),
+                    document: shelved.document.into(),
+                    sha256: shelved.sha256,
+                    last_updated: shelved.last_updated,
+                };
+                self.rims.keep(shelved.id, kept, window);
+            }
+        }
+    }
+
+    /// Fetches in the background, unless that is under way; without a runtime there is no background.
+    pub(super) fn refresh(self: &Arc<Self>, need: Need) {
+        if Handle::try_current().is_ok() {
+            drop(self.launch(Errand::Need(need)));
+        }
+    }
+
+    /// See [`Collateral::fetch`](super::Collateral::fetch).
+    pub(super) async fn fetch(self: &Arc<Self>, needs: Vec<Need>, deadline: Instant) {
+        let errands = needs.into_iter().map(Errand::Need);
+        let waits: Vec<_> = errands.filter_map(|errand| self.launch(errand)).collect();
+        for wait in waits {
+            // All fly already; waiting for one after the other ends with the last of them.
+            if timeout_at(deadline, wait.end()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Joins or begins the flight for something; `None` if too many fly.
+    pub(super) fn launch(self: &Arc<Self>, errand: Errand) -> Option<Wait> {
+        let (wait, landing) = self.flights.join(&errand)?;
+        if let Some(landing) = landing {
+            tokio::spawn(Arc::clone(self).fly(errand, landing));
+        }
+        Some(wait)
+    }
+
+    async fn fly(self: Arc<Self>, errand: Errand, landing: Landing<Errand>) {
+        match errand {
+            Errand::Need(Need::Rim(id)) => self.fetch_rim(id, landing).await,
+            Errand::Need(Need::Ocsp(need)) => self.fetch_answer(&need).await,
+            Errand::Relay(id) => self.fetch_for_relay(&id).await,
+        }
+    }
+
+    async fn fetch_rim(self: Arc<Self>, id: String, landing: Landing<Errand>) {
+        let Some(service) = &self.rim_service else {
+            return;
+        };
+        let Ok(_place) = self.rim_places.acquire().await else {
+            return;
+        };
+        let outcome = match service.manifest(&id).await {
+            Ok(delivered) => self.examined_rim(delivered).await,
+            Err(Undelivered::Failed(failure)) => Err(self.rim_failure(&id, &failure)),
+            Err(Undelivered::Refused(reason)) => Err((refused(reason), PASSING_S)),
+        };
+        let now = self.clock.now();
+        let kept = match outcome {
+            Ok(kept) => {
+                let window = self.rim_terms.window(now);
+                self.rims.keep(id.clone(), kept.clone(), window);
+                Some(kept)
+            }
+            Err((absence, for_secs)) => {
+                tracing::warn!(id, reason = %absence.reason, "no manifest from the RIM service");
+                let withdrawn = absence.kind == AbsenceKind::Missing;
+                if withdrawn {
+                    self.rims.withdraw(&id);
+                }
+                self.rims.fail(id.clone(), absence, now, for_secs);
+                if !withdrawn {
+                    return;
+                }
+                None
+            }
+        };
+        // Nobody waits for the disk.
+        drop(landing);
+        let Some(shelf) = self.shelf.clone() else {
+            return;
+        };
+        let filed = tokio::task::spawn_blocking(move || match kept {
+            Some(kept) => shelf.put(&id, &kept, now),
+            None => shelf.remove(&id),
+        });
+        drop(filed.await);
+    }
+
+    /// Refused unless it is authentic: what stands in a cache for a day must not be whatever came along.
+    async fn examined_rim(
+        self: &Arc<Self>,
+        delivered: Delivered,
+    ) -> Result<KeptRim, (Absence, u32)> {
+        let fetcher = Arc::clone(self);
+        let document: Arc<[u8]> = delivered.document.into();
+        let bytes = Arc::clone(&document);
+        let examining = tokio::task::spawn_blocking(move || Rim::examine(&bytes, &fetcher.anchors));
+        let unusable = |reason: String| {
+            let message = format!("RIM service: manifest refused: {reason}");
+            (
+                refused(Reason::new(Code::RimNotAvailable, message)),
+                PASSING_S,
+            )
+        };
+        let rim = examining
+            .await
+            .map_err(|_| unusable("examination failed".to_owned()))?;
+        if let Some(why) = why_not_authentic(&rim) {
+            return Err(unusable(why));
+        }
+        Ok(KeptRim {
+            rim: Arc::new(rim),
+            document,
+            sha256: delivered.sha256,
+            last_updated: delivered.last_updated,
+        })
+    }
+
+    fn rim_failure(&self, id: &str, failure: &Failure) -> (Absence, u32) {
+        let (kind, what, for_secs) = match failure {
+            Failure::Missing => {
+                let what = "no manifest of this id".to_owned();
+                (AbsenceKind::Missing, what, self.rim_terms.negative_s)
+            }
+            failure => passing(failure, self.rim_terms.negative_s),
+        };
+        let reason = Reason::new(Code::RimNotAvailable, format!("RIM service: {what}"));
+        let reason = reason.expected(id);
+        (Absence { kind, reason }, for_secs)
+    }
+
+    async fn fetch_answer(self: &Arc<Self>, need: &OcspNeed) {
+        let Some(responder) = &self.responder else {
+            return;
+        };
+        let Ok(_place) = self.ocsp_places.acquire().await else {
+            return;
+        };
+        let request = OcspRequest::new(need.id(), None);
+        match responder.ask(request.to_der()).await {
+            Ok(answer) => {
+                let der: Arc<[u8]> = answer.body.into();
+                if let Some(response) = examine(need, Arc::clone(&der)).await {
+                    self.file(need, &response, der);
+                }
+            }
+            Err(failure) => {
+                let (absence, for_secs) = self.ocsp_failure(&failure);
+                tracing::warn!(reason = %absence.reason, "no answer from the OCSP responder");
+                let now = self.clock.now();
+                self.answers.fail(need.key.clone(), absence, now, for_secs);
+            }
+        }
+    }
+
+    pub(super) fn ocsp_failure(&self, failure: &Failure) -> (Absence, u32) {
+        let (kind, what, for_secs) = passing(failure, self.ocsp_negative_s);
+        let reason = Reason::new(Code::OcspNotAvailable, format!("OCSP responder: {what}"));
+        (Absence { kind, reason }, for_secs)
+    }
+
+    /// Keeps an answer that can be used, and remembers why not of one that cannot.
+    fn file(&self, need: &OcspNeed, response: &Arc<Examined<OcspResponse>>, der: Arc<[u8]>) {
+        let now = self.clock.now();
+        let objection = match &**response {
+            Examined::Authentic(authentic) => {
+                let kept = KeptAnswer {
+                    this_update: authentic.get().this_update(),
+                    response: Arc::clone(response),
+                    der,
+                };
+                self.keep(need, authentic.get(), kept, now)
+            }
+            refuted => refuted.reasons_at(now).into_iter().next(),
+        };
+        let Some(objection) = objection else { return };
+        let message = format!("OCSP response refused: {objection}");
+        let absence = refused(Reason::new(Code::OcspNotAvailable, message));
+        tracing::warn!(reason = %absence.reason, "answer of the OCSP responder is of no use");
+        let for_secs = match is_final(&objection) {
+            true => self.ocsp_negative_s,
+            false => PASSING_S,
+        };
+        self.answers.fail(need.key.clone(), absence, now, for_secs);
+    }
+
+    /// Keeps an authentic answer that is current, or that says what no later one takes back. What is wrong with it
+    /// otherwise is returned.
+    fn keep(
+        &self,
+        need: &OcspNeed,
+        answer: &OcspResponse,
+        kept: KeptAnswer,
+        now: UnixTime,
+    ) -> Option<Reason> {
+        let known = self.answers.peek(&need.key);
+        let newer = known.map(|known| known.value.this_update);
+        if let Some(newer) = newer.filter(|newer| *newer > answer.this_update()) {
+            let reason = Reason::new(Code::OcspTooOld, "a newer answer was given before");
+            let reason = reason.expected(newer);
+            return Some(reason.actual(answer.this_update()));
+        }
+        let not_current = answer.reasons_at(now).into_iter().next();
+        let lasting = matches!(answer.status(), CertificateStatus::Revoked { at, .. } if at <= now);
+        if not_current.is_none() || lasting {
+            let window = Window {
+                fetched_at: now,
+                fresh_until: answer.valid_until(),
+                usable_until: match lasting {
+                    true => FOREVER,
+                    false => answer.valid_until(),
+                },
+            };
+            self.answers.keep(need.key.clone(), kept, window);
+        }
+        not_current
+    }
+
+    /// See [`Collateral::ask_now`](super::Collateral::ask_now).
+    pub(super) async fn ask_now(
+        self: &Arc<Self>,
+        needs: Vec<OcspNeed>,
+        deadline: Instant,
+    ) -> Vec<(OcspNeed, Result<FreshOcsp, Reason>)> {
+        let mut open: HashSet<_> = needs.into_iter().collect();
+        // Whoever gives up waiting drops the set, and the questions with it: they are of use to nobody else.
+        let mut asking = JoinSet::new();
+        for need in open.iter().cloned() {
+            let fetcher = Arc::clone(self);
+            asking.spawn(async move {
+                let asked = timeout_at(deadline, fetcher.ask(&need)).await;
+                let answer = asked.unwrap_or_else(|_| Err(no_answer_in_time()));
+                (need, answer)
+            });
+        }
+        let mut answers = Vec::with_capacity(open.len());
+        while let Some(joined) = asking.join_next().await {
+            if let Ok((need, answer)) = joined {
+                open.remove(&need);
+                answers.push((need, answer));
+            }
+        }
+        // None, unless a task ended in a panic.
+        answers.extend(
+            open.into_iter()
+                .map(|need| (need, Err(no_answer_in_time()))),
+        );
+        answers
+    }
+
+    async fn ask(self: &Arc<Self>, need: &OcspNeed) -> Result<FreshOcsp, Reason> {
+        let Some(responder) = &self.responder else {
+            let message = "no OCSP responder is configured";
+            return Err(Reason::new(Code::OcspNotAvailable, message));
+        };
+        let _place = self.ocsp_places.acquire().await;
+        let nonce_sent = random::bytes();
+        let request = OcspRequest::new(need.id(), Some(nonce_sent));
+        let answer = responder.ask(request.to_der()).await;
+        let answer = answer.map_err(|failure| self.ocsp_failure(&failure).0.reason)?;
+        let der: Arc<[u8]> = answer.body.into();
+        let examined = examine(need, Arc::clone(&der)).await;
+        let response = examined.ok_or_else(no_answer_in_time)?;
+        let repeated = response
+            .peek()
+            .is_some_and(|answer| answer.nonce_verdict(&nonce_sent) == NonceVerdict::Match);
+        if repeated {
+            self.file(need, &response, Arc::clone(&der));
+        }
+        Ok(FreshOcsp {
+            response,
+            der,
+            nonce_sent,
+            fetched_at: self.clock.now(),
+        })
+    }
+}
+
+/// Verifying signatures is work for another thread than those that serve everybody. `None` if that fails.
+async fn examine(need: &OcspNeed, der: Arc<[u8]>) -> Option<Arc<Examined<OcspResponse>>> {
+    let link = need.link.clone();
+    let examining =
+        tokio::task::spawn_blocking(move || OcspResponse::examine(&der, &link.as_link()));
+    examining.await.ok().map(Arc::new)
+}
+
+/// What a failure comes to: the kind of absence, the words for it, the seconds it is remembered for.
+fn passing(failure: &Failure, negative_s: u32) -> (AbsenceKind, String, u32) {
+    let unreachable = AbsenceKind::Unreachable;
+    match failure {
+        Failure::Missing => (
+            unreachable,
+            "nothing at this address".to_owned(),
+            negative_s,
+        ),
+        Failure::Forbidden(status) => {
+            let what = format!("access refused (status {status})");
+            (unreachable, what, negative_s)
+        }
+        Failure::Unavailable { what, retry_after } => {
+            let asked = retry_after.map_or(0, |wait| wait.as_secs());
+            let asked = u32::try_from(asked).unwrap_or(u32::MAX);
+            let for_secs = asked.clamp(PASSING_S, MAX_RETRY_AFTER_S);
+            (unreachable, what.clone(), for_secs)
+        }
+        Failure::Unusable(what) => (AbsenceKind::Refused, what.clone(), PASSING_S),
+    }
+}
+
+fn refused(reason: Reason) -> Absence {
+    Absence {
+        kind: AbsenceKind::Refused,
+        reason,
+    }
+}
+
+fn why_not_authentic(rim: &Examined<Rim>) -> Option<String> {
+    let reasons = match rim {
+        Examined::Authentic(_) => return None,
+        Examined::Refuted(refuted) => &refuted.reasons,
+        Examined::Unreadable(reasons) => reasons,
+    };
+    Some(
+        reasons
+            .first()
+            .map_or_else(String::new, ToString::to_string),
+    )
+}
+
+/// Whether the responder will say the same in a moment: it does not know the certificate, or not us.
+fn is_final(objection: &Reason) -> bool {
+    let passing = matches!(
+        objection.actual.as_deref(),
+        Some("tryLater" | "internalError")
+    );
+    objection.code == Code::OcspResponseUnsuccessful && !passing
+}

@@ -1,0 +1,111 @@
+//! One request for each thing, however many wait for it.
+//!
+//! A flight is a task of its own: it goes on when nobody waits any more, and it ends for everybody at once, also if it
+//! panics.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::lock;
+
+/// Most things being fetched at one time, those that wait for their turn included. Beyond it nobody is let wait: memory
+/// is bounded, and what is asked for by so many strangers at once is asked for again.
+const MAX_FLIGHTS: usize = 1024;
+
+/// What is being fetched.
+#[derive(Debug)]
+pub(super) struct Flights<K: Hash + Eq + Clone> {
+    in_the_air: Arc<Mutex<HashMap<K, watch::Receiver<()>>>>,
+}
+
+/// The end of a flight, when it is dropped.
+#[derive(Debug)]
+pub(super) struct Landing<K: Hash + Eq + Clone> {
+    in_the_air: Arc<Mutex<HashMap<K, watch::Receiver<()>>>>,
+    key: K,
+    /// Whoever waits sees that it is gone.
+    _sender: watch::Sender<()>,
+}
+
+/// A way to wait for the end of a flight.
+#[derive(Debug)]
+pub(super) struct Wait(watch::Receiver<()>);
+
+impl<K: Hash + Eq + Clone> Flights<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            in_the_air: Arc::default(),
+        }
+    }
+
+    /// Joins the flight for `key`. Who gets a [`Landing`] as well has to fly. `None` if too many fly.
+    pub(super) fn join(&self, key: &K) -> Option<(Wait, Option<Landing<K>>)> {
+        let mut flights = lock(&self.in_the_air);
+        if let Some(receiver) = flights.get(key) {
+            return Some((Wait(receiver.clone()), None));
+        }
+        if flights.len() >= MAX_FLIGHTS {
+            return None;
+        }
+        let (sender, receiver) = watch::channel(());
+        flights.insert(key.clone(), receiver.clone());
+        let landing = Landing {
+            in_the_air: Arc::clone(&self.in_the_air),
+            key: key.clone(),
+            _sender: sender,
+        };
+        Some((Wait(receiver), Some(landing)))
+    }
+}
+
+impl Wait {
+    /// Waits for the end.
+    pub(super) async fn end(mut self) {
+        // Nothing is ever sent: the sender goes, and that is the end.
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
+impl<K: Hash + Eq + Clone> Drop for Landing<K> {
+    fn drop(&mut self) {
+        lock(&self.in_the_air).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_flies_and_all_land_together_also_after_a_panic() {
+        let flights = Flights::new();
+        let (first, landing) = flights.join(&1).unwrap();
+        let (second, none) = flights.join(&1).unwrap();
+        assert!(landing.is_some() && none.is_none());
+        let (_, other) = flights.join(&2).unwrap();
+        assert!(other.is_some(), "another thing is another flight");
+        let task = tokio::spawn(async move {
+            let _landing = landing;
+            panic!("on the way");
+        });
+        task.await.unwrap_err();
+        first.end().await;
+        second.end().await;
+        assert!(flights.join(&1).unwrap().1.is_some());
+    }
+
+    #[test]
+    fn flights_are_bounded() {
+        let flights = Flights::new();
+        let landings: Vec<_> = (0..MAX_FLIGHTS)
+            .map(|key| flights.join(&key).unwrap())
+            .collect();
+        assert!(flights.join(&MAX_FLIGHTS).is_none());
+        assert!(flights.join(&0).is_some(), "joining one takes no room");
+        drop(landings);
+        assert!(flights.join(&MAX_FLIGHTS).is_some());
+    }
+}

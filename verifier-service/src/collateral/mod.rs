@@ -1,0 +1,363 @@
+//! Reference manifests and revocation answers: where they come from, how long they are kept, what becomes of outages.
+//!
+//! In scope: a directory of manifests, a RIM service over HTTP (nvidia-evidence 6.1), a directory of OCSP answers, an
+//! OCSP responder over HTTP (5.1), bounded caches between them and the appraisals, device chains kept by digest.
+//! Out of scope: what a manifest or an answer is worth (`evidence` says so), CRLs.
+//!
+//! An appraisal asks in two steps. On its thread it looks up what it needs ([`Collateral::look_up_rim`],
+//! [`Collateral::look_up_ocsp`]), which touches no network; what it is told to [`Ask`](Lookup::Ask) for it fetches on
+//! an async thread ([`Collateral::fetch`]), and looks again. What is cached is examined, not judged: validity in time
+//! is looked at in every appraisal.
+//!
+//! Why it is as it is: "Decisions" in this crate's README.
+
+mod at_hand;
+mod cache;
+mod coverage;
+mod directory;
+mod fetch;
+mod flights;
+mod ocsp_directory;
+mod relay;
+mod responder;
+mod rim_service;
+mod shelf;
+mod upstream;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
+use evidence::device::is_safe_rim_id;
+use evidence::ocsp::{Link, OcspResponse, Terms};
+use evidence::rim::Rim;
+use evidence::{Code, Examined, Reason, UnixTime, crypto};
+use lru::LruCache;
+use tokio::time::Instant;
+
+pub use at_hand::{
+    Absence, AbsenceKind, FreshOcsp, Lookup, Need, OcspAtHand, OcspNeed, Origin, RimAtHand,
+};
+pub use coverage::{Manifest, ManifestStatus};
+pub(crate) use relay::Relayed;
+pub use upstream::UpstreamError;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::AppraisalSettings;
+use at_hand::LinkKey;
+use cache::Seen;
+use directory::RimDirectory;
+use fetch::Fetcher;
+use ocsp_directory::OcspDirectory;
+use responder::Responder;
+use rim_service::RimService;
+use shelf::Shelf;
+
+/// Device chains kept: about 12 KiB each, so that the cache stays near 50 MiB.
+const CHAINS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+
+/// Examinations of filed OCSP answers kept, about 4 KiB each.
+const FILED_ANSWERS_KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+
+/// Name of the folder below the state directory that fetched manifests are kept in.
+const SHELF: &str = "collateral";
+
+/// What came of examining filed OCSP answers, by their digest and what the examination depends on beside it.
+type FiledAnswers = LruCache<([u8; 32], LinkKey), Arc<Examined<OcspResponse>>>;
+
+/// Collateral of one verifier.
+#[derive(Debug)]
+pub struct Collateral {
+    chains: Mutex<LruCache<[u8; 32], Arc<Examined<CertificateChain>>>>,
+    directory: Option<RimDirectory>,
+    filed_answers: Mutex<FiledAnswers>,
+    fetcher: Arc<Fetcher>,
+}
+
+impl Collateral {
+    /// Collateral under these anchors from a directory of manifests alone: for those who work offline.
+    #[must_use]
+    pub fn new(anchors: TrustAnchors, directory: Option<PathBuf>) -> Self {
+        let fetcher = Fetcher::new(anchors, Arc::new(SystemClock));
+        Self::over(fetcher, directory)
+    }
+
+    /// Collateral from every source in the settings. With a state directory, manifests fetched earlier are at hand.
+    ///
+    /// # Errors
+    /// A file that the settings name cannot be used.
+    pub fn open(
+        settings: &AppraisalSettings,
+        anchors: TrustAnchors,
+        clock: Arc<dyn Clock>,
+        state_dir: Option<&Path>,
+    ) -> Result<Self, UpstreamError> {
+        let now = clock.now();
+        let mut fetcher = Fetcher::new(anchors, clock);
+        fetcher.rim_service = RimService::open(&settings.rim_service)?;
+        fetcher.rim_terms = fetch::RimTerms::of(&settings.rim_service);
+        fetcher.responder = Responder::open(&settings.ocsp)?;
+        fetcher.ocsp_negative_s = settings.ocsp.negative_s;
+        fetcher.ocsp_directory = settings.ocsp.dir.clone().map(OcspDirectory::new);
+        if fetcher.rim_service.is_some() {
+            fetcher.shelf = state_dir.map(|state| Shelf::new(state.join(SHELF)));
+        }
+        fetcher.take_from_shelf(now);
+        Ok(Self::over(fetcher, settings.rim_dir.clone()))
+    }
+
+    /// Sees that the files named by the settings can be used, and keeps nothing.
+    ///
+    /// # Errors
+    /// See [`open`](Self::open).
+    pub fn check(settings: &AppraisalSettings) -> Result<(), UpstreamError> {
+        RimService::open(&settings.rim_service)?;
+        Responder::open(&settings.ocsp)?;
+        Ok(())
+    }
+
+    fn over(fetcher: Fetcher, directory: Option<PathBuf>) -> Self {
+        Self {
+            chains: Mutex::new(LruCache::new(CHAINS_KEPT)),
+            directory: directory.map(RimDirectory::new),
+            filed_answers: Mutex::new(LruCache::new(FILED_ANSWERS_KEPT)),
+            fetcher: Arc::new(fetcher),
+        }
+    }
+
+    /// The roots everything is examined under.
+    #[must_use]
+    pub fn anchors(&self) -> &TrustAnchors {
+        &self.fetcher.anchors
+    }
+
+    /// Examines a device chain, or remembers it. Only authentic ones are kept, so that junk displaces nothing.
+    #[must_use]
+    pub fn chain(&self, pem: &[u8]) -> Arc<Examined<CertificateChain>> {
+        let key = crypto::sha256(pem);
+        if let Some(known) = lock(&self.chains).get(&key) {
+            return Arc::clone(known);
+        }
+        let anchors = self.anchors();
+        let examined = CertificateChain::examine(pem, ChainProfile::Device, anchors);
+        let examined = Arc::new(examined);
+        if matches!(*examined, Examined::Authentic(_)) {
+            lock(&self.chains).put(key, Arc::clone(&examined));
+        }
+        examined
+    }
+
+    /// The manifest filed under `id` in the directory; `None` if there is none. A manifest that cannot be read or is
+    /// not authentic is returned with its reasons.
+    ///
+    /// # Errors
+    /// The directory cannot be read: an outage, not a finding about the evidence.
+    pub fn rim(&self, id: &str) -> io::Result<Option<Arc<Examined<Rim>>>> {
+        let filed = self.filed_rim(id)?;
+        Ok(filed.map(|filed| filed.rim))
+    }
+
+    /// Looks for a manifest in the directory, then among those fetched. Touches no network; where a copy is due to be
+    /// renewed, that begins in the background.
+    #[must_use]
+    pub fn look_up_rim(&self, id: &str, now: UnixTime) -> Lookup<RimAtHand> {
+        if !is_safe_rim_id(id) {
+            let reason = Reason::new(Code::RimNotAvailable, "id is none that could be asked for");
+            return Lookup::absent(AbsenceKind::Missing, reason);
+        }
+        let unreadable = match self.filed_rim(id) {
+            Ok(Some(filed)) => return Lookup::Found(filed),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(id, %error, "cannot read reference manifest");
+                let message = "directory of manifests cannot be read";
+                Some(Reason::new(Code::RimNotAvailable, message).expected(id))
+            }
+        };
+        if self.fetcher.rim_service.is_some() {
+            return self.fetched_rim(id, now);
+        }
+        match unreadable {
+            Some(reason) => Lookup::absent(AbsenceKind::Unreachable, reason),
+            None if self.directory.is_some() => {
+                let reason = Reason::new(Code::RimNotAvailable, "no manifest in the directory");
+                Lookup::absent(AbsenceKind::Missing, reason.expected(id))
+            }
+            None => {
+                let message = "no source of manifests is configured";
+                let reason = Reason::new(Code::RimNotAvailable, message);
+                Lookup::absent(AbsenceKind::NotConfigured, reason.expected(id))
+            }
+        }
+    }
+
+    fn filed_rim(&self, id: &str) -> io::Result<Option<RimAtHand>> {
+        let directory = self.directory.as_ref().filter(|_| is_safe_rim_id(id));
+        let filed = directory.map(|directory| directory.rim(id, self.anchors()));
+        filed.transpose().map(Option::flatten)
+    }
+
+    fn fetched_rim(&self, id: &str, now: UnixTime) -> Lookup<RimAtHand> {
+        match self.fetcher.rims.look_up(id, now, None) {
+            Seen::Usable {
+                kept,
+                stale,
+                refresh,
+            } => {
+                if refresh {
+                    self.fetcher.refresh(Need::Rim(id.to_owned()));
+                }
+                Lookup::Found(kept.value.at_hand(kept.window.fetched_at, stale))
+            }
+            Seen::Failed(absence) => Lookup::Absent(absence),
+            Seen::Unknown => Lookup::Ask(Need::Rim(id.to_owned())),
+        }
+    }
+
+    /// Looks for an answer about a certificate in the directory, then among those fetched. Touches no network; where
+    /// an answer is due to be renewed, that begins in the background.
+    #[must_use]
+    pub fn look_up_ocsp(
+        &self,
+        link: &Link<'_>,
+        terms: &Terms,
+        now: UnixTime,
+    ) -> Lookup<OcspAtHand> {
+        let key = LinkKey::of(link);
+        let filed = self.filed_answer(link, &key, now);
+        if let Some(Ok(filed)) = filed {
+            return Lookup::Found(filed);
+        }
+        if self.fetcher.responder.is_none() {
+            return Lookup::Absent(self.no_responder(filed.and_then(Result::err)));
+        }
+        let need = || Need::Ocsp(OcspNeed::of(link));
+        let answers = &self.fetcher.answers;
+        match answers.look_up(&key, now, terms.max_age_secs) {
+            Seen::Usable {
+                kept,
+                stale,
+                refresh,
+            } => {
+                if refresh {
+                    self.fetcher.refresh(need());
+                }
+                Lookup::Found(kept.value.at_hand(kept.window.fetched_at, stale))
+            }
+            Seen::Failed(absence) => Lookup::Absent(absence),
+            Seen::Unknown => Lookup::Ask(need()),
+        }
+    }
+
+    /// The newest filed answer about a certificate, if it is authentic and current, or why it is not used.
+    fn filed_answer(
+        &self,
+        link: &Link<'_>,
+        key: &LinkKey,
+        now: UnixTime,
+    ) -> Option<Result<OcspAtHand, Reason>> {
+        let directory = self.fetcher.ocsp_directory.as_ref()?;
+        let filed = directory.about(link, now)?;
+        let response = self.examine_filed(&filed.der, link, key);
+        let reasons = response.reasons_at(now);
+        let Some(first) = reasons.first() else {
+            return Some(Ok(OcspAtHand {
+                response,
+                der: filed.der,
+                origin: Origin::Directory,
+                fetched_at: None,
+            }));
+        };
+        let message = format!("filed OCSP response refused: {first}");
+        Some(Err(Reason::new(Code::OcspNotAvailable, message)))
+    }
+
+    fn examine_filed(
+        &self,
+        der: &[u8],
+        link: &Link<'_>,
+        key: &LinkKey,
+    ) -> Arc<Examined<OcspResponse>> {
+        let key = (crypto::sha256(der), key.clone());
+        if let Some(known) = lock(&self.filed_answers).get(&key) {
+            return Arc::clone(known);
+        }
+        let examined = Arc::new(OcspResponse::examine(der, link));
+        lock(&self.filed_answers).put(key, Arc::clone(&examined));
+        examined
+    }
+
+    fn no_responder(&self, refused: Option<Reason>) -> Absence {
+        let reason = |message| Reason::new(Code::OcspNotAvailable, message);
+        let (kind, reason) = match (refused, &self.fetcher.ocsp_directory) {
+            (Some(refused), _) => (AbsenceKind::Refused, refused),
+            (None, Some(_)) => (AbsenceKind::Missing, reason("no response in the directory")),
+            (None, None) => {
+                let message = "no source of OCSP responses is configured";
+                (AbsenceKind::NotConfigured, reason(message))
+            }
+        };
+        Absence { kind, reason }
+    }
+
+    /// Fetches everything asked for, at the same time, and returns when all of it is at hand or known not to be, or at
+    /// the deadline. It never fails: look again, and what is not at hand then has its reason; see
+    /// [`Need::not_in_time`] for what is asked for still.
+    ///
+    /// However many ask, one request goes out for each thing, and it goes on when nobody waits any more.
+    pub async fn fetch(&self, needs: Vec<Need>, deadline: Instant) {
+        self.fetcher.fetch(needs, deadline).await;
+    }
+
+    /// Asks the responder now, with a nonce of its own for each question: for appraisals that want answers made for
+    /// them alone. No cache and no directory answers; a good answer is kept for others.
+    ///
+    /// An answer given here is examined and repeats the nonce or not: the appraisal says so. The deadline ends every
+    /// question still open.
+    pub async fn ask_now(
+        &self,
+        needs: Vec<OcspNeed>,
+        deadline: Instant,
+    ) -> Vec<(OcspNeed, Result<FreshOcsp, Reason>)> {
+        self.fetcher.ask_now(needs, deadline).await
+    }
+
+    /// Ids of every manifest at hand: those filed and those fetched, in order.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn rim_ids(&self, now: UnixTime) -> io::Result<BTreeSet<String>> {
+        let mut ids = BTreeSet::new();
+        if let Some(directory) = &self.directory {
+            ids.extend(directory.ids()?);
+        }
+        ids.extend(self.fetcher.rims.usable_keys(now));
+        Ok(ids)
+    }
+
+    /// How long a request of ours may take at most, for callers that wait for one.
+    #[must_use]
+    pub fn longest_request(&self) -> Duration {
+        let rim = self.fetcher.rim_service.as_ref().map(RimService::timeout);
+        let ocsp = self.fetcher.responder.as_ref().map(Responder::timeout);
+        rim.max(ocsp).unwrap_or_default()
+    }
+}
+
+/// A panic elsewhere leaves a cache of finished values, so a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn later(time: UnixTime, secs: i64) -> UnixTime {
+    UnixTime::from_secs(time.secs().saturating_add(secs))
+}

@@ -1,0 +1,454 @@
+//! Mirror, relay and coverage, over a service that says what it is told to.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use evidence::crypto;
+use evidence::ocsp::{CertificateId, IdHash, OcspRequest};
+
+use super::*;
+use crate::collateral::fixture::{
+    Answer, Asked, DAY, DRIVER_ID, DRIVER_VERSION, Fake, PKI, Says, unsuccessful,
+};
+
+const OCSP: &str = "application/ocsp-request";
+const MALFORMED_REQUEST: [u8; 5] = [0x30, 3, 0x0a, 1, 1];
+const TRY_LATER: [u8; 5] = [0x30, 3, 0x0a, 1, 3];
+
+async fn with_rims(fake: &Fake) -> Rig {
+    let mut settings = AppraisalSettings::default();
+    settings.rim_service.url = Some(fake.url.clone());
+    settings.rim_service.timeout_s = 1;
+    Rig::with_collateral(settings, PKI.anchors()).await
+}
+
+async fn with_ocsp(fake: &Fake) -> Rig {
+    let mut settings = AppraisalSettings::default();
+    settings.ocsp.url = Some(fake.url.clone());
+    settings.ocsp.timeout_s = 1;
+    Rig::with_collateral(settings, PKI.anchors()).await
+}
+
+/// An OCSP answer: status 200 and these bytes.
+async fn relayed(rig: &Rig, request: Request<Body>) -> (HeaderMap, Vec<u8>) {
+    let response = rig.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let (parts, body) = response.into_parts();
+    assert_eq!(parts.headers["content-type"], "application/ocsp-response");
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    (parts.headers, body.into())
+}
+
+fn posted(path: &str, der: Vec<u8>) -> Request<Body> {
+    let request = Request::post(path).header("content-type", OCSP);
+    request.body(der.into()).unwrap()
+}
+
+fn question(hash: IdHash, nonce: Option<[u8; 32]>) -> OcspRequest {
+    let link = PKI.link(1);
+    OcspRequest::new(
+        CertificateId::by(hash, link.subject(), link.issuer()),
+        nonce,
+    )
+}
+
+/// Answers the question: with its id and nonce.
+fn good(asked: &Asked) -> Says {
+    let request = OcspRequest::parse(&asked.body).unwrap();
+    let answer = Answer {
+        id: request.id().clone(),
+        nonce: request.nonce().map(<[u8]>::to_vec),
+        ..PKI.answer(1)
+    };
+    Says::body(answer.der())
+}
+
+#[tokio::test]
+async fn a_manifest_is_mirrored_in_the_form_of_the_service() {
+    let fake = Fake::new(Fake::any_rim).await;
+    let rig = with_rims(&fake).await;
+    let path = format!("/v1/rim/{DRIVER_ID}");
+    let answered = rig.get(&path).await;
+    answered.is(200, "");
+    let body = answered.json();
+    assert_eq!(body["id"], DRIVER_ID);
+    let rim = STANDARD.decode(body["rim"].as_str().unwrap()).unwrap();
+    let digest = hex::encode(crypto::sha256(&rim));
+    assert_eq!(body["sha256"], digest);
+    assert_eq!(body["last_updated"], "2026-05-06T07:08:09Z");
+    assert_eq!(body["rim_format"], "TCG");
+    assert_eq!(answered.header("etag"), format!("W/\"{digest}\""));
+    assert_eq!(answered.header("cache-control"), "public, max-age=300");
+
+    let again = Request::get(&path).header("if-none-match", answered.header("etag"));
+    let again = rig.send(again.body(Body::empty()).unwrap()).await;
+    assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""));
+    let ids = rig.get("/v1/rim/ids").await.json();
+    assert_eq!(ids["ids"], json!([DRIVER_ID]));
+    assert_eq!(fake.hits(), 1);
+
+    fake.says(|_| Says::status(500));
+    rig.clock.advance_s(DAY + 1);
+    let stale = rig.get(&path).await;
+    stale.is(200, "");
+    assert_eq!(stale.header("cache-control"), "no-cache");
+}
+
+#[tokio::test]
+async fn what_cannot_be_mirrored_has_the_status_that_clients_look_at() {
+    let fake = Fake::new(|_| Says::status(404)).await;
+    let rig = with_rims(&fake).await;
+    rig.get(&format!("/v1/rim/{DRIVER_ID}"))
+        .await
+        .is(404, "rim_not_found");
+    for id in ["NV_CPU_1", "..%2fsecret", "%ff", "a%20b"] {
+        rig.get(&format!("/v1/rim/{id}"))
+            .await
+            .is(404, "rim_not_found");
+    }
+    assert_eq!(
+        fake.hits(),
+        1,
+        "nobody is asked for what no device asks for"
+    );
+    fake.says(|_| Says::status(500));
+    let answered = rig.get("/v1/rim/NV_GPU_DRIVER_GH100_1").await;
+    answered.is(503, "rim_unavailable");
+    assert_eq!(answered.header("retry-after"), "10");
+    let forged = PKI.manifest("2");
+    let forged = String::from_utf8(forged).unwrap().replace("r1", "r2");
+    fake.says(move |_| {
+        let id = "NV_GPU_DRIVER_GH100_2";
+        Says::body(crate::collateral::fixture::rim_answer(
+            id,
+            forged.as_bytes(),
+        ))
+    });
+    let answered = rig.get("/v1/rim/NV_GPU_DRIVER_GH100_2").await;
+    answered.is(503, "rim_unavailable");
+    let nobody = Rig::new().await;
+    nobody
+        .get(&format!("/v1/rim/{DRIVER_ID}"))
+        .await
+        .is(404, "rim_not_found");
+    assert_eq!(nobody.get("/v1/rim/ids").await.json()["ids"], json!([]));
+}
+
+#[tokio::test]
+async fn what_the_operator_filed_is_mirrored_whatever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = AppraisalSettings {
+        rim_dir: Some(folder.path().to_owned()),
+        ..AppraisalSettings::default()
+    };
+    let document = PKI.manifest(DRIVER_VERSION);
+    std::fs::write(folder.path().join(format!("{DRIVER_ID}.xml")), &document).unwrap();
+    // Under no anchors nothing is authentic.
+    let rig = Rig::with_collateral(settings, TrustAnchors::default()).await;
+    let answered = rig.get(&format!("/v1/rim/{DRIVER_ID}")).await;
+    answered.is(200, "");
+    assert_eq!(answered.json()["rim"], STANDARD.encode(&document));
+    assert_eq!(
+        rig.get("/v1/rim/ids").await.json()["ids"],
+        json!([DRIVER_ID])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_without_nonce_are_answered_from_stock_as_asked() {
+    let fake = Fake::new(|asked| Says {
+        after: Duration::from_millis(100),
+        ..good(asked)
+    })
+    .await;
+    let rig = Arc::new(with_ocsp(&fake).await);
+    for (hash, hits) in [(IdHash::Sha384, 1), (IdHash::Sha1, 2)] {
+        let der = question(hash, None).to_der();
+        let waiting: Vec<_> = (0..20)
+            .map(|n| {
+                let (rig, der) = (Arc::clone(&rig), der.clone());
+                let path = if n % 2 == 0 { "/v1/ocsp" } else { "/ocsp" };
+                tokio::spawn(async move { relayed(&rig, posted(path, der)).await.1 })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for waiter in waiting {
+            answers.push(waiter.await.unwrap());
+        }
+        answers.dedup();
+        assert_eq!((answers.len(), fake.hits()), (1, hits));
+    }
+    rig.clock.advance_s(60);
+    let text = STANDARD_NO_PAD.encode(question(IdHash::Sha1, None).to_der());
+    let path = format!("/ocsp/{}", text.replace('/', "%2F").replace('+', "%2B"));
+    let (headers, _) = relayed(&rig, Request::get(path).body(Body::empty()).unwrap()).await;
+    assert_eq!(fake.hits(), 2);
+    let caching = "max-age=86340, public, no-transform, must-revalidate";
+    assert_eq!(headers["cache-control"], caching);
+    assert_eq!(headers["expires"], "Sat, 16 Jan 2027 08:00:00 GMT");
+    assert_eq!(headers["last-modified"], "Fri, 15 Jan 2027 08:00:00 GMT");
+
+    // An hour on it is asked for again; while the responder is away the old answer goes on to its next update.
+    fake.says(|_| Says::status(500));
+    rig.clock.advance_s(3600);
+    let der = question(IdHash::Sha1, None).to_der();
+    relayed(&rig, posted("/ocsp", der.clone())).await;
+    rig.clock.advance_s(DAY - 3660);
+    let (_, answer) = relayed(&rig, posted("/ocsp", der.clone())).await;
+    assert_ne!(answer, TRY_LATER);
+    rig.clock.advance_s(1);
+    let (headers, answer) = relayed(&rig, posted("/ocsp", der)).await;
+    assert_eq!(
+        (answer.as_slice(), &headers["cache-control"]),
+        (&TRY_LATER[..], &"no-store".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_question_with_a_nonce_is_always_passed_on_with_it() {
+    let fake = Fake::new(good).await;
+    let rig = with_ocsp(&fake).await;
+    for (hits, nonce) in [(1, [1; 32]), (2, [2; 32]), (3, [2; 32])] {
+        let der = question(IdHash::Sha384, Some(nonce)).to_der();
+        let (headers, answer) = relayed(&rig, posted("/v1/ocsp", der.clone())).await;
+        assert_eq!((fake.hits(), &fake.asked()[hits - 1].body), (hits, &der));
+        assert_eq!(headers["cache-control"], "no-store");
+        let response = evidence::ocsp::OcspResponse::parse(&answer).unwrap();
+        assert_eq!(response.peek().nonce(), Some(&nonce[..]));
+    }
+}
+
+#[tokio::test]
+async fn the_responder_s_own_word_is_passed_on_and_its_failures_are_try_later() {
+    let fake = Fake::new(|_| Says::body(unsuccessful(6))).await;
+    let other = PKI.answer(2).der();
+    let stale = Answer {
+        this_update: UnixTime::from_secs(NOW.secs() - 2 * DAY),
+        next_update: UnixTime::from_secs(NOW.secs() - DAY),
+        ..PKI.answer(1)
+    };
+    let table = [
+        (Says::body(unsuccessful(6)), unsuccessful(6)),
+        (Says::body(other), TRY_LATER.to_vec()),
+        (Says::body(stale.der()), TRY_LATER.to_vec()),
+        (Says::body("<html>"), TRY_LATER.to_vec()),
+        (Says::status(500), TRY_LATER.to_vec()),
+        (
+            Says {
+                after: Duration::from_secs(3),
+                ..Says::status(200)
+            },
+            TRY_LATER.to_vec(),
+        ),
+    ];
+    for (says, expected) in table {
+        let shown = format!("{:.100}", format!("{says:?}"));
+        fake.says(move |_| says.clone());
+        let rig = with_ocsp(&fake).await;
+        let der = question(IdHash::Sha384, None).to_der();
+        for _ in 0..2 {
+            let (headers, answer) = relayed(&rig, posted("/v1/ocsp", der.clone())).await;
+            assert_eq!(answer, expected, "{shown}");
+            assert_eq!(headers["cache-control"], "no-store", "{shown}");
+        }
+    }
+    assert_eq!(fake.hits(), 6, "failures are remembered for a moment");
+}
+
+#[tokio::test]
+async fn only_a_question_about_one_certificate_is_passed_on() {
+    let fake = Fake::new(good).await;
+    let rig = with_ocsp(&fake).await;
+    let one = question(IdHash::Sha384, None).to_der();
+    // OCSPRequest, TBSRequest and requestList are nested around one Request; the list gets it twice.
+    let two = {
+        let request = &one[one.len() - usize::from(one[8])..];
+        let tlv = |content: &[u8]| {
+            let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+            [&[0x30, 0x82], &length[..], content].concat()
+        };
+        tlv(&tlv(&tlv(&[request, request].concat())))
+    };
+    let refused = OcspRequest::parse(&two).unwrap_err();
+    assert!(
+        refused[0].message.ends_with("certificates asked about"),
+        "{refused:?}"
+    );
+    for der in [
+        Vec::new(),
+        b"GET / HTTP/1.1".to_vec(),
+        one[1..].to_vec(),
+        two,
+    ] {
+        let (_, answer) = relayed(&rig, posted("/v1/ocsp", der)).await;
+        assert_eq!(answer, MALFORMED_REQUEST);
+    }
+    for path in [
+        "/ocsp/AAAA",
+        "/ocsp/%ff",
+        "/ocsp/no base64".replace(' ', "%20").as_str(),
+    ] {
+        let (_, answer) = relayed(&rig, Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer, MALFORMED_REQUEST, "{path}");
+    }
+    rig.post("/v1/ocsp", "text/plain", one.clone())
+        .await
+        .is(415, "media_type_unsupported");
+    rig.post("/v1/ocsp", OCSP, vec![0x30; 20_000])
+        .await
+        .is(413, "body_too_large");
+    assert_eq!(fake.hits(), 0);
+    let nobody = Rig::new().await;
+    nobody
+        .post("/v1/ocsp", OCSP, one)
+        .await
+        .is(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_directory_of_answers_is_a_responder_for_those_without() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.der"), PKI.answer(1).der()).unwrap();
+    let mut settings = AppraisalSettings::default();
+    settings.ocsp.dir = Some(folder.path().to_owned());
+    let rig = Rig::with_collateral(settings, PKI.anchors()).await;
+    let ask = async |request: OcspRequest| relayed(&rig, posted("/ocsp", request.to_der())).await.1;
+    let answer = ask(question(IdHash::Sha384, None)).await;
+    assert_eq!(answer, std::fs::read(folder.path().join("x.der")).unwrap());
+    assert_eq!(
+        ask(question(IdHash::Sha1, None)).await,
+        TRY_LATER,
+        "asked by another id"
+    );
+    assert_eq!(
+        ask(question(IdHash::Sha384, Some([1; 32]))).await,
+        TRY_LATER
+    );
+    rig.clock.advance_s(DAY + 1);
+    assert_eq!(ask(question(IdHash::Sha384, None)).await, TRY_LATER);
+}
+
+#[tokio::test]
+async fn coverage_says_of_each_manifest_what_it_is_worth() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |id: &str, document: &[u8]| {
+        std::fs::write(folder.path().join(format!("{id}.xml")), document).unwrap();
+    };
+    let fake = Fake::new(|asked| match asked.path.ends_with("_away") {
+        true => Says::status(500),
+        false => Says::status(404),
+    })
+    .await;
+    let mut settings = AppraisalSettings {
+        rim_dir: Some(folder.path().to_owned()),
+        ..AppraisalSettings::default()
+    };
+    settings.rim_service.url = Some(fake.url.clone());
+    let rig = Rig::with_collateral(settings, PKI.anchors()).await;
+    let of = |name: &str| format!("NV_GPU_DRIVER_GH100_{name}");
+    let board = "NV_GPU_VBIOS_1010_0200_882_96009F0001";
+    file(&of("1"), &PKI.manifest("1"));
+    file(&of("2"), &PKI.manifest("1"));
+    file(&of("3"), b"<html/>");
+    file(board, &PKI.manifest("96.00.9F.00.01"));
+
+    let mut query = String::new();
+    for name in ["1", "2", "3", "gone", "away"] {
+        query += &format!("rim={}&", of(name));
+    }
+    let answered = rig.get(&format!("/v1/coverage?{query}rim={board}")).await;
+    answered.is(200, "");
+    let body = answered.json();
+    assert_eq!(body["as_of"], "2027-01-15T08:00:00Z");
+    assert_eq!(body["covered"], false);
+    let row = |id: &str| {
+        let manifests = body["manifests"].as_array().unwrap();
+        let row = manifests.iter().find(|row| row["id"] == id).unwrap();
+        let code = row["reasons"][0]["code"].as_str().unwrap_or_default();
+        (row["role"].clone(), row["status"].clone(), code.to_owned())
+    };
+    let table = [
+        (of("1"), "driver_rim", "available", ""),
+        (of("2"), "driver_rim", "refused", "rim_version_mismatch"),
+        (of("3"), "driver_rim", "refused", "rim_malformed"),
+        (of("gone"), "driver_rim", "missing", "rim_not_available"),
+        (of("away"), "driver_rim", "unreachable", "rim_not_available"),
+        (board.to_owned(), "vbios_rim", "available", ""),
+    ];
+    for (id, role, status, code) in table {
+        assert_eq!(
+            row(&id),
+            (json!(role), json!(status), code.to_owned()),
+            "{id}"
+        );
+    }
+    let device = "arch=HOPPER&driver=1&vbios=96.00.9f.00.01";
+    let body = rig.get(&format!("/v1/coverage?{device}")).await.json();
+    assert_eq!(body["covered"], true, "{body}");
+    assert_eq!(body["manifests"][1]["id"], board);
+    assert_eq!(body["manifests"][0]["valid_until"], "2028-01-01T00:00:00Z");
+    assert_eq!(body["manifests"][0]["simulated"], true);
+    let body = rig
+        .get("/v1/coverage?arch=HOPPER&vbios=96.00.9F.00.02")
+        .await
+        .json();
+    assert_eq!(body["covered"], false);
+    assert_eq!(body["manifests"][0]["status"], "missing");
+    assert_eq!(body["manifests"][0]["id"], Value::Null);
+
+    for (time, status) in [
+        ("2025-06-01T00:00:00Z", "not_yet_valid"),
+        ("2028-01-02T00:00:00Z", "expired"),
+    ] {
+        rig.clock.set(UnixTime::parse_rfc3339(time).unwrap());
+        let body = rig
+            .get(&format!("/v1/coverage?rim={}", of("1")))
+            .await
+            .json();
+        assert_eq!(body["manifests"][0]["status"], status, "{body}");
+    }
+    for query in ["", "?", "?rim=%ff", "?rim=x", "?arch=HOPPER"] {
+        rig.get(&format!("/v1/coverage{query}"))
+            .await
+            .is(400, "query_malformed");
+    }
+}
+
+/// This verifier on a port of its own.
+async fn listening(rig: &Rig) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = rig.router.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn one_verifier_is_mirror_and_relay_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("{DRIVER_ID}.xml");
+    std::fs::write(folder.path().join(name), PKI.manifest(DRIVER_VERSION)).unwrap();
+    std::fs::write(folder.path().join("x.der"), PKI.answer(1).der()).unwrap();
+    let mut settings = AppraisalSettings {
+        rim_dir: Some(folder.path().to_owned()),
+        ..AppraisalSettings::default()
+    };
+    settings.ocsp.dir = Some(folder.path().to_owned());
+    let mirror = Rig::with_collateral(settings, PKI.anchors()).await;
+    let url = listening(&mirror).await;
+
+    let mut settings = AppraisalSettings::default();
+    settings.rim_service.url = Some(url.clone());
+    settings.ocsp.url = Some(url + "/ocsp");
+    let rig = Rig::with_collateral(settings, PKI.anchors()).await;
+    let body = rig
+        .get(&format!("/v1/coverage?rim={DRIVER_ID}"))
+        .await
+        .json();
+    assert_eq!(
+        (&body["covered"], &body["manifests"][0]["source"]),
+        (&json!(true), &json!("service"))
+    );
+    let der = question(IdHash::Sha384, None).to_der();
+    let (_, answer) = relayed(&rig, posted("/v1/ocsp", der)).await;
+    assert_eq!(answer, std::fs::read(folder.path().join("x.der")).unwrap());
+}
