@@ -122,6 +122,7 @@ pub mod device;
 pub mod forms;
 pub mod limits;
 pub mod ocsp;
+pub mod parallel;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod reason;

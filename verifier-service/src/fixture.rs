@@ -1,16 +1,20 @@
 //! What the tests of this crate share: a well-formed bundle, and a judge whose verdicts are made to order.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evidence::UnixTime;
-use evidence::policy::{Denial, Policy};
+use evidence::appraise::EvidenceAppraisal;
+use evidence::policy::{Decision, Denial};
 use evidence::work::{Base64Url, Bundle, Hex};
 use receipt::Level;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::appraiser::DeviceSubmission;
+use crate::appraiser::{DeviceSubmission, Inquiry, Pass, Wants};
 use crate::judge::{Award, Case, Judge, Unjudged};
+use crate::policies::built_in;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::policies::Issued;
 
@@ -54,17 +58,22 @@ impl MadeToOrder {
 }
 
 impl Judge for MadeToOrder {
-    fn judge(&self, case: &Case) -> Result<Award, Problem> {
+    fn inquiry(&self) -> Inquiry {
+        let default = built_in("default").expect("a policy that comes with the verifier");
+        Inquiry::new(Arc::new(default.policy))
+    }
+
+    fn judge(&self, case: &Case, _inquiry: &Inquiry) -> Result<Pass<Award>, Problem> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         match case.bundle.job.label.as_deref() {
             Some("refuse") => Err(Problem::refuted(evidence::Code::NonceMismatch)),
             Some("panic") => panic!("made to order"),
-            _ => Ok(Award {
+            _ => Ok(Pass::Done(Award {
                 token: format!("{}.for.{}", case.id, case.audience.join("+")),
                 issued_at: case.arrived_at,
                 policy: "made to order".to_owned(),
                 level: Level::A0,
-            }),
+            })),
         }
     }
 
@@ -72,16 +81,23 @@ impl Judge for MadeToOrder {
         &self,
         _nonce: &[u8; 32],
         devices: &[DeviceSubmission],
-        _as_of: UnixTime,
-    ) -> Result<Value, Problem> {
-        match devices {
-            [] => Err(Problem::new(ProblemCode::PolicyFailed)),
-            devices => Ok(json!({ "devices": devices.len() })),
+        as_of: UnixTime,
+        inquiry: &Inquiry,
+    ) -> Result<Pass<Decision<EvidenceAppraisal>>, Problem> {
+        if devices.is_empty() {
+            return Err(Problem::new(ProblemCode::PolicyFailed));
         }
+        let nothing = EvidenceAppraisal::new(Vec::new(), as_of);
+        let decision = inquiry.policy().decide(nothing);
+        Ok(Pass::Done(decision.expect("a policy that evaluates")))
     }
 
     /// Shows the policy one affirmed device and the label of the job.
-    fn reconsider(&self, issued: &Issued, policy: &Policy) -> Result<Vec<Denial>, Unjudged> {
+    fn reconsider(
+        &self,
+        issued: &Issued,
+        inquiry: &Inquiry,
+    ) -> Result<Pass<Vec<Denial>>, Unjudged> {
         let bundle = Bundle::parse(&issued.bundle)
             .map_err(|error| Unjudged::NotABundle(error.to_string()))?;
         let input = json!({
@@ -90,6 +106,16 @@ impl Judge for MadeToOrder {
             "checks": {},
             "devices": [{ "simulated": false, "checks": {} }],
         });
-        policy.denials(&input).map_err(Unjudged::Policy)
+        let denials = inquiry.policy().denials(&input);
+        denials.map(Pass::Done).map_err(Unjudged::Policy)
+    }
+
+    fn obtain<'a>(
+        &'a self,
+        _wants: Wants,
+        _inquiry: &'a mut Inquiry,
+        _deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async {})
     }
 }

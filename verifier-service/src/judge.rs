@@ -1,23 +1,27 @@
 //! The seam between the service and what it knows about evidence: one trait, so that the service can be tested with
 //! verdicts made to order.
 //!
-//! Everything behind it is computation and small file reads, called through [`Workers`](crate::workers::Workers).
+//! Everything behind it but [`Judge::obtain`] is computation and small file reads, called through [`Workers`].
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evidence::UnixTime;
-use evidence::policy::{Decision, Denial, Policy, PolicyError};
+use evidence::appraise::{EvidenceAppraisal, WorkAppraisal};
+use evidence::policy::{Decision, Denial, PolicyError};
 use evidence::work::Bundle;
 use receipt::{Level, LocalSigner};
+use tokio::time::Instant;
 
-use crate::appraiser::{Appraiser, DeviceSubmission};
+use crate::appraiser::{Appraiser, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
 use crate::clock::Clock;
 use crate::id::Id;
 use crate::issue::{self, ReceiptContext};
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
-use crate::report::AppraisalReport;
 use crate::store::policies::Issued;
+use crate::workers::Workers;
 
 /// A bundle to be judged, with what the receipt shall say about it if it is good.
 #[derive(Debug)]
@@ -59,13 +63,16 @@ pub(crate) enum Unjudged {
 
 /// Knows good evidence from bad.
 pub(crate) trait Judge: Send + Sync {
+    /// Begins an appraisal under the policy in force.
+    fn inquiry(&self) -> Inquiry;
+
     /// Appraises, decides, signs.
     ///
     /// # Errors
     /// The answer to evidence that is not good, or to a failure.
-    fn judge(&self, case: &Case) -> Result<Award, Problem>;
+    fn judge(&self, case: &Case, inquiry: &Inquiry) -> Result<Pass<Award>, Problem>;
 
-    /// Appraises devices alone and answers with the findings, whatever they are.
+    /// Appraises devices alone and hands back the decision, whatever it is.
     ///
     /// # Errors
     /// The answer to a failure.
@@ -74,13 +81,69 @@ pub(crate) trait Judge: Send + Sync {
         nonce: &[u8; 32],
         devices: &[DeviceSubmission],
         as_of: UnixTime,
-    ) -> Result<serde_json::Value, Problem>;
+        inquiry: &Inquiry,
+    ) -> Result<Pass<Decision<EvidenceAppraisal>>, Problem>;
 
-    /// What a policy and the floor say against a bundle that got a receipt, as of then. Issues nothing.
+    /// What the inquiry's policy and the floor say against a bundle that got a receipt, as of then. Issues nothing.
     ///
     /// # Errors
     /// See [`Unjudged`].
-    fn reconsider(&self, issued: &Issued, policy: &Policy) -> Result<Vec<Denial>, Unjudged>;
+    fn reconsider(&self, issued: &Issued, inquiry: &Inquiry)
+    -> Result<Pass<Vec<Denial>>, Unjudged>;
+
+    /// Has what a pass wanted fetched, by the deadline at the latest.
+    fn obtain<'a>(
+        &'a self,
+        wants: Wants,
+        inquiry: &'a mut Inquiry,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+}
+
+/// Drives appraisals through their passes: each pass on a worker, what it wanted fetched in between.
+#[derive(Clone)]
+pub(crate) struct Proceedings {
+    /// Who judges.
+    pub(crate) judge: Arc<dyn Judge>,
+    /// Where.
+    pub(crate) workers: Workers,
+    /// How long one appraisal may wait for collateral in all.
+    pub(crate) patience: Duration,
+}
+
+impl Proceedings {
+    /// An appraisal under the policy in force.
+    pub(crate) fn inquiry(&self) -> Inquiry {
+        self.judge.inquiry()
+    }
+
+    /// Passes until it is done. When the passes or the time run out, it is judged by what is at hand.
+    pub(crate) async fn conduct<T, E, F>(&self, mut inquiry: Inquiry, pass: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&dyn Judge, &Inquiry) -> Result<Pass<T>, E> + Send + Sync + 'static,
+    {
+        let deadline = Instant::now() + self.patience;
+        let pass = Arc::new(pass);
+        let mut number = 0;
+        loop {
+            number += 1;
+            if number >= MAX_PASSES || Instant::now() >= deadline {
+                inquiry.close();
+            }
+            let (judge, pass) = (Arc::clone(&self.judge), Arc::clone(&pass));
+            let computed = self
+                .workers
+                .run(move || (pass(judge.as_ref(), &inquiry), inquiry));
+            let (came, handed_back) = computed.await;
+            inquiry = handed_back;
+            match came? {
+                Pass::Done(made) => return Ok(made),
+                Pass::Wants(wants) => self.judge.obtain(wants, &mut inquiry, deadline).await,
+            }
+        }
+    }
 }
 
 /// The judge of a running service.
@@ -99,13 +162,80 @@ pub(crate) struct Bench {
 }
 
 impl Judge for Bench {
-    fn judge(&self, case: &Case) -> Result<Award, Problem> {
+    fn inquiry(&self) -> Inquiry {
+        self.appraiser.inquiry()
+    }
+
+    fn judge(&self, case: &Case, inquiry: &Inquiry) -> Result<Pass<Award>, Problem> {
         // Drawn now, after the bundle arrived: what it commits to cannot depend on it.
         let randomness = random::bytes();
-        let decision = self
+        let pass = self.appraiser.pass_over_bundle(
+            &case.bundle,
+            &case.challenge,
+            &randomness,
+            case.arrived_at,
+            inquiry,
+        );
+        match pass {
+            Pass::Done(appraisal) => {
+                let decision = inquiry.policy().decide(appraisal);
+                self.award(case, decision.map_err(policy_failed)?)
+                    .map(Pass::Done)
+            }
+            Pass::Wants(wants) => Ok(Pass::Wants(wants)),
+        }
+    }
+
+    fn examine(
+        &self,
+        nonce: &[u8; 32],
+        devices: &[DeviceSubmission],
+        as_of: UnixTime,
+        inquiry: &Inquiry,
+    ) -> Result<Pass<Decision<EvidenceAppraisal>>, Problem> {
+        let pass = self
             .appraiser
-            .appraise_bundle(&case.bundle, &case.challenge, &randomness, case.arrived_at)
-            .map_err(policy_failed)?;
+            .pass_over_devices(nonce, devices, as_of, inquiry);
+        match pass {
+            Pass::Done(appraisal) => {
+                let decision = inquiry.policy().decide(appraisal);
+                decision.map(Pass::Done).map_err(policy_failed)
+            }
+            Pass::Wants(wants) => Ok(Pass::Wants(wants)),
+        }
+    }
+
+    fn reconsider(
+        &self,
+        issued: &Issued,
+        inquiry: &Inquiry,
+    ) -> Result<Pass<Vec<Denial>>, Unjudged> {
+        let bundle = Bundle::parse(&issued.bundle)
+            .map_err(|error| Unjudged::NotABundle(error.to_string()))?;
+        let (challenge, randomness) = (&issued.challenge, random::bytes());
+        let (as_of, appraiser) = (issued.issued_at, &self.appraiser);
+        match appraiser.pass_over_bundle(&bundle, challenge, &randomness, as_of, inquiry) {
+            Pass::Done(appraisal) => {
+                let objections = inquiry.policy().objections(&appraisal);
+                objections.map(Pass::Done).map_err(Unjudged::Policy)
+            }
+            Pass::Wants(wants) => Ok(Pass::Wants(wants)),
+        }
+    }
+
+    fn obtain<'a>(
+        &'a self,
+        wants: Wants,
+        inquiry: &'a mut Inquiry,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(inquiry.obtain(self.appraiser.collateral(), wants, deadline))
+    }
+}
+
+impl Bench {
+    /// Signs a receipt for what was granted.
+    fn award(&self, case: &Case, decision: Decision<WorkAppraisal>) -> Result<Award, Problem> {
         let granted = match decision {
             Decision::Granted(granted) => granted,
             Decision::Refused(refused) => return Err(refusal(refused)),
@@ -127,29 +257,6 @@ impl Judge for Bench {
             policy: granted.policy().id.clone(),
             level,
         })
-    }
-
-    fn examine(
-        &self,
-        nonce: &[u8; 32],
-        devices: &[DeviceSubmission],
-        as_of: UnixTime,
-    ) -> Result<serde_json::Value, Problem> {
-        let decision = self
-            .appraiser
-            .appraise_devices(nonce, devices, as_of)
-            .map_err(policy_failed)?;
-        serde_json::to_value(AppraisalReport::from(&decision))
-            .map_err(|error| Problem::caused(ProblemCode::Internal, error))
-    }
-
-    fn reconsider(&self, issued: &Issued, policy: &Policy) -> Result<Vec<Denial>, Unjudged> {
-        let bundle = Bundle::parse(&issued.bundle)
-            .map_err(|error| Unjudged::NotABundle(error.to_string()))?;
-        let (challenge, randomness) = (&issued.challenge, random::bytes());
-        self.appraiser
-            .reconsider_bundle(policy, &bundle, challenge, &randomness, issued.issued_at)
-            .map_err(Unjudged::Policy)
     }
 }
 

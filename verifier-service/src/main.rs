@@ -10,7 +10,6 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use verifier_service::appraiser::OpenError;
-use verifier_service::collateral::{Collateral, UpstreamError};
 use verifier_service::{
     Appraiser, Config, ConfigError, Service, ServiceError, SystemClock, init_logging,
 };
@@ -57,7 +56,6 @@ fn answer(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(settings) => {
             let config = Config::load(settings.config.as_deref())?;
             Appraiser::open(&config.appraisal)?;
-            Collateral::check(&config.appraisal)?;
             println!("configuration is good");
             Ok(())
         }
@@ -82,12 +80,9 @@ fn in_one_line(error: &anyhow::Error) -> String {
 fn status(error: &anyhow::Error) -> u8 {
     let is_of_configuration = error.is::<ConfigError>()
         || error.is::<OpenError>()
-        || error.is::<UpstreamError>()
         || matches!(
             error.downcast_ref(),
-            Some(
-                ServiceError::Config(_) | ServiceError::Appraiser(_) | ServiceError::Collateral(_)
-            )
+            Some(ServiceError::Config(_) | ServiceError::Appraiser(_))
         );
     match is_of_configuration {
         true => 2,

@@ -9,10 +9,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::anchors;
 use crate::appraiser::{Appraiser, OpenError};
 use crate::clock::Clock;
-use crate::collateral::{Collateral, UpstreamError};
 use crate::config::{Config, ConfigError};
 use crate::http::{App, router};
 use crate::judge::Bench;
@@ -54,9 +52,6 @@ pub enum ServiceError {
     /// Policy, anchors or manifests cannot be used.
     #[error(transparent)]
     Appraiser(#[from] OpenError),
-    /// Collateral cannot be fetched as configured.
-    #[error(transparent)]
-    Collateral(#[from] UpstreamError),
     /// The listener failed.
     #[error("cannot listen: {0}")]
     Listen(#[source] std::io::Error),
@@ -78,9 +73,10 @@ impl Service {
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, ServiceError> {
         config.validate()?;
         // What changes nothing comes first: a service that cannot start leaves nothing behind.
-        let appraiser = Arc::new(Appraiser::open(&config.appraisal)?);
         let state: &Path = &config.state_dir;
-        Collateral::check(&config.appraisal)?;
+        let on_clock = Arc::clone(&clock);
+        let appraiser = Appraiser::with_state(&config.appraisal, on_clock, Some(state))?;
+        let appraiser = Arc::new(appraiser);
         private_files::directory(state)?;
         let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
         let own_token = state.join(OPERATOR_TOKEN);
@@ -101,18 +97,13 @@ impl Service {
             issuer: config.issuer.clone(),
             lifetime_s: config.receipt_lifetime_s,
         });
-        let anchors = anchors::load(&config.appraisal.simulated_anchors);
-        let anchors = anchors.map_err(OpenError::from)?;
-        let clock_of_collateral = Arc::clone(&clock);
-        let collateral =
-            Collateral::open(&config.appraisal, anchors, clock_of_collateral, Some(state))?;
         let shutdown_timeout = config.shutdown_timeout();
         let app = App::new(
             Arc::new(config),
             clock,
             Arc::clone(&store),
             bench,
-            Arc::new(collateral),
+            Arc::clone(appraiser.collateral()),
             &keys,
             book,
             operator,

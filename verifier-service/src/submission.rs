@@ -10,10 +10,11 @@ use evidence::UnixTime;
 use evidence::work::{Base64Url, Bundle, BundleError, Hex, WorkStatement};
 use tracing::Instrument;
 
+use crate::appraiser::Inquiry;
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::id::Id;
-use crate::judge::{Award, Case, Judge};
+use crate::judge::{Award, Case, Judge, Proceedings};
 use crate::malformed;
 use crate::problem::{FailedCheck, Finding, Problem, ProblemCode};
 use crate::store::{Challenge, NewReceipt, Spent, Standing, Store, StoreError, StoredReceipt};
@@ -25,8 +26,8 @@ pub(crate) struct Desk {
     /// What was issued before.
     pub(crate) store: Arc<dyn Store>,
     /// What is good.
-    pub(crate) judge: Arc<dyn Judge>,
-    /// Where it is found out.
+    pub(crate) proceedings: Proceedings,
+    /// Where bytes are read.
     pub(crate) workers: Workers,
     /// When bundles arrive.
     pub(crate) clock: Arc<dyn Clock>,
@@ -157,8 +158,9 @@ impl Desk {
                 .audience
                 .map_or_else(|| self.audience.to_vec(), |name| vec![name]),
         };
-        let judge = Arc::clone(&self.judge);
-        let mut award = self.workers.run(move || judge.judge(&case)).await?;
+        let judge = move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge(&case, inquiry);
+        let inquiry = self.proceedings.inquiry();
+        let mut award = self.proceedings.conduct(inquiry, judge).await?;
         let receipt = StoredReceipt {
             id,
             token: std::mem::take(&mut award.token),

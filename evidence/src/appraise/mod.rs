@@ -171,6 +171,18 @@ impl<'a> DeviceReading<'a> {
         }
     }
 
+    /// Whether a device said this at some time: its chain leads to a pinned root, and its leaf signed the report. For
+    /// callers who would rather not look for collateral on the word of anybody.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        match self.evidence.chain {
+            Examined::Authentic(chain) => {
+                report_signature(self.evidence.report, chain.get().leaf()).is_affirmed()
+            }
+            Examined::Refuted(_) | Examined::Unreadable(_) => false,
+        }
+    }
+
     /// Runs every check, cheapest and least revealing first.
     #[must_use]
     pub fn appraise(

@@ -1,11 +1,14 @@
 //! The appraisal of a piece of work: devices, what binds them to the statement, and the result itself.
 
+use std::num::NonZeroUsize;
+
 use serde_json::{Value, json};
 
 use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
 use super::{Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, topology};
 use crate::check::{Check, CheckId, Overall, Source, Status};
 use crate::reason::{Code, Reason};
+use crate::parallel;
 use crate::time::UnixTime;
 use crate::work::{Base64Url, Bundle, CanonicalStatement, JobSpec, WorkStatement};
 
@@ -90,13 +93,15 @@ impl WorkAppraisal {
 
     /// Judges a bundle whose devices have been read and whose collateral has been looked up.
     ///
-    /// `devices` are readings of `bundle.devices`, in order. `challenge` is the one the verifier issued.
+    /// `devices` are readings of `bundle.devices`, in order; they are judged on at most `threads` threads. `challenge` is
+    /// the one the verifier issued.
     #[must_use]
     pub fn new(
         bundle: &Bundle,
         devices: &[(DeviceReading<'_>, Collateral<'_>)],
         challenge: &[u8; 32],
         checker: &dyn WorkChecker,
+        threads: NonZeroUsize,
         as_of: UnixTime,
     ) -> Self {
         let canonical = match bundle.statement.canonical() {
@@ -104,10 +109,9 @@ impl WorkAppraisal {
             Err(error) => return Self::without_commitment(bundle, &error, as_of),
         };
         let nonce = canonical.report_nonce();
-        let devices: Vec<_> = devices
-            .iter()
-            .map(|(reading, collateral)| reading.appraise(&nonce, *collateral, as_of))
-            .collect();
+        let devices = parallel::map(threads, devices, |(reading, collateral)| {
+            reading.appraise(&nonce, *collateral, as_of)
+        });
         let checks = vec![
             job(bundle, challenge),
             Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),

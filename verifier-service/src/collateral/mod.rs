@@ -115,16 +115,6 @@ impl Collateral {
         Ok(Self::over(fetcher, settings.rim_dir.clone()))
     }
 
-    /// Sees that the files named by the settings can be used, and keeps nothing.
-    ///
-    /// # Errors
-    /// See [`open`](Self::open).
-    pub fn check(settings: &AppraisalSettings) -> Result<(), UpstreamError> {
-        RimService::open(&settings.rim_service)?;
-        Responder::open(&settings.ocsp)?;
-        Ok(())
-    }
-
     fn over(fetcher: Fetcher, directory: Option<PathBuf>) -> Self {
         Self {
             chains: Mutex::new(LruCache::new(CHAINS_KEPT)),

@@ -31,7 +31,7 @@ use crate::body::BodyReader;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
 use crate::config::Config;
-use crate::judge::Judge;
+use crate::judge::{Judge, Proceedings};
 use crate::keys::Keys;
 use crate::operator::OperatorToken;
 use crate::policies::Book;
@@ -47,7 +47,7 @@ pub(crate) struct App {
     config: Arc<Config>,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
-    judge: Arc<dyn Judge>,
+    proceedings: Proceedings,
     collateral: Arc<Collateral>,
     workers: Workers,
     bodies: BodyReader,
@@ -72,19 +72,19 @@ impl App {
         operator: OperatorToken,
     ) -> Self {
         let workers = Workers::new(config.appraisal_threads());
-        // Half of it is left for the last bundle begun and for the answer.
+        // Half of it is left for the computation and for the answer.
         let limit = config.request_timeout() / 2;
-        let simulator = Simulator::new(
-            Arc::clone(book.store()),
-            Arc::clone(&judge),
-            workers.clone(),
-            limit,
-        );
+        let proceedings = Proceedings {
+            judge,
+            workers: workers.clone(),
+            patience: limit,
+        };
+        let simulator = Simulator::new(Arc::clone(book.store()), proceedings.clone(), limit);
         Self {
             bodies: BodyReader::new(config.body_budget_bytes, config.body_timeout()),
             desk: Desk {
                 store: Arc::clone(&store),
-                judge: Arc::clone(&judge),
+                proceedings: proceedings.clone(),
                 workers: workers.clone(),
                 clock: Arc::clone(&clock),
                 audience: config.audience.as_slice().into(),
@@ -97,7 +97,7 @@ impl App {
             config,
             clock,
             store,
-            judge,
+            proceedings,
             collateral,
             workers,
         }

@@ -10,8 +10,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{App, json};
-use crate::appraiser::DeviceSubmission;
+use crate::appraiser::{DeviceSubmission, Inquiry};
+use crate::judge::Judge;
 use crate::problem::{Problem, ProblemCode};
+use crate::report::AppraisalReport;
 
 /// As many devices as an appraisal takes, each as large as it may be: base64 adds a third, names and quotes the rest.
 const MAX_BODY_BYTES: usize = MAX_DEVICES * (MAX_REPORT_BYTES + MAX_CHAIN_BYTES) * 3 / 2;
@@ -52,11 +54,14 @@ pub(super) async fn verify(
     }
     let devices: Vec<_> = devices.into_iter().map(DeviceSubmission::from).collect();
     let as_of = app.clock.now();
-    let judge = app.judge;
-    app.workers
-        .run(move || judge.examine(&nonce.0, &devices, as_of))
-        .await
+    let examine = move |judge: &dyn Judge, inquiry: &Inquiry| {
+        judge.examine(&nonce.0, &devices, as_of, inquiry)
+    };
+    let proceedings = &app.proceedings;
+    let decision = proceedings.conduct(proceedings.inquiry(), examine).await?;
+    serde_json::to_value(AppraisalReport::from(&decision))
         .map(Json)
+        .map_err(|error| Problem::caused(ProblemCode::Internal, error))
 }
 
 /// Absent or a name, read as a string first: serde_json takes anything else in place of a name for a fault of syntax.

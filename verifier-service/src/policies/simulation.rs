@@ -12,11 +12,11 @@ use evidence::policy::{Denial, Policy};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::appraiser::Inquiry;
 use crate::id::Id;
-use crate::judge::{Judge, Unjudged};
+use crate::judge::{Judge, Proceedings, Unjudged};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::policies::{Issued, PolicyStore};
-use crate::workers::Workers;
 
 /// Most receipts of one simulation.
 pub(crate) const MAX_RECEIPTS: usize = 100;
@@ -29,8 +29,7 @@ const BUSY_RETRY_S: u32 = 10;
 #[derive(Clone)]
 pub(crate) struct Simulator {
     store: Arc<dyn PolicyStore>,
-    judge: Arc<dyn Judge>,
-    workers: Workers,
+    proceedings: Proceedings,
     /// One at a time: each holds a stored bundle, which no budget for bodies counts.
     place: Arc<Semaphore>,
     /// How long one may take.
@@ -63,14 +62,12 @@ impl Simulator {
     /// One simulation at a time, within `limit`.
     pub(crate) fn new(
         store: Arc<dyn PolicyStore>,
-        judge: Arc<dyn Judge>,
-        workers: Workers,
+        proceedings: Proceedings,
         limit: Duration,
     ) -> Self {
         Self {
             store,
-            judge,
-            workers,
+            proceedings,
             place: Arc::new(Semaphore::new(1)),
             limit,
         }
@@ -123,8 +120,10 @@ impl Simulator {
     }
 
     async fn ask(&self, policy: Arc<Policy>, issued: Issued) -> Result<Vec<Denial>, Unjudged> {
-        let judge = Arc::clone(&self.judge);
-        let judged = self.workers.run(move || judge.reconsider(&issued, &policy));
-        judged.await
+        let reconsider =
+            move |judge: &dyn Judge, inquiry: &Inquiry| judge.reconsider(&issued, inquiry);
+        self.proceedings
+            .conduct(Inquiry::new(policy), reconsider)
+            .await
     }
 }

@@ -1,0 +1,203 @@
+//! What one appraisal goes by and asks for, and the passes in which it is made.
+//!
+//! A pass is computation alone. Where something has to be asked for, it ends with what that is ([`Pass::Wants`]); whoever
+//! drives it has it obtained on an async thread and passes again: the report of a device names its manifests, and the
+//! manifests name the certificates that signed them.
+
+use std::sync::Arc;
+
+use evidence::ocsp::{AtHand, Hold, Link, Responses, Terms};
+use evidence::policy::{Policy, RevocationMode};
+use evidence::{Reason, UnixTime};
+use tokio::time::Instant;
+
+use crate::collateral::{Collateral, Lookup, Need, OcspNeed};
+
+/// Passes an appraisal can take: manifests and answers about devices, answers about manifests, the judgement.
+pub const MAX_PASSES: u32 = 3;
+
+/// What came of one pass.
+#[derive(Debug)]
+pub enum Pass<T> {
+    /// It is made.
+    Done(T),
+    /// It wants something first.
+    Wants(Wants),
+}
+
+impl<T> Pass<T> {
+    /// The same, of another thing.
+    pub fn map<U>(self, then: impl FnOnce(T) -> U) -> Pass<U> {
+        match self {
+            Self::Done(value) => Pass::Done(then(value)),
+            Self::Wants(wants) => Pass::Wants(wants),
+        }
+    }
+}
+
+/// What has to be asked for.
+#[derive(Debug, Default)]
+pub struct Wants {
+    /// From the caches' sources.
+    kept: Vec<Need>,
+    /// Of the responder, for this appraisal alone.
+    now: Vec<OcspNeed>,
+}
+
+impl Wants {
+    /// Whether nothing has to be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.now.is_empty()
+    }
+
+    /// Adds what others want.
+    pub fn extend(&mut self, others: Self) {
+        self.kept.extend(others.kept);
+        self.now.extend(others.now);
+    }
+}
+
+/// One appraisal under way. The policy stays the one it began with, whatever is activated meanwhile.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    policy: Arc<Policy>,
+    /// Whether the sender asks for tolerance towards manifests whose signer is on hold. The policy allows it or not.
+    hold_asked: bool,
+    /// Answers made for this appraisal.
+    fresh: Responses,
+    /// Whether what is not at hand now is taken for unavailable.
+    closed: bool,
+}
+
+impl Inquiry {
+    /// Begins an appraisal under a policy.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self {
+            policy,
+            hold_asked: true,
+            fresh: Responses::new(),
+            closed: false,
+        }
+    }
+
+    /// An appraisal that goes by what is at hand, and asks for nothing.
+    #[must_use]
+    pub fn closed(policy: Arc<Policy>) -> Self {
+        let mut inquiry = Self::new(policy);
+        inquiry.close();
+        inquiry
+    }
+
+    /// The same with the sender's word on certificates on hold: without it, they refute even where the policy would
+    /// tolerate them.
+    #[must_use]
+    pub fn with_hold(mut self, asked: bool) -> Self {
+        self.hold_asked = asked;
+        self
+    }
+
+    /// Takes what is not at hand now for unavailable.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The policy that decides.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What becomes of a certificate on hold.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        match self.policy.revocation().allow_hold && self.hold_asked {
+            true => Hold::ToleratedForRims,
+            false => Hold::Refuted,
+        }
+    }
+
+    /// The policy's bound on the age of answers; `None` where each is made for the appraisal.
+    #[must_use]
+    pub fn max_age_secs(&self) -> Option<u64> {
+        match self.policy.revocation().mode {
+            RevocationMode::Cached { max_age_s } => Some(max_age_s),
+            RevocationMode::Required | RevocationMode::Off => None,
+        }
+    }
+
+    /// Whether anybody is asked about revocation.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.policy.revocation().mode != RevocationMode::Off
+    }
+
+    /// What is at hand about a certificate.
+    pub(super) fn answer(
+        &self,
+        collateral: &Collateral,
+        link: &Link<'_>,
+        as_of: UnixTime,
+    ) -> Result<AtHand, Wants> {
+        if self.policy.revocation().mode == RevocationMode::Required {
+            return self.fresh_answer(link);
+        }
+        let terms = Terms {
+            as_of,
+            max_age_secs: self.max_age_secs(),
+            hold: self.hold(),
+        };
+        match collateral.look_up_ocsp(link, &terms, as_of) {
+            Lookup::Found(found) => Ok(AtHand::Response {
+                response: found.response,
+                nonce_sent: None,
+            }),
+            Lookup::Absent(absence) => Ok(AtHand::Missing(absence.reason)),
+            Lookup::Ask(need) => self.ask(need).map(AtHand::Missing),
+        }
+    }
+
+    fn fresh_answer(&self, link: &Link<'_>) -> Result<AtHand, Wants> {
+        match self.fresh.of(link) {
+            Some(answer) => Ok(answer.clone()),
+            None if self.closed => {
+                let need = Need::Ocsp(OcspNeed::of(link));
+                Ok(AtHand::Missing(need.not_in_time().reason))
+            }
+            None => Err(Wants {
+                kept: Vec::new(),
+                now: vec![OcspNeed::of(link)],
+            }),
+        }
+    }
+
+    /// Asks for something, or says why it is not there where nothing is asked for any more.
+    pub(super) fn ask(&self, need: Need) -> Result<Reason, Wants> {
+        match self.closed {
+            true => Ok(need.not_in_time().reason),
+            false => Err(Wants {
+                kept: vec![need],
+                now: Vec::new(),
+            }),
+        }
+    }
+
+    /// Obtains what a pass wanted, as far as it can be had by the deadline. What cannot is unavailable with a reason.
+    pub async fn obtain(&mut self, collateral: &Collateral, wants: Wants, deadline: Instant) {
+        let (answers, ()) = tokio::join!(
+            collateral.ask_now(wants.now, deadline),
+            collateral.fetch(wants.kept, deadline),
+        );
+        for (need, answer) in answers {
+            let at_hand = match answer {
+                Ok(fresh) => AtHand::Response {
+                    response: fresh.response,
+                    nonce_sent: Some(fresh.nonce_sent),
+                },
+                Err(reason) => AtHand::Missing(reason),
+            };
+            self.fresh.insert(need.id(), at_hand);
+        }
+    }
+}

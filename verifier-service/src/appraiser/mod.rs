@@ -1,0 +1,256 @@
+//! From evidence to a decision: reads, looks up collateral, appraises, asks the policy.
+//!
+//! Everything here but [`Inquiry::obtain`] is computation and small file reads; callers run it off the async threads.
+//! Who has no network calls [`Appraiser::appraise_bundle`] or [`Appraiser::appraise_devices`], which go by what is at
+//! hand; who has one goes in passes ([`Inquiry`]).
+
+mod gather;
+mod inquiry;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use evidence::appraise::{
+    Collateral as AtHand, DeviceEvidence, DeviceReading, EvidenceAppraisal, WorkAppraisal,
+};
+use evidence::device::Architecture;
+use evidence::policy::{Decision, PolicyError};
+use evidence::work::Bundle;
+use evidence::{UnixTime, parallel};
+use thiserror::Error;
+
+use gather::Gathered;
+pub use inquiry::{Inquiry, MAX_PASSES, Pass, Wants};
+
+use crate::anchors::{self, AnchorError};
+use crate::clock::{Clock, SystemClock};
+use crate::collateral::{Collateral, UpstreamError};
+use crate::config::AppraisalSettings;
+use crate::policies::{self, InForce};
+use crate::work::KernelChecker;
+
+/// Why an appraiser cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A file of anchors cannot be used.
+    #[error(transparent)]
+    Anchors(#[from] AnchorError),
+    /// The policy cannot be used.
+    #[error(transparent)]
+    Policy(#[from] policies::LoadError),
+    /// The directory of manifests cannot be read.
+    #[error("cannot read reference manifests from {path}: {source}")]
+    RimDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A source of collateral cannot be used.
+    #[error(transparent)]
+    Collateral(#[from] UpstreamError),
+}
+
+/// One device's evidence as somebody handed it in.
+#[derive(Clone, Debug)]
+pub struct DeviceSubmission {
+    /// The architecture claimed, where the form of the evidence has a place for it.
+    pub arch: Option<Architecture>,
+    /// The raw report.
+    pub report: Vec<u8>,
+    /// The device certificate chain, PEM.
+    pub chain: Vec<u8>,
+}
+
+/// Appraises evidence under fixed anchors, and the policy in force.
+#[derive(Debug)]
+pub struct Appraiser {
+    collateral: Arc<Collateral>,
+    policy: InForce,
+    threads: NonZeroUsize,
+}
+
+impl Appraiser {
+    /// Loads anchors and policy and looks at the sources of collateral. Keeps nothing on disk.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(settings: &AppraisalSettings) -> Result<Self, OpenError> {
+        Self::with_state(settings, Arc::new(SystemClock), None)
+    }
+
+    /// The same by a clock, and with a directory to keep fetched manifests in.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn with_state(
+        settings: &AppraisalSettings,
+        clock: Arc<dyn Clock>,
+        state_dir: Option<&std::path::Path>,
+    ) -> Result<Self, OpenError> {
+        if let Some(path) = &settings.rim_dir {
+            std::fs::read_dir(path).map_err(|source| OpenError::RimDirectory {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let anchors = anchors::load(&settings.simulated_anchors)?;
+        let policy = InForce::new(policies::configured(settings)?);
+        Ok(Self {
+            collateral: Arc::new(Collateral::open(settings, anchors, clock, state_dir)?),
+            policy,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        })
+    }
+
+    /// Which policy decides. What is put in force there decides here from then on.
+    #[must_use]
+    pub fn policy(&self) -> &InForce {
+        &self.policy
+    }
+
+    /// Where manifests and answers come from.
+    #[must_use]
+    pub fn collateral(&self) -> &Arc<Collateral> {
+        &self.collateral
+    }
+
+    /// Begins an appraisal under the policy in force.
+    #[must_use]
+    pub fn inquiry(&self) -> Inquiry {
+        Inquiry::new(self.policy.current())
+    }
+
+    /// Judges a bundle that answers `challenge`, by what is at hand. `randomness` must be drawn after the bundle arrived.
+    ///
+    /// # Errors
+    /// The policy is at fault; the evidence is not.
+    pub fn appraise_bundle(
+        &self,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        randomness: &[u8; 32],
+        as_of: UnixTime,
+    ) -> Result<Decision<WorkAppraisal>, PolicyError> {
+        let mut inquiry = self.inquiry();
+        loop {
+            match self.pass_over_bundle(bundle, challenge, randomness, as_of, &inquiry) {
+                Pass::Done(appraisal) => return inquiry.policy().decide(appraisal),
+                Pass::Wants(_) => inquiry.close(),
+            }
+        }
+    }
+
+    /// Judges devices alone, whose reports must carry `nonce`, by what is at hand.
+    ///
+    /// # Errors
+    /// The policy is at fault; the evidence is not.
+    pub fn appraise_devices(
+        &self,
+        nonce: &[u8; 32],
+        devices: &[DeviceSubmission],
+        as_of: UnixTime,
+    ) -> Result<Decision<EvidenceAppraisal>, PolicyError> {
+        let mut inquiry = self.inquiry();
+        loop {
+            match self.pass_over_devices(nonce, devices, as_of, &inquiry) {
+                Pass::Done(appraisal) => return inquiry.policy().decide(appraisal),
+                Pass::Wants(_) => inquiry.close(),
+            }
+        }
+    }
+
+    /// One pass over a bundle.
+    #[must_use]
+    pub fn pass_over_bundle(
+        &self,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        randomness: &[u8; 32],
+        as_of: UnixTime,
+        inquiry: &Inquiry,
+    ) -> Pass<WorkAppraisal> {
+        // Recomputation takes the time it takes; several of them share the processors already.
+        let checker = KernelChecker::new(*randomness, NonZeroUsize::MIN);
+        let devices = bundle.devices.iter();
+        let evidence = devices.map(|d| (Some(d.arch), d.report.0.as_slice(), d.chain.0.as_slice()));
+        self.with_readings(evidence, as_of, inquiry, |readings| {
+            WorkAppraisal::new(bundle, readings, challenge, &checker, self.threads, as_of)
+        })
+    }
+
+    /// One pass over devices alone, whose reports must carry `nonce`.
+    #[must_use]
+    pub fn pass_over_devices(
+        &self,
+        nonce: &[u8; 32],
+        devices: &[DeviceSubmission],
+        as_of: UnixTime,
+        inquiry: &Inquiry,
+    ) -> Pass<EvidenceAppraisal> {
+        let evidence = devices
+            .iter()
+            .map(|d| (d.arch, d.report.as_slice(), d.chain.as_slice()));
+        self.with_readings(evidence, as_of, inquiry, |readings| {
+            let appraised = parallel::map(self.threads, readings, |(reading, at_hand)| {
+                reading.appraise(nonce, *at_hand, as_of)
+            });
+            EvidenceAppraisal::new(appraised, as_of)
+        })
+    }
+
+    /// Reads the evidence, looks up what each device asks for, and hands both on; or says what has to be asked for.
+    fn with_readings<'e, T>(
+        &self,
+        evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
+        as_of: UnixTime,
+        inquiry: &Inquiry,
+        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> T,
+    ) -> Pass<T> {
+        let evidence: Vec<_> = evidence.collect();
+        let chains = parallel::map(self.threads, &evidence, |(_, _, chain)| {
+            self.collateral.chain(chain)
+        });
+        let readings = evidence.iter().zip(&chains);
+        let readings = readings.map(|((claimed, report, _), chain)| {
+            DeviceReading::new(DeviceEvidence {
+                claimed: *claimed,
+                report,
+                chain,
+            })
+        });
+        let readings: Vec<_> = readings.collect();
+        let (mut gathered, mut wants) = (Vec::with_capacity(readings.len()), Wants::default());
+        for reading in &readings {
+            match self.gather(reading, inquiry, as_of) {
+                Ok(of_device) => gathered.push(of_device),
+                Err(more) => wants.extend(more),
+            }
+        }
+        if !wants.is_empty() {
+            return Pass::Wants(wants);
+        }
+        let at_hand = gathered.iter().map(|of_device| of_device.at_hand(inquiry));
+        let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
+        Pass::Done(judge(&readings))
+    }
+
+    /// What anybody could have made up sends nobody on errands: it is judged by what is at hand.
+    fn gather(
+        &self,
+        reading: &DeviceReading<'_>,
+        inquiry: &Inquiry,
+        as_of: UnixTime,
+    ) -> Result<Gathered, Wants> {
+        Gathered::of(reading, &self.collateral, inquiry, as_of).or_else(|wants| {
+            if reading.is_signed() {
+                return Err(wants);
+            }
+            let mut closed = inquiry.clone();
+            closed.close();
+            Gathered::of(reading, &self.collateral, &closed, as_of)
+        })
+    }
+}
