@@ -88,7 +88,9 @@ fn fill(findings: &mut Vec<Finding>, late: Option<Duration>) {
         .collect();
     let mut missing = missing.into_iter();
     let mut in_the_way = FindingId::NvmlLibrary;
-    if let Some((limit, id)) = late.zip(missing.next()) {
+    if let Some(limit) = late
+        && let Some(id) = missing.next()
+    {
         findings.push(handed::silent(id, limit));
         in_the_way = id;
     }
