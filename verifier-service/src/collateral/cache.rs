@@ -177,6 +177,23 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         failing.map_or(Seen::Unknown, |failed| Seen::Failed(failed.absence.clone()))
     }
 
+    /// The value under `key` if it is usable, also as stale: for those who have waited for a better one.
+    pub(super) fn at_least<Q>(
+        &self,
+        key: &Q,
+        now: UnixTime,
+        max_age_secs: Option<u64>,
+    ) -> Option<Kept<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut state = lock(&self.state);
+        let kept = state.kept.get(key)?;
+        let phase = kept.window.at_most(max_age_secs).phase(now);
+        (phase != Phase::Gone).then(|| kept.clone())
+    }
+
     /// The value under `key`, whatever its time.
     pub(super) fn peek(&self, key: &K) -> Option<Kept<V>> {
         lock(&self.state).kept.peek(key).cloned()
@@ -322,6 +339,17 @@ mod tests {
             let seen = cache.look_up("key", at(secs), max_age);
             assert_eq!(word(&seen), expected, "{max_age:?} {secs}");
         }
+    }
+
+    #[test]
+    fn who_waited_gets_what_is_usable() {
+        let cache = cache();
+        for (secs, usable) in [(0, true), (101, true), (1000, true), (1001, false)] {
+            let kept = cache.at_least("key", at(secs), None);
+            assert_eq!(kept.is_some(), usable, "{secs}");
+        }
+        assert!(cache.at_least("key", at(41), Some(40)).is_none());
+        assert!(cache.at_least("other", at(0), None).is_none());
     }
 
     #[test]

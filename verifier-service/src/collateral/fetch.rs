@@ -217,7 +217,7 @@ impl Fetcher {
         let Some(service) = &self.rim_service else {
             return;
         };
-        let Ok(_place) = self.rim_places.acquire().await else {
+        let Ok(place) = self.rim_places.acquire().await else {
             return;
         };
         let outcome = match service.manifest(&id).await {
@@ -245,8 +245,8 @@ impl Fetcher {
                 None
             }
         };
-        // Nobody waits for the disk.
-        drop(landing);
+        // Nobody waits for the disk, neither for this manifest nor for a turn.
+        drop((landing, place));
         let Some(shelf) = self.shelf.clone() else {
             return;
         };
@@ -345,9 +345,10 @@ impl Fetcher {
             refuted => refuted.reasons_at(now).into_iter().next(),
         };
         let Some(objection) = objection else { return };
+        // Values stay out of the log: the serial number of a certificate may be that of a device.
+        tracing::warn!(code = %objection.code, "answer of the OCSP responder is of no use");
         let message = format!("OCSP response refused: {objection}");
         let absence = refused(Reason::new(Code::OcspNotAvailable, message));
-        tracing::warn!(reason = %absence.reason, "answer of the OCSP responder is of no use");
         let for_secs = match is_final(&objection) {
             true => self.ocsp_negative_s,
             false => PASSING_S,

@@ -6,7 +6,7 @@
 //!
 //! An appraisal asks in two steps. On its thread it looks up what it needs ([`Collateral::look_up_rim`],
 //! [`Collateral::look_up_ocsp`]), which touches no network; what it is told to [`Ask`](Lookup::Ask) for it fetches on
-//! an async thread ([`Collateral::fetch`]), and looks again. What is cached is examined, not judged: validity in time
+//! an async thread ([`Collateral::fetch`]), and looks again ([`Collateral::settle_rim`], [`Collateral::settle_ocsp`]). What is cached is examined, not judged: validity in time
 //! is looked at in every appraisal.
 //!
 //! Why it is as it is: "Decisions" in this crate's README.
@@ -190,6 +190,23 @@ impl Collateral {
         }
     }
 
+    /// Looks again for a manifest that was fetched: what did not come in time is answered with the copy at hand, as
+    /// stale, or with that.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn settle_rim(&self, id: &str, now: UnixTime) -> Result<RimAtHand, Absence> {
+        match self.look_up_rim(id, now) {
+            Lookup::Found(found) => Ok(found),
+            Lookup::Absent(absence) => Err(absence),
+            Lookup::Ask(need) => {
+                let kept = self.fetcher.rims.at_least(id, now, None);
+                let stale = kept.map(|kept| kept.value.at_hand(kept.window.fetched_at, true));
+                stale.ok_or_else(|| need.not_in_time())
+            }
+        }
+    }
+
     fn filed_rim(&self, id: &str) -> io::Result<Option<RimAtHand>> {
         let directory = self.directory.as_ref().filter(|_| is_safe_rim_id(id));
         let filed = directory.map(|directory| directory.rim(id, self.anchors()));
@@ -248,6 +265,28 @@ impl Collateral {
         }
     }
 
+    /// Looks again for an answer that was fetched: what did not come in time is answered with what lasts, or with that.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn settle_ocsp(
+        &self,
+        link: &Link<'_>,
+        terms: &Terms,
+        now: UnixTime,
+    ) -> Result<OcspAtHand, Absence> {
+        match self.look_up_ocsp(link, terms, now) {
+            Lookup::Found(found) => Ok(found),
+            Lookup::Absent(absence) => Err(absence),
+            Lookup::Ask(need) => {
+                let answers = &self.fetcher.answers;
+                let kept = answers.at_least(&LinkKey::of(link), now, terms.max_age_secs);
+                let stale = kept.map(|kept| kept.value.at_hand(kept.window.fetched_at, true));
+                stale.ok_or_else(|| need.not_in_time())
+            }
+        }
+    }
+
     /// The newest filed answer about a certificate, if it is authentic and current, or why it is not used.
     fn filed_answer(
         &self,
@@ -300,8 +339,8 @@ impl Collateral {
     }
 
     /// Fetches everything asked for, at the same time, and returns when all of it is at hand or known not to be, or at
-    /// the deadline. It never fails: look again, and what is not at hand then has its reason; see
-    /// [`Need::not_in_time`] for what is asked for still.
+    /// the deadline. It never fails: look again ([`settle_rim`](Self::settle_rim), [`settle_ocsp`](Self::settle_ocsp)),
+    /// and what is not at hand then has its reason.
     ///
     /// However many ask, one request goes out for each thing, and it goes on when nobody waits any more.
     pub async fn fetch(&self, needs: Vec<Need>, deadline: Instant) {

@@ -142,10 +142,8 @@ fn read(der: Vec<u8>, request: &OcspRequest, now: UnixTime) -> Option<RelayedAns
         Err(reasons) => {
             let is_word = |reason: &Reason| reason.code == Code::OcspResponseUnsuccessful;
             if !reasons.iter().all(is_word) {
-                tracing::warn!(
-                    reason = reasons.first().map(ToString::to_string),
-                    "no OCSP response to relay"
-                );
+                let code = reasons.first().map(|reason| reason.code.as_str());
+                tracing::warn!(code, "no OCSP response to relay");
                 return None;
             }
             None

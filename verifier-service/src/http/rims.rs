@@ -97,53 +97,43 @@ pub(super) async fn obtain(
     app: &App,
     ids: Vec<String>,
 ) -> Vec<(String, Result<RimAtHand, Absence>)> {
-    let looked_up = look_up(app, ids).await;
-    let needs: Vec<_> = looked_up
-        .iter()
-        .filter_map(|(_, found)| need(found))
-        .collect();
-    let ids = looked_up.iter().map(|(id, _)| id.clone()).collect();
-    let looked_up = match needs.is_empty() {
-        true => looked_up,
-        false => {
-            app.collateral.fetch(needs, app.collateral_deadline()).await;
-            look_up(app, ids).await
-        }
-    };
-    let settled = looked_up.into_iter().map(|(id, found)| {
-        let found = match found {
-            Lookup::Found(rim) => Ok(rim),
-            Lookup::Absent(absence) => Err(absence),
-            Lookup::Ask(need) => Err(need.not_in_time()),
-        };
-        (id, found)
-    });
-    settled.collect()
-}
-
-async fn look_up(app: &App, ids: Vec<String>) -> Vec<(String, Lookup<RimAtHand>)> {
     let (collateral, now) = (app.collateral.clone(), app.clock.now());
-    let look_up = move |id: String| {
-        let found = match collateral.look_up_rim(&id, now) {
-            // Anybody may ask here; the service is not asked for what no device asks for.
-            Lookup::Ask(_) if !is_rim_id(&id) => Lookup::Absent(Absence {
-                kind: AbsenceKind::Missing,
-                reason: Reason::new(Code::RimNotAvailable, "no device asks for such an id"),
-            }),
-            found => found,
+    let needs = move |ids: &[String]| -> Vec<Need> {
+        let looked_up = ids.iter().map(|id| collateral.look_up_rim(id, now));
+        // Anybody may ask here; the service is not asked for what no device asks for.
+        let asked_for = looked_up.filter_map(|found| match found {
+            Lookup::Ask(Need::Rim(id)) => is_rim_id(&id).then_some(Need::Rim(id)),
+            _ => None,
+        });
+        asked_for.collect()
+    };
+    let (ids, needs) = app
+        .workers
+        .run(move || {
+            let needs = needs(&ids);
+            (ids, needs)
+        })
+        .await;
+    if !needs.is_empty() {
+        let deadline = app.collateral_deadline();
+        app.collateral.fetch(needs, deadline).await;
+    }
+    let (collateral, now) = (app.collateral.clone(), app.clock.now());
+    let settle = move |id: String| {
+        let found = collateral.settle_rim(&id, now);
+        let unasked = || Absence {
+            kind: AbsenceKind::Missing,
+            reason: Reason::new(Code::RimNotAvailable, "no device asks for such an id"),
         };
+        let found = found.map_err(|absence| match is_rim_id(&id) {
+            true => absence,
+            false => unasked(),
+        });
         (id, found)
     };
     app.workers
-        .run(move || ids.into_iter().map(look_up).collect())
+        .run(move || ids.into_iter().map(settle).collect())
         .await
-}
-
-fn need(found: &Lookup<RimAtHand>) -> Option<Need> {
-    match found {
-        Lookup::Ask(need) => Some(need.clone()),
-        Lookup::Found(_) | Lookup::Absent(_) => None,
-    }
 }
 
 fn absent(absence: &Absence) -> Problem {

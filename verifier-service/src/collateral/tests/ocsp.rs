@@ -257,6 +257,27 @@ async fn a_revocation_outlives_its_next_update_until_a_newer_answer() {
 }
 
 #[tokio::test]
+async fn a_revocation_that_comes_out_of_date_is_used_as_stale() {
+    let outdated = Answer {
+        status: revoked(later_by(-3 * DAY)),
+        this_update: later_by(-2 * DAY),
+        next_update: later_by(-DAY),
+        ..PKI.answer(ASKED)
+    };
+    let fake = Fake::new(repeats(outdated)).await;
+    let site = Site::new(&with_ocsp(&fake), None);
+    site.want_answer().await;
+    assert!(site.answered().is_stale());
+    let settled = site
+        .collateral
+        .settle_ocsp(&PKI.link(ASKED), &TERMS, later_by(DAY));
+    assert!(settled.unwrap().is_stale());
+    let nothing = site.collateral.settle_ocsp(&PKI.link(2), &TERMS, NOW);
+    let reason = nothing.unwrap_err().reason;
+    assert_eq!(reason.message, "OCSP responder: no answer in time");
+}
+
+#[tokio::test]
 async fn an_answer_asked_for_now_has_its_own_nonce_and_no_cache() {
     let fake = Fake::new(good).await;
     let site = Site::new(&with_ocsp(&fake), None);

@@ -73,7 +73,8 @@ async fn who_gives_up_leaves_the_request_to_the_others() {
     let hurried = Instant::now() + Duration::from_millis(20);
     site.collateral.fetch(vec![need.clone()], hurried).await;
     assert!(matches!(site.rim(DRIVER_ID), Lookup::Ask(_)));
-    let absence = need.not_in_time();
+    let absence = site.collateral.settle_rim(DRIVER_ID, NOW).unwrap_err();
+    assert_eq!(absence.reason.message, "RIM service: no answer in time");
     assert_eq!(absence.kind, AbsenceKind::Unreachable);
     assert_eq!(absence.reason.code, Code::RimNotAvailable);
 
@@ -149,6 +150,29 @@ async fn an_outage_is_bridged_up_to_the_bound_and_said_so() {
     site.clock.advance_s(10);
     site.want(DRIVER_ID).await;
     assert!(!site.found(DRIVER_ID).is_stale());
+}
+
+#[tokio::test]
+async fn a_service_too_slow_for_this_request_leaves_it_the_stale_copy() {
+    let fake = Fake::new(Fake::any_rim).await;
+    let site = Site::new(&with_rims(&fake), None);
+    site.want(DRIVER_ID).await;
+    fake.says(|asked| Says {
+        after: Duration::from_millis(500),
+        ..Fake::any_rim(asked)
+    });
+    site.clock.advance_s(DAY + 1);
+    let Lookup::Ask(need) = site.rim(DRIVER_ID) else {
+        panic!("no longer fresh");
+    };
+    let hurried = Instant::now() + Duration::from_millis(20);
+    site.collateral.fetch(vec![need.clone()], hurried).await;
+    let settled = |now| site.collateral.settle_rim(DRIVER_ID, now);
+    assert!(settled(site.clock.now()).unwrap().is_stale());
+    settled(UnixTime::from_secs(NOW.secs() + 7 * DAY + 1)).unwrap_err();
+    site.collateral.fetch(vec![need], soon()).await;
+    assert!(!settled(site.clock.now()).unwrap().is_stale());
+    assert_eq!(fake.hits(), 2);
 }
 
 #[tokio::test]

@@ -108,29 +108,66 @@ async fn a_manifest_taken_back_leaves_the_disk() {
 async fn a_disk_that_takes_nothing_fails_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::new(Fake::any_rim).await;
-    // Where the directory should be is a file, then a directory that others may enter, then one with a directory where
-    // the file should be.
-    let place = folder.path().join("collateral");
-    std::fs::write(&place, "in the way").unwrap();
-    let try_it = async || {
+    // Where the directory should be is a file.
+    std::fs::write(folder.path().join("collateral"), "in the way").unwrap();
+    for _ in 0..2 {
         let site = Site::new(&with_rims(&fake), Some(folder.path()));
         site.want(DRIVER_ID).await;
         site.found(DRIVER_ID);
-    };
-    try_it().await;
-    std::fs::remove_file(&place).unwrap();
+    }
+    assert_eq!(fake.hits(), 2);
+}
+
+/// A manifest as it is kept in memory.
+fn kept() -> fetch::KeptRim {
+    let document = PKI.manifest(DRIVER_VERSION);
+    fetch::KeptRim {
+        rim: Arc::new(Rim::examine(&document, &PKI.anchors())),
+        sha256: crypto::sha256(&document),
+        document: document.into(),
+        last_updated: None,
+    }
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("collateral");
+    let shelf = Shelf::new(place.clone());
+    let count = || std::fs::read_dir(&place).unwrap().count();
+    // A directory that others may enter is not ours to write to.
     std::fs::create_dir(&place).unwrap();
     std::fs::set_permissions(&place, PermissionsExt::from_mode(0o755)).unwrap();
-    try_it().await;
+    shelf.put(DRIVER_ID, &kept(), NOW);
+    assert_eq!(count(), 0);
+    // Where the file should be is a directory.
     std::fs::set_permissions(&place, PermissionsExt::from_mode(0o700)).unwrap();
     std::fs::create_dir(shelved(folder.path())).unwrap();
-    try_it().await;
-    assert_eq!(fake.hits(), 3);
-    // Nobody waits for the disk, so neither does the request.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(
-        std::fs::read_dir(&place).unwrap().count(),
-        1,
-        "nothing is left aside"
-    );
+    shelf.put(DRIVER_ID, &kept(), NOW);
+    assert_eq!((count(), shelf.load().len()), (1, 0));
+    std::fs::remove_dir(shelved(folder.path())).unwrap();
+    shelf.put(DRIVER_ID, &kept(), NOW);
+    assert_eq!((count(), shelf.load().len()), (1, 1));
+    shelf.remove(DRIVER_ID);
+    shelf.remove(DRIVER_ID);
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn the_oldest_manifests_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("collateral");
+    let shelf = Shelf::new(place.clone());
+    crate::private_files::directory(&place).unwrap();
+    for n in 0..fetch::RIMS_KEPT.get() + 3 {
+        let file = std::fs::File::create(place.join(format!("A{n}.rim"))).unwrap();
+        let seconds = u64::try_from(n).unwrap();
+        let modified = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        file.set_modified(modified).unwrap();
+    }
+    shelf.put(DRIVER_ID, &kept(), NOW);
+    let names = std::fs::read_dir(&place).unwrap();
+    assert_eq!(names.count(), fetch::RIMS_KEPT.get());
+    assert!(!place.join("A3.rim").exists() && place.join("A4.rim").exists());
+    assert!(shelved(folder.path()).exists());
 }
