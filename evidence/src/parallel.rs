@@ -43,7 +43,10 @@ mod tests {
             for threads in 1..=13 {
                 let threads = NonZeroUsize::new(threads).unwrap();
                 let doubled = map(threads, &items, |item| item * 2);
-                assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+                assert_eq!(
+                    doubled,
+                    items.iter().map(|item| item * 2).collect::<Vec<_>>()
+                );
             }
         }
     }

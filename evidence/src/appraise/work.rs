@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
 use super::{Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, topology};
 use crate::check::{Check, CheckId, Overall, Source, Status};
-use crate::reason::{Code, Reason};
 use crate::parallel;
+use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
 use crate::work::{Base64Url, Bundle, CanonicalStatement, JobSpec, WorkStatement};
 

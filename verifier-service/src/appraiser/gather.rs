@@ -10,7 +10,7 @@ use evidence::rim::Rim;
 use evidence::{Examined, Reason, UnixTime};
 
 use super::inquiry::{Inquiry, Wants};
-use crate::collateral::{Collateral, Lookup};
+use crate::collateral::Collateral;
 
 /// The collateral of one device.
 pub(super) struct Gathered {
@@ -141,12 +141,11 @@ fn manifest(
     let Some(id) = id else {
         return Ok(Manifest::Unasked);
     };
-    match collateral.look_up_rim(id, as_of) {
-        Lookup::Found(found) => Ok(Manifest::Found {
+    Ok(match inquiry.manifest(collateral, id, as_of)? {
+        Ok(found) => Manifest::Found {
             rim: found.rim,
             obtained_at: found.fetched_at,
-        }),
-        Lookup::Absent(absence) => Ok(Manifest::Absent(absence.reason)),
-        Lookup::Ask(need) => inquiry.ask(need).map(Manifest::Absent),
-    }
+        },
+        Err(absence) => Manifest::Absent(absence.reason),
+    })
 }

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
+use evidence::UnixTime;
 use evidence::ocsp::{AtHand, Hold, Link, Responses, Terms};
 use evidence::policy::{Policy, RevocationMode};
-use evidence::{Reason, UnixTime};
 use tokio::time::Instant;
 
-use crate::collateral::{Collateral, Lookup, Need, OcspNeed};
+use crate::collateral::{Absence, Collateral, Lookup, Need, OcspNeed, RimAtHand};
 
 /// Passes an appraisal can take: manifests and answers about devices, answers about manifests, the judgement.
 pub const MAX_PASSES: u32 = 3;
@@ -148,13 +148,29 @@ impl Inquiry {
             max_age_secs: self.max_age_secs(),
             hold: self.hold(),
         };
-        match collateral.look_up_ocsp(link, &terms, as_of) {
-            Lookup::Found(found) => Ok(AtHand::Response {
+        let settled = match self.closed {
+            true => collateral.settle_ocsp(link, &terms, as_of),
+            false => known(collateral.look_up_ocsp(link, &terms, as_of))?,
+        };
+        Ok(match settled {
+            Ok(found) => AtHand::Response {
                 response: found.response,
                 nonce_sent: None,
-            }),
-            Lookup::Absent(absence) => Ok(AtHand::Missing(absence.reason)),
-            Lookup::Ask(need) => self.ask(need).map(AtHand::Missing),
+            },
+            Err(absence) => AtHand::Missing(absence.reason),
+        })
+    }
+
+    /// The manifest of this id, or why there is none.
+    pub(super) fn manifest(
+        &self,
+        collateral: &Collateral,
+        id: &str,
+        as_of: UnixTime,
+    ) -> Result<Result<RimAtHand, Absence>, Wants> {
+        match self.closed {
+            true => Ok(collateral.settle_rim(id, as_of)),
+            false => known(collateral.look_up_rim(id, as_of)),
         }
     }
 
@@ -168,17 +184,6 @@ impl Inquiry {
             None => Err(Wants {
                 kept: Vec::new(),
                 now: vec![OcspNeed::of(link)],
-            }),
-        }
-    }
-
-    /// Asks for something, or says why it is not there where nothing is asked for any more.
-    pub(super) fn ask(&self, need: Need) -> Result<Reason, Wants> {
-        match self.closed {
-            true => Ok(need.not_in_time().reason),
-            false => Err(Wants {
-                kept: vec![need],
-                now: Vec::new(),
             }),
         }
     }
@@ -199,5 +204,17 @@ impl Inquiry {
             };
             self.fresh.insert(need.id(), at_hand);
         }
+    }
+}
+
+/// What a look-up knows, or what has to be asked for.
+fn known<T>(looked_up: Lookup<T>) -> Result<Result<T, Absence>, Wants> {
+    match looked_up {
+        Lookup::Found(found) => Ok(Ok(found)),
+        Lookup::Absent(absence) => Ok(Err(absence)),
+        Lookup::Ask(need) => Err(Wants {
+            kept: vec![need],
+            now: Vec::new(),
+        }),
     }
 }
