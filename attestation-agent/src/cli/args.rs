@@ -66,7 +66,7 @@ pub(crate) enum Command {
     /// A bundle whose challenge expired while the verifier could not verify is moved aside, to
     /// outbox/<sha256>.expired, with the verifier's words beside it. That ends with 3, not with 1.
     Submit,
-    /// Write what a verifier needs to appraise the software device: its manifests and roots
+    /// Write what a verifier needs to appraise the software device: manifests, roots, OCSP answers
     ///
     /// The device is made in --device-dir at first use, and opened there afterwards; `run` and
     /// `attest` use it with --device simulated and the same --device-dir.
@@ -78,6 +78,11 @@ pub(crate) enum Command {
     ///   [appraisal]
     ///   simulated_anchors = ["DIR/anchors.toml"]   # the roots of --out
     ///   rim_dir = "DIR"                            # the manifests of --out
+    ///
+    ///   [appraisal.ocsp]
+    ///   dir = "DIR/ocsp"                           # the answers about revocation of --out
+    ///
+    /// An answer says for how long it holds; run the command again before that ends.
     ///
     /// Receipts for such a device say so (A0, simulated). Where receipts are worth money,
     /// simulated_anchors stays empty.
@@ -162,9 +167,15 @@ pub(crate) struct CollateralArgs {
     #[arg(long, value_name = "DIR")]
     device_dir: Option<PathBuf>,
 
-    /// Folder for anchors.toml and <id>.xml, made if absent; anchors that are there stay
+    /// Folder for anchors.toml, <id>.xml and ocsp/<serial>.der, made if absent; anchors that are
+    /// there stay
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+
+    /// How long the answers about revocation hold, from now on: a number of s, m, h or d. NVIDIA's
+    /// hold for 24h
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub(crate) valid_for: time::Duration,
 }
 
 /// How results are printed.
@@ -262,6 +273,29 @@ fn nonce(text: &str) -> Result<Hex<NONCE_LENGTH>, String> {
     Hex::parse(&lower).ok_or_else(|| "expected 64 hexadecimal digits".to_owned())
 }
 
+/// A number and its unit. The longest reaches no year that an answer cannot state.
+fn duration(text: &str) -> Result<time::Duration, String> {
+    const LONGEST: time::Duration = time::Duration::days(3650);
+    let wrong = || {
+        format!(
+            "expected a number of s, m, h or d, from 1s to {}d",
+            LONGEST.whole_days()
+        )
+    };
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(number.len()..) {
+        Some("s") => 1,
+        Some("m") => 60,
+        Some("h") => 60 * 60,
+        Some("d") => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.parse::<u32>().map_err(|_| wrong())?;
+    let duration = time::Duration::seconds(i64::from(seconds).saturating_mul(unit));
+    let in_bounds = duration.is_positive() && duration <= LONGEST;
+    in_bounds.then_some(duration).ok_or_else(wrong)
+}
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -282,5 +316,31 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        for (text, seconds) in [("1s", 1), ("90m", 5400), ("24h", 86_400), ("7d", 604_800)] {
+            assert_eq!(
+                duration(text),
+                Ok(time::Duration::seconds(seconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "7",
+            "d",
+            "0s",
+            "-1d",
+            "7 d",
+            "7w",
+            "3651d",
+            "99999999999d",
+            "1d1h",
+            "é",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 }

@@ -200,8 +200,13 @@ fn collateral_of_the_simulated_device_fits_its_evidence() {
     let (stdout, stderr) = assert_ends(&agent(dir.path(), &args), 0);
     assert!(stderr.contains("proves nothing about hardware"), "{stderr}");
     let files: Vec<_> = stdout.lines().collect();
-    assert_eq!((files.len(), files[0]), (3, "c/anchors.toml"));
-    for rim in &files[1..] {
+    assert_eq!((files.len(), files[0]), (9, "c/anchors.toml"));
+    for answer in &files[3..] {
+        assert!(answer.starts_with("c/ocsp/") && answer.ends_with(".der"));
+        let answer = fs::read(dir.path().join(answer)).unwrap();
+        assert!(evidence::ocsp::OcspResponse::parse(&answer).is_ok());
+    }
+    for rim in &files[1..3] {
         let text = fs::read_to_string(dir.path().join(rim)).unwrap();
         assert!(rim.ends_with(".xml") && text.contains("SoftwareIdentity"));
     }
@@ -224,9 +229,20 @@ fn collateral_of_the_simulated_device_fits_its_evidence() {
     let (stdout, _) = assert_ends(&agent(dir.path(), &json), 0);
     let document: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(document["simulated"], true);
+    assert_eq!(document["ocsp"]["dir"], "c/ocsp");
+    assert_eq!(document["ocsp"]["answers"].as_array().unwrap().len(), 6);
+    let valid_until = document["ocsp"]["valid_until"].as_str().unwrap();
+    assert!(
+        valid_until.ends_with('Z') && stderr.contains("valid until"),
+        "{stderr}"
+    );
+    let count = fs::read_dir(dir.path().join("c/ocsp")).unwrap().count();
+    assert_eq!(count, 6, "the answers are replaced");
     let again = fs::read_to_string(dir.path().join("c/anchors.toml")).unwrap();
     assert_eq!(again, anchors);
     assert_ends(&agent(dir.path(), &["simulated-collateral"]), 2);
+    let for_nothing = [&args[..], &["--valid-for", "0s"]].concat();
+    assert_ends(&agent(dir.path(), &for_nothing), 2);
 }
 
 #[test]
@@ -238,6 +254,8 @@ fn the_help_of_simulated_collateral_says_what_it_is_worth() {
         "simulated_anchors = [",
         "rim_dir = ",
         "[appraisal]",
+        "[appraisal.ocsp]",
+        "--valid-for",
     ] {
         assert!(stdout.contains(part), "{stdout}");
     }

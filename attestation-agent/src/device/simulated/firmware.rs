@@ -7,16 +7,17 @@
 //! project codes are numbers or `G` and three digits, and the digests are hashes of a sentence that
 //! names this program.
 //!
-//! A change of any of these values is a change of the firmware that existing identities were made
-//! for: give [`REVISION`] a new number with it.
+//! A change of any of these values, or of the files of an identity, is a change of what existing
+//! identities were made for: give [`REVISION`] a new number with it.
 
 use aws_lc_rs::digest::{SHA384, digest};
 
 /// Bytes of a SHA-384 digest: every measurement and the firmware id.
 pub const DIGEST_LENGTH: usize = 48;
 
-/// Number of this set of facts; part of the name of the folder an identity is stored in.
-pub const REVISION: u32 = 1;
+/// Number of this set of facts and of the files kept about it; part of the name of the folder an
+/// identity is stored in. Identities of revision 1 had no responder for answers about revocation.
+pub const REVISION: u32 = 2;
 
 /// Chip name in certificates and manifests; the verifier derives the chip family from it.
 pub const CHIP: &str = "GH100";

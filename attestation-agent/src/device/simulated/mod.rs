@@ -10,6 +10,7 @@
 //! | [`pki`] | device and RIM certificate chains: [`PkiSpec`] |
 //! | [`report`] | attestation reports: [`ReportSpec`] |
 //! | [`rim`] | reference manifests: [`RimSpec`] |
+//! | [`ocsp`] | answers about revocation: [`OcspSpec`] |
 //! | [`firmware`] | the versions and measurements this device pretends to |
 //! | `store` | the folder an identity lives in, and the collateral a verifier needs |
 //!
@@ -17,26 +18,29 @@
 //! chain ends in a vendor's root, and only a verifier whose configuration names the simulated roots
 //! believes any of it; its receipts then say `simulated`.
 //!
-//! The three specs are plain structs whose every field is public, so that a test kit can make
+//! The specs are plain structs whose every field is public, so that a test kit can make
 //! evidence that is wrong in exactly one way: take the default, change one field, build. They
 //! enforce nothing. They only refuse what cannot be written at all.
 //!
-//! Out of scope: revocation (a simulated root has no OCSP responder), and other chip families.
+//! Out of scope: an OCSP responder to ask (the answers are files), and other chip families.
 //!
 //! Section numbers refer to the evidence specification of this project.
 
 pub mod firmware;
 pub mod key;
+pub mod ocsp;
 pub mod pki;
 pub mod report;
 pub mod rim;
 mod store;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use time::OffsetDateTime;
 
 pub use key::Key;
+pub use ocsp::{CertId, CertStatus, OcspSpec, Responder, ResponderId};
 pub use pki::{BasicConstraints, CertificateSpec, DevicePki, Extension, Name, PkiSpec};
 pub use report::{Block, ReportSpec, Tlv};
 pub use rim::{Attributes, Reference, RimSpec, XmlSignature};
@@ -45,6 +49,15 @@ use evidence::device::Architecture;
 
 use super::{Description, Device, DeviceError, DeviceEvidence, NONCE_LENGTH, SourceKind};
 use store::Identity;
+
+/// How long answers about revocation are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// When they are made.
+    pub from: OffsetDateTime,
+    /// The last second they are for.
+    pub until: OffsetDateTime,
+}
 
 /// A device whose identity lives in a folder.
 ///
@@ -60,7 +73,8 @@ impl SimulatedDevice {
     ///
     /// The folder is made with mode 0700 and the files in it with 0600. Two processes that open a
     /// fresh folder at once end up with the same identity. The keys of the certificate authorities
-    /// are forgotten as soon as the chains are signed: nothing else can be issued under these roots.
+    /// are forgotten as soon as the chains are signed, those of an OCSP responder for each among
+    /// them: nothing else can be issued under these roots.
     ///
     /// # Errors
     /// [`DeviceError::Io`] and the errors of file sizes, [`DeviceError::IdentityDamaged`] if the
@@ -104,6 +118,27 @@ impl SimulatedDevice {
     /// [`DeviceError::Io`], [`DeviceError::FileTooLarge`] for an anchors file beyond 1 MiB.
     pub fn write_collateral(&self, dir: &Path) -> Result<(), DeviceError> {
         store::write_collateral(&self.identity, dir)
+    }
+
+    /// A good answer about every certificate that a verifier asks about: of the device chain all
+    /// between leaf and root, of the chain of the manifests all below the root (section 5.1). Each
+    /// comes with the serial number of its certificate in hexadecimal.
+    ///
+    /// The answers of a software device need not be short-lived: nobody can revoke it.
+    ///
+    /// # Errors
+    /// [`DeviceError::Crypto`].
+    pub fn answers(&self, window: Window) -> Result<Vec<(String, Vec<u8>)>, DeviceError> {
+        self.identity.answers(window)
+    }
+
+    /// Writes [`answers`](Self::answers) into `dir`, which is made if absent, as
+    /// `<serial number>.der`, and says which files these are. Answers about other certificates stay.
+    ///
+    /// # Errors
+    /// [`DeviceError::Io`], [`DeviceError::Crypto`].
+    pub fn write_answers(&self, dir: &Path, window: Window) -> Result<Vec<PathBuf>, DeviceError> {
+        store::write_answers(&self.identity, dir, window)
     }
 }
 

@@ -293,7 +293,8 @@ impl CertificateSpec {
         })
     }
 
-    fn build(&self, parent: &Self) -> Result<Vec<u8>, DeviceError> {
+    /// The certificate in DER, issued by `parent` as far as this does not say otherwise.
+    pub(super) fn build(&self, parent: &Self) -> Result<Vec<u8>, DeviceError> {
         let signer = self.signer.as_ref().unwrap_or(&parent.key);
         let issuer = self.issuer.as_ref().unwrap_or(&parent.subject);
         let issuer = Issuer::new(named(issuer)?, signer.as_ref());
@@ -492,7 +493,7 @@ fn unsigned(number: u8) -> Vec<u8> {
 }
 
 /// One DER element (X.690): tag, definite length, content.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut element = vec![tag];
     match u8::try_from(content.len()) {
         Ok(short @ 0..=0x7f) => element.push(short),

@@ -276,6 +276,46 @@ fn openssl_accepts_both_chains() {
 }
 
 #[test]
+fn openssl_believes_every_answer() {
+    let (dir, device) = device();
+    let from = OffsetDateTime::now_utc();
+    let until = from.saturating_add(time::Duration::hours(1));
+    let answers = device.answers(Window { from, until }).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (of_device, of_rims) = (&device.identity.device_chain, &device.identity.rim_chain);
+    let links = of_device[1..].windows(2).chain(of_rims.windows(2));
+    assert_eq!(answers.len(), 6);
+    for (number, (link, (serial, answer))) in links.zip(&answers).enumerate() {
+        let chain = if number < 3 { of_device } else { of_rims };
+        let wanted = Parsed::new(&link[0]).serial;
+        assert_eq!(serial, hex::encode(wanted).trim_start_matches("00"));
+        let checked = Command::new("openssl")
+            .args(["ocsp", "-no_nonce", "-sha384", "-issuer"])
+            .arg(file("issuer.pem", &pki::pem_text(&link[1..])))
+            .arg("-cert")
+            .arg(file("subject.pem", &pki::pem_text(&link[..1])))
+            .arg("-respin")
+            .arg(file("answer.der", answer))
+            .arg("-verify_other")
+            .arg(file("middle.pem", &pki::pem_text(&chain[1..])))
+            .arg("-CAfile")
+            .arg(file("root.pem", &pki::pem_text(&chain[chain.len() - 1..])))
+            .output();
+        let Ok(output) = checked else {
+            return eprintln!("skipped: no openssl command");
+        };
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let good = said.contains("Response verify OK") && said.contains("subject.pem: good");
+        assert!(good && output.status.success(), "answer {number}: {said}");
+    }
+}
+
+#[test]
 fn a_forged_chain_is_wrong_in_one_place() {
     let truth = PkiSpec::device(&DevicePki::default()).unwrap();
     let forged = |change: &dyn Fn(&mut PkiSpec)| {
@@ -685,8 +725,8 @@ fn nobody_else_may_read_the_identity() {
     let home = dir.path().join("device");
     SimulatedDevice::open(&home).unwrap();
     assert_eq!(mode(&home), 0o700);
-    assert_eq!(mode(&home.join("identity-1")), 0o700);
-    for entry in fs::read_dir(home.join("identity-1")).unwrap() {
+    assert_eq!(mode(&home.join("identity-2")), 0o700);
+    for entry in fs::read_dir(home.join("identity-2")).unwrap() {
         assert_eq!(mode(&entry.unwrap().path()), 0o600);
     }
 }
@@ -695,7 +735,7 @@ fn nobody_else_may_read_the_identity() {
 fn damaged_identities_are_told_apart_from_bad_evidence() {
     let code = |change: &dyn Fn(&Path)| {
         let (dir, _) = device();
-        change(&dir.path().join("identity-1"));
+        change(&dir.path().join("identity-2"));
         SimulatedDevice::open(dir.path()).unwrap_err().code()
     };
     let stranger = Key::generate().unwrap();
@@ -704,8 +744,14 @@ fn damaged_identities_are_told_apart_from_bad_evidence() {
         code(&|home| fs::write(home.join("leaf.key"), stranger.to_pkcs8()).unwrap()),
         damaged
     );
+    for key in ["leaf.key", "responder.key"] {
+        assert_eq!(
+            code(&|home| fs::write(home.join(key), "junk").unwrap()),
+            damaged
+        );
+    }
     assert_eq!(
-        code(&|home| fs::write(home.join("leaf.key"), "junk").unwrap()),
+        code(&|home| fs::write(home.join("responder.key"), stranger.to_pkcs8()).unwrap()),
         damaged
     );
     assert_eq!(
