@@ -6,7 +6,7 @@
 //! Out of scope: whether the last certificate is NVIDIA's. This agent holds no anchor, so every chain is refuted here
 //! for its root alone, and that one reason is left out.
 
-use evidence::appraise::{DeviceAppraisal, DeviceEvidence, DeviceReading, References};
+use evidence::appraise::{DeviceAppraisal, DeviceEvidence, DeviceReading, Collateral};
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::{Check, CheckId, Code, Examined, Reason, Status, UnixTime};
 
@@ -41,7 +41,7 @@ pub(super) fn examine(
         report: &report,
         chain: &chain,
     });
-    let appraisal = reading.appraise(nonce, References::default(), now);
+    let appraisal = reading.appraise(nonce, Collateral::default(), now);
     let judged = Judged {
         device,
         chain: &chain,
