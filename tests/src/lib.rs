@@ -1,8 +1,9 @@
-//! Test kit: where real evidence is found, forged evidence, properties of the parsers, a driver without a GPU, and services
-//! started for a test.
+//! Test kit: where real evidence is found, forged evidence, properties of the parsers, the table of checks, a driver
+//! without a GPU, and services started for a test.
 //!
 //! Nothing depends on this crate.
 
+pub mod checks;
 pub mod driver;
 pub mod forge;
 pub mod fuzz;
