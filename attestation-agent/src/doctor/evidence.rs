@@ -6,7 +6,7 @@
 //! Out of scope: whether the last certificate is NVIDIA's. This agent holds no anchor, so every chain is refuted here
 //! for its root alone, and that one reason is left out.
 
-use evidence::appraise::{DeviceAppraisal, DeviceEvidence, DeviceReading, Collateral};
+use evidence::appraise::{Collateral, DeviceAppraisal, DeviceEvidence, DeviceReading};
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::{Check, CheckId, Code, Examined, Reason, Status, UnixTime};
 

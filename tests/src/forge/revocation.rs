@@ -312,10 +312,12 @@ impl Asked {
     }
 }
 
+/// Where a certificate stands under this issuer.
 fn places_at<'a, 'p>(
     link: &Link<'_>,
     places: &'a [Place<'p>],
 ) -> impl Iterator<Item = &'a Place<'p>> {
-    let subject = link.subject().der().to_vec();
-    places.iter().filter(move |it| it.subject_der == subject)
+    let [subject, issuer] = [link.subject(), link.issuer()].map(|it| it.der().to_vec());
+    let stands = move |it: &&Place<'_>| it.subject_der == subject && it.issuer_der == issuer;
+    places.iter().filter(stands)
 }

@@ -147,7 +147,7 @@ pub enum Need {
 impl Need {
     /// The absence of something that was asked for and had not come when waiting ended.
     #[must_use]
-    pub(super) fn not_in_time(&self) -> Absence {
+    pub(crate) fn not_in_time(&self) -> Absence {
         let reason = match self {
             Self::Rim(id) => {
                 let reason = Reason::new(Code::RimNotAvailable, "RIM service: no answer in time");

@@ -1,0 +1,144 @@
+//! The table of checks in `docs/checks.md` says what is so, as far as a machine can tell.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use evidence::CheckId;
+use tests::checks::{self, ROWS, Row};
+
+/// Rows of nvidia-evidence 10 marked M.
+const MUST: &[RangeInclusive<u8>] = &[
+    1..=4,
+    6..=16,
+    18..=34,
+    37..=40,
+    42..=56,
+    58..=68,
+    70..=72,
+    75..=90,
+    92..=99,
+    102..=104,
+    106..=107,
+    110..=110,
+    113..=118,
+    121..=122,
+    124..=130,
+];
+
+/// Rows whose tests are named once the parts they are of are here.
+const AWAITED: &[(&str, RangeInclusive<u8>)] =
+    &[("RIM service", 75..=76), ("nvidia tokens", 122..=130)];
+
+/// Every check of one device and of several together.
+const IDS: &[CheckId] = &[
+    CheckId::Parse,
+    CheckId::Nonce,
+    CheckId::Chain,
+    CheckId::Identity,
+    CheckId::ReportSignature,
+    CheckId::Fwid,
+    CheckId::Mode,
+    CheckId::Revocation,
+    CheckId::DriverRim,
+    CheckId::VbiosRim,
+    CheckId::Measurements,
+    CheckId::Job,
+    CheckId::Devices,
+    CheckId::Topology,
+    CheckId::OutputCommitment,
+];
+
+#[test]
+fn the_table_has_every_row_once_and_in_order() {
+    let numbers: Vec<u8> = checks::rows().iter().map(|row| row.number).collect();
+    assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_check_that_must_be_made_is_and_is_shown() {
+    for row in checks::rows() {
+        let number = row.number;
+        if !MUST.iter().any(|rows| rows.contains(&number)) {
+            continue;
+        }
+        assert_ne!(row.status, "not made", "row {number}");
+        assert!(is_shown(&row), "row {number} names no test");
+    }
+}
+
+#[test]
+fn a_row_says_where_how_and_why() {
+    let ids: BTreeSet<_> = IDS.iter().map(|id| id.as_str()).collect();
+    for row in checks::rows() {
+        let number = row.number;
+        assert!(
+            !row.check.is_empty() && row.check.len() <= 100,
+            "row {number}"
+        );
+        match row.status.as_str() {
+            "made" => assert!(
+                is_awaited(&row) || is_shown(&row) && !row.made_in.is_empty(),
+                "row {number}"
+            ),
+            "policy" | "recorded" => {
+                assert!(
+                    !row.note.is_empty() && !row.made_in.is_empty(),
+                    "row {number}"
+                );
+            }
+            "not made" => assert!(
+                !row.note.is_empty() && row.made_in.is_empty(),
+                "row {number}"
+            ),
+            other => panic!("row {number}: status {other}"),
+        }
+        for file in &row.made_in {
+            assert!(checks::root().join(file).is_file(), "row {number}: {file}");
+        }
+        for id in &row.ids {
+            assert!(ids.contains(id.as_str()), "row {number}: {id}");
+        }
+    }
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let mut named = 0;
+    for row in checks::rows() {
+        for test in &row.tests {
+            let (file, name) = checks::place_of(test).expect("file::name");
+            let text = std::fs::read_to_string(&file);
+            let text = text.unwrap_or_else(|error| panic!("row {}: {test}: {error}", row.number));
+            assert!(has_test(&text, name), "row {}: {test}", row.number);
+            named += 1;
+        }
+    }
+    assert!(named > 100, "only {named} tests are named");
+    let text = "/// Words.\n#[rustfmt::skip]\n#[test]\nfn one() {\n}\nfn two() {}\n";
+    assert!(has_test(text, "one") && !has_test(text, "two") && !has_test(text, "on"));
+}
+
+/// Whether a file has a function of this name that is a test.
+fn has_test(text: &str, name: &str) -> bool {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let starts = [format!("fn {name}("), format!("async fn {name}(")];
+    let found = lines
+        .iter()
+        .position(|line| starts.iter().any(|start| line.starts_with(start)));
+    found.is_some_and(|at| {
+        let attributes = lines[..at]
+            .iter()
+            .rev()
+            .take_while(|line| line.starts_with('#'));
+        { attributes }.any(|line| line.contains("test"))
+    })
+}
+
+fn is_shown(row: &Row) -> bool {
+    is_awaited(row) || !row.tests.is_empty()
+}
+
+fn is_awaited(row: &Row) -> bool {
+    let mut awaited = AWAITED.iter();
+    awaited.any(|(part, rows)| rows.contains(&row.number) && row.tests_text == *part)
+}
