@@ -11,6 +11,7 @@ mod comparison;
 mod good;
 mod kit;
 mod ocsp;
+mod pass;
 mod report;
 mod rim;
 mod switch;

@@ -9,15 +9,10 @@ use attestation_agent::device::simulated::ocsp::{
     CERTIFICATE_HOLD, OID_BASIC, OID_ECDSA_SHA384, OID_SHA256,
 };
 use attestation_agent::device::simulated::pki::{DIGITAL_SIGNATURE, KEY_CERT_SIGN};
-use attestation_agent::device::simulated::{
-    CertId, CertStatus, Name, PkiSpec, ResponderId, SimulatedDevice, Window,
-};
+use attestation_agent::device::simulated::{CertId, CertStatus, Name, PkiSpec, ResponderId};
 use evidence::Reason;
-use evidence::appraise::{Collateral, DeviceEvidence, DeviceReading, Reference, References};
-use evidence::cert::{AnchorUse, CertificateChain, ChainProfile, TrustAnchor, TrustAnchors};
 use evidence::limits::{MAX_OCSP_BYTES, MAX_OCSP_CERTIFICATES};
-use evidence::ocsp::{AtHand, MAX_CLOCK_SKEW_SECS, OcspResponse, Responses, RevocationReason};
-use evidence::rim::Rim;
+use evidence::ocsp::{MAX_CLOCK_SKEW_SECS, RevocationReason};
 use tests::forge::{ABOUT_ALL, About, Answer};
 use time::Duration;
 
@@ -905,13 +900,12 @@ pub(crate) fn tolerated() -> Vec<Case> {
         asking(&[58, 59], "nothing wrong", |_| ()),
     ];
     cases.extend(abouts().map(|about| {
-        let exempt = answer(&[73], "responder exempt from being asked about, or not", about, move |it| {
+        answer(&[73], "responder exempt from being asked about, or not", about, move |it| {
             it.responder(|it| match about {
                 About::Device(_) => it.extensions.push(Extension::ocsp_no_check()),
                 _ => it.extensions.truncate(1),
             });
-        });
-        exempt
+        })
     }));
     cases
 }
@@ -919,122 +913,4 @@ pub(crate) fn tolerated() -> Vec<Case> {
 #[test]
 fn what_is_odd_but_allowed_is_good() {
     check_all(tolerated());
-}
-
-/// Nothing is left to ask: the one pass in which every check that applies is affirmed.
-#[test]
-fn a_full_pass_leaves_nothing_unasked() {
-    let gpu = appraise(&Forged::gpu().with(Forged::ask));
-    let switch = appraise(&Forged::switch().with(Forged::ask));
-    // A switch has no driver, and states no mode.
-    for (found, inapplicable) in [(gpu, &[][..]), (switch, &[CheckId::Mode, DriverRim])] {
-        assert_eq!(found.overall(), Overall::Pass, "{found:#?}");
-        for check in found.checks() {
-            let expected = match inapplicable.contains(&check.id) {
-                true => Status::NotRequested,
-                false => Affirmed,
-            };
-            assert_eq!(check.status, expected, "{}", check.id);
-        }
-        assert!(
-            certificates(&found)
-                .values()
-                .all(|it| *it == (Good, Affirmed, BTreeSet::new()))
-        );
-    }
-}
-
-/// The software device, with the files that it writes for a verifier and nothing else.
-#[test]
-fn the_software_device_passes_with_the_files_it_writes() {
-    use attestation_agent::device::Device;
-    let folder = tempfile::tempdir().expect("folder");
-    let device = SimulatedDevice::open(&folder.path().join("device")).expect("device");
-    let attested = device.attest(&forge::NONCE).expect("evidence");
-    let window = Window {
-        from: at(forge::AS_OF),
-        until: at(second(7 * 24 * 60 * 60)),
-    };
-    let files = device
-        .write_answers(&folder.path().join("ocsp"), window)
-        .expect("answers");
-    assert_eq!(files.len(), 6);
-    let answers: Vec<_> = files
-        .iter()
-        .map(|file| std::fs::read(file).expect("answer"))
-        .collect();
-    let anchors = TrustAnchors::new(vec![
-        anchor(device.device_root_der(), AnchorUse::Device),
-        anchor(device.rim_root_der(), AnchorUse::Rim),
-    ]);
-    let chain = CertificateChain::examine(&attested.chain_pem, ChainProfile::Device, &anchors);
-    let rims = device.rims().into_iter();
-    let rims: Vec<_> = rims
-        .map(|(id, rim)| (id, Rim::examine(&rim, &anchors)))
-        .collect();
-    let [driver, vbios] = [0, 1].map(|n| {
-        Some(Reference {
-            id: Some(&rims[n].0),
-            rim: &rims[n].1,
-        })
-    });
-    let references = References { driver, vbios };
-    let evidence = DeviceEvidence {
-        claimed: Some(attested.arch),
-        report: &attested.report,
-        chain: &chain,
-    };
-    let reading = DeviceReading::new(evidence);
-    let mut responses = Responses::new();
-    for link in reading.revocation_links(&references) {
-        let about = |der: &&Vec<u8>| {
-            let response = OcspResponse::parse(der).expect("an answer");
-            response.peek().id().names(link.subject(), link.issuer())
-        };
-        let der = answers.iter().find(about).expect("an answer for each");
-        let response = Arc::new(OcspResponse::examine(der, &link));
-        responses.insert(
-            link.id(),
-            AtHand::Response {
-                response,
-                nonce_sent: None,
-            },
-        );
-    }
-    for (as_of, revocation) in [
-        (second(0), Affirmed),
-        (second(7 * 24 * 60 * 60), Affirmed),
-        (second(8 * 24 * 60 * 60), Unverifiable),
-    ] {
-        let revocation_asked = evidence::appraise::Revocation::Asked {
-            responses: &responses,
-            max_age_secs: None,
-            hold: Hold::Refuted,
-        };
-        let collateral = Collateral {
-            references,
-            revocation: revocation_asked,
-        };
-        let found = reading.appraise(&forge::NONCE, collateral, as_of);
-        for check in found.checks() {
-            let expected = if check.id == CheckId::Revocation {
-                revocation
-            } else {
-                Affirmed
-            };
-            assert_eq!(check.status, expected, "{} {:#?}", check.id, check.reasons);
-        }
-        assert!(found.simulated());
-    }
-}
-
-fn anchor(root: &[u8], usage: AnchorUse) -> TrustAnchor {
-    let tbs = forge::der_elements(forge::der_content(&CertificateParts::of(root).tbs))[6].to_vec();
-    TrustAnchor {
-        subject: "software root".to_owned(),
-        usage,
-        sha256: crypto::sha256(root),
-        spki: tbs,
-        simulated: true,
-    }
 }
