@@ -127,7 +127,7 @@ impl Rack {
         AppraisalSettings {
             simulated_anchors: vec![collateral.join("anchors.toml")],
             rim_dir: Some(collateral),
-            policy_file: None,
+            ..AppraisalSettings::default()
         }
     }
 }

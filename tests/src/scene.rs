@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attestation_agent::device::Selection;
-use attestation_agent::device::simulated::SimulatedDevice;
+use attestation_agent::device::simulated::{SimulatedDevice, Window};
 use attestation_agent::{
     AgentKey, Commitment, CpuReference, DeviceSet, Execution, Executor, InputBytes, Occasion,
     PreparedJob, SystemClock, bundle_device, commit, seal, vouch,
@@ -13,13 +13,24 @@ use evidence::appraise::WorkAppraisal;
 use evidence::policy::Decision;
 use evidence::work::{Base64Url, Bundle, BundleDevice, JobSpec, UnsignedBundle};
 use tempfile::TempDir;
-use verifier_service::{AppraisalSettings, Appraiser};
+use time::OffsetDateTime;
+use verifier_service::{AppraisalSettings, Appraiser, OcspSettings};
 
 /// The time everything is judged at: inside the validity of the software device's certificates.
 pub const AS_OF: UnixTime = UnixTime::from_secs(1_790_000_000);
 
 /// The challenge that the scene's bundles answer.
 pub const CHALLENGE: [u8; 32] = [0x5c; 32];
+
+/// The hours around [`AS_OF`] for which there are answers about revocation.
+fn answered() -> Window {
+    let at = |secs: i64| OffsetDateTime::from_unix_timestamp(secs).expect("a time");
+    let now = AS_OF.secs();
+    Window {
+        from: at(now - 3600),
+        until: at(now + 23 * 3600),
+    }
+}
 
 /// What a verifier would draw for each appraisal.
 pub const RANDOMNESS: [u8; 32] = [0xa7; 32];
@@ -40,8 +51,12 @@ impl Scene {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
         let device = folder.path().join("device");
+        let collateral = folder.path().join("collateral");
         SimulatedDevice::open(&device)
-            .and_then(|device| device.write_collateral(&folder.path().join("collateral")))
+            .and_then(|device| {
+                device.write_collateral(&collateral)?;
+                device.write_answers(&collateral.join("ocsp"), answered())
+            })
             .expect("software device");
         let selection = Selection::Simulated { dir: device };
         Self {
@@ -68,6 +83,10 @@ impl Scene {
     pub fn settings(&self) -> AppraisalSettings {
         AppraisalSettings {
             rim_dir: Some(self.collateral_dir()),
+            ocsp: OcspSettings {
+                dir: Some(self.collateral_dir().join("ocsp")),
+                ..OcspSettings::default()
+            },
             simulated_anchors: vec![self.collateral_dir().join("anchors.toml")],
             ..AppraisalSettings::default()
         }

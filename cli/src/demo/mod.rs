@@ -14,16 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use attestation_agent::device::simulated::SimulatedDevice;
+use attestation_agent::device::simulated::{SimulatedDevice, Window};
 use attestation_agent::device::{self, Selection, SourceKind};
 use attestation_agent::{Agent, DeviceSettings, InputBytes, RunReport, Settings, parse_job};
 use clap::Args;
 use evidence::UnixTime;
 use receipt::{Expectations, Jwks, Receipt, Validator, limits};
 use tempfile::TempDir;
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use verifier_service::{AppraisalSettings, Clock, Config, Service, SystemClock};
+use verifier_service::{AppraisalSettings, Clock, Config, OcspSettings, Service, SystemClock};
 
 use crate::failure::Failure;
 use crate::{Exit, Output, fetch};
@@ -121,14 +122,31 @@ fn appraisal_settings(
         });
     }
     let collateral = folder.path().join("collateral");
+    let answers = collateral.join("ocsp");
     SimulatedDevice::open(&folder.path().join("device"))
-        .and_then(|device| device.write_collateral(&collateral))
+        .and_then(|device| {
+            device.write_collateral(&collateral)?;
+            device.write_answers(&answers, today())
+        })
         .map_err(|error| Failure::Unavailable(error.to_string()))?;
     Ok(AppraisalSettings {
         simulated_anchors: vec![collateral.join("anchors.toml")],
         rim_dir: Some(collateral),
+        ocsp: OcspSettings {
+            dir: Some(answers),
+            ..OcspSettings::default()
+        },
         ..AppraisalSettings::default()
     })
+}
+
+/// Answers about revocation for as long as the demonstration takes, and for the clock of a machine that is a little off.
+fn today() -> Window {
+    let now = OffsetDateTime::now_utc();
+    Window {
+        from: now - time::Duration::MINUTE,
+        until: now + time::Duration::HOUR,
+    }
 }
 
 async fn demonstrate(

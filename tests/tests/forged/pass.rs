@@ -69,9 +69,14 @@ fn the_software_device_passes_with_the_files_it_writes() {
         Some(Reference {
             id: Some(&rims[n].0),
             rim: &rims[n].1,
+            obtained_at: None,
         })
     });
-    let references = References { driver, vbios };
+    let references = References {
+        driver,
+        vbios,
+        ..References::default()
+    };
     let evidence = DeviceEvidence {
         claimed: Some(attested.arch),
         report: &attested.report,

@@ -2,7 +2,7 @@
 
 use evidence::device::DeviceKind;
 use evidence::limits::MAX_REPORT_BYTES;
-use evidence::report::{self, Nvdec0, Report, ReportReading};
+use evidence::report::{self, OnOff, Report, ReportReading};
 
 use super::explained;
 
@@ -115,9 +115,9 @@ fn answers_every_question(report: &Report, kind: DeviceKind) {
     }
     let nvdec0 = match opaque.nvdec0() {
         None => None,
-        Some(Nvdec0::Enabled) => Some(0xaa),
-        Some(Nvdec0::Disabled) => Some(0x55),
-        Some(Nvdec0::Invalid(other)) => Some(other),
+        Some(OnOff::Enabled) => Some(0xaa),
+        Some(OnOff::Disabled) => Some(0x55),
+        Some(OnOff::Invalid(other)) => Some(other),
     };
     assert_eq!(nvdec0, opaque.get(11).map(|value| value[0]));
     assert_eq!(opaque.fwid(), opaque.get(20));
