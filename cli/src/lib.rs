@@ -7,6 +7,7 @@
 
 mod appraise;
 mod demo;
+mod eat;
 mod failure;
 mod fetch;
 mod files;
@@ -24,6 +25,7 @@ use tokio::runtime::Runtime;
 
 pub use appraise::{AppraiseArgs, Format};
 pub use demo::DemoArgs;
+pub use eat::EatArgs;
 pub use failure::Failure;
 pub use receipt::ReceiptArgs;
 
@@ -43,6 +45,8 @@ enum Command {
     Appraise(AppraiseArgs),
     /// Check a work receipt, or look at one
     Receipt(ReceiptArgs),
+    /// Check an attestation token in NVIDIA's form: a detached EAT
+    Eat(EatArgs),
 }
 
 /// How a command ended.
@@ -137,6 +141,7 @@ fn dispatch(command: Command, out: &mut Output<'_>) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(&args, out),
         Command::Appraise(args) => appraise::run(&args, now(), out),
         Command::Receipt(args) => receipt::run(&args, now(), out),
+        Command::Eat(args) => eat::run(&args, now(), out),
     }
 }
 

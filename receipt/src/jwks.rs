@@ -3,6 +3,10 @@
 //! Retired keys stay in it for as long as their receipts are kept, with `exp`: the time after which they signed
 //! nothing. RFC 7517 lets members be added; this one is used as in the historical keys of OpenID Federation 1.0. A key
 //! that leaked is taken out of the set, and its receipts with it: their times are the thief's to choose.
+//!
+//! A key for receipts is published bare: its name is its thumbprint, and no certificate adds to that. A key with `x5c` is
+//! one for other tokens of the same issuer and is passed over, so what it signs is never a receipt. That is how a verifier
+//! keeps the key that NVIDIA's attestation clients want, in the one key set they look at, apart from those for receipts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -212,6 +216,9 @@ fn algorithm_if_ours(members: &Map<String, Value>) -> Result<Algorithm, &'static
     let text = |name| members.get(name).and_then(Value::as_str).unwrap_or("");
     if members.contains_key("use") && text("use") != "sig" {
         return Err("its use is not sig");
+    }
+    if members.contains_key("x5c") {
+        return Err("it comes with a certificate, so it signs something else");
     }
     Algorithm::of_key(text("kty"), text("crv")).ok_or("its type and curve are none of ours")
 }

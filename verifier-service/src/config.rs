@@ -71,6 +71,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
+    /// What the endpoints in NVIDIA's form say.
+    pub nvidia: NvidiaSettings,
 }
 
 /// What evidence is judged by.
@@ -91,6 +93,19 @@ pub struct AppraisalSettings {
     pub rim_service: RimServiceSettings,
     /// Where answers about revocation come from.
     pub ocsp: OcspSettings,
+}
+
+/// What the endpoints in NVIDIA's form say where NVIDIA's own service would not. All of it is off by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NvidiaSettings {
+    /// Describes software devices under NVIDIA's names, results included. Every such token says `x-pogw-simulated`.
+    pub simulated_claims: bool,
+    /// Lets a device pass whose revocation nobody asked about. Every such token says `x-pogw-revocation`.
+    pub danger_result_without_revocation: bool,
+    /// Heeds `X-NVIDIA-OCSP-ALLOW-CERT-HOLD`: a certificate on hold in the chain of a manifest is tolerated for clients
+    /// that ask for it.
+    pub allow_cert_hold: bool,
 }
 
 /// How much is logged of this program; of its dependencies, warnings only: some log what they are handed.
@@ -157,6 +172,7 @@ impl Default for Config {
             max_concurrent_appraisals: None,
             log_level: LogLevel::Info,
             appraisal: AppraisalSettings::default(),
+            nvidia: NvidiaSettings::default(),
         }
     }
 }

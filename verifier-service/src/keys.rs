@@ -5,9 +5,11 @@
 //! | Path | Content |
 //! |---|---|
 //! | `signing.pk8` | the private key, unencrypted PKCS#8 in DER, mode 0600 |
+//! | `nvidia.pk8` | the same of the key for tokens in NVIDIA's form, which signs nothing else (`nvidia/mod.rs`) |
 //! | `retired/*.json` | key sets (RFC 7517) of former keys, public halves only, each with `exp`: when it signed last |
 //!
-//! A key is named by its RFC 7638 thumbprint. Retired keys stay in the published set for as long as receipts are kept.
+//! A key is named by its RFC 7638 thumbprint. The key for NVIDIA's form is no key for receipts and is not among those
+//! published for them; its tokens count for an hour, so it is replaced by removing the file and has no retired ones. Retired keys stay in the published set for as long as receipts are kept.
 //! Out of scope: keys in an HSM; whoever has one implements [`receipt::Signer`].
 
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ use zeroize::Zeroizing;
 use crate::private_files::{self, PrivateFileError};
 
 const SIGNING_KEY: &str = "signing.pk8";
+const NVIDIA_KEY: &str = "nvidia.pk8";
 const RETIRED: &str = "retired";
 
 /// Why the keys cannot be used.
@@ -80,6 +83,7 @@ pub enum KeyError {
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     signer: Arc<LocalSigner>,
+    nvidia: Arc<LocalSigner>,
     published: Arc<Jwks>,
 }
 
@@ -90,15 +94,14 @@ impl Keys {
     /// See [`KeyError`]. A key others could have read is refused, not mended: it may have been copied.
     pub(crate) fn open(directory: &Path, algorithm: Algorithm) -> Result<Self, KeyError> {
         private_files::directory(directory)?;
-        let path = directory.join(SIGNING_KEY);
-        if !private_files::exists_privately(&path)? {
-            private_files::create(&path, generate(algorithm)?.as_ref())?;
-        }
-        let signer = Arc::new(load(&path, algorithm)?);
+        let signer = Arc::new(open(&directory.join(SIGNING_KEY), algorithm)?);
+        // NVIDIA's clients take no other algorithm.
+        let nvidia = Arc::new(open(&directory.join(NVIDIA_KEY), Algorithm::Es384)?);
         let mut keys = vec![PublishedKey::from(signer.public_jwk().clone())];
         keys.extend(retired(&directory.join(RETIRED))?);
         Ok(Self {
             signer,
+            nvidia,
             published: Arc::new(Jwks::new(keys)?),
         })
     }
@@ -108,10 +111,23 @@ impl Keys {
         &self.signer
     }
 
+    /// The key that signs tokens in NVIDIA's form.
+    pub(crate) fn nvidia(&self) -> &Arc<LocalSigner> {
+        &self.nvidia
+    }
+
     /// Every key that verifies our receipts.
     pub(crate) fn published(&self) -> &Jwks {
         &self.published
     }
+}
+
+/// The key in `path`, made if there is none.
+fn open(path: &Path, algorithm: Algorithm) -> Result<LocalSigner, KeyError> {
+    if !private_files::exists_privately(path)? {
+        private_files::create(path, generate(algorithm)?.as_ref())?;
+    }
+    load(path, algorithm)
 }
 
 fn generate(algorithm: Algorithm) -> Result<Document, KeyError> {
@@ -198,6 +214,20 @@ mod tests {
             assert_eq!(kid(&first), kid(&second), "{algorithm}");
             assert_eq!(first.signer().public_jwk().algorithm(), *algorithm);
         }
+    }
+
+    #[test]
+    fn the_key_for_nvidia_is_another_one_and_not_published_for_receipts() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("keys");
+        let keys = Keys::open(&directory, Algorithm::Ed25519).unwrap();
+        let nvidia = keys.nvidia().public_jwk();
+        assert_eq!(nvidia.algorithm(), Algorithm::Es384);
+        assert_eq!(keys.published().find(&nvidia.kid()), None);
+        let again = Keys::open(&directory, Algorithm::Ed25519).unwrap();
+        assert_eq!(again.nvidia().public_jwk().kid(), nvidia.kid());
+        let file = std::fs::metadata(directory.join(NVIDIA_KEY)).unwrap();
+        assert_eq!(file.mode() & 0o7777, 0o600);
     }
 
     #[test]

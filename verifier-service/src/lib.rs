@@ -8,6 +8,7 @@
 //! * [`Appraiser`]: from evidence to a decision, also without a service around it.
 //! * [`mod@issue`]: from a granted appraisal to a signed receipt.
 //! * [`policies`]: which policy decides; its versions are uploaded, simulated and activated over HTTP.
+//! * [`nvidia`]: the same appraisal in the words of NVIDIA's attestation service, and tokens of that form checked.
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
@@ -36,6 +37,7 @@ mod judge;
 mod keys;
 mod logging;
 mod malformed;
+pub mod nvidia;
 mod operator;
 pub mod policies;
 mod private_files;
@@ -51,7 +53,8 @@ mod workers;
 pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, OcspSettings, RimServiceSettings,
+    AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, NvidiaSettings, OcspSettings,
+    RimServiceSettings,
 };
 pub use keys::KeyError;
 pub use logging::init as init_logging;

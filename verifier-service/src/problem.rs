@@ -15,7 +15,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use evidence::policy::Denial;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 pub(crate) use findings::{FailedCheck, Finding, refusal};
 
@@ -159,6 +159,7 @@ struct Facts {
     checks: Vec<FailedCheck>,
     deny: Vec<Denial>,
     retry_after_s: Option<u32>,
+    members: Map<String, Value>,
     cause: Option<Cause>,
 }
 
@@ -222,14 +223,28 @@ impl Problem {
         self
     }
 
+    /// Adds members to the answer, in place of ours where they have one name.
+    pub(crate) fn members(mut self, members: Map<String, Value>) -> Self {
+        self.0.members = members;
+        self
+    }
+
+    /// Whether any were added.
+    pub(crate) fn has_members(&self) -> bool {
+        !self.0.members.is_empty()
+    }
+
+    /// What the client reads of it, apart from the findings.
+    pub(crate) fn text(&self) -> &str {
+        self.0.detail.as_deref().unwrap_or(self.0.title)
+    }
+
     /// The stable word.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
         self.0.code
     }
 
     /// The status.
-    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -243,6 +258,7 @@ impl Problem {
             checks: Vec::new(),
             deny: Vec::new(),
             retry_after_s: None,
+            members: Map::new(),
             cause: None,
         }))
     }
@@ -291,7 +307,11 @@ impl IntoResponse for Problem {
             checks: &facts.checks,
             deny: &facts.deny,
         };
-        let mut response = (facts.status, Json(json!(details))).into_response();
+        let mut body = json!(details);
+        for (name, value) in facts.members {
+            body[name] = value;
+        }
+        let mut response = (facts.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 use crate::appraiser::{Appraiser, OpenError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::http::{App, router};
+use crate::http::{App, Parts, router};
 use crate::judge::Bench;
 use crate::keys::{KeyError, Keys};
+use crate::nvidia::{CertificateError, Issuer};
 use crate::operator::{OperatorToken, OperatorTokenError};
 use crate::policies::{Book, BookError};
 use crate::private_files::{self, PrivateFileError};
@@ -46,6 +47,9 @@ pub enum ServiceError {
     /// The policies in the store cannot be used.
     #[error(transparent)]
     Policies(#[from] BookError),
+    /// The key for NVIDIA's form cannot be published.
+    #[error(transparent)]
+    NvidiaKey(#[from] CertificateError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,6 +83,12 @@ impl Service {
         let appraiser = Arc::new(appraiser);
         private_files::directory(state)?;
         let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
+        let nvidia = Issuer::new(
+            Arc::clone(keys.nvidia()),
+            &config.issuer,
+            config.nvidia.clone(),
+            clock.now(),
+        )?;
         let own_token = state.join(OPERATOR_TOKEN);
         let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
         let store = Arc::new(SqliteStore::open(&state.join(DATABASE)).await?);
@@ -98,16 +108,17 @@ impl Service {
             lifetime_s: config.receipt_lifetime_s,
         });
         let shutdown_timeout = config.shutdown_timeout();
-        let app = App::new(
-            Arc::new(config),
+        let app = App::new(Parts {
+            config: Arc::new(config),
             clock,
-            Arc::clone(&store),
-            bench,
-            Arc::clone(appraiser.collateral()),
-            &keys,
+            store: Arc::clone(&store),
+            judge: bench,
+            collateral: Arc::clone(appraiser.collateral()),
+            keys: &keys,
             book,
             operator,
-        );
+            nvidia,
+        });
         Ok(Self {
             app,
             store,

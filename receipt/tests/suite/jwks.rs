@@ -75,6 +75,14 @@ fn members_are_all_needed() {
 }
 
 #[test]
+fn keys_with_a_certificate_are_for_other_tokens() {
+    let set = with("/keys/0/x5c", json!(["MIIB"])).unwrap();
+    assert_eq!(set.keys().len(), key_set().keys().len() - 1);
+    assert_eq!(set.skipped().len(), 1);
+    assert_eq!(set.skipped()[0].index, 0);
+}
+
+#[test]
 fn the_algorithm_is_that_of_the_curve() {
     for other in ["ES256", "ES512", "HS256", "none", "RS256", "es384", ""] {
         assert_eq!(

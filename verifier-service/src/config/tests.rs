@@ -49,11 +49,13 @@ fn the_example_names_every_key_rightly() {
         appraisal,
         &appraisal["rim_service"],
         &appraisal["ocsp"],
+        &value["nvidia"],
     ];
     let all = sections
         .into_iter()
         .flat_map(|section| section.as_object().unwrap().keys());
-    let is_section = |key: &String| ["appraisal", "rim_service", "ocsp"].contains(&key.as_str());
+    let is_section =
+        |key: &String| ["appraisal", "rim_service", "ocsp", "nvidia"].contains(&key.as_str());
     let shown =
         |key: &&String| keys.contains(key) || LEAST.contains(key.as_str()) || is_section(key);
     assert_eq!(

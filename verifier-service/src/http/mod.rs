@@ -11,6 +11,7 @@ mod health;
 mod json;
 mod layers;
 mod media_type;
+mod nvidia;
 mod ocsp;
 mod policies;
 mod receipts;
@@ -33,6 +34,7 @@ use crate::collateral::Collateral;
 use crate::config::Config;
 use crate::judge::{Judge, Proceedings};
 use crate::keys::Keys;
+use crate::nvidia::Issuer;
 use crate::operator::OperatorToken;
 use crate::policies::Book;
 use crate::policies::simulation::Simulator;
@@ -56,21 +58,46 @@ pub(crate) struct App {
     simulator: Simulator,
     operator: OperatorToken,
     key_set: well_known::KeySet,
+    nvidia: Arc<Issuer>,
     readiness: health::Readiness,
+}
+
+/// What a service is made of.
+pub(crate) struct Parts<'a> {
+    /// Its settings.
+    pub(crate) config: Arc<Config>,
+    /// Says when.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Remembers.
+    pub(crate) store: Arc<dyn Store>,
+    /// Knows good evidence from bad.
+    pub(crate) judge: Arc<dyn Judge>,
+    /// Manifests and answers about revocation.
+    pub(crate) collateral: Arc<Collateral>,
+    /// The keys to publish.
+    pub(crate) keys: &'a Keys,
+    /// The policies.
+    pub(crate) book: Book,
+    /// Who may change them.
+    pub(crate) operator: OperatorToken,
+    /// Signs in NVIDIA's form.
+    pub(crate) nvidia: Issuer,
 }
 
 impl App {
     /// The parts of a service, put together.
-    pub(crate) fn new(
-        config: Arc<Config>,
-        clock: Arc<dyn Clock>,
-        store: Arc<dyn Store>,
-        judge: Arc<dyn Judge>,
-        collateral: Arc<Collateral>,
-        keys: &Keys,
-        book: Book,
-        operator: OperatorToken,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts<'_>) -> Self {
+        let Parts {
+            config,
+            clock,
+            store,
+            judge,
+            collateral,
+            keys,
+            book,
+            operator,
+            nvidia,
+        } = parts;
         let workers = Workers::new(config.appraisal_threads());
         // Half of it is left for the computation and for the answer.
         let limit = config.request_timeout() / 2;
@@ -92,7 +119,8 @@ impl App {
             book,
             simulator,
             operator,
-            key_set: well_known::KeySet::new(keys.published()),
+            key_set: well_known::KeySet::new(keys.published(), nvidia.jwk()),
+            nvidia: Arc::new(nvidia),
             readiness: health::Readiness::default(),
             config,
             clock,
@@ -147,6 +175,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/ocsp", post(ocsp::relay))
         .route("/ocsp", post(ocsp::relay))
         .route("/ocsp/{*request}", get(ocsp::relay_in_path))
+        .route("/v3/attest/gpu", post(nvidia::v3_gpu))
+        .route("/v3/attest/switch", post(nvidia::v3_switch))
+        .route("/v4/attest/gpu", post(nvidia::v4_gpu))
+        .route("/v4/attest/switch", post(nvidia::v4_switch))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -109,16 +109,23 @@ impl Rig {
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
         let token = folder.path().join("operator-token");
-        let app = App::new(
-            Arc::new(config),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            wrap(store),
-            Arc::new(judge.clone()),
-            Arc::new(collateral.unwrap()),
-            &keys,
-            book.await.unwrap(),
-            OperatorToken::open(&token, None).unwrap(),
+        let nvidia = Issuer::new(
+            Arc::clone(keys.nvidia()),
+            &config.issuer,
+            config.nvidia.clone(),
+            NOW,
         );
+        let app = App::new(Parts {
+            config: Arc::new(config),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            store: wrap(store),
+            judge: Arc::new(judge.clone()),
+            collateral: Arc::new(collateral.unwrap()),
+            keys: &keys,
+            book: book.await.unwrap(),
+            operator: OperatorToken::open(&token, None).unwrap(),
+            nvidia: nvidia.unwrap(),
+        });
         Self {
             router: router(app),
             clock,

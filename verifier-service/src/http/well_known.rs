@@ -1,4 +1,5 @@
-//! `/.well-known/jwks.json`: the keys that verify our receipts.
+//! `/.well-known/jwks.json`: the keys that verify our receipts, and the one that verifies our tokens in NVIDIA's form. A
+//! reader of receipts passes that one over, since it comes with a certificate; NVIDIA's clients look for it alone.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use evidence::crypto;
 use evidence::work::Hex;
 use receipt::Jwks;
+use serde_json::Value;
 
 use super::{App, etag, media_type};
 
@@ -23,8 +25,12 @@ pub(super) struct KeySet {
 
 impl KeySet {
     /// Writes the set once.
-    pub(super) fn new(keys: &Jwks) -> Self {
-        let json = keys.to_json();
+    pub(super) fn new(keys: &Jwks, nvidia: &Value) -> Self {
+        let mut set: Value = keys.to_json().parse().unwrap_or_default();
+        if let Some(keys) = set["keys"].as_array_mut() {
+            keys.push(nvidia.clone());
+        }
+        let json = set.to_string();
         let digest = Hex(crypto::sha256(json.as_bytes()));
         Self {
             etag: format!("\"{digest}\"").into(),

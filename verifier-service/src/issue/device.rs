@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use evidence::appraise::{DeviceAppraisal, ReferenceUsed};
+use evidence::appraise::DeviceAppraisal;
 use evidence::crypto;
 use evidence::device::DeviceKind;
-use evidence::{Check, CheckId, Code, Status};
+use evidence::forms::ClaimsVersion;
+use evidence::{CheckId, Status};
 use receipt::{Appraisal, Device, InvalidValue, Nonce, Text, Tier, TrustVector, VendorClaims};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ReceiptContext;
+use crate::nvidia::claims::{self, Form, Waivers};
 
 const PSEUDONYM_CONTEXT: &[u8] = b"pogw/1 device\n";
 
@@ -111,118 +113,23 @@ fn executables(device: &DeviceAppraisal) -> i8 {
     }
 }
 
-/// NVIDIA's version 3 claim names (nvidia-evidence 9.2). Each is `true` or a value only where that very thing was checked
-/// and found so, and `null` where it was not reached. `ueid` is left out: it identifies the device for life.
+/// NVIDIA's version 3 claims (nvidia-evidence 9.2). `ueid` is left out: it identifies the device for life. The nonce has a
+/// claim of the receipt's own.
 ///
 /// Of a software device nothing is said but its name, which tells what it is: a reader of NVIDIA's names alone must not
 /// take it for a genuine one.
 fn vendor_claims(device: &DeviceAppraisal) -> BTreeMap<String, Value> {
-    let mut claims = BTreeMap::new();
-    if let Some(model) = device.hwmodel() {
-        claims.insert("hwmodel".to_owned(), json!(model));
-    }
-    if device.simulated() {
-        return claims;
-    }
-    claims.insert("measres".to_owned(), measurement_result(device));
-    claims.insert("oemid".to_owned(), json!(device.oemid()));
-    if device.affirms(CheckId::Measurements) {
-        // Debug firmware and other boot states measure differently, so a full match tells them (nvidia-evidence 7).
-        claims.insert("secboot".to_owned(), json!(true));
-        claims.insert("dbgstat".to_owned(), json!("disabled"));
-    }
-    let (prefix, bios) = match device.kind() {
-        DeviceKind::Gpu => ("x-nvidia-gpu", "vbios"),
-        DeviceKind::Switch => ("x-nvidia-switch", "bios"),
+    let form = Form {
+        version: ClaimsVersion::V3,
+        extended: false,
+        waivers: Waivers::default(),
     };
-    let mut claim = |name: String, value: Value| {
-        claims.insert(format!("{prefix}-{name}"), value);
+    let is_told = |name: &str| match name {
+        "ueid" | "eat_nonce" => false,
+        name => !device.simulated() || name == "hwmodel",
     };
-    for (name, check) in [
-        ("attestation-report-parsed", CheckId::Parse),
-        ("attestation-report-nonce-match", CheckId::Nonce),
-        (
-            "attestation-report-signature-verified",
-            CheckId::ReportSignature,
-        ),
-        ("attestation-report-cert-chain-fwid-match", CheckId::Fwid),
-        ("arch-check", CheckId::Identity),
-    ] {
-        claim(name.to_owned(), flag(device.check(check)));
-    }
-    claim(format!("{bios}-version"), json!(device.vbios_version()));
-    manifest_claims(
-        device,
-        CheckId::VbiosRim,
-        &format!("{bios}-rim"),
-        &mut claim,
-    );
-    if device.kind() == DeviceKind::Gpu {
-        claim("driver-version".to_owned(), json!(device.driver_version()));
-        manifest_claims(device, CheckId::DriverRim, "driver-rim", &mut claim);
-        claim("vbios-index-no-conflict".to_owned(), no_conflict(device));
-    }
+    let claims = claims::of(device, form).into_iter();
     claims
-}
-
-/// Affirmed is true, refuted is false, anything else is not known.
-fn flag(check: Option<&Check>) -> Value {
-    match check.map(|check| check.status) {
-        Some(Status::Affirmed) => json!(true),
-        Some(Status::Refuted) => json!(false),
-        _ => Value::Null,
-    }
-}
-
-fn measurement_result(device: &DeviceAppraisal) -> Value {
-    match device
-        .check(CheckId::Measurements)
-        .map(|check| check.status)
-    {
-        Some(Status::Affirmed) => json!("success"),
-        Some(Status::Refuted) => json!("fail"),
-        _ => Value::Null,
-    }
-}
-
-fn manifest(device: &DeviceAppraisal, role: CheckId) -> Option<&ReferenceUsed> {
-    device.references().iter().find(|used| used.role == role)
-}
-
-fn manifest_claims(
-    device: &DeviceAppraisal,
-    role: CheckId,
-    name: &str,
-    claim: &mut impl FnMut(String, Value),
-) {
-    let used = manifest(device, role);
-    claim(format!("{name}-fetched"), json!(used.is_some()));
-    claim(
-        format!("{name}-signature-verified"),
-        json!(used.map(|used| used.authentic)),
-    );
-    claim(
-        format!("{name}-version-match"),
-        json!(used.map(|used| used.version_matches)),
-    );
-    claim(
-        format!("{name}-measurements-available"),
-        json!(used.map(|used| used.trusted)),
-    );
-}
-
-/// Known only where both manifests could be read.
-fn no_conflict(device: &DeviceAppraisal) -> Value {
-    let read = |role| manifest(device, role).is_some_and(|used| used.sha256.is_some());
-    if !(read(CheckId::DriverRim) && read(CheckId::VbiosRim)) {
-        return Value::Null;
-    }
-    let check = device.check(CheckId::Measurements);
-    let conflict = |check: &Check| {
-        check
-            .reasons
-            .iter()
-            .any(|r| r.code == Code::ReferenceConflict)
-    };
-    json!(!check.is_some_and(conflict))
+        .filter(|(name, value)| is_told(name) && !(device.simulated() && value.is_null()))
+        .collect()
 }

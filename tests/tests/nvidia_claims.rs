@@ -1,0 +1,339 @@
+//! Our claims in NVIDIA's words against those that NVIDIA's own verifiers made of the same evidence.
+//!
+//! Every member of a reference file is compared. What differs is listed in `tests/vectors/exceptions.json`, with both
+//! values and the reason; an exception that no longer differs fails too. Without the files the trials are listed as
+//! ignored, by name.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use evidence::appraise::{
+    Collateral, DeviceAppraisal, DeviceEvidence, DeviceReading, Reference, References, Revocation,
+};
+use evidence::cert::{CertificateChain, ChainProfile};
+use evidence::device::Architecture;
+use evidence::forms::ClaimsVersion;
+use evidence::ocsp::{AtHand, Hold, OcspResponse, Responses};
+use evidence::rim::Rim;
+use evidence::{CheckId, Examined, UnixTime};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tests::real::{self, Case, Manifest};
+use verifier_service::anchors;
+use verifier_service::nvidia::claims::{self, Form, Waivers};
+
+const EXCEPTIONS: &str = include_str!("../vectors/exceptions.json");
+
+/// Reference file, case, submodule, version.
+const REFERENCES: [(&str, &str, &str, ClaimsVersion); 10] = [
+    (
+        "hopper-1-pass.local-v2-claims.json",
+        "hopper-1-pass",
+        "GPU-0",
+        ClaimsVersion::V2,
+    ),
+    (
+        "hopper-1-pass.local-v3-claims.json",
+        "hopper-1-pass",
+        "GPU-0",
+        ClaimsVersion::V3,
+    ),
+    (
+        "hopper-1.nras-v4-claims.json",
+        "hopper-1-pass",
+        "GPU-0",
+        ClaimsVersion::V3,
+    ),
+    (
+        "hopper-1-wrong-nonce.local-v2-claims.json",
+        "hopper-1-wrong-nonce",
+        "GPU-0",
+        ClaimsVersion::V2,
+    ),
+    (
+        "hopper-1-wrong-nonce.local-v3-claims.json",
+        "hopper-1-wrong-nonce",
+        "GPU-0",
+        ClaimsVersion::V3,
+    ),
+    (
+        "hopper-1-other-driver-rim.local-v2-claims.json",
+        "hopper-1-other-driver-rim",
+        "GPU-0",
+        ClaimsVersion::V2,
+    ),
+    (
+        "hopper-1-other-driver-rim.local-v3-claims.json",
+        "hopper-1-other-driver-rim",
+        "GPU-0",
+        ClaimsVersion::V3,
+    ),
+    (
+        "switch-1-pass.local-v2-claims.json",
+        "switch-1-pass",
+        "SWITCH-0",
+        ClaimsVersion::V2,
+    ),
+    (
+        "switch-1-pass.local-v3-claims.json",
+        "switch-1-pass",
+        "SWITCH-0",
+        ClaimsVersion::V3,
+    ),
+    (
+        "switch-1.nras-v4-claims.json",
+        "switch-1-pass",
+        "SWITCH-0",
+        ClaimsVersion::V3,
+    ),
+];
+
+/// Members of the token around the claims, different in each.
+const REGISTERED: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
+
+/// A difference that is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exception {
+    /// Reference files it applies to.
+    files: Vec<String>,
+    /// JSON pointer of the claim.
+    claim: String,
+    /// What NVIDIA's verifier says; absent where it has no such claim.
+    theirs: Option<Value>,
+    /// What we say; absent where we have no such claim.
+    ours: Option<Value>,
+    /// Why.
+    reason: String,
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = match real::directory() {
+        Some(directory) => trials(&directory),
+        None => ignored(),
+    };
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn ignored() -> Vec<Trial> {
+    let unavailable = || Err("needs real evidence, see POGW_EVIDENCE_DIR".into());
+    let named = REFERENCES
+        .iter()
+        .map(|(file, ..)| Trial::test(*file, unavailable));
+    named.map(|trial| trial.with_ignored_flag(true)).collect()
+}
+
+fn trials(directory: &Path) -> Vec<Trial> {
+    let trials = REFERENCES.into_iter().map(|reference| {
+        let directory = directory.to_owned();
+        Trial::test(reference.0, move || check(&directory, reference))
+    });
+    let mut trials: Vec<_> = trials.collect();
+    trials.push(Trial::test(
+        "exceptions_name_known_files_and_reasons",
+        || {
+            for exception in exceptions() {
+                let known = |file: &String| REFERENCES.iter().any(|(name, ..)| name == file);
+                if !exception.files.iter().all(known) || exception.reason.len() < 20 {
+                    return Err(format!("{exception:?}").into());
+                }
+            }
+            Ok(())
+        },
+    ));
+    let of_real = directory.to_owned();
+    trials.push(Trial::test(
+        "no_case_claims_what_was_not_found",
+        move || check_all(&of_real),
+    ));
+    trials
+}
+
+fn exceptions() -> Vec<Exception> {
+    serde_json::from_str(EXCEPTIONS).expect("exceptions.json")
+}
+
+fn check(
+    directory: &Path,
+    (file, case, submodule, version): (&str, &str, &str, ClaimsVersion),
+) -> Result<(), Failed> {
+    let text = std::fs::read_to_string(directory.join("reference").join(file))?;
+    let reference: Value = serde_json::from_str(&text)?;
+    let theirs = reference.get("submods").unwrap_or(&reference)[submodule].clone();
+    let cases = Manifest::read(directory).cases;
+    let case = cases.iter().find(|c| c.id == case).ok_or("no such case")?;
+    let ours = Value::Object(claims_of(directory, case, version));
+
+    let [mut theirs, ours] = [theirs, ours].map(|claims| leaves(&claims));
+    theirs.retain(|pointer, _| !REGISTERED.iter().any(|name| *pointer == format!("/{name}")));
+    let mut listed: BTreeMap<String, Exception> = exceptions()
+        .into_iter()
+        .filter(|exception| exception.files.iter().any(|name| name == file))
+        .map(|exception| (exception.claim.clone(), exception))
+        .collect();
+    let mut wrong = Vec::new();
+    let pointers: std::collections::BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
+    for pointer in pointers {
+        let (their, our) = (theirs.get(pointer), ours.get(pointer));
+        match listed.remove(pointer) {
+            None if their == our => {}
+            None => wrong.push(format!("{pointer}: theirs {their:?}, ours {our:?}")),
+            Some(_) if their == our => wrong.push(format!("{pointer}: no longer differs")),
+            Some(exception) => {
+                if exception.theirs.as_ref() != their || exception.ours.as_ref() != our {
+                    wrong.push(format!(
+                        "{pointer}: differs otherwise: theirs {their:?}, ours {our:?}"
+                    ));
+                }
+            }
+        }
+    }
+    wrong.extend(
+        listed
+            .keys()
+            .map(|pointer| format!("{pointer}: nobody claims it")),
+    );
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.join("\n").into()),
+    }
+}
+
+/// Values by JSON pointer.
+fn leaves(value: &Value) -> BTreeMap<String, Value> {
+    let Value::Object(members) = value else {
+        return BTreeMap::from([(String::new(), value.clone())]);
+    };
+    let nested = members.iter().flat_map(|(name, value)| {
+        let leaves = leaves(value).into_iter();
+        leaves.map(move |(pointer, value)| (format!("/{name}{pointer}"), value))
+    });
+    nested.collect()
+}
+
+fn claims_of(directory: &Path, case: &Case, version: ClaimsVersion) -> Map<String, Value> {
+    let form = Form {
+        version,
+        extended: false,
+        waivers: Waivers::default(),
+    };
+    claims::of(&appraise(directory, case), form)
+}
+
+/// Judges a case with the manifests and the answers about revocation that it comes with. An answer counts in its own
+/// window alone, so not all of those stored count at any one time.
+fn appraise(directory: &Path, case: &Case) -> DeviceAppraisal {
+    let read = |file: &String| std::fs::read(directory.join(file)).expect("a file");
+    let anchors = anchors::load(&[]).expect("anchors");
+    let as_of = UnixTime::parse_rfc3339(&case.as_of.to_string()).expect("a time");
+    let nonce: [u8; 32] = hex::decode(&case.nonce)
+        .expect("hex")
+        .try_into()
+        .expect("32 bytes");
+    let chain = CertificateChain::examine(&read(&case.chain), ChainProfile::Device, &anchors);
+    let report = read(&case.report);
+    let examine = |file: &Option<String>| -> Option<Examined<Rim>> {
+        Some(Rim::examine(&read(file.as_ref()?), &anchors))
+    };
+    let [driver, vbios] = [&case.driver_rim, &case.vbios_rim].map(examine);
+    let reading = DeviceReading::new(DeviceEvidence {
+        claimed: Architecture::parse(&case.arch),
+        report: &report,
+        chain: &chain,
+    });
+    let ids = reading.reference_ids();
+    let reference = |id, rim| Some(Reference { id, rim });
+    let references = References {
+        driver: driver
+            .as_ref()
+            .and_then(|rim| reference(ids.driver.as_deref(), rim)),
+        vbios: vbios
+            .as_ref()
+            .and_then(|rim| reference(ids.vbios.as_deref(), rim)),
+    };
+    let responses = responses(directory, &reading, &references);
+    let revocation = Revocation::Asked {
+        responses: &responses,
+        max_age_secs: None,
+        hold: Hold::Refuted,
+    };
+    let collateral = Collateral {
+        references,
+        revocation,
+    };
+    reading.appraise(&nonce, collateral, as_of)
+}
+
+/// Each stored answer, for the certificate it is about.
+fn responses(
+    directory: &Path,
+    reading: &DeviceReading<'_>,
+    references: &References<'_>,
+) -> Responses {
+    let mut responses = Responses::new();
+    let files = std::fs::read_dir(directory.join("ocsp")).expect("answers");
+    let stored: Vec<_> = files
+        .map(|file| std::fs::read(file.expect("an entry").path()).expect("an answer"))
+        .collect();
+    for link in reading.revocation_links(references) {
+        for der in &stored {
+            let response = OcspResponse::examine(der, &link);
+            if response
+                .peek()
+                .is_some_and(|response| *response.id() == link.id())
+            {
+                let at_hand = AtHand::Response {
+                    response: Arc::new(response),
+                    nonce_sent: None,
+                };
+                responses.insert(link.id(), at_hand);
+            }
+        }
+    }
+    responses
+}
+
+/// Over every real case: a claim that is true or "success" has an affirmed check behind it, in both versions.
+fn check_all(directory: &Path) -> Result<(), Failed> {
+    let cases = Manifest::read(directory).cases;
+    let mut seen = 0;
+    for case in &cases {
+        let device = appraise(directory, case);
+        for version in [ClaimsVersion::V2, ClaimsVersion::V3] {
+            let claims = claims_of(directory, case, version);
+            let text = |name: &str| claims[name].as_str().map(str::to_owned);
+            let success = text("measres").as_deref() == Some("success");
+            let expired_only = case.overall == "fail"
+                && case.expect.measurements == "match"
+                && !device.affirms(CheckId::Measurements);
+            if success && !device.affirms(CheckId::Measurements) && !expired_only {
+                return Err(format!("{}: success without a match", case.id).into());
+            }
+            for (part, check) in [
+                ("nonce-match", CheckId::Nonce),
+                ("signature-verified", CheckId::ReportSignature),
+                ("parsed", CheckId::Parse),
+            ] {
+                let name = format!("x-nvidia-{}-attestation-report-{part}", case.kind);
+                if claims.get(&name) == Some(&json!(true)) && !device.affirms(check) {
+                    return Err(format!("{}: {name}", case.id).into());
+                }
+            }
+            // What ends the appraisal ends the claims.
+            let ended = [CheckId::Nonce, CheckId::ReportSignature, CheckId::Parse]
+                .into_iter()
+                .any(|id| !device.affirms(id));
+            if ended && (success || claims.get("secboot") == Some(&json!(true))) {
+                return Err(format!("{}: told beyond the end", case.id).into());
+            }
+            seen += 1;
+        }
+    }
+    match seen {
+        0 => Err("no case".into()),
+        _ => Ok(()),
+    }
+}

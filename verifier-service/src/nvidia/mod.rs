@@ -1,0 +1,40 @@
+//! The verifier in the place of NVIDIA's Remote Attestation Service: its requests in, its tokens out, and its tokens (or
+//! another verifier's) checked (nvidia-evidence 9).
+//!
+//! # What's in scope
+//!
+//! * [`claims`]: what one appraisal says about a device, under NVIDIA's names. Receipts use the same mapping.
+//! * [`errors`]: our reasons as the error claim and the error answers that NVIDIA's clients read.
+//! * `eat`: the detached EAT around the claims, and the key that signs it.
+//! * [`token`]: checking a detached EAT that somebody else issued.
+//!
+//! # What's out of scope
+//!
+//! * Whether evidence is good: the appraisal says so. Which evidence is good enough: the policy says so.
+//! * The routes: `http/nvidia.rs`.
+//!
+//! # A key of its own
+//!
+//! NVIDIA's clients take ES384 alone, and take the key from a certificate in the key set. So these tokens are signed by a
+//! key that signs nothing else, whatever algorithm receipts are signed with. It is published in the same key set, since
+//! clients look nowhere else, and told apart by its certificate (`x5c`): `receipt` passes such keys over, so a token
+//! signed by it is never a receipt, whoever made it. A second bar is the header: these tokens have no `typ`, receipts
+//! have to have one.
+//!
+//! # What a pass is
+//!
+//! `x-nvidia-overall-att-result` is `true` if every check that NVIDIA's service makes is affirmed for every device, *and*
+//! our policy grants. Neither stands in for the other: a reader of NVIDIA's word expects NVIDIA's checks, also where our
+//! policy would do with less, and whoever runs this verifier expects the policy to hold. What NVIDIA's checks include and
+//! this verifier may have left undone is revocation; that is no pass either, unless the operator says
+//! `danger_result_without_revocation`, and then the token says so too. Of a software device the tokens say nothing under
+//! NVIDIA's names unless the operator says `simulated_claims`, and then every token says `x-pogw-simulated`.
+
+mod certificate;
+pub mod claims;
+mod eat;
+pub mod errors;
+pub mod token;
+
+pub use certificate::CertificateError;
+pub(crate) use eat::{Issuer, appraisal_of};
