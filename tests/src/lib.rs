@@ -1,5 +1,5 @@
-//! Test kit: where real evidence is found, forged evidence, properties of the parsers, the table of checks, a driver
-//! without a GPU, and services started for a test.
+//! Test kit: where real evidence is found, forged evidence, requests in NVIDIA's form, properties of the parsers, the
+//! table of checks, a driver without a GPU, and services started for a test.
 //!
 //! Nothing depends on this crate.
 
@@ -7,6 +7,7 @@ pub mod checks;
 pub mod driver;
 pub mod forge;
 pub mod fuzz;
+pub mod nras;
 pub mod real;
 pub mod scene;
 pub mod served;

@@ -18,7 +18,7 @@ use evidence::ocsp::{AtHand, Hold, OcspResponse, Responses};
 use evidence::rim::Rim;
 use evidence::{CheckId, Examined, UnixTime};
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use tests::real::{self, Case, Manifest};
 use verifier_service::anchors;
@@ -93,6 +93,9 @@ const REFERENCES: [(&str, &str, &str, ClaimsVersion); 10] = [
 /// Members of the token around the claims, different in each.
 const REGISTERED: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
 
+/// Inside the window of every stored answer about a manifest.
+const ANSWERED: &str = "2025-10-24T23:00:00Z";
+
 /// A difference that is meant.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,11 +105,18 @@ struct Exception {
     /// JSON pointer of the claim.
     claim: String,
     /// What NVIDIA's verifier says; absent where it has no such claim.
+    #[serde(default, deserialize_with = "stated")]
     theirs: Option<Value>,
     /// What we say; absent where we have no such claim.
+    #[serde(default, deserialize_with = "stated")]
     ours: Option<Value>,
     /// Why.
     reason: String,
+}
+
+/// `null` is a value, absence is none.
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 fn main() {
@@ -143,6 +153,11 @@ fn trials(directory: &Path) -> Vec<Trial> {
             }
             Ok(())
         },
+    ));
+    let of_answers = directory.to_owned();
+    trials.push(Trial::test(
+        "manifests_are_good_on_the_day_of_their_answers",
+        move || check_on_the_day_of_the_answers(&of_answers),
     ));
     let of_real = directory.to_owned();
     trials.push(Trial::test(
@@ -220,15 +235,18 @@ fn claims_of(directory: &Path, case: &Case, version: ClaimsVersion) -> Map<Strin
         extended: false,
         waivers: Waivers::default(),
     };
-    claims::of(&appraise(directory, case), form)
+    claims::of(&appraise(directory, case, as_of(case)), form)
+}
+
+fn as_of(case: &Case) -> UnixTime {
+    UnixTime::parse_rfc3339(&case.as_of.to_string()).expect("a time")
 }
 
 /// Judges a case with the manifests and the answers about revocation that it comes with. An answer counts in its own
 /// window alone, so not all of those stored count at any one time.
-fn appraise(directory: &Path, case: &Case) -> DeviceAppraisal {
+fn appraise(directory: &Path, case: &Case, as_of: UnixTime) -> DeviceAppraisal {
     let read = |file: &String| std::fs::read(directory.join(file)).expect("a file");
     let anchors = anchors::load(&[]).expect("anchors");
-    let as_of = UnixTime::parse_rfc3339(&case.as_of.to_string()).expect("a time");
     let nonce: [u8; 32] = hex::decode(&case.nonce)
         .expect("hex")
         .try_into()
@@ -296,12 +314,49 @@ fn responses(
     responses
 }
 
+/// The other half of the exceptions about revocation: what is not known on one day is known on the other.
+fn check_on_the_day_of_the_answers(directory: &Path) -> Result<(), Failed> {
+    let cases = Manifest::read(directory).cases;
+    let case = cases
+        .iter()
+        .find(|c| c.id == "hopper-1-pass")
+        .ok_or("no such case")?;
+    let form = |version| Form {
+        version,
+        extended: true,
+        waivers: Waivers::default(),
+    };
+    let day = UnixTime::parse_rfc3339(ANSWERED).ok_or("no time")?;
+    let device = appraise(directory, case, day);
+    let claims = claims::of(&device, form(ClaimsVersion::V3));
+    let chains = [
+        ("attestation-report-cert-chain", json!(null), false),
+        ("driver-rim-cert-chain", json!("good"), true),
+        ("vbios-rim-cert-chain", json!("good"), true),
+    ];
+    for (chain, status, valid) in chains {
+        let chain = &claims[&format!("x-nvidia-gpu-{chain}")];
+        if chain["x-nvidia-cert-ocsp-status"] != status
+            || chain["x-nvidia-cert-ocsp-response-valid"] != valid
+        {
+            return Err(format!("{chain:#}").into());
+        }
+    }
+    let claims = claims::of(&device, form(ClaimsVersion::V2));
+    let validated = ["driver-rim-cert-validated", "vbios-rim-cert-validated"]
+        .map(|name| &claims[&format!("x-nvidia-gpu-{name}")]);
+    match validated == [&json!(true); 2] {
+        true => Ok(()),
+        false => Err(format!("{claims:#?}").into()),
+    }
+}
+
 /// Over every real case: a claim that is true or "success" has an affirmed check behind it, in both versions.
 fn check_all(directory: &Path) -> Result<(), Failed> {
     let cases = Manifest::read(directory).cases;
     let mut seen = 0;
     for case in &cases {
-        let device = appraise(directory, case);
+        let device = appraise(directory, case, as_of(case));
         for version in [ClaimsVersion::V2, ClaimsVersion::V3] {
             let claims = claims_of(directory, case, version);
             let text = |name: &str| claims[name].as_str().map(str::to_owned);
