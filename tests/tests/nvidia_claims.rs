@@ -4,7 +4,7 @@
 //! values and the reason; an exception that no longer differs fails too. Without the files the trials are listed as
 //! ignored, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,14 +16,20 @@ use evidence::device::Architecture;
 use evidence::forms::ClaimsVersion;
 use evidence::ocsp::{AtHand, Hold, OcspResponse, Responses};
 use evidence::rim::Rim;
-use evidence::{CheckId, Examined, UnixTime};
+use evidence::{CheckId, Examined, Status, UnixTime};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
+use tests::nras;
 use tests::real::{self, Case, Manifest};
+use tests::served::{self, Served};
+use verifier_service::AppraisalSettings;
 use verifier_service::anchors;
 use verifier_service::nvidia::claims::{self, Form, Waivers};
+use verifier_service::nvidia::token::{self, Expected, FaultCode, KeySet};
 
+/// Of every report of hopper-1 and switch-1.
+const NONCE: &str = "931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb";
 const EXCEPTIONS: &str = include_str!("../vectors/exceptions.json");
 
 /// Reference file, case, submodule, version.
@@ -128,11 +134,21 @@ fn main() {
     libtest_mimic::run(&arguments, trials).exit();
 }
 
+/// Beside one for each reference file.
+const OTHER_TRIALS: [&str; 5] = [
+    "exceptions_name_known_files_and_reasons",
+    "manifests_are_good_on_the_day_of_their_answers",
+    "no_case_claims_what_was_not_found",
+    "real_evidence_over_http",
+    "tokens_of_nvidia_are_read",
+];
+
 fn ignored() -> Vec<Trial> {
     let unavailable = || Err("needs real evidence, see POGW_EVIDENCE_DIR".into());
-    let named = REFERENCES
-        .iter()
-        .map(|(file, ..)| Trial::test(*file, unavailable));
+    let files = REFERENCES.iter().map(|(file, ..)| *file);
+    let named = files
+        .chain(OTHER_TRIALS)
+        .map(|name| Trial::test(name, unavailable));
     named.map(|trial| trial.with_ignored_flag(true)).collect()
 }
 
@@ -159,6 +175,14 @@ fn trials(directory: &Path) -> Vec<Trial> {
         "manifests_are_good_on_the_day_of_their_answers",
         move || check_on_the_day_of_the_answers(&of_answers),
     ));
+    let of_tokens = directory.to_owned();
+    trials.push(Trial::test("tokens_of_nvidia_are_read", move || {
+        check_tokens(&of_tokens)
+    }));
+    let of_service = directory.to_owned();
+    trials.push(Trial::test("real_evidence_over_http", move || {
+        tokio::runtime::Runtime::new()?.block_on(check_service(&of_service))
+    }));
     let of_real = directory.to_owned();
     trials.push(Trial::test(
         "no_case_claims_what_was_not_found",
@@ -190,7 +214,7 @@ fn check(
         .map(|exception| (exception.claim.clone(), exception))
         .collect();
     let mut wrong = Vec::new();
-    let pointers: std::collections::BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
+    let pointers: BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
     for pointer in pointers {
         let (their, our) = (theirs.get(pointer), ours.get(pointer));
         match listed.remove(pointer) {
@@ -312,6 +336,101 @@ fn responses(
         }
     }
     responses
+}
+
+/// The tokens NVIDIA's service issued are read, and without its keys they are unverifiable, never a pass.
+fn check_tokens(directory: &Path) -> Result<(), Failed> {
+    let nonce: [u8; 32] = hex::decode(NONCE)?.try_into().map_err(|_| "32 bytes")?;
+    #[rustfmt::skip]
+    let tokens = [
+        ("hopper-1", "https://nras.attestation.nvidia.com",
+            "478176379286082186618948445787393647364802107249", 1_749_601_900),
+        ("switch-1", "https://nras.attestation-stg.nvidia.com",
+            "694931143880983876767046803400974855445978836716", 1_751_155_100),
+    ];
+    for (device, issuer, ueid, at) in tokens {
+        let file = format!("reference/{device}.nras-v4-detached-eat.json");
+        let text = std::fs::read_to_string(directory.join(file))?;
+        let ueids = [ueid.to_owned()];
+        let codes_at = |at: i64| {
+            let expected = Expected {
+                issuer,
+                nonce: &nonce,
+                ueids: Some(&ueids),
+                at: UnixTime::from_secs(at),
+            };
+            let verdict = token::validate(&text, &KeySet::default(), &expected);
+            let codes = verdict.faults.iter().map(|fault| fault.code);
+            (verdict.status(), codes.collect::<BTreeSet<_>>())
+        };
+        if codes_at(at) != (Status::Unverifiable, [FaultCode::KeyUnknown].into()) {
+            return Err(format!("{device}: {:?}", codes_at(at)).into());
+        }
+        let later = codes_at(at + 7200);
+        if later
+            != (
+                Status::Refuted,
+                [FaultCode::KeyUnknown, FaultCode::Expired].into(),
+            )
+        {
+            return Err(format!("{device}: {later:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Real evidence over HTTP passes in every check but revocation, which nobody asks about here.
+async fn check_service(directory: &Path) -> Result<(), Failed> {
+    let appraisal = AppraisalSettings {
+        rim_dir: Some(directory.join("rims")),
+        ..AppraisalSettings::default()
+    };
+    for (device, arch, kind, as_of) in [
+        ("gpu/hopper-1", "HOPPER", "gpu", "2025-08-21T08:00:00Z"),
+        ("switch/switch-1", "LS10", "switch", "2026-11-22T12:00:00Z"),
+    ] {
+        let request = nras::real_request(directory, device, arch, NONCE).to_string();
+        for waived in [false, true] {
+            let folder = tempfile::tempdir()?;
+            let mut config = served::config(folder.path(), appraisal.clone());
+            config.nvidia.danger_result_without_revocation = waived;
+            let now = UnixTime::parse_rfc3339(as_of).ok_or("no time")?;
+            let served = Served::start(config, now).await;
+            let client = served.client();
+            let keys = client.get("/.well-known/jwks.json").await.text().await?;
+            let keys = KeySet::parse(&keys)?;
+            for version in ["v3", "v4"] {
+                let path = format!("/{version}/attest/{kind}");
+                let answer = client
+                    .post(&path, "application/json", request.clone())
+                    .await;
+                let text = answer.text().await?;
+                let nonce: [u8; 32] = hex::decode(NONCE)?.try_into().map_err(|_| "32 bytes")?;
+                let expected = Expected {
+                    issuer: served::ISSUER,
+                    nonce: &nonce,
+                    ueids: None,
+                    at: now,
+                };
+                let verdict = token::validate(&text, &keys, &expected);
+                let codes: Vec<_> = verdict.faults.iter().map(|fault| fault.code).collect();
+                let expected: &[FaultCode] = match waived {
+                    true => &[],
+                    false => &[FaultCode::OverallResult],
+                };
+                let measured = verdict.devices.first().map(|d| d.claims["measres"].clone());
+                if codes != expected
+                    || verdict.simulated
+                    || measured != Some(json!("success"))
+                    || verdict.claims["x-pogw-revocation"] != "not_requested"
+                {
+                    return Err(format!("{path}: {verdict:#?}").into());
+                }
+            }
+            served.stop().await;
+        }
+    }
+    Ok(())
 }
 
 /// The other half of the exceptions about revocation: what is not known on one day is known on the other.

@@ -1,4 +1,5 @@
-//! The verifier in the place of NVIDIA's attestation service, over real HTTP.
+//! The verifier in the place of NVIDIA's attestation service, over real HTTP, with forged evidence. `nvidia_claims` has it
+//! with real evidence, `tests/sdk` with NVIDIA's own client.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -9,7 +10,6 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::forge::{self, Forged};
-use tests::real;
 use tests::served::{ISSUER, Requests, Served};
 use tests::{nras, served};
 use verifier_service::nvidia::token::{self, Expected, KeySet, Verdict};
@@ -385,40 +385,4 @@ async fn the_key_set_serves_both_readers_and_keeps_them_apart() {
         rejected.code().contains("kid") || rejected.code().contains("key"),
         "{rejected}"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn real_evidence() {
-    let Some(directory) = real::directory() else {
-        eprintln!("NOT RUN: needs real evidence, see POGW_EVIDENCE_DIR");
-        return;
-    };
-    let nonce = "931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb";
-    let settings = AppraisalSettings {
-        rim_dir: Some(directory.join("rims")),
-        ..AppraisalSettings::default()
-    };
-    let waived = NvidiaSettings {
-        danger_result_without_revocation: true,
-        ..NvidiaSettings::default()
-    };
-    for (device, arch, kind, as_of) in [
-        ("gpu/hopper-1", "HOPPER", "gpu", "2025-08-21T08:00:00Z"),
-        ("switch/switch-1", "LS10", "switch", "2026-11-22T12:00:00Z"),
-    ] {
-        let as_of = UnixTime::parse_rfc3339(as_of).unwrap();
-        let request = nras::real_request(&directory, device, arch, nonce);
-        for (nvidia, passes) in [(NvidiaSettings::default(), false), (waived.clone(), true)] {
-            let folder = tempfile::tempdir().unwrap();
-            let rig = Rig::start(folder, settings.clone(), nvidia, as_of).await;
-            for version in ["v3", "v4"] {
-                let path = format!("/{version}/attest/{kind}");
-                let verdict = rig.eat(&path, &request).await;
-                assert_eq!(verdict.overall_result, Some(passes), "{path}");
-                assert!(!verdict.simulated);
-                assert_eq!(verdict.devices[0].claims["measres"], "success");
-                assert_eq!(verdict.claims["x-pogw-revocation"], "not_requested");
-            }
-        }
-    }
 }
