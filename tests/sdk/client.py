@@ -201,6 +201,7 @@ def forged(folder):
     settings = {
         "rim_dir": str(collateral / "rims"),
         "simulated_anchors": [str(collateral / "anchors.toml")],
+        "policy": "danger-without-revocation",
     }
     evidence = {kind: json.loads((collateral / f"{kind}.json").read_text()) for kind in DEVICES}
     waived = {"simulated_claims": True, "danger_result_without_revocation": True}
@@ -221,7 +222,7 @@ def forged(folder):
 
 def real(folder, directory):
     """Genuine devices, judged as of a time at which their manifests were valid."""
-    settings = {"rim_dir": str(directory / "rims")}
+    settings = {"rim_dir": str(directory / "rims"), "policy": "danger-without-revocation"}
     nonce = "931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb"
     for kind, as_of in (("gpu", "2025-08-21T08:00:00Z"), ("switch", None)):
         file = directory / "serialized" / f"python-sdk-remote-{kind}.json"

@@ -51,8 +51,9 @@ pub fn collateral(folder: &Path, devices: &[&Forged]) -> AppraisalSettings {
     std::fs::write(&file, facts(&anchors)).expect("anchors");
     AppraisalSettings {
         rim_dir: Some(rims),
-        policy_file: None,
         simulated_anchors: vec![file],
+        policy: Some("danger-without-revocation".to_owned()),
+        ..AppraisalSettings::default()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::appraiser::{Appraiser, DeviceSubmission, Inquiry, MAX_PASSES, Pass, W
 use crate::clock::Clock;
 use crate::id::Id;
 use crate::issue::{self, ReceiptContext};
+use crate::policies;
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
 use crate::store::policies::Issued;
@@ -178,7 +179,7 @@ impl Judge for Bench {
         );
         match pass {
             Pass::Done(appraisal) => {
-                let decision = inquiry.policy().decide(appraisal);
+                let decision = policies::decide(inquiry.policy(), appraisal);
                 self.award(case, decision.map_err(policy_failed)?)
                     .map(Pass::Done)
             }
@@ -198,7 +199,7 @@ impl Judge for Bench {
             .pass_over_devices(nonce, devices, as_of, inquiry);
         match pass {
             Pass::Done(appraisal) => {
-                let decision = inquiry.policy().decide(appraisal);
+                let decision = policies::decide(inquiry.policy(), appraisal);
                 decision.map(Pass::Done).map_err(policy_failed)
             }
             Pass::Wants(wants) => Ok(Pass::Wants(wants)),
@@ -216,7 +217,7 @@ impl Judge for Bench {
         let (as_of, appraiser) = (issued.issued_at, &self.appraiser);
         match appraiser.pass_over_bundle(&bundle, challenge, &randomness, as_of, inquiry) {
             Pass::Done(appraisal) => {
-                let objections = inquiry.policy().objections(&appraisal);
+                let objections = policies::objections(inquiry.policy(), &appraisal);
                 objections.map(Pass::Done).map_err(Unjudged::Policy)
             }
             Pass::Wants(wants) => Ok(Pass::Wants(wants)),

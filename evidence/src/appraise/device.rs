@@ -49,6 +49,8 @@ pub struct DeviceAppraisal {
     /// What was compared.
     #[serde(rename = "measurements")]
     pub(crate) compared: MeasurementSummary,
+    /// Golden indexes that the device measured and no manifest speaks of: told, not judged (row 109).
+    pub(crate) uncovered: Vec<u8>,
     /// The manifests used, by id and digest, with what was found true of each.
     pub(crate) references: Vec<ReferenceUsed>,
     /// Which certificates were asked about, and what is known of each; empty if nobody asked.

@@ -24,6 +24,7 @@ pub struct MeasurementSummary {
     pub mismatched: Vec<u8>,
     /// Golden indexes that no active value of the manifests at hand covers although the device measured something there,
     /// ascending (row 109). Empty while a manifest is missing.
+    #[serde(skip)]
     pub uncovered: Vec<u8>,
     /// Each difference, in the order of the indexes.
     #[serde(skip)]

@@ -227,6 +227,7 @@ impl<'a> DeviceReading<'a> {
             oemid,
             feature_flag: self.report().and_then(|r| r.opaque().feature_flag()),
             nonce: *expected_nonce,
+            uncovered: summary.uncovered.clone(),
             compared: summary,
             references: used,
             revocation,

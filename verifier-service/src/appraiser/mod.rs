@@ -137,7 +137,7 @@ impl Appraiser {
         let mut inquiry = self.inquiry();
         loop {
             match self.pass_over_bundle(bundle, challenge, randomness, as_of, &inquiry) {
-                Pass::Done(appraisal) => return inquiry.policy().decide(appraisal),
+                Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
                 Pass::Wants(_) => inquiry.close(),
             }
         }
@@ -156,7 +156,7 @@ impl Appraiser {
         let mut inquiry = self.inquiry();
         loop {
             match self.pass_over_devices(nonce, devices, as_of, &inquiry) {
-                Pass::Done(appraisal) => return inquiry.policy().decide(appraisal),
+                Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
                 Pass::Wants(_) => inquiry.close(),
             }
         }

@@ -87,6 +87,21 @@ pub fn of(device: &DeviceAppraisal, form: Form) -> Claims {
     claims
 }
 
+/// The claim sets of several devices as a relying-party policy reads them (nvidia-evidence 9.5): version 3, with what
+/// NVIDIA's own client adds to it.
+#[must_use]
+pub fn array(devices: &[DeviceAppraisal]) -> Value {
+    let form = Form {
+        version: ClaimsVersion::V3,
+        extended: true,
+        waivers: Waivers::default(),
+    };
+    devices
+        .iter()
+        .map(|device| Value::Object(of(device, form)))
+        .collect()
+}
+
 /// Members of NVIDIA's C++ client that its service's published answers do not have. NVIDIA's names for the links differ by
 /// kind; its zeros for unused ones are left out.
 fn extend(claims: &mut Claims, device: &DeviceAppraisal) {

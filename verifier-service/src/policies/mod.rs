@@ -11,7 +11,8 @@ pub(crate) mod simulation;
 
 use std::path::{Path, PathBuf};
 
-use evidence::policy::{MAX_POLICY_BYTES, Policy, PolicyError, PolicyKind};
+use evidence::appraise::Appraised;
+use evidence::policy::{Decision, Denial, MAX_POLICY_BYTES, Policy, PolicyError};
 use thiserror::Error;
 
 pub use book::BookError;
@@ -20,9 +21,10 @@ pub use in_force::InForce;
 pub(crate) use name::PolicyName;
 
 use crate::config::AppraisalSettings;
+use crate::nvidia::claims;
 
 /// Name and text of each policy that comes with the verifier. The first applies when none is configured.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("default", include_str!("../../../policies/default.rego")),
     ("strict", include_str!("../../../policies/strict.rego")),
     (
@@ -36,6 +38,10 @@ pub const BUILT_IN: [(&str, &str); 5] = [
     (
         "tolerate-expired-manifests",
         include_str!("../../../policies/tolerate-expired-manifests.rego"),
+    ),
+    (
+        "danger-without-revocation",
+        include_str!("../../../policies/danger-without-revocation.rego"),
     ),
 ];
 
@@ -77,14 +83,6 @@ pub enum LoadError {
         id: String,
         /// Why not.
         source: PolicyError,
-    },
-    /// The policy reads claim sets.
-    #[error(
-        "policy {id} cannot be used: expected package pogw, got a relying-party policy, and this verifier builds no claim sets for it"
-    )]
-    ClaimsNotBuilt {
-        /// Its name.
-        id: String,
     },
 }
 
@@ -137,10 +135,26 @@ fn compile(id: &str, text: String) -> Result<Loaded, LoadError> {
         id: id.to_owned(),
         source,
     })?;
-    match policy.kind() {
-        PolicyKind::Pogw => Ok(Loaded { policy, text }),
-        PolicyKind::RelyingParty => Err(LoadError::ClaimsNotBuilt { id: id.to_owned() }),
-    }
+    Ok(Loaded { policy, text })
+}
+
+/// Decides. A relying-party policy reads NVIDIA's version 3 claims of the devices, as its own client would make them.
+///
+/// # Errors
+/// The policy is at fault; the evidence is not.
+pub fn decide<A: Appraised>(policy: &Policy, appraisal: A) -> Result<Decision<A>, PolicyError> {
+    policy.decide_with_claims(appraisal, |appraisal| claims::array(appraisal.devices()))
+}
+
+/// Everything that policy and floor say against an appraisal, without deciding it.
+///
+/// # Errors
+/// The policy is at fault; the evidence is not.
+pub fn objections<A: Appraised>(
+    policy: &Policy,
+    appraisal: &A,
+) -> Result<Vec<Denial>, PolicyError> {
+    policy.objections_with_claims(appraisal, |appraisal| claims::array(appraisal.devices()))
 }
 
 fn from_file(path: &Path) -> Result<Loaded, LoadError> {

@@ -261,6 +261,7 @@ fn a_finding_is_told_in_words() {
         "revocation_reason": "key_compromise",
         "this_update": "2025-07-01T12:00:00Z",
         "next_update": "2025-07-02T12:00:00Z",
+        "response_sha256": hex::encode(response.peek().unwrap().sha256()),
         "responder_no_check": false,
         "reasons": [{
             "code": "certificate_revoked",

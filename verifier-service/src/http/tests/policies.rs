@@ -164,6 +164,7 @@ async fn what_there_is_and_what_decides() {
         .collect();
     let expected = [
         "air-gapped",
+        "danger-without-revocation",
         "default",
         "protected-pcie",
         "strict",
@@ -252,9 +253,9 @@ async fn texts_that_are_refused() {
         detail.contains("expected mode") && detail.ends_with("got sometimes"),
         "{detail}"
     );
-    let nv = rig
-        .upload("nv", "package policy\ndefault nv_match := true")
-        .await;
+    let nv = "package policy\ndefault nv_match := true";
+    rig.upload("nv", nv).await.is(201, "");
+    let nv = rig.upload("nv", "package policy\nother := true").await;
     nv.is(422, "policy_invalid");
     rig.upload("site", "").await.is(422, "policy_invalid");
 
