@@ -113,5 +113,9 @@ fn granted(appraiser: &Appraiser, bundle: &Bundle) -> Granted<WorkAppraisal> {
     }
 }
 
+/// As in the verifier's own program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 criterion_group!(benches, appraisal);
 criterion_main!(benches);

@@ -17,6 +17,10 @@ use verifier_service::{
 /// Time for computations nobody waits for any more to end.
 const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// An appraisal is many small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Appraises evidence over HTTP and issues work receipts.
 #[derive(Debug, Parser)]
 #[command(version)]

@@ -64,6 +64,8 @@ pub struct Certificate {
     fwid: Result<Option<Fwid>, FwidError>,
     /// SHA-384 of name and key, made when first asked for: OCSP names an issuer by them, in every appraisal.
     name_and_key_sha384: OnceLock<[[u8; 48]; 2]>,
+    /// Made when first asked for: caches know certificates by it.
+    sha256: OnceLock<[u8; 32]>,
 }
 
 /// The basicConstraints extension (RFC 5280 4.2.1.9).
@@ -138,7 +140,14 @@ impl Certificate {
             has_ocsp_no_check: has_ocsp_no_check(x509.extensions()),
             fwid,
             name_and_key_sha384: OnceLock::new(),
+            sha256: OnceLock::new(),
         })
+    }
+
+    /// SHA-256 of the DER.
+    #[must_use]
+    pub fn sha256(&self) -> &[u8; 32] {
+        self.sha256.get_or_init(|| crypto::sha256(&self.der))
     }
 
     /// The DER the certificate was read from.

@@ -17,7 +17,7 @@ const OID_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.10
 /// How a [`CertificateId`] names the issuer. All of NVIDIA's clients ask by SHA-1 or SHA-384 (nvidia-evidence 5.1).
 ///
 /// The hashes choose a certificate, they vouch for nothing: SHA-1 is good enough for that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IdHash {
     /// 20 bytes; what OpenSSL asks by.
     Sha1,

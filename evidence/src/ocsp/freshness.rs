@@ -40,10 +40,10 @@ impl OcspResponse {
     pub fn age_bound(&self, max_age_secs: u64, as_of: UnixTime) -> Option<Reason> {
         let age_secs = as_of.secs().saturating_sub(self.this_update().secs());
         let too_old = u64::try_from(age_secs).is_ok_and(|age_secs| age_secs > max_age_secs);
-        let reason = Reason::new(Code::OcspTooOld, "OCSP response: age in seconds");
+        let reason = || Reason::new(Code::OcspTooOld, "OCSP response: age in seconds");
         too_old.then(|| {
             let at_most = format!("at most {max_age_secs}");
-            reason.expected(at_most).actual(age_secs)
+            reason().expected(at_most).actual(age_secs)
         })
     }
 }
@@ -51,28 +51,28 @@ impl OcspResponse {
 /// Row 68: the status was not stated for a time to come.
 fn not_before_this_update(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let this_update = response.this_update();
-    let reason = Reason::new(Code::OcspNotYetValid, "OCSP response is not valid yet");
+    let reason = || Reason::new(Code::OcspNotYetValid, "OCSP response is not valid yet");
     (this_update > later(as_of, MAX_CLOCK_SKEW_SECS)).then(|| {
         let from = format!("valid from {this_update}");
-        reason.expected(from).actual(as_of)
+        reason().expected(from).actual(as_of)
     })
 }
 
 /// Row 68: no newer status was due.
 fn not_after_next_update(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let until = response.valid_until();
-    let reason = Reason::new(Code::OcspStale, "OCSP response is no longer valid");
+    let reason = || Reason::new(Code::OcspStale, "OCSP response is no longer valid");
     (later(until, MAX_CLOCK_SKEW_SECS) < as_of)
-        .then(|| reason.expected(format!("valid to {until}")).actual(as_of))
+        .then(|| reason().expected(format!("valid to {until}")).actual(as_of))
 }
 
 /// Row 69: the answer had been signed.
 fn produced_by_then(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let produced_at = response.produced_at();
-    let reason = Reason::new(Code::OcspNotYetValid, "OCSP response was not produced yet");
+    let reason = || Reason::new(Code::OcspNotYetValid, "OCSP response was not produced yet");
     (produced_at > later(as_of, MAX_CLOCK_SKEW_SECS)).then(|| {
         let at = format!("produced at {produced_at}");
-        reason.expected(at).actual(as_of)
+        reason().expected(at).actual(as_of)
     })
 }
 
@@ -83,10 +83,10 @@ fn times_agree(response: &OcspResponse) -> Option<Reason> {
     let known = from <= later(produced_at, MAX_CLOCK_SKEW_SECS);
     let agree = from <= until && known && produced_at <= until;
     let message = "OCSP response: produced at, within this and next update";
-    let reason = Reason::new(Code::OcspTimesImplausible, message);
+    let reason = || Reason::new(Code::OcspTimesImplausible, message);
     (!agree).then(|| {
         let window = format!("{from} to {until}");
-        reason.expected(window).actual(produced_at)
+        reason().expected(window).actual(produced_at)
     })
 }
 
@@ -104,8 +104,8 @@ fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     } else {
         return None;
     };
-    let reason = Reason::new(code, format!("OCSP responder ({name}) {state}"));
-    Some(reason.expected(bound).actual(as_of))
+    let reason = || Reason::new(code, format!("OCSP responder ({name}) {state}"));
+    Some(reason().expected(bound).actual(as_of))
 }
 
 fn later(time: UnixTime, secs: i64) -> UnixTime {

@@ -320,7 +320,7 @@ impl Policy {
     /// The policy itself is at fault.
     pub fn denials(&self, document: &serde_json::Value) -> Result<Vec<Denial>, PolicyError> {
         match &self.text {
-            Text::Pogw(rules) => denials(&rules.evaluate(DENY, document)?),
+            Text::Pogw(rules) => denials(&rules.evaluate(document)?),
             Text::RelyingParty(policy) => policy.denials(document),
         }
     }

@@ -2,10 +2,15 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use regorus::languages::rego::compiler::Compiler;
+use regorus::rvm::program::Program;
+use regorus::rvm::vm::RegoVM;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
+use serde::Deserialize;
 
 use super::PolicyError;
 use crate::limits::MAX_VALUE_CHARS;
@@ -33,6 +38,7 @@ pub(super) enum Dialect {
 pub(super) struct Rules {
     engine: Engine,
     source: String,
+    program: Arc<Program>,
 }
 
 impl Rules {
@@ -54,10 +60,16 @@ impl Rules {
             .map_err(compile_error)?;
         engine.set_execution_timer_config(TIME_LIMIT);
         // Compiling for the entry point shows that there is one, and leaves the engine ready to be copied.
-        engine
+        let compiled = engine
             .compile_with_entrypoint(&entry_point.into())
             .map_err(compile_error)?;
-        Ok(Self { engine, source })
+        let program =
+            Compiler::compile_from_policy(&compiled, &[entry_point]).map_err(compile_error)?;
+        Ok(Self {
+            engine,
+            source,
+            program,
+        })
     }
 
     /// Whether the text states a rule of this name in its package.
@@ -67,16 +79,16 @@ impl Rules {
             .map_err(compile_error)
     }
 
-    /// The value of a rule for an input.
-    pub(super) fn evaluate(
-        &self,
-        rule: &str,
-        input: &serde_json::Value,
-    ) -> Result<Value, PolicyError> {
-        let input = serde_json::from_value(input.clone()).map_err(evaluation_error)?;
-        let mut engine = self.engine.clone();
-        engine.set_input(input);
-        engine.eval_rule(rule.to_owned()).map_err(evaluation_error)
+    /// The value of the entry point for an input.
+    pub(super) fn evaluate(&self, input: &serde_json::Value) -> Result<Value, PolicyError> {
+        let input = Value::deserialize(input).map_err(evaluation_error)?;
+        let mut machine = RegoVM::new();
+        machine.set_execution_timer_config(Some(TIME_LIMIT));
+        // A rule that cannot be evaluated must not pass for one that does not hold: what denies would then grant.
+        machine.set_strict_builtin_errors(true);
+        machine.load_program(Arc::clone(&self.program));
+        machine.set_input(input);
+        machine.execute().map_err(evaluation_error)
     }
 
     /// The value of a rule that looks at no input.

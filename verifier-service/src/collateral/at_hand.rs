@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evidence::ocsp::{CertificateId, Link, OcspResponse, OwnedLink};
 use evidence::rim::Rim;
-use evidence::{Code, Examined, Reason, UnixTime, crypto};
+use evidence::{Code, Examined, Reason, UnixTime};
 
 /// The answer of a look-up.
 #[derive(Clone, Debug)]
@@ -221,8 +221,8 @@ pub(super) struct LinkKey {
 impl LinkKey {
     pub(super) fn of(link: &Link<'_>) -> Self {
         Self {
-            subject: crypto::sha256(link.subject().der()),
-            issuer: crypto::sha256(link.issuer().der()),
+            subject: *link.subject().sha256(),
+            issuer: *link.issuer().sha256(),
             simulated: link.is_simulated(),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! In scope: ids that cannot leave the directory, examination results kept by file identity, bounded.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
@@ -66,15 +66,17 @@ impl RimDirectory {
     /// The directory cannot be read.
     pub(super) fn rim(&self, id: &str, anchors: &TrustAnchors) -> io::Result<Option<RimAtHand>> {
         let path = self.path.join(format!("{id}{EXTENSION}"));
+        let known = lock(&self.known).get(id).cloned();
+        if let Some(known) = known
+            && FileIdentity::at(&path)? == Some(known.file)
+        {
+            return Ok(Some(known.rim));
+        }
         let Some(mut opened) = open(&path)? else {
             return Ok(None);
         };
         // Of the file that is read, not of one that may take its name in between.
         let file = FileIdentity::of(&opened)?;
-        let known = lock(&self.known).get(id).cloned();
-        if let Some(known) = known.filter(|known| known.file == file) {
-            return Ok(Some(known.rim));
-        }
         let document = read_bounded(&mut opened, MAX_RIM_BYTES)?;
         let rim = RimAtHand {
             rim: Arc::new(Rim::examine(&document, anchors)),
@@ -119,15 +121,30 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 }
 
 impl FileIdentity {
+    /// Of what has this name now; `None` if nothing has.
+    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::metadata(path) {
+            Ok(metadata) => Ok(Some(Self::from(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Of the very file that is open.
     pub(super) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
+        Ok(Self::from(&file.metadata()?))
+    }
+}
+
+impl From<&Metadata> for FileIdentity {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             len: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+        }
     }
 }
 

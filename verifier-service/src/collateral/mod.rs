@@ -57,7 +57,7 @@ use at_hand::LinkKey;
 use cache::Seen;
 use directory::RimDirectory;
 use fetch::Fetcher;
-use ocsp_directory::OcspDirectory;
+use ocsp_directory::{Filed, OcspDirectory};
 use responder::Responder;
 use rim_service::RimService;
 use shelf::Shelf;
@@ -296,7 +296,7 @@ impl Collateral {
     ) -> Option<Result<OcspAtHand, Reason>> {
         let directory = self.fetcher.ocsp_directory.as_ref()?;
         let filed = directory.about(link, now)?;
-        let response = self.examine_filed(&filed.der, link, key);
+        let response = self.examine_filed(&filed, link, key);
         let reasons = response.reasons_at(now);
         let Some(first) = reasons.first() else {
             return Some(Ok(OcspAtHand {
@@ -312,15 +312,15 @@ impl Collateral {
 
     fn examine_filed(
         &self,
-        der: &[u8],
+        filed: &Filed,
         link: &Link<'_>,
         key: &LinkKey,
     ) -> Arc<Examined<OcspResponse>> {
-        let key = (crypto::sha256(der), key.clone());
+        let key = (filed.sha256, key.clone());
         if let Some(known) = lock(&self.filed_answers).get(&key) {
             return Arc::clone(known);
         }
-        let examined = Arc::new(OcspResponse::examine(der, link));
+        let examined = Arc::new(OcspResponse::examine(&filed.der, link));
         lock(&self.filed_answers).put(key, Arc::clone(&examined));
         examined
     }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use evidence::UnixTime;
@@ -36,13 +37,24 @@ pub(super) struct OcspDirectory {
 struct Index {
     directory: FileIdentity,
     read_at: UnixTime,
+    /// The second in which the directory was last seen to be the one that was read.
+    last_look: AtomicI64,
     newest: HashMap<CertificateId, Filed>,
+    /// The hashes that any of them was asked by.
+    hashes: Vec<IdHash>,
+}
+
+impl Index {
+    fn looked_at(&self, now: UnixTime) -> bool {
+        self.last_look.load(Ordering::Relaxed) == now.secs()
+    }
 }
 
 /// An answer as it was filed.
 #[derive(Clone, Debug)]
 pub(super) struct Filed {
     pub(super) der: Arc<[u8]>,
+    pub(super) sha256: [u8; 32],
     pub(super) this_update: UnixTime,
     pub(super) valid_until: UnixTime,
 }
@@ -58,9 +70,9 @@ impl OcspDirectory {
     /// The newest answer about a certificate, whichever hash it was asked by.
     pub(super) fn about(&self, link: &Link<'_>, now: UnixTime) -> Option<Filed> {
         let index = self.current(now)?;
-        let hashes = [IdHash::Sha384, IdHash::Sha256, IdHash::Sha1];
-        let ids = hashes.map(|hash| CertificateId::by(hash, link.subject(), link.issuer()));
-        let filed = ids.iter().filter_map(|id| index.newest.get(id));
+        let hashes = index.hashes.iter();
+        let ids = hashes.map(|hash| CertificateId::by(*hash, link.subject(), link.issuer()));
+        let filed = ids.filter_map(|id| index.newest.get(&id));
         filed.max_by_key(|filed| filed.this_update).cloned()
     }
 
@@ -72,6 +84,10 @@ impl OcspDirectory {
     /// The index, made anew if need be. A directory that cannot be read has none.
     fn current(&self, now: UnixTime) -> Option<Arc<Index>> {
         let known = lock(&self.index).clone();
+        // An appraisal asks about many certificates in one second, and looks at the directory once.
+        if let Some(index) = known.as_ref().filter(|index| index.looked_at(now)) {
+            return Some(Arc::clone(index));
+        }
         match self.read(known, now) {
             Ok(index) => {
                 *lock(&self.index) = Some(Arc::clone(&index));
@@ -92,6 +108,7 @@ impl OcspDirectory {
             known.directory == directory && (from..to).contains(&now)
         });
         if let Some(index) = current {
+            index.last_look.store(now.secs(), Ordering::Relaxed);
             return Ok(index);
         }
         let mut newest = HashMap::new();
@@ -109,10 +126,15 @@ impl OcspDirectory {
         if skipped > 0 {
             tracing::warn!(skipped, "files in the directory of OCSP responses are none");
         }
+        let mut hashes: Vec<_> = newest.keys().map(CertificateId::id_hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
         Ok(Arc::new(Index {
             directory,
             read_at: now,
+            last_look: AtomicI64::new(now.secs()),
             newest,
+            hashes,
         }))
     }
 }
@@ -126,6 +148,7 @@ fn read_file(path: &std::path::Path) -> Option<(CertificateId, Filed)> {
     let filed = Filed {
         this_update: response.this_update(),
         valid_until: response.valid_until(),
+        sha256: *response.sha256(),
         der: der.into(),
     };
     Some((response.id().clone(), filed))
