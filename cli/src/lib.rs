@@ -41,7 +41,7 @@ struct Cli {
 enum Command {
     /// Run a verifier and an agent on this machine, and see a receipt made and checked
     Demo(DemoArgs),
-    /// Judge one device's attestation evidence offline
+    /// Judge attestation evidence of devices on this machine
     Appraise(AppraiseArgs),
     /// Check a work receipt, or look at one
     Receipt(ReceiptArgs),

@@ -1,125 +1,62 @@
-//! The reference manifests at hand: files somebody named, and a directory to look in.
+//! The reference manifests that somebody named, and which of them is for which role of a device.
 
 use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use evidence::Examined;
-use evidence::appraise::{DeviceReading, Reference, ReferenceIds, References};
+use evidence::appraise::{DeviceReading, Reference};
 use evidence::cert::TrustAnchors;
 use evidence::device::is_rim_id;
 use evidence::limits::MAX_RIM_BYTES;
 use evidence::rim::{Rim, RimRole};
-use verifier_service::collateral::Collateral;
 
 use crate::failure::Failure;
 use crate::{Output, files};
 
-/// Manifests that may be used.
-pub(super) struct Manifests {
-    offered: Vec<OfferedRim>,
-    directory: Collateral,
-}
+/// Manifests that go before any other.
+pub(super) struct Manifests(Vec<OfferedRim>);
 
 /// A manifest file somebody named.
-struct OfferedRim {
+pub(super) struct OfferedRim {
     path: PathBuf,
     rim: Examined<Rim>,
     used: Cell<bool>,
 }
 
-/// The manifests found for one device. What was named goes before what is filed.
-pub(super) struct Found<'a> {
-    ids: ReferenceIds,
-    offered: [Option<&'a OfferedRim>; 2],
-    filed: [Option<Arc<Examined<Rim>>>; 2],
-}
-
 impl Manifests {
-    /// Reads the files named and looks at the directory.
-    pub(super) fn open(
-        paths: &[PathBuf],
-        directory: Option<PathBuf>,
-        anchors: TrustAnchors,
-    ) -> Result<Self, Failure> {
-        if let Some(path) = &directory {
-            std::fs::read_dir(path).map_err(|e| Failure::unreadable(path.display(), &e))?;
-        }
+    /// Reads the files named.
+    pub(super) fn read(paths: &[PathBuf], anchors: &TrustAnchors) -> Result<Self, Failure> {
         let offered = paths.iter().map(|path| {
             let xml = files::read(path, MAX_RIM_BYTES)?;
             Ok(OfferedRim {
                 path: path.clone(),
-                rim: Rim::examine(&xml, &anchors),
+                rim: Rim::examine(&xml, anchors),
                 used: Cell::new(false),
             })
         });
-        Ok(Self {
-            offered: offered.collect::<Result<_, Failure>>()?,
-            directory: Collateral::new(anchors, directory),
-        })
+        offered.collect::<Result<_, Failure>>().map(Self)
     }
 
-    /// The manifests for the device that was read.
-    pub(super) fn find(&self, reading: &DeviceReading<'_>) -> Result<Found<'_>, Failure> {
-        let ids = reading.reference_ids();
+    /// The manifests of driver and VBIOS for the device that was read, as far as they were named.
+    pub(super) fn choose(&self, reading: &DeviceReading<'_>) -> [Option<&OfferedRim>; 2] {
         let roles = [
             (RimRole::Driver, reading.driver_version()),
             (RimRole::Vbios, reading.vbios_version()),
         ];
-        let offered = choose(&self.offered, roles);
-        offered
+        let chosen = choose(&self.0, roles);
+        chosen
             .iter()
             .flatten()
             .for_each(|offer| offer.used.set(true));
-        let filed = [
-            self.filed(ids.driver.as_deref())?,
-            self.filed(ids.vbios.as_deref())?,
-        ];
-        Ok(Found {
-            ids,
-            offered,
-            filed,
-        })
+        chosen
     }
 
     /// A document that took no part is told, so that nobody believes it was looked at.
     pub(super) fn tell_unused(&self, out: &mut Output<'_>) {
-        for offer in self.offered.iter().filter(|offer| !offer.used.get()) {
+        for offer in self.0.iter().filter(|offer| !offer.used.get()) {
             out.note(format_args!("not used: {}", offer.path.display()));
         }
     }
-
-    fn filed(&self, id: Option<&str>) -> Result<Option<Arc<Examined<Rim>>>, Failure> {
-        let Some(id) = id else { return Ok(None) };
-        self.directory
-            .rim(id)
-            .map_err(|e| Failure::unreadable(id, &e))
-    }
-}
-
-impl Found<'_> {
-    pub(super) fn references(&self) -> References<'_> {
-        let [driver, vbios] = &self.offered;
-        let [filed_driver, filed_vbios] = &self.filed;
-        References {
-            driver: either(*driver, self.ids.driver.as_deref(), filed_driver.as_deref()),
-            vbios: either(*vbios, self.ids.vbios.as_deref(), filed_vbios.as_deref()),
-            ..References::default()
-        }
-    }
-}
-
-fn either<'a>(
-    offered: Option<&'a OfferedRim>,
-    id: Option<&'a str>,
-    filed: Option<&'a Examined<Rim>>,
-) -> Option<Reference<'a>> {
-    let filed = filed.map(|rim| Reference {
-        id,
-        rim,
-        obtained_at: None,
-    });
-    offered.map(OfferedRim::reference).or(filed)
 }
 
 /// Finds a document for each role: the one for the right version, else any of that role, else one that says of
@@ -139,7 +76,7 @@ fn choose(
 impl OfferedRim {
     /// The document under the id its file is named after, if that is one. A file of another name binds it to no board,
     /// and the appraisal says so.
-    fn reference(&self) -> Reference<'_> {
+    pub(super) fn reference(&self) -> Reference<'_> {
         let stem = self.path.file_stem().and_then(|stem| stem.to_str());
         Reference {
             id: stem.filter(|stem| is_rim_id(stem)),

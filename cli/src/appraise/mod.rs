@@ -1,25 +1,30 @@
-//! `pogw appraise`: evidence of devices, judged offline.
+//! `pogw appraise`: evidence of devices, judged on this machine.
 //!
-//! An auditor hands in reports with their certificate chains, the nonce that was asked for and the reference manifests. No
-//! network, no store, no key: the same appraisal as the verifier's, with NVIDIA's pinned roots.
+//! An auditor hands in reports with their certificate chains, the nonce that was asked for, the reference manifests and
+//! answers about revocation. No store, no key, and no network unless a service is named: the same appraisal as the
+//! verifier's, with NVIDIA's pinned roots.
 
+mod answers;
 mod input;
 mod manifests;
+mod network;
 mod print;
+mod sources;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use evidence::appraise::{Collateral, DeviceEvidence, DeviceReading, EvidenceAppraisal};
+use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal};
 use evidence::cert::{CertificateChain, ChainProfile};
-use evidence::policy::Decision;
+use evidence::policy::{Decision, Policy};
 use evidence::{Overall, UnixTime};
 use verifier_service::anchors;
 use verifier_service::policies;
 
 use crate::failure::Failure;
 use crate::{Exit, Output};
-use manifests::Manifests;
+use sources::{SourceArgs, Sources, Times};
 
 /// Options of `pogw appraise`.
 #[derive(Debug, Args)]
@@ -37,17 +42,14 @@ pub struct AppraiseArgs {
     /// shows nothing about freshness]
     #[arg(long, value_name = "HEX")]
     nonce: Option<String>,
-    /// Reference manifest (RIM) to compare with; may be given more than once
-    #[arg(long, value_name = "FILE")]
-    rim: Vec<PathBuf>,
-    /// Directory of reference manifests, filed as ID.xml
-    #[arg(long, value_name = "DIR")]
-    rim_dir: Option<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Time at which certificates are judged, such as 2025-08-21T08:00:00Z [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<String>,
-    /// Rego policy that decides [default: everything asked for must be affirmed]
-    #[arg(long, value_name = "FILE")]
+    /// Policy that decides: default, strict, air-gapped, protected-pcie or tolerate-expired-manifests, or a file of Rego.
+    /// A file called like one of these is meant by a path, such as ./strict [default: everything asked for must be affirmed]
+    #[arg(long, value_name = "NAME|FILE")]
     policy: Option<PathBuf>,
     /// Also trust the roots of a software device, which proves nothing about hardware
     #[arg(long, value_name = "FILE")]
@@ -77,35 +79,44 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let anchors = anchors::load(&args.simulated_anchors).map_err(Failure::usage)?;
     let as_of = as_of(args.as_of.as_deref(), now)?;
-    let policy = policies::load(args.policy.as_deref()).map_err(Failure::usage)?;
+    let policy = Arc::new(policy(args.policy.as_deref())?);
     let input = input::read(args, out)?;
     let chains: Vec<_> = input
         .devices
         .iter()
         .map(|d| CertificateChain::examine(&d.chain_pem, ChainProfile::Device, &anchors))
         .collect();
-    let manifests = Manifests::open(&args.rim, args.rim_dir.clone(), anchors)?;
+    let times = Times { as_of, now };
+    let mut sources = Sources::open(&args.sources, anchors, Arc::clone(&policy), times, out)?;
 
-    let mut devices = Vec::new();
+    let mut readings = Vec::new();
     for (device, chain) in input.devices.iter().zip(&chains) {
         let reading = DeviceReading::new(DeviceEvidence {
             claimed: device.claimed,
             report: &device.report,
             chain,
         });
-        input::tell_other_versions(devices.len(), device, &reading, out);
-        let found = manifests.find(&reading)?;
-        let collateral = Collateral {
-            references: found.references(),
-            ..Collateral::default()
-        };
-        devices.push(reading.appraise(&input.nonce, collateral, as_of));
+        input::tell_other_versions(readings.len(), device, &reading, out);
+        readings.push(reading);
     }
-    manifests.tell_unused(out);
+    let devices = sources.appraise(&readings, &input.nonce)?;
+    sources.tell_unused(out);
     let appraisal = EvidenceAppraisal::new(devices, as_of);
     let decision = policy.decide(appraisal).map_err(Failure::usage)?;
-    print::decision(&decision, args.format, out)?;
+    print::decision(&decision, sources.asked(), args.format, out)?;
     Ok(exit(&decision))
+}
+
+/// A built-in policy by its name, or one in a file. A name means the built-in policy wherever the command is run: a file that
+/// lies there must not take its place.
+fn policy(named: Option<&Path>) -> Result<Policy, Failure> {
+    let is_built_in = |name: &&str| policies::BUILT_IN.iter().any(|(known, _)| known == name);
+    let built_in = named.and_then(Path::to_str).filter(is_built_in);
+    match built_in {
+        Some(name) => policies::built_in(name).map(|loaded| loaded.policy),
+        None => policies::load(named),
+    }
+    .map_err(Failure::usage)
 }
 
 fn as_of(text: Option<&str>, now: UnixTime) -> Result<UnixTime, Failure> {

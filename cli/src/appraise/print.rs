@@ -1,31 +1,43 @@
 //! The answer, for people and for programs.
 
-use evidence::Status;
-use evidence::appraise::{DeviceAppraisal, EvidenceAppraisal};
+use evidence::appraise::{ChainRevocation, DeviceAppraisal, EvidenceAppraisal};
 use evidence::device::DeviceKind;
+use evidence::ocsp::{RevocationFinding, RevocationStatus};
 use evidence::policy::Decision;
+use evidence::{CheckId, Status, UnixTime};
 use verifier_service::report::AppraisalReport;
 
 use super::Format;
+use super::sources::Asked;
 use crate::Output;
 use crate::failure::Failure;
 
 /// Prints what was decided, and why.
 pub(super) fn decision(
     decision: &Decision<EvidenceAppraisal>,
+    asked: Asked,
     format: Format,
     out: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let report = AppraisalReport::from(decision);
     match format {
         Format::Json => out.json(&report),
-        Format::Text => text(&report, out),
+        Format::Text => text(&report, asked, out),
     }
 }
 
-fn text(report: &AppraisalReport<'_>, out: &mut Output<'_>) -> Result<(), Failure> {
+fn text(report: &AppraisalReport<'_>, asked: Asked, out: &mut Output<'_>) -> Result<(), Failure> {
     for device in report.devices {
         print_device(device, out)?;
+    }
+    match asked {
+        Asked::Yes => {}
+        Asked::NoSource => out.line(format_args!(
+            "\nrevocation: nobody was asked; --ocsp FILE, --ocsp-dir DIR or --ocsp-service URL asks"
+        ))?,
+        Asked::NotByPolicy => out.line(format_args!(
+            "\nrevocation: nobody was asked, as the policy does without"
+        ))?,
     }
     let policy = &report.policy;
     out.line(format_args!(
@@ -88,6 +100,52 @@ fn print_device(device: &DeviceAppraisal, out: &mut Output<'_>) -> Result<(), Fa
         if matches!(check.status, Status::Refuted | Status::Unverifiable) {
             out.line(format_args!("         remedy: {}", check.id.remedy()))?;
         }
+        if check.id == CheckId::Revocation {
+            for chain in device.revocation() {
+                print_chain(chain, out)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Each certificate asked about. Serial numbers are left to the JSON: one of them is the identity of the device.
+fn print_chain(chain: &ChainRevocation, out: &mut Output<'_>) -> Result<(), Failure> {
+    let name = match chain.chain {
+        CheckId::DriverRim => "chain of the driver manifest",
+        CheckId::VbiosRim => "chain of the VBIOS manifest",
+        _ => "chain of the device",
+    };
+    out.line(format_args!("         {name}"))?;
+    for finding in &chain.certificates {
+        out.line(format_args!(
+            "           {}  {:<12} {}{}",
+            finding.position(),
+            status(finding.status()),
+            // Of certificates whose issuers are not NVIDIA, too.
+            finding.subject().escape_debug(),
+            window(finding)
+        ))?;
+    }
+    Ok(())
+}
+
+const fn status(status: RevocationStatus) -> &'static str {
+    match status {
+        RevocationStatus::Good => "good",
+        RevocationStatus::OnHold => "on hold",
+        RevocationStatus::Revoked => "REVOKED",
+        RevocationStatus::Unknown => "unknown",
+        RevocationStatus::NotChecked => "not checked",
+    }
+}
+
+/// What the answer is for; nothing where none was believed to be one.
+fn window(finding: &RevocationFinding) -> String {
+    let Some(from) = finding.this_update() else {
+        return String::new();
+    };
+    let until = finding.next_update().as_ref().map(UnixTime::to_string);
+    let until = until.unwrap_or_else(|| "an unstated time".to_owned());
+    format!("  (answer for {from} to {until})")
 }

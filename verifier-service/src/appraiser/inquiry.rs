@@ -133,8 +133,11 @@ impl Inquiry {
         self.policy.revocation().mode != RevocationMode::Off
     }
 
-    /// What is at hand about a certificate.
-    pub(super) fn answer(
+    /// What is at hand about a certificate, for callers who gather collateral themselves. Touches no network.
+    ///
+    /// # Errors
+    /// What has to be asked for first.
+    pub fn answer(
         &self,
         collateral: &Collateral,
         link: &Link<'_>,
@@ -161,8 +164,11 @@ impl Inquiry {
         })
     }
 
-    /// The manifest of this id, or why there is none.
-    pub(super) fn manifest(
+    /// The manifest of this id, or why there is none. Touches no network.
+    ///
+    /// # Errors
+    /// What has to be asked for first.
+    pub fn manifest(
         &self,
         collateral: &Collateral,
         id: &str,
