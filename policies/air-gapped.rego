@@ -6,7 +6,7 @@
 # for more than a week. So unless answers are carried in every day, revocation is simply not known here, and the receipt
 # says so: `revocation` stays unverifiable in it.
 #
-# What it keeps: an answer that was believed and says revoked, on hold or unknown denies, whatever its age now (a
+# What it keeps, of answers in the directory: an answer that was believed and says revoked, on hold or unknown denies, whatever its age now (a
 # revocation is never taken back). An answer that is damaged, forged or about something else is no reason to look away
 # and denies too; so does every other check, as in default.rego.
 package pogw

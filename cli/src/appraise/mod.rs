@@ -102,7 +102,7 @@ pub(crate) fn run(
     let devices = sources.appraise(&readings, &input.nonce)?;
     sources.tell_unused(out);
     let appraisal = EvidenceAppraisal::new(devices, as_of);
-    let decision = policy.decide(appraisal).map_err(Failure::usage)?;
+    let decision = policies::decide(&policy, appraisal).map_err(Failure::usage)?;
     print::decision(&decision, sources.asked(), args.format, out)?;
     Ok(exit(&decision))
 }

@@ -171,10 +171,13 @@ impl<'a> DeviceReading<'a> {
         }
     }
 
-    /// Whether a device said this at some time: its chain leads to a pinned root, and its leaf signed the report. For
-    /// callers who would rather not look for collateral on the word of anybody.
+    /// Whether a device said this in answer to the nonce: the report carries it, its chain leads to a pinned root, and its
+    /// leaf signed it. For callers who would rather not look for collateral on the word of anybody.
     #[must_use]
-    pub fn is_signed(&self) -> bool {
+    pub fn answers(&self, expected_nonce: &[u8; 32]) -> bool {
+        if !nonce(self.evidence.report, expected_nonce).is_affirmed() {
+            return false;
+        }
         match self.evidence.chain {
             Examined::Authentic(chain) => {
                 report_signature(self.evidence.report, chain.get().leaf()).is_affirmed()

@@ -31,7 +31,26 @@ pub(super) fn beside_devices<A: Appraised>(appraisal: &A) -> Vec<Denial> {
         code: format!("{}_{}", check.id, check.status),
         message: format!("{} is {}", check.id, check.status),
     });
-    denials.collect()
+    denials.chain(untold(appraisal)).collect()
+}
+
+/// What claims about a device cannot say: that it states two modes, and that nobody could tell whether a certificate is
+/// revoked. A certificate that is revoked they can, and a policy may look past it.
+fn untold<A: Appraised>(appraisal: &A) -> impl Iterator<Item = Denial> {
+    let devices = appraisal.devices().iter().enumerate();
+    let checks = devices.flat_map(|(position, device)| {
+        let of_device = device.checks().iter();
+        of_device.map(move |check| (position, check))
+    });
+    let untold = checks.filter(|(_, check)| match check.id {
+        CheckId::Mode => matches!(check.status, Status::Refuted | Status::Unverifiable),
+        CheckId::Revocation => matches!(check.status, Status::Unverifiable | Status::NotRequested),
+        _ => false,
+    });
+    untold.map(|(position, check)| Denial {
+        code: format!("{}_{}", check.id, check.status),
+        message: format!("device {position}: {} is {}", check.id, check.status),
+    })
 }
 
 fn unaffirmed(subject: &str, id: CheckId, status: Option<Status>) -> Option<Denial> {

@@ -72,6 +72,15 @@ pub struct Appraiser {
     threads: NonZeroUsize,
 }
 
+/// What a pass goes by.
+#[derive(Clone, Copy)]
+struct Passing<'a> {
+    as_of: UnixTime,
+    inquiry: &'a Inquiry,
+    /// The nonce the reports must carry, made where it is needed: `None` if there is none that they could.
+    nonce: &'a dyn Fn() -> Option<[u8; 32]>,
+}
+
 impl Appraiser {
     /// Loads anchors and policy and looks at the sources of collateral. Keeps nothing on disk.
     ///
@@ -176,7 +185,13 @@ impl Appraiser {
         let checker = KernelChecker::new(*randomness, NonZeroUsize::MIN);
         let devices = bundle.devices.iter();
         let evidence = devices.map(|d| (Some(d.arch), d.report.0.as_slice(), d.chain.0.as_slice()));
-        self.with_readings(evidence, as_of, inquiry, |readings| {
+        let nonce = || Some(bundle.statement.canonical().ok()?.report_nonce());
+        let pass = Passing {
+            as_of,
+            inquiry,
+            nonce: &nonce,
+        };
+        self.with_readings(evidence, &pass, |readings| {
             WorkAppraisal::new(bundle, readings, challenge, &checker, self.threads, as_of)
         })
     }
@@ -193,7 +208,12 @@ impl Appraiser {
         let evidence = devices
             .iter()
             .map(|d| (d.arch, d.report.as_slice(), d.chain.as_slice()));
-        self.with_readings(evidence, as_of, inquiry, |readings| {
+        let pass = Passing {
+            as_of,
+            inquiry,
+            nonce: &|| Some(*nonce),
+        };
+        self.with_readings(evidence, &pass, |readings| {
             let appraised = parallel::map(self.threads, readings, |(reading, at_hand)| {
                 reading.appraise(nonce, *at_hand, as_of)
             });
@@ -205,8 +225,7 @@ impl Appraiser {
     fn with_readings<'e, T>(
         &self,
         evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
-        as_of: UnixTime,
-        inquiry: &Inquiry,
+        pass: &Passing<'_>,
         judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> T,
     ) -> Pass<T> {
         let evidence: Vec<_> = evidence.collect();
@@ -224,7 +243,7 @@ impl Appraiser {
         let readings: Vec<_> = readings.collect();
         let (mut gathered, mut wants) = (Vec::with_capacity(readings.len()), Wants::default());
         for reading in &readings {
-            match self.gather(reading, inquiry, as_of) {
+            match self.gather(reading, pass) {
                 Ok(of_device) => gathered.push(of_device),
                 Err(more) => wants.extend(more),
             }
@@ -232,20 +251,18 @@ impl Appraiser {
         if !wants.is_empty() {
             return Pass::Wants(wants);
         }
-        let at_hand = gathered.iter().map(|of_device| of_device.at_hand(inquiry));
+        let at_hand = gathered
+            .iter()
+            .map(|of_device| of_device.at_hand(pass.inquiry));
         let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
         Pass::Done(judge(&readings))
     }
 
     /// What anybody could have made up sends nobody on errands: it is judged by what is at hand.
-    fn gather(
-        &self,
-        reading: &DeviceReading<'_>,
-        inquiry: &Inquiry,
-        as_of: UnixTime,
-    ) -> Result<Gathered, Wants> {
+    fn gather(&self, reading: &DeviceReading<'_>, pass: &Passing<'_>) -> Result<Gathered, Wants> {
+        let Passing { as_of, inquiry, .. } = *pass;
         Gathered::of(reading, &self.collateral, inquiry, as_of).or_else(|wants| {
-            if reading.is_signed() {
+            if (pass.nonce)().is_some_and(|nonce| reading.answers(&nonce)) {
                 return Err(wants);
             }
             let mut closed = inquiry.clone();

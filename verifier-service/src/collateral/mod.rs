@@ -241,11 +241,9 @@ impl Collateral {
     ) -> Lookup<OcspAtHand> {
         let key = LinkKey::of(link);
         let filed = self.filed_answer(link, &key, now);
-        if let Some(Ok(filed)) = filed {
-            return Lookup::Found(filed);
-        }
         if self.fetcher.responder.is_none() {
-            return Lookup::Absent(self.no_responder(filed.and_then(Result::err)));
+            // Also one that is out of date, damaged or forged: the appraisal says what it is worth.
+            return filed.map_or_else(|| Lookup::Absent(self.no_responder()), Lookup::Found);
         }
         let need = || Need::Ocsp(OcspNeed::of(link));
         let answers = &self.fetcher.answers;
@@ -258,10 +256,17 @@ impl Collateral {
                 if refresh {
                     self.fetcher.refresh(need());
                 }
-                Lookup::Found(kept.value.at_hand(kept.window.fetched_at, stale))
+                let kept = kept.value.at_hand(kept.window.fetched_at, stale);
+                Lookup::Found(newer(
+                    kept,
+                    filed.filter(|filed| is_current(filed, terms, now)),
+                ))
             }
-            Seen::Failed(absence) => Lookup::Absent(absence),
-            Seen::Unknown => Lookup::Ask(need()),
+            Seen::Failed(absence) => filed.map_or(Lookup::Absent(absence), Lookup::Found),
+            Seen::Unknown => match filed.filter(|filed| is_current(filed, terms, now)) {
+                Some(filed) => Lookup::Found(filed),
+                None => Lookup::Ask(need()),
+            },
         }
     }
 
@@ -282,32 +287,31 @@ impl Collateral {
                 let answers = &self.fetcher.answers;
                 let kept = answers.at_least(&LinkKey::of(link), now, terms.max_age_secs);
                 let stale = kept.map(|kept| kept.value.at_hand(kept.window.fetched_at, true));
-                stale.ok_or_else(|| need.not_in_time())
+                let filed = || self.filed_answer(link, &LinkKey::of(link), now);
+                stale.or_else(filed).ok_or_else(|| need.not_in_time())
             }
         }
     }
 
-    /// The newest filed answer about a certificate, if it is authentic and current, or why it is not used.
-    fn filed_answer(
-        &self,
-        link: &Link<'_>,
-        key: &LinkKey,
-        now: UnixTime,
-    ) -> Option<Result<OcspAtHand, Reason>> {
+    /// The newest filed answer about a certificate that is authentic; where none is, the newest. Whether it is current is
+    /// not looked at: a revocation stands however old the answer is, and what else is wrong with one is for the
+    /// appraisal to say.
+    fn filed_answer(&self, link: &Link<'_>, key: &LinkKey, now: UnixTime) -> Option<OcspAtHand> {
         let directory = self.fetcher.ocsp_directory.as_ref()?;
-        let filed = directory.about(link, now)?;
-        let response = self.examine_filed(&filed, link, key);
-        let reasons = response.reasons_at(now);
-        let Some(first) = reasons.first() else {
-            return Some(Ok(OcspAtHand {
-                response,
-                der: filed.der,
-                origin: Origin::Directory,
-                fetched_at: None,
-            }));
-        };
-        let message = format!("filed OCSP response refused: {first}");
-        Some(Err(Reason::new(Code::OcspNotAvailable, message)))
+        let filed = directory.about(link, now).into_iter();
+        let mut examined = filed.map(|filed| OcspAtHand {
+            response: self.examine_filed(&filed, link, key),
+            der: filed.der,
+            origin: Origin::Directory,
+            fetched_at: None,
+        });
+        let newest = examined.next()?;
+        let is_authentic =
+            |at_hand: &OcspAtHand| matches!(*at_hand.response, Examined::Authentic(_));
+        if is_authentic(&newest) {
+            return Some(newest);
+        }
+        Some(examined.find(is_authentic).unwrap_or(newest))
     }
 
     fn examine_filed(
@@ -325,12 +329,11 @@ impl Collateral {
         examined
     }
 
-    fn no_responder(&self, refused: Option<Reason>) -> Absence {
+    fn no_responder(&self) -> Absence {
         let reason = |message| Reason::new(Code::OcspNotAvailable, message);
-        let (kind, reason) = match (refused, &self.fetcher.ocsp_directory) {
-            (Some(refused), _) => (AbsenceKind::Refused, refused),
-            (None, Some(_)) => (AbsenceKind::Missing, reason("no response in the directory")),
-            (None, None) => {
+        let (kind, reason) = match &self.fetcher.ocsp_directory {
+            Some(_) => (AbsenceKind::Missing, reason("no response in the directory")),
+            None => {
                 let message = "no source of OCSP responses is configured";
                 (AbsenceKind::NotConfigured, reason(message))
             }
@@ -380,6 +383,20 @@ impl Collateral {
         let ocsp = self.fetcher.responder.as_ref().map(Responder::timeout);
         rim.max(ocsp).unwrap_or_default()
     }
+}
+
+/// Whether an answer needs no other: it may be believed now, and is not older than the policy allows.
+fn is_current(at_hand: &OcspAtHand, terms: &Terms, now: UnixTime) -> bool {
+    let too_old = |max| at_hand.response.peek()?.age_bound(max, now);
+    at_hand.response.verified_at(now).is_some() && terms.max_age_secs.and_then(too_old).is_none()
+}
+
+/// The later of two answers.
+fn newer(kept: OcspAtHand, filed: Option<OcspAtHand>) -> OcspAtHand {
+    let this_update = |at_hand: &OcspAtHand| at_hand.response.peek().map(OcspResponse::this_update);
+    filed
+        .filter(|filed| this_update(filed) > this_update(&kept))
+        .unwrap_or(kept)
 }
 
 /// A panic elsewhere leaves a cache of finished values, so a poisoned lock is as good as any.

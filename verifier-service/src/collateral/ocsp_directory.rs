@@ -7,6 +7,7 @@
 //! A file put into the directory or moved there is seen at once. One that is written to in place is seen within
 //! [`RESCAN_S`]; moving is the better way, for nobody reads half a file then.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -24,6 +25,9 @@ use super::{later, lock};
 /// Most files read: about 8 MiB of answers as NVIDIA's are.
 const MAX_FILES: usize = 4096;
 
+/// Answers kept about one certificate: a damaged file does not displace a good one.
+const KEPT_OF_ONE: usize = 4;
+
 /// Seconds after which the directory is read again though it looks the same.
 const RESCAN_S: i64 = 60;
 
@@ -39,7 +43,8 @@ struct Index {
     read_at: UnixTime,
     /// The second in which the directory was last seen to be the one that was read.
     last_look: AtomicI64,
-    newest: HashMap<CertificateId, Filed>,
+    /// Each certificate's answers, newest first: whether the newest is authentic is not known here.
+    filed: HashMap<CertificateId, Vec<Filed>>,
     /// The hashes that any of them was asked by.
     hashes: Vec<IdHash>,
 }
@@ -67,18 +72,25 @@ impl OcspDirectory {
         }
     }
 
-    /// The newest answer about a certificate, whichever hash it was asked by.
-    pub(super) fn about(&self, link: &Link<'_>, now: UnixTime) -> Option<Filed> {
-        let index = self.current(now)?;
+    /// The answers about a certificate, newest first, whichever hash they were asked by.
+    pub(super) fn about(&self, link: &Link<'_>, now: UnixTime) -> Vec<Filed> {
+        let Some(index) = self.current(now) else {
+            return Vec::new();
+        };
         let hashes = index.hashes.iter();
         let ids = hashes.map(|hash| CertificateId::by(*hash, link.subject(), link.issuer()));
-        let filed = ids.filter_map(|id| index.newest.get(&id));
-        filed.max_by_key(|filed| filed.this_update).cloned()
+        let mut filed: Vec<_> = ids
+            .filter_map(|id| index.filed.get(&id))
+            .flatten()
+            .cloned()
+            .collect();
+        filed.sort_by_key(|filed| Reverse(filed.this_update));
+        filed
     }
 
     /// The newest answer about a certificate, asked by exactly this id.
     pub(super) fn by_id(&self, id: &CertificateId, now: UnixTime) -> Option<Filed> {
-        self.current(now)?.newest.get(id).cloned()
+        self.current(now)?.filed.get(id)?.first().cloned()
     }
 
     /// The index, made anew if need be. A directory that cannot be read has none.
@@ -111,7 +123,7 @@ impl OcspDirectory {
             index.last_look.store(now.secs(), Ordering::Relaxed);
             return Ok(index);
         }
-        let mut newest = HashMap::new();
+        let mut filed_by_id = HashMap::new();
         let mut skipped = 0_u32;
         for entry in std::fs::read_dir(&self.path)?.take(MAX_FILES) {
             let path = entry?.path();
@@ -119,21 +131,21 @@ impl OcspDirectory {
                 continue;
             }
             match read_file(&path) {
-                Some((id, filed)) => keep_newest(&mut newest, id, filed),
+                Some((id, filed)) => keep(&mut filed_by_id, id, filed),
                 None => skipped = skipped.saturating_add(1),
             }
         }
         if skipped > 0 {
             tracing::warn!(skipped, "files in the directory of OCSP responses are none");
         }
-        let mut hashes: Vec<_> = newest.keys().map(CertificateId::id_hash).collect();
+        let mut hashes: Vec<_> = filed_by_id.keys().map(CertificateId::id_hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
         Ok(Arc::new(Index {
             directory,
             read_at: now,
             last_look: AtomicI64::new(now.secs()),
-            newest,
+            filed: filed_by_id,
             hashes,
         }))
     }
@@ -154,11 +166,10 @@ fn read_file(path: &std::path::Path) -> Option<(CertificateId, Filed)> {
     Some((response.id().clone(), filed))
 }
 
-fn keep_newest(newest: &mut HashMap<CertificateId, Filed>, id: CertificateId, filed: Filed) {
-    let older = newest
-        .get(&id)
-        .is_some_and(|known| known.this_update >= filed.this_update);
-    if !older {
-        newest.insert(id, filed);
-    }
+/// Keeps the newest few.
+fn keep(filed_by_id: &mut HashMap<CertificateId, Vec<Filed>>, id: CertificateId, filed: Filed) {
+    let of_id = filed_by_id.entry(id).or_default();
+    of_id.push(filed);
+    of_id.sort_by_key(|filed| Reverse(filed.this_update));
+    of_id.truncate(KEPT_OF_ONE);
 }

@@ -9,6 +9,9 @@ use receipt::{CertificateRevocation, CertificateStatus, InvalidValue, Sha256Dige
 
 use super::{IssueError, device, seconds};
 
+/// Position of the certificate that each device has for itself (nvidia-evidence 4.1).
+const OWN_CERTIFICATE: usize = 1;
+
 /// The manifests. One that was not fetched but lay in a directory is as old as the appraisal.
 pub(super) fn manifests(
     devices: &[DeviceAppraisal],
@@ -42,8 +45,10 @@ pub(super) fn revocation(
                     .response_sha256()
                     .is_none_or(|sha256| answers.insert(sha256.0))
             });
-            let of_chain: Result<Vec<_>, IssueError> =
-                new.map(|finding| entry(name.clone(), finding)).collect();
+            let is_of_device = chain.chain == CheckId::Chain;
+            let of_chain: Result<Vec<_>, IssueError> = new
+                .map(|finding| entry(name.clone(), is_of_device, finding))
+                .collect();
             entries.extend(of_chain?);
         }
     }
@@ -65,8 +70,15 @@ fn chain_name(
     Text::new(id.unwrap_or("unnamed"))
 }
 
-fn entry(chain: Text, finding: &RevocationFinding) -> Result<CertificateRevocation, IssueError> {
+fn entry(
+    chain: Text,
+    is_of_device: bool,
+    finding: &RevocationFinding,
+) -> Result<CertificateRevocation, IssueError> {
     let reason = finding.revocation_reason().map(|reason| reason.as_str());
+    // An answer about the device's own certificate is one of a kind: its digest and its seconds would join receipts that
+    // name the device differently.
+    let shared = (!(is_of_device && finding.position() == OWN_CERTIFICATE)).then_some(finding);
     Ok(CertificateRevocation {
         chain,
         // A chain has five certificates at most.
@@ -74,11 +86,17 @@ fn entry(chain: Text, finding: &RevocationFinding) -> Result<CertificateRevocati
         subject: Text::new(finding.subject())?,
         status: status(finding.status()),
         reason: reason.map(Text::new).transpose()?,
-        sha256: finding
-            .response_sha256()
+        sha256: shared
+            .and_then(RevocationFinding::response_sha256)
             .map(|sha256| Sha256Digest::from_bytes(sha256.0)),
-        this_update: finding.this_update().map(time).transpose()?,
-        next_update: finding.next_update().map(time).transpose()?,
+        this_update: shared
+            .and_then(RevocationFinding::this_update)
+            .map(time)
+            .transpose()?,
+        next_update: shared
+            .and_then(RevocationFinding::next_update)
+            .map(time)
+            .transpose()?,
     })
 }
 

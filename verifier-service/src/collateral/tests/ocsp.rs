@@ -403,7 +403,7 @@ async fn a_file_written_in_place_is_seen_within_a_minute() {
 }
 
 #[tokio::test]
-async fn a_filed_answer_that_is_out_of_date_or_forged_is_not_used() {
+async fn a_filed_answer_that_is_out_of_date_or_forged_is_handed_on_as_what_it_is() {
     let (folder, mut settings) = directory();
     let path = folder.path().join("a.der");
     for (answer, says) in [
@@ -424,10 +424,22 @@ async fn a_filed_answer_that_is_out_of_date_or_forged_is_not_used() {
         ),
     ] {
         std::fs::write(&path, answer.der()).unwrap();
-        let absence = Site::new(&settings, None).unanswered();
-        assert_eq!(absence.kind, AbsenceKind::Refused);
-        assert!(absence.reason.message.contains(says), "{absence:?}");
+        let site = Site::new(&settings, None);
+        let reasons = site.answered().response.reasons_at(NOW);
+        assert_eq!(reasons[0].code.as_str(), says, "{reasons:?}");
     }
+    // A newer file that is forged does not displace an authentic one.
+    let authentic = Answer {
+        this_update: later_by(-2),
+        ..PKI.answer(ASKED)
+    };
+    std::fs::write(folder.path().join("b.der"), authentic.der()).unwrap();
+    let reasons = Site::new(&settings, None)
+        .answered()
+        .response
+        .reasons_at(NOW);
+    assert_eq!(reasons, []);
+    std::fs::remove_file(folder.path().join("b.der")).unwrap();
     // With a responder, that is asked instead; and it alone where an answer has to be made for the appraisal.
     let fake = Fake::new(good).await;
     settings.ocsp.url = Some(fake.url.clone());
