@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use evidence::UnixTime;
 use evidence::ocsp::{AtHand, Hold, Link, Responses, Terms};
 use evidence::policy::{Policy, RevocationMode};
+use evidence::{Reason, UnixTime};
 use tokio::time::Instant;
 
 use crate::collateral::{Absence, Collateral, Lookup, Need, OcspNeed, RimAtHand};
@@ -198,7 +198,7 @@ impl Inquiry {
     pub async fn obtain(&mut self, collateral: &Collateral, wants: Wants, deadline: Instant) {
         let (answers, ()) = tokio::join!(
             collateral.ask_now(wants.now, deadline),
-            collateral.fetch(wants.kept, deadline),
+            collateral.fetch_missing(wants.kept, self.max_age_secs(), deadline),
         );
         for (need, answer) in answers {
             let at_hand = match answer {
@@ -206,10 +206,22 @@ impl Inquiry {
                     response: fresh.response,
                     nonce_sent: Some(fresh.nonce_sent),
                 },
-                Err(reason) => AtHand::Missing(reason),
+                Err(reason) => not_answered(collateral, &need, reason),
             };
             self.fresh.insert(need.id(), at_hand);
         }
+    }
+}
+
+/// What there is in the place of an answer made for the appraisal: nothing takes a revocation back, so that one known
+/// from before counts while nobody can be asked.
+fn not_answered(collateral: &Collateral, need: &OcspNeed, reason: Reason) -> AtHand {
+    match collateral.known_revocation(need) {
+        Some(response) => AtHand::Response {
+            response,
+            nonce_sent: None,
+        },
+        None => AtHand::Missing(reason),
     }
 }
 

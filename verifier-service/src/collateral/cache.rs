@@ -194,6 +194,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         (phase != Phase::Gone).then(|| kept.clone())
     }
 
+    /// The value under `key`, whatever its time, if it may be used forever.
+    pub(super) fn lasting(&self, key: &K) -> Option<Kept<V>> {
+        self.peek(key)
+            .filter(|kept| kept.window.usable_until == FOREVER)
+    }
+
     /// The value under `key`, whatever its time.
     pub(super) fn peek(&self, key: &K) -> Option<Kept<V>> {
         lock(&self.state).kept.peek(key).cloned()
@@ -350,6 +356,19 @@ mod tests {
         }
         assert!(cache.at_least("key", at(41), Some(40)).is_none());
         assert!(cache.at_least("other", at(0), None).is_none());
+    }
+
+    #[test]
+    fn only_what_may_be_used_forever_lasts() {
+        let cache = cache();
+        assert!(cache.lasting(&"key".to_owned()).is_none());
+        let usable_until = FOREVER;
+        let window = Window {
+            usable_until,
+            ..WINDOW
+        };
+        cache.keep("key".to_owned(), 7, window);
+        assert_eq!(cache.lasting(&"key".to_owned()).unwrap().value, 7);
     }
 
     #[test]

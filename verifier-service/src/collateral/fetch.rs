@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::at_hand::no_answer_in_time;
-use super::cache::{Cache, FOREVER, Window};
+use super::cache::{Cache, FOREVER, Seen, Window};
 use super::flights::{Flights, Landing, Wait};
 use super::ocsp_directory::OcspDirectory;
 use super::relay::RelayedAnswer;
@@ -91,7 +91,7 @@ pub(super) struct KeptRim {
 /// An answer from the responder. It is authentic.
 #[derive(Clone, Debug)]
 pub(super) struct KeptAnswer {
-    response: Arc<Examined<OcspResponse>>,
+    pub(super) response: Arc<Examined<OcspResponse>>,
     der: Arc<[u8]>,
     this_update: UnixTime,
 }
@@ -188,18 +188,49 @@ impl Fetcher {
     pub(super) async fn fetch(self: &Arc<Self>, needs: Vec<Need>, deadline: Instant) {
         let errands = needs.into_iter().map(Errand::Need);
         let waits: Vec<_> = errands.filter_map(|errand| self.launch(errand)).collect();
-        for wait in waits {
-            // All fly already; waiting for one after the other ends with the last of them.
-            if timeout_at(deadline, wait.end()).await.is_err() {
-                return;
+        all_end(waits, deadline).await;
+    }
+
+    /// See [`Collateral::fetch_missing`](super::Collateral::fetch_missing).
+    pub(super) async fn fetch_missing(
+        self: &Arc<Self>,
+        needs: Vec<Need>,
+        max_age_secs: Option<u64>,
+        deadline: Instant,
+    ) {
+        let launch = |need: Need| {
+            let missing = need.clone();
+            self.launch_if(Errand::Need(need), || {
+                self.is_missing(&missing, max_age_secs)
+            })
+        };
+        let waits: Vec<_> = needs.into_iter().filter_map(launch).collect();
+        all_end(waits, deadline).await;
+    }
+
+    /// Whether nothing is known: another flight may have landed since the look-up.
+    fn is_missing(&self, need: &Need, max_age_secs: Option<u64>) -> bool {
+        let now = self.clock.now();
+        match need {
+            Need::Rim(id) => matches!(self.rims.look_up(id, now, None), Seen::Unknown),
+            Need::Ocsp(need) => {
+                let seen = self.answers.look_up(&need.key, now, max_age_secs);
+                matches!(seen, Seen::Unknown)
             }
         }
     }
 
     /// Joins or begins the flight for something; `None` if too many fly.
     pub(super) fn launch(self: &Arc<Self>, errand: Errand) -> Option<Wait> {
+        self.launch_if(errand, || true)
+    }
+
+    /// The same, but a flight begins only where it is wanted. Asked once no other flight for the same thing can land.
+    fn launch_if(self: &Arc<Self>, errand: Errand, wanted: impl FnOnce() -> bool) -> Option<Wait> {
         let (wait, landing) = self.flights.join(&errand)?;
-        if let Some(landing) = landing {
+        if let Some(landing) = landing
+            && wanted()
+        {
             tokio::spawn(Arc::clone(self).fly(errand, landing));
         }
         Some(wait)
@@ -221,7 +252,7 @@ impl Fetcher {
             return;
         };
         let outcome = match service.manifest(&id).await {
-            Ok(delivered) => self.examined_rim(delivered).await,
+            Ok(delivered) => self.examined_rim(&id, delivered).await,
             Err(Undelivered::Failed(failure)) => Err(self.rim_failure(&id, &failure)),
             Err(Undelivered::Refused(reason)) => Err((refused(reason), PASSING_S)),
         };
@@ -257,9 +288,11 @@ impl Fetcher {
         drop(filed.await);
     }
 
-    /// Refused unless it is authentic: what stands in a cache for a day must not be whatever came along.
+    /// Refused unless it is authentic and of the version in the id: what stands in a cache for a day must not be
+    /// whatever came along.
     async fn examined_rim(
         self: &Arc<Self>,
+        id: &str,
         delivered: Delivered,
     ) -> Result<KeptRim, (Absence, u32)> {
         let fetcher = Arc::clone(self);
@@ -276,7 +309,7 @@ impl Fetcher {
         let rim = examining
             .await
             .map_err(|_| unusable("examination failed".to_owned()))?;
-        if let Some(why) = why_not_authentic(&rim) {
+        if let Some(why) = why_not_authentic(&rim).or_else(|| why_not_of_id(id, &rim)) {
             return Err(unusable(why));
         }
         Ok(KeptRim {
@@ -448,6 +481,16 @@ impl Fetcher {
     }
 }
 
+/// Waits for flights, until the deadline at the latest.
+async fn all_end(waits: Vec<Wait>, deadline: Instant) {
+    for wait in waits {
+        // All fly already; waiting for one after the other ends with the last of them.
+        if timeout_at(deadline, wait.end()).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Verifying signatures is work for another thread than those that serve everybody. `None` if that fails.
 async fn examine(need: &OcspNeed, der: Arc<[u8]>) -> Option<Arc<Examined<OcspResponse>>> {
     let link = need.link.clone();
@@ -499,6 +542,26 @@ fn why_not_authentic(rim: &Examined<Rim>) -> Option<String> {
     )
 }
 
+/// Without this, the genuine manifest of something else would stand in for the one asked for, and refute good evidence
+/// for a day.
+fn why_not_of_id(id: &str, rim: &Examined<Rim>) -> Option<String> {
+    let version = rim.peek()?.version();
+    if ends_with_version(id, version) {
+        return None;
+    }
+    let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
+    Some(reason.expected(id).actual(version).to_string())
+}
+
+/// Ids do, of a BIOS without dots and in capitals (nvidia-evidence 3.3).
+fn ends_with_version(id: &str, version: &str) -> bool {
+    let digits = version.replace('.', "").to_ascii_uppercase();
+    [version, &digits].into_iter().any(|end| {
+        let before = id.strip_suffix(end);
+        !end.is_empty() && before.is_some_and(|before| before.ends_with('_'))
+    })
+}
+
 /// Whether the responder will say the same in a moment: it does not know the certificate, or not us.
 fn is_final(objection: &Reason) -> bool {
     let passing = matches!(
@@ -506,4 +569,28 @@ fn is_final(objection: &Reason) -> bool {
         Some("tryLater" | "internalError")
     );
     objection.code == Code::OcspResponseUnsuccessful && !passing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_ends_with_the_version_of_its_manifest() {
+        const DRIVER: &str = "NV_GPU_DRIVER_GH100_550.90.07";
+        const VBIOS: &str = "NV_GPU_VBIOS_1010_0200_882_96009F0001";
+        let table = [
+            (DRIVER, "550.90.07", true),
+            (DRIVER, "550.90.08", false),
+            (DRIVER, "90.07", false),
+            (DRIVER, "", false),
+            (VBIOS, "96.00.9F.00.01", true),
+            (VBIOS, "96.00.9f.00.01", true),
+            (VBIOS, "96.00.9F.00.02", false),
+            (VBIOS, "01", false),
+        ];
+        for (id, version, expected) in table {
+            assert_eq!(ends_with_version(id, version), expected, "{id} {version}");
+        }
+    }
 }

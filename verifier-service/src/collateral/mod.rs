@@ -350,6 +350,24 @@ impl Collateral {
         self.fetcher.fetch(needs, deadline).await;
     }
 
+    /// The same, but nothing that came to be known since it was looked for is asked for again. Answers must not be older
+    /// than `max_age_secs`.
+    pub async fn fetch_missing(
+        &self,
+        needs: Vec<Need>,
+        max_age_secs: Option<u64>,
+        deadline: Instant,
+    ) {
+        let fetcher = &self.fetcher;
+        fetcher.fetch_missing(needs, max_age_secs, deadline).await;
+    }
+
+    /// The answer by which this certificate was revoked for good, if there ever was one.
+    pub(crate) fn known_revocation(&self, need: &OcspNeed) -> Option<Arc<Examined<OcspResponse>>> {
+        let kept = self.fetcher.answers.lasting(&need.key)?;
+        Some(kept.value.response)
+    }
+
     /// Asks the responder now, with a nonce of its own for each question: for appraisals that want answers made for
     /// them alone. No cache and no directory answers; a good answer is kept for others.
     ///

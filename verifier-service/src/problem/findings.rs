@@ -110,10 +110,14 @@ pub(super) fn refused(checks: &[Located<'_>], deny: Vec<Denial>) -> Problem {
         .deny(deny)
 }
 
-/// Named after the first reason of a check with this status, in the order in which checks run.
+/// Named after the first reason of a check with this status, in the order in which checks run. What was not at hand
+/// beside what refutes is not what it is named after.
 fn named_after(checks: &[Located<'_>], status: Status) -> Problem {
-    let with_reason =
-        of_status(checks, status).filter_map(|check| check.reasons.first().zip(Some(check.id)));
+    let with_reason = of_status(checks, status).filter_map(|check| {
+        let mut of_evidence = check.reasons.iter();
+        let of_evidence = of_evidence.find(|reason| !is_of_collateral(reason.code));
+        of_evidence.or(check.reasons.first()).zip(Some(check.id))
+    });
     match with_reason.min_by_key(|(_, id)| *id) {
         Some((reason, _)) => Problem::refuted(reason.code),
         None => Problem::new(ProblemCode::PolicyDenied),
@@ -123,19 +127,35 @@ fn named_after(checks: &[Located<'_>], status: Status) -> Problem {
 /// Whether a check could not be made for want of something the verifier, not the sender, has to provide.
 fn lacks_collateral(checks: &[Located<'_>]) -> bool {
     let mut reasons = of_status(checks, Status::Unverifiable).flat_map(|check| &check.reasons);
-    reasons.any(|reason| {
-        matches!(
-            reason.code,
-            Code::RimNotAvailable
-                | Code::OcspNotAvailable
-                | Code::OcspStale
-                | Code::OcspTooOld
-                | Code::OcspResponseUnsuccessful
-                | Code::RimServiceMalformed
-                | Code::RimServiceIdMismatch
-                | Code::RimServiceDigestMismatch
-        )
-    })
+    reasons.any(|reason| is_of_collateral(reason.code))
+}
+
+/// Whether a service of collateral said nothing, or nothing of use. Whatever is wrong with an answer about revocation is
+/// of that kind: the verifier asked for it.
+const fn is_of_collateral(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RimNotAvailable
+            | Code::RimServiceMalformed
+            | Code::RimServiceIdMismatch
+            | Code::RimServiceDigestMismatch
+            | Code::OcspNotAvailable
+            | Code::OcspTooLarge
+            | Code::OcspMalformed
+            | Code::OcspResponseUnsuccessful
+            | Code::OcspExtensionCritical
+            | Code::OcspCertificateMismatch
+            | Code::OcspResponderUntrusted
+            | Code::OcspResponderUsage
+            | Code::OcspSignatureMethod
+            | Code::OcspSignatureInvalid
+            | Code::OcspNotYetValid
+            | Code::OcspStale
+            | Code::OcspTooOld
+            | Code::OcspTimesImplausible
+            | Code::OcspNonceMismatch
+            | Code::OcspNonceAbsent
+    )
 }
 
 fn of_status<'a>(checks: &[Located<'a>], status: Status) -> impl Iterator<Item = &'a Check> {

@@ -138,7 +138,18 @@ async fn a_refusal_lists_what_is_not_affirmed() {
 #[test]
 fn what_is_not_refuted_is_told_apart() {
     let unverifiable = |id, code| Check::unverifiable(id, Reason::new(code, "x"));
+    let revoked = [Code::OcspStale, Code::CertificateRevoked].map(|code| Reason::new(code, "x"));
     let table = [
+        (
+            vec![Check::refuted_by(CheckId::Revocation, revoked.to_vec())],
+            422,
+            "certificate_revoked",
+        ),
+        (
+            vec![unverifiable(CheckId::Revocation, Code::OcspNonceAbsent)],
+            503,
+            "unverifiable",
+        ),
         (vec![Check::affirmed(CheckId::Job)], 422, "policy_denied"),
         (
             vec![unverifiable(CheckId::DriverRim, Code::RimNotAvailable)],

@@ -69,6 +69,11 @@ async fn lies_are_told_apart_and_displace_nothing() {
             "manifest refused: rim_malformed",
         ),
         (
+            Says::body(rim_answer(DRIVER_ID, &PKI.manifest("550.90.08"))),
+            RimNotAvailable,
+            "manifest refused: rim_version_mismatch",
+        ),
+        (
             Says::body(too_large),
             RimNotAvailable,
             "an answer of more than",

@@ -262,3 +262,24 @@ async fn an_unsafe_id_goes_nowhere() {
     }
     assert_eq!(fake.hits(), 0);
 }
+
+#[tokio::test]
+async fn what_came_since_the_look_up_is_not_asked_for_again() {
+    let fake = Fake::new(Fake::any_rim).await;
+    let site = Site::new(&with_rims(&fake), None);
+    let need = || vec![Need::Rim(DRIVER_ID.to_owned())];
+    // Two looked for it when it was not there, and the second comes to ask when the first has it.
+    for _ in 0..2 {
+        let asking = site.collateral.fetch_missing(need(), None, soon());
+        asking.await;
+        site.found(DRIVER_ID);
+    }
+    assert_eq!(fake.hits(), 1);
+    fake.says(|_| Says::status(500));
+    let other = || vec![Need::Rim("NV_GPU_DRIVER_GH100_1".to_owned())];
+    for _ in 0..2 {
+        let asking = site.collateral.fetch_missing(other(), None, soon());
+        asking.await;
+    }
+    assert_eq!(fake.hits(), 2, "nor what could not be had");
+}
