@@ -1,5 +1,5 @@
 //! Test kit: where real evidence is found, forged evidence, requests in NVIDIA's form, properties of the parsers, the
-//! table of checks, a driver without a GPU, and services started for a test.
+//! table of checks, a driver without a GPU, services started for a test, and the services they depend on.
 //!
 //! Nothing depends on this crate.
 
@@ -11,3 +11,4 @@ pub mod nras;
 pub mod real;
 pub mod scene;
 pub mod served;
+pub mod upstream;
