@@ -605,9 +605,12 @@ async fn a_lying_rim_service_is_refused_by_name_and_poisons_nothing() {
     }
 }
 
+/// A code, and words that go with it.
+type Told = (&'static str, &'static str);
+
 /// Each conduct of a responder that is of no use: what good evidence is told where answers are kept, and where each is
 /// made for the appraisal.
-const OCSP_FAULTS: [(Conduct<OcspLie>, [(&str, &str); 2]); 7] = {
+const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 7] = {
     const fn lie(lie: OcspLie) -> Conduct<OcspLie> {
         Conduct::Lies(lie)
     }
