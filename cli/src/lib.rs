@@ -42,7 +42,7 @@ enum Command {
     /// Run a verifier and an agent on this machine, and see a receipt made and checked
     Demo(DemoArgs),
     /// Judge attestation evidence of devices on this machine
-    Appraise(AppraiseArgs),
+    Appraise(Box<AppraiseArgs>),
     /// Check a work receipt, or look at one
     Receipt(ReceiptArgs),
     /// Check an attestation token in NVIDIA's form: a detached EAT

@@ -32,6 +32,9 @@ const NONCE: [u8; 32] = [0x3c; 32];
 /// Position of the first certificate asked about in a device chain, and in that of a manifest.
 const FIRST: [(Of, usize); 2] = [(Of::Device, 1), (Of::Manifests, 0)];
 
+/// A trial over the directory of real evidence.
+type TestOfReal = fn(&Path);
+
 fn main() {
     let simulated: [(&str, fn()); 17] = [
         ("good_answers_affirm", good_answers_affirm),
@@ -100,7 +103,7 @@ fn main() {
             Ok(())
         })
     });
-    let real: [(&str, fn(&Path)); 2] = [
+    let real: [(&str, TestOfReal); 2] = [
         (
             "real::each_answer_counts_in_its_window",
             real_answers_count_in_their_windows,
@@ -687,7 +690,8 @@ fn required_asks_the_responder_with_a_nonce() {
     );
 }
 
-/// A responder speaks of today. For an appraisal of an earlier day that says nothing, but for a revocation that was in force.
+/// A responder speaks of today. For an appraisal of an earlier day that says nothing, but for a revocation that was in
+/// force.
 fn a_responder_speaks_of_its_own_day() {
     let desk = Desk::new();
     let mut later = specs(&desk, 48);

@@ -1,7 +1,7 @@
 //! The answers about revocation at hand: files somebody named, and a directory of them.
 //!
-//! In scope: which of them is the one about a certificate. An answer is found by the certificate in it, whatever its file is
-//! called. Out of scope: what it is worth; the appraisal examines and judges it like one from a responder.
+//! In scope: which of them is the one about a certificate. An answer is found by the certificate in it, whatever its
+//! file is called. Out of scope: what it is worth; the appraisal examines and judges it like one from a responder.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -13,7 +13,7 @@ use evidence::ocsp::{
     Answer, AtHand, CertificateStatus, Link, OcspResponse, RevocationFinding, RevocationStatus,
     Terms,
 };
-use evidence::{Expires, Unverified};
+use evidence::{Examined, Expires, Unverified};
 
 use crate::failure::Failure;
 use crate::{Output, files};
@@ -55,8 +55,8 @@ impl Answers {
         Ok(Self(offered))
     }
 
-    /// An answer that says that the certificate was revoked for good by the time of appraisal. It stands however old it is
-    /// and whatever a newer one says, since nothing takes a revocation back.
+    /// An answer that says that the certificate was revoked for good by the time of appraisal. It stands however old it
+    /// is and whatever a newer one says, since nothing takes a revocation back.
     pub(super) fn revocation(&self, link: &Link<'_>, terms: &Terms) -> Option<AtHand> {
         let revoked = |status| matches!(status, CertificateStatus::Revoked { .. });
         self.about(link)
@@ -134,7 +134,7 @@ impl OfferedAnswer {
         wanted(finding.status()).then(|| self.at_hand(response))
     }
 
-    fn at_hand(&self, response: Arc<evidence::Examined<OcspResponse>>) -> AtHand {
+    fn at_hand(&self, response: Arc<Examined<OcspResponse>>) -> AtHand {
         self.used.set(true);
         AtHand::Response {
             response,

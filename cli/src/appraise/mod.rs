@@ -47,8 +47,9 @@ pub struct AppraiseArgs {
     /// Time at which certificates are judged, such as 2025-08-21T08:00:00Z [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<String>,
-    /// Policy that decides: default, strict, air-gapped, protected-pcie or tolerate-expired-manifests, or a file of Rego.
-    /// A file called like one of these is meant by a path, such as ./strict [default: everything asked for must be affirmed]
+    /// Policy that decides: default, strict, air-gapped, protected-pcie or tolerate-expired-manifests, or a file of
+    /// Rego. A file called like one of these is meant by a path, such as ./strict [default: default, which wants
+    /// everything asked for affirmed]
     #[arg(long, value_name = "NAME|FILE")]
     policy: Option<PathBuf>,
     /// Also trust the roots of a software device, which proves nothing about hardware
@@ -107,8 +108,8 @@ pub(crate) fn run(
     Ok(exit(&decision))
 }
 
-/// A built-in policy by its name, or one in a file. A name means the built-in policy wherever the command is run: a file that
-/// lies there must not take its place.
+/// A built-in policy by its name, or one in a file. A name means the built-in policy wherever the command is run: a
+/// file that lies there must not take its place.
 fn policy(named: Option<&Path>) -> Result<Policy, Failure> {
     let is_built_in = |name: &&str| policies::BUILT_IN.iter().any(|(known, _)| known == name);
     let built_in = named.and_then(Path::to_str).filter(is_built_in);

@@ -52,7 +52,8 @@ impl Drop for Network {
     }
 }
 
-/// The address of a service. Whatever comes from there is signed, so plain HTTP will do: it can hide an answer, not make one.
+/// The address of a service. Whatever comes from there is signed, so plain HTTP will do: it can hide an answer, not
+/// make one.
 ///
 /// # Errors
 /// It is no address of HTTP.

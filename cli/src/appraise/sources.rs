@@ -284,8 +284,8 @@ impl Sources {
         }
     }
 
-    /// What there is about a certificate. A policy that wants answers made for this appraisal takes none from a file, for a
-    /// file repeats no nonce of ours; a revocation counts wherever it stands.
+    /// What there is about a certificate. A policy that wants answers made for this appraisal takes none from a file,
+    /// for a file repeats no nonce of ours; a revocation counts wherever it stands.
     fn answer(&self, link: &Link<'_>) -> Result<AtHand, Wants> {
         let terms = Terms {
             as_of: self.times.as_of,
