@@ -2,12 +2,8 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
-use regorus::languages::rego::compiler::Compiler;
-use regorus::rvm::program::Program;
-use regorus::rvm::vm::RegoVM;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde::Deserialize;
@@ -38,7 +34,7 @@ pub(super) enum Dialect {
 pub(super) struct Rules {
     engine: Engine,
     source: String,
-    program: Arc<Program>,
+    entry_point: String,
 }
 
 impl Rules {
@@ -60,15 +56,13 @@ impl Rules {
             .map_err(compile_error)?;
         engine.set_execution_timer_config(TIME_LIMIT);
         // Compiling for the entry point shows that there is one, and leaves the engine ready to be copied.
-        let compiled = engine
+        engine
             .compile_with_entrypoint(&entry_point.into())
             .map_err(compile_error)?;
-        let program =
-            Compiler::compile_from_policy(&compiled, &[entry_point]).map_err(compile_error)?;
         Ok(Self {
             engine,
             source,
-            program,
+            entry_point: entry_point.to_owned(),
         })
     }
 
@@ -82,13 +76,11 @@ impl Rules {
     /// The value of the entry point for an input.
     pub(super) fn evaluate(&self, input: &serde_json::Value) -> Result<Value, PolicyError> {
         let input = Value::deserialize(input).map_err(evaluation_error)?;
-        let mut machine = RegoVM::new();
-        machine.set_execution_timer_config(Some(TIME_LIMIT));
-        // A rule that cannot be evaluated must not pass for one that does not hold: what denies would then grant.
-        machine.set_strict_builtin_errors(true);
-        machine.load_program(Arc::clone(&self.program));
-        machine.set_input(input);
-        machine.execute().map_err(evaluation_error)
+        let mut engine = self.engine.clone();
+        engine.set_input(input);
+        engine
+            .eval_rule(self.entry_point.clone())
+            .map_err(evaluation_error)
     }
 
     /// The value of a rule that looks at no input.

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use evidence::UnixTime;
@@ -41,18 +40,10 @@ pub(super) struct OcspDirectory {
 struct Index {
     directory: FileIdentity,
     read_at: UnixTime,
-    /// The second in which the directory was last seen to be the one that was read.
-    last_look: AtomicI64,
     /// Each certificate's answers, newest first: whether the newest is authentic is not known here.
     filed: HashMap<CertificateId, Vec<Filed>>,
     /// The hashes that any of them was asked by.
     hashes: Vec<IdHash>,
-}
-
-impl Index {
-    fn looked_at(&self, now: UnixTime) -> bool {
-        self.last_look.load(Ordering::Relaxed) == now.secs()
-    }
 }
 
 /// An answer as it was filed.
@@ -96,10 +87,6 @@ impl OcspDirectory {
     /// The index, made anew if need be. A directory that cannot be read has none.
     fn current(&self, now: UnixTime) -> Option<Arc<Index>> {
         let known = lock(&self.index).clone();
-        // An appraisal asks about many certificates in one second, and looks at the directory once.
-        if let Some(index) = known.as_ref().filter(|index| index.looked_at(now)) {
-            return Some(Arc::clone(index));
-        }
         match self.read(known, now) {
             Ok(index) => {
                 *lock(&self.index) = Some(Arc::clone(&index));
@@ -114,13 +101,14 @@ impl OcspDirectory {
 
     fn read(&self, known: Option<Arc<Index>>, now: UnixTime) -> io::Result<Arc<Index>> {
         // Before the files: what changes while they are read is seen next time.
-        let directory = FileIdentity::of(&File::open(&self.path)?)?;
+        let Some(directory) = FileIdentity::at(&self.path)? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
         let current = known.filter(|known| {
             let (from, to) = (known.read_at, later(known.read_at, RESCAN_S));
             known.directory == directory && (from..to).contains(&now)
         });
         if let Some(index) = current {
-            index.last_look.store(now.secs(), Ordering::Relaxed);
             return Ok(index);
         }
         let mut filed_by_id = HashMap::new();
@@ -144,7 +132,6 @@ impl OcspDirectory {
         Ok(Arc::new(Index {
             directory,
             read_at: now,
-            last_look: AtomicI64::new(now.secs()),
             filed: filed_by_id,
             hashes,
         }))
