@@ -108,7 +108,7 @@ deny contains {"code": "vbios_versions_differ", "message": message} if {
 	message := sprintf("VBIOS versions of kind %s: %v", [kind, versions])
 }
 
-deny contains {"code": "feature_flag_unknown", "message": message} if {
+deny contains {"code": "feature_flag_not_stated", "message": message} if {
 	some gpu, evidence in gpus
 	not object.get(evidence, "feature_flag", null) in feature_flags
 	message := sprintf("GPU %d states no multi-GPU mode that is known", [gpu])

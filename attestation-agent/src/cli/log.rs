@@ -64,7 +64,7 @@ fn before_commitment(step: &Step<'_>) {
 fn after_commitment(step: &Step<'_>) {
     match step {
         Step::Committed { nonce, .. } => info!(%nonce, "statement is fixed"),
-        Step::Attested { devices } => info!(devices, "devices signed the nonce"),
+        Step::Attested { devices } => info!(devices, "reports are collected"),
         Step::Sealed { digest, bytes } => info!(bundle = %digest, bytes, "bundle is signed"),
         Step::Retrying {
             request,

@@ -104,7 +104,7 @@ fn json_formats_are_json_on_both_streams() {
     assert!(
         lines
             .iter()
-            .any(|line| line["message"] == "devices signed the nonce")
+            .any(|line| line["message"] == "reports are collected")
     );
 }
 

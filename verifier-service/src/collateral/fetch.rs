@@ -422,6 +422,10 @@ impl Fetcher {
     }
 
     /// See [`Collateral::ask_now`](super::Collateral::ask_now).
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "equality and hash of a need are those of its key, which stays as it is"
+    )]
     pub(super) async fn ask_now(
         self: &Arc<Self>,
         needs: Vec<OcspNeed>,
