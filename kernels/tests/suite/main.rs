@@ -3,4 +3,6 @@
 mod attacks;
 mod codes;
 mod jobs;
+mod points;
+mod samples;
 mod vectors;
