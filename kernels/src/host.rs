@@ -2,9 +2,9 @@
 //!
 //! # What's in scope
 //!
-//! * [`Machine`]: launches by name, with the arguments and the semantics of `cuLaunchKernel`, the blocks spread over
-//!   threads. The default executor where there is no GPU, and the test bench of every kernel.
-//! * [`Memory`]: the buffers that launches read and write.
+//! * [`Machine::run`]: a [`Program`](crate::program::Program) from inputs to outputs. Functions are launched by name,
+//!   with the arguments and the semantics of `cuLaunchKernel`, their blocks spread over threads. The default executor
+//!   where there is no GPU, and the test bench of every kernel.
 //! * Defects of a kernel as errors: a thread that exits before a barrier others wait at, a divergent warp barrier, a
 //!   stack overflow, a memory fault, a write just outside a buffer. [`Machine::with_seed`] starts threads in another
 //!   order, so that a missing barrier shows.
@@ -27,11 +27,11 @@ mod error;
 mod ffi;
 mod machine;
 mod memory;
+mod run;
 #[cfg(all(test, feature = "host-tests"))]
 mod tests;
 
-pub use call::{Arg, Launch};
-pub use error::{ArgType, DefectKind, HostError};
+pub use error::{ArgType, DefectKind, HostError, Side};
 pub use ffi::Build;
 pub use machine::Machine;
-pub use memory::{BufferRef, Memory};
+pub use run::Run;

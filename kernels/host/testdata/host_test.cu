@@ -138,6 +138,19 @@ POGW_KERNEL host_test_floats(const float* in, float* out, uint32_t n) {
     }
 }
 
+// The control word of floating point, and then one that flushes subnormals, left behind.
+POGW_KERNEL host_test_float_mode(uint32_t* out) {
+#if defined(__x86_64__)
+    out[0] = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(0x9fc0);
+#elif defined(__aarch64__)
+    uint64_t mode;
+    asm volatile("mrs %0, fpcr" : "=r"(mode));
+    out[0] = uint32_t(mode);
+    asm volatile("msr fpcr, %0" : : "r"(uint64_t(1) << 24));
+#endif
+}
+
 // ---- Defects, each of one kind
 
 POGW_KERNEL host_test_early_exit(uint32_t* out) {
@@ -230,6 +243,7 @@ POGW_TABLE(host_test,
     POGW_ENTRY(host_test_arguments)
     POGW_ENTRY(host_test_places)
     POGW_ENTRY(host_test_floats)
+    POGW_ENTRY(host_test_float_mode)
     POGW_ENTRY(host_test_early_exit)
     POGW_ENTRY(host_test_early_exit_in_warp)
     POGW_ENTRY(host_test_divergent)

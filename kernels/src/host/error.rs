@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::program::Target;
+
 /// A wrong program, a kernel with a defect, or a machine without memory. Only the last can happen to a good program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -10,7 +12,7 @@ pub enum HostError {
     #[error("{function} takes {expected} arguments, got {actual}")]
     ArgumentCount {
         /// The function.
-        function: String,
+        function: &'static str,
         /// Arguments it takes.
         expected: usize,
         /// Arguments of the launch.
@@ -20,7 +22,7 @@ pub enum HostError {
     #[error("argument {index} of {function} is {expected}, got {actual}")]
     ArgumentType {
         /// The function.
-        function: String,
+        function: &'static str,
         /// The argument, from 0.
         index: usize,
         /// The type in the function's source.
@@ -32,7 +34,7 @@ pub enum HostError {
     #[error("{function} cannot run in blocks of {block:?} threads")]
     BlockSize {
         /// The function.
-        function: String,
+        function: &'static str,
         /// Threads in x, y, z.
         block: [u32; 3],
     },
@@ -40,7 +42,7 @@ pub enum HostError {
     #[error("argument {index} of {function} points to byte {offset} of a buffer of {len} bytes")]
     BufferOffset {
         /// The function.
-        function: String,
+        function: &'static str,
         /// The argument, from 0.
         index: usize,
         /// Where it points.
@@ -48,11 +50,21 @@ pub enum HostError {
         /// Bytes of the buffer; 0 for a buffer there is not.
         len: usize,
     },
+    /// What fills a buffer is not as long as the buffer.
+    #[error("buffer {buffer} has {expected} bytes, its contents {actual}")]
+    ContentsLength {
+        /// The buffer.
+        buffer: &'static str,
+        /// Its bytes.
+        expected: usize,
+        /// Bytes to fill it.
+        actual: usize,
+    },
     /// The kernel broke a rule of CUDA while it ran.
     #[error("{function}: {detail}")]
     Defect {
         /// The function.
-        function: String,
+        function: &'static str,
         /// Which rule.
         kind: DefectKind,
         /// Which thread of which block, and what it did.
@@ -62,9 +74,15 @@ pub enum HostError {
     #[error("{function} cannot run in a grid of {grid:?} blocks")]
     GridSize {
         /// The function.
-        function: String,
+        function: &'static str,
         /// Blocks in x, y, z.
         grid: [u32; 3],
+    },
+    /// The job has no input of this name.
+    #[error("the program fills a buffer with input {name}, which the job does not have")]
+    InputMissing {
+        /// The input.
+        name: &'static str,
     },
     /// An argument points to an address that its type cannot have.
     #[error(
@@ -72,7 +90,7 @@ pub enum HostError {
     )]
     Misaligned {
         /// The function.
-        function: String,
+        function: &'static str,
         /// The argument, from 0.
         index: usize,
         /// Where it points.
@@ -84,7 +102,7 @@ pub enum HostError {
     #[error("{function} wrote {distance} bytes {side} buffer {buffer}")]
     OutOfBoundsWrite {
         /// The function.
-        function: String,
+        function: &'static str,
         /// The buffer.
         buffer: &'static str,
         /// Before its first or after its last byte.
@@ -100,19 +118,37 @@ pub enum HostError {
         /// How much.
         bytes: usize,
     },
+    /// A mark reaches past the end of its buffer.
+    #[error("a mark of {len} bytes at {offset} reaches out of a buffer of {buffer_len} bytes")]
+    RegionOutside {
+        /// Its first byte.
+        offset: u64,
+        /// Its bytes.
+        len: u64,
+        /// Bytes of the buffer.
+        buffer_len: usize,
+    },
+    /// The module is for one device alone.
+    #[error("module {module} is for {target:?}, which no CPU runs")]
+    TargetUnsupported {
+        /// The module.
+        module: &'static str,
+        /// What it is for.
+        target: Target,
+    },
     /// The module has no such function.
     #[error("module {module} has no function {function}")]
     UnknownFunction {
         /// The module.
-        module: String,
+        module: &'static str,
         /// The function.
-        function: String,
+        function: &'static str,
     },
     /// No source of this name was compiled.
     #[error("there is no host build of module {module}")]
     UnknownModule {
         /// The module.
-        module: String,
+        module: &'static str,
     },
 }
 
@@ -123,13 +159,17 @@ impl HostError {
         match self {
             Self::ArgumentCount { .. } => "argument_count_mismatch",
             Self::ArgumentType { .. } => "argument_type_mismatch",
-            Self::BlockSize { .. } => "block_size",
-            Self::BufferOffset { .. } => "buffer_offset",
+            Self::BlockSize { .. } => "block_size_unsupported",
+            Self::BufferOffset { .. } => "buffer_offset_outside",
+            Self::ContentsLength { .. } => "buffer_contents_length",
             Self::Defect { kind, .. } => kind.code(),
-            Self::GridSize { .. } => "grid_size",
+            Self::GridSize { .. } => "grid_size_unsupported",
+            Self::InputMissing { .. } => "program_input_missing",
             Self::Misaligned { .. } => "buffer_misaligned",
             Self::OutOfBoundsWrite { .. } => "out_of_bounds_write",
             Self::OutOfMemory { .. } => "out_of_memory",
+            Self::RegionOutside { .. } => "mark_outside_buffer",
+            Self::TargetUnsupported { .. } => "target_unsupported",
             Self::UnknownFunction { .. } => "function_unknown",
             Self::UnknownModule { .. } => "module_unknown",
         }

@@ -10,6 +10,7 @@ use std::ptr;
 
 use super::error::{ArgType, DefectKind};
 use super::memory::Memory;
+use crate::program::Launch;
 
 /// For which CPUs the kernels were compiled. Every build gives the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -203,7 +204,7 @@ impl<'memory> Call<'memory> {
     /// A call of `function` with these arguments, which are of the types that it takes.
     pub(super) fn new(
         function: Function,
-        (grid, block): ([u32; 3], [u32; 3]),
+        launch: &Launch,
         seed: u64,
         slots: Slots<'memory>,
     ) -> Self {
@@ -214,8 +215,8 @@ impl<'memory> Call<'memory> {
             .collect();
         Self {
             function,
-            grid,
-            block,
+            grid: launch.grid,
+            block: launch.block,
             seed,
             args,
             _slots: slots,
@@ -227,7 +228,7 @@ impl<'memory> Call<'memory> {
     pub(super) fn run(&self, first: u64, count: u64) -> Result<(), Defect> {
         let mut detail = [0_u8; 256];
         // SAFETY: the function's table is constant; `args` has one pointer for each parameter, to a value of its type
-        // (`Launch::checked_slots`); sizes are within CUDA's (`Launch::checked_blocks`) and the blocks within the grid.
+        // (`checked_slots`); sizes are within CUDA's (`checked_blocks`) and the blocks within the grid.
         // The kernel is trusted to stay inside its buffers: see the module's documentation.
         let code = unsafe {
             pogw_host_run(

@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::call::Launch;
+use super::call::{checked_blocks, checked_slots};
 use super::error::HostError;
 use super::ffi::{Build, Call, Defect, Function, Missing};
 use super::memory::Memory;
+use crate::program::Launch;
 
 /// A CPU that runs kernels.
 #[derive(Clone, Copy, Debug)]
@@ -42,32 +43,27 @@ impl Machine {
         Self { seed, ..self }
     }
 
-    /// Runs a launch to its end.
-    ///
-    /// # Errors
-    ///
-    /// Any [`HostError`]. What the launch wrote until then stays in `memory`.
-    pub fn launch(&self, launch: &Launch<'_>, memory: &mut Memory) -> Result<(), HostError> {
-        let function = self.find(launch)?;
-        let blocks = launch.checked_blocks()?;
-        let slots = launch.checked_slots(function, memory)?;
-        let call = Call::new(function, (launch.grid, launch.block), self.seed, slots);
+    /// Runs a launch to its end. What it wrote until an error stays in `memory`.
+    pub(super) fn launch(
+        &self,
+        module: &'static str,
+        launch: &Launch,
+        memory: &mut Memory,
+    ) -> Result<(), HostError> {
+        let function = self.find(module, launch.function)?;
+        let blocks = checked_blocks(launch)?;
+        let slots = checked_slots(launch, function, memory)?;
+        let call = Call::new(function, launch, self.seed, slots);
         let ran = self.run_blocks(&call, blocks);
         drop(call);
         memory.check_guards(launch.function)?;
         ran.map_err(|defect| error_of(launch, defect))
     }
 
-    fn find(&self, launch: &Launch<'_>) -> Result<Function, HostError> {
-        Function::find(self.build, launch.module, launch.function).map_err(|missing| {
-            let module = launch.module.to_owned();
-            match missing {
-                Missing::Module => HostError::UnknownModule { module },
-                Missing::Function => HostError::UnknownFunction {
-                    module,
-                    function: launch.function.to_owned(),
-                },
-            }
+    fn find(&self, module: &'static str, function: &'static str) -> Result<Function, HostError> {
+        Function::find(self.build, module, function).map_err(|missing| match missing {
+            Missing::Module => HostError::UnknownModule { module },
+            Missing::Function => HostError::UnknownFunction { module, function },
         })
     }
 
@@ -107,10 +103,10 @@ impl Machine {
 /// Few enough that taking a share costs nothing, enough that threads end at about the same time.
 const SHARES_PER_THREAD: u64 = 16;
 
-fn error_of(launch: &Launch<'_>, defect: Defect) -> HostError {
+fn error_of(launch: &Launch, defect: Defect) -> HostError {
     match defect.kind {
         Some(kind) => HostError::Defect {
-            function: launch.function.to_owned(),
+            function: launch.function,
             kind,
             detail: defect.detail,
         },

@@ -2,15 +2,11 @@
 
 use super::error::{HostError, Side};
 
-/// Buffers that launches read and write, each between two guards.
+/// Buffers that launches read and write, each between two guards; known by their places.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(super) struct Memory {
     buffers: Vec<Buffer>,
 }
-
-/// A buffer of a [`Memory`], by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BufferRef(pub(super) usize);
 
 #[derive(Debug)]
 struct Buffer {
@@ -28,59 +24,35 @@ const GUARD: usize = 4096;
 const GUARD_BYTE: u8 = 0xa5;
 
 impl Memory {
-    /// No buffers.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a buffer of `len` zero bytes, aligned to 64 bytes. `name` is for error messages.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError::OutOfMemory`].
-    pub fn zeroed(&mut self, name: &'static str, len: usize) -> Result<BufferRef, HostError> {
+    /// Adds a buffer of `len` zero bytes, aligned to 64 bytes, and tells its place. `name` is for error messages.
+    pub(super) fn add(&mut self, name: &'static str, len: usize) -> Result<usize, HostError> {
         self.buffers.push(Buffer::zeroed(name, len)?);
-        Ok(BufferRef(self.buffers.len() - 1))
-    }
-
-    /// Adds a buffer with these bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`Memory::zeroed`].
-    pub fn filled(&mut self, name: &'static str, bytes: &[u8]) -> Result<BufferRef, HostError> {
-        let buffer = self.zeroed(name, bytes.len())?;
-        self.bytes_mut(buffer).copy_from_slice(bytes);
-        Ok(buffer)
+        Ok(self.buffers.len() - 1)
     }
 
     /// What a buffer holds.
-    ///
-    /// # Panics
-    ///
-    /// The buffer is another memory's.
-    #[must_use]
-    pub fn bytes(&self, buffer: BufferRef) -> &[u8] {
-        self.buffers[buffer.0].bytes()
+    pub(super) fn bytes(&self, place: usize) -> &[u8] {
+        let Buffer {
+            block, start, len, ..
+        } = &self.buffers[place];
+        &block[*start..start + len]
     }
 
     /// What a buffer holds, to be changed.
-    ///
-    /// # Panics
-    ///
-    /// The buffer is another memory's.
-    pub fn bytes_mut(&mut self, buffer: BufferRef) -> &mut [u8] {
-        self.buffers[buffer.0].bytes_mut()
+    pub(super) fn bytes_mut(&mut self, place: usize) -> &mut [u8] {
+        let Buffer {
+            block, start, len, ..
+        } = &mut self.buffers[place];
+        &mut block[*start..*start + *len]
     }
 
-    /// Name and start of each buffer, for a launch. The pointers are good until the next use of this memory.
+    /// Start and length of each buffer, for a launch. The pointers are good until the next use of this memory.
     pub(super) fn raw_parts(&mut self) -> Vec<RawBuffer> {
         self.buffers.iter_mut().map(Buffer::raw).collect()
     }
 
     /// That no launch wrote into a guard.
-    pub(super) fn check_guards(&self, function: &str) -> Result<(), HostError> {
+    pub(super) fn check_guards(&self, function: &'static str) -> Result<(), HostError> {
         self.buffers
             .iter()
             .try_for_each(|buffer| buffer.check_guards(function))
@@ -90,7 +62,6 @@ impl Memory {
 /// A buffer as C sees it.
 #[derive(Clone, Copy)]
 pub(super) struct RawBuffer {
-    pub(super) name: &'static str,
     pub(super) start: *mut u8,
     pub(super) len: usize,
 }
@@ -116,17 +87,8 @@ impl Buffer {
         })
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.block[self.start..self.start + self.len]
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.block[self.start..self.start + self.len]
-    }
-
     fn raw(&mut self) -> RawBuffer {
         RawBuffer {
-            name: self.name,
             // From the whole block: a pointer to the bytes alone might not reach the guards, which are there for
             // kernels that go astray.
             start: self.block.as_mut_ptr().wrapping_add(self.start),
@@ -134,9 +96,9 @@ impl Buffer {
         }
     }
 
-    fn check_guards(&self, function: &str) -> Result<(), HostError> {
+    fn check_guards(&self, function: &'static str) -> Result<(), HostError> {
         let stray = |side, distance| HostError::OutOfBoundsWrite {
-            function: function.to_owned(),
+            function,
             buffer: self.name,
             side,
             distance,
