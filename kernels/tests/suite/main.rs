@@ -1,6 +1,8 @@
-//! Tests of the public interface: vectors, jobs, known attacks, stable codes.
+//! Tests of the public interface: vectors, jobs, known attacks, stable codes, option sets.
 
 mod attacks;
 mod codes;
+mod cpp;
 mod jobs;
+mod option_sets;
 mod vectors;
