@@ -53,10 +53,17 @@ POGW_INLINE float pg_symmetric(u32 word) { return pg_mul(pg_float_i32((i32)word 
 
 // ---- Elements -------------------------------------------------------------------------------------------------------
 
-POGW_INLINE i8 pg_block_i8(const PgBlock& block, u32 i) { return (i8)(block.word[i >> 2] >> (8u * (i & 3u))); }
+// Word i mod 4, by selection: an index known at run time would put the block into memory.
+POGW_INLINE u32 pg_block_word(const PgBlock& block, u32 i) {
+    const u32 low = (i & 1u) != 0 ? block.word[1] : block.word[0];
+    const u32 high = (i & 1u) != 0 ? block.word[3] : block.word[2];
+    return (i & 2u) != 0 ? high : low;
+}
+// Byte i mod 16.
+POGW_INLINE i8 pg_block_i8(const PgBlock& block, u32 i) { return (i8)(pg_block_word(block, i >> 2) >> (8u * (i & 3u))); }
 
 POGW_INLINE i8 pg_stream_i8(const PgStream& s, u64 e) { return pg_block_i8(pg_stream_block(s, e >> 4), (u32)(e & 15u)); }
-POGW_INLINE u32 pg_stream_word(const PgStream& s, u64 e) { return pg_stream_block(s, e >> 2).word[e & 3u]; }
+POGW_INLINE u32 pg_stream_word(const PgStream& s, u64 e) { return pg_block_word(pg_stream_block(s, e >> 2), (u32)e); }
 POGW_INLINE float pg_stream_uniform(const PgStream& s, u64 e) { return pg_uniform(pg_stream_word(s, e)); }
 POGW_INLINE float pg_stream_symmetric(const PgStream& s, u64 e) { return pg_symmetric(pg_stream_word(s, e)); }
 
@@ -91,7 +98,7 @@ POGW_INLINE void pg_fill_f32(float* out, u64 len, const PgBlock& bits, u64 q) {
     if (len - first >= 4) {
         pg_store_block(out + first, bits);
     } else {
-        for (u32 i = 0; first + i < len; ++i) out[first + i] = pg_from_bits(bits.word[i]);
+        for (u32 i = 0; first + i < len; ++i) out[first + i] = pg_from_bits(pg_block_word(bits, i));
     }
 }
 

@@ -256,15 +256,13 @@ struct PgSinCos {
     float sin, cos;
 };
 
-// From sine and cosine within an eighth of a turn to those `quarters` quarter turns further. Never -0.
+// From sine and cosine within an eighth of a turn to those `quarters` quarter turns further. Never -0. By selection, so
+// that threads do not part ways.
 POGW_INLINE PgSinCos pg_turn_quarters(u32 quarters, float s, float c) {
-    const float minus_s = pg_sub(0.0f, s), minus_c = pg_sub(0.0f, c);
-    switch (quarters & 3u) {
-    case 0: return PgSinCos{s, c};
-    case 1: return PgSinCos{c, minus_s};
-    case 2: return PgSinCos{minus_s, minus_c};
-    default: return PgSinCos{minus_c, s};
-    }
+    const float sine = (quarters & 1u) != 0 ? c : s;
+    const float cosine = (quarters & 1u) != 0 ? s : c;
+    return PgSinCos{(quarters & 2u) != 0 ? pg_sub(0.0f, sine) : sine,
+                    ((quarters + 1u) & 2u) != 0 ? pg_sub(0.0f, cosine) : cosine};
 }
 
 // Of an angle in radians, -131072 <= x <= 131072; beyond, and for a NaN, both are the one NaN.

@@ -104,3 +104,50 @@ const COS_QUARTER: [f32; 5] = [
     f32::from_bits(0xbf9d_e9e6),
     1.0,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const QUARTER: u32 = 1 << 30;
+
+    #[test]
+    fn quarters_of_a_turn_are_exact() {
+        let expected = [(0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0)];
+        for (quarters, (sin, cos)) in (0..4).zip(expected) {
+            assert_eq!(sin_cos_turn(quarters * QUARTER), SinCos { sin, cos });
+        }
+    }
+
+    #[test]
+    fn beyond_the_range_there_is_no_answer() {
+        assert!(sin(131_072.0).is_finite());
+        let beyond = f32::from_bits(131_072_f32.to_bits() + 1);
+        for x in [beyond, -beyond, f32::INFINITY, -f32::NAN] {
+            let bits = [sin(x), cos(x)].map(f32::to_bits);
+            assert_eq!(bits, [NAN.to_bits(); 2]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_quarter_turn_makes_sine_of_cosine(t: u32) {
+            let (here, next) = (sin_cos_turn(t), sin_cos_turn(t.wrapping_add(QUARTER)));
+            prop_assert_eq!((here.sin, here.cos), (-next.cos, next.sin));
+        }
+
+        #[test]
+        fn nothing_is_minus_zero(t: u32, x in -131_072.0_f32..131_072.0) {
+            for SinCos { sin, cos } in [sin_cos_turn(t), sin_cos(x), sin_cos_turn(t & 3 << 30)] {
+                prop_assert!(sin.to_bits() != 0x8000_0000 && cos.to_bits() != 0x8000_0000);
+            }
+        }
+
+        #[test]
+        fn squares_add_up_to_one(x in -131_072.0_f32..131_072.0) {
+            let SinCos { sin, cos } = sin_cos(x);
+            prop_assert!((sin * sin + cos * cos - 1.0).abs() <= 4.0 * f32::EPSILON);
+        }
+    }
+}

@@ -10,7 +10,7 @@ struct Bound {
     name: &'static str,
     function: fn(f32) -> f32,
     exact: fn(f64) -> f64,
-    ranges: &'static [[f32; 2]],
+    range: [f32; 2],
     ulp: f64,
 }
 
@@ -19,56 +19,56 @@ const BOUNDS: &[Bound] = &[
         name: "exp",
         function: exp,
         exact: f64::exp,
-        ranges: &[[-150.0, 88.722_83]],
+        range: [-150.0, 88.722_83],
         ulp: 9.0,
     },
     Bound {
         name: "tanh",
         function: tanh,
         exact: f64::tanh,
-        ranges: &[[-30.0, 30.0]],
+        range: [0.0, 30.0],
         ulp: 9.0,
     },
     Bound {
         name: "sigmoid",
         function: sigmoid,
         exact: exact_sigmoid,
-        ranges: &[[-150.0, 150.0]],
+        range: [-150.0, 150.0],
         ulp: 9.0,
     },
     Bound {
         name: "silu",
         function: silu,
         exact: |x| x * exact_sigmoid(x),
-        ranges: &[[-87.0, f32::MAX]],
+        range: [-87.0, 150.0],
         ulp: 9.0,
     },
     Bound {
         name: "gelu",
         function: gelu,
         exact: |x| x * exact_sigmoid(gelu_argument(x)),
-        ranges: &[[-1.0, f32::MAX]],
+        range: [-1.0, 150.0],
         ulp: 9.0,
     },
     Bound {
         name: "rsqrt",
         function: rsqrt,
         exact: |x| 1.0 / x.sqrt(),
-        ranges: &[[f32::from_bits(1), f32::MAX]],
+        range: [f32::from_bits(1), f32::MAX],
         ulp: 9.0,
     },
     Bound {
         name: "sin",
         function: sin,
         exact: f64::sin,
-        ranges: &[[-131_072.0, 131_072.0]],
+        range: [0.0, 131_072.0],
         ulp: 9.0,
     },
     Bound {
         name: "cos",
         function: cos,
         exact: f64::cos,
-        ranges: &[[-131_072.0, 131_072.0]],
+        range: [0.0, 131_072.0],
         ulp: 9.0,
     },
 ];
@@ -83,19 +83,19 @@ fn gelu_argument(x: f64) -> f64 {
 
 /// The error of `computed` in units of the last place of an f32 near `exact`.
 fn ulps(computed: f32, exact: f64) -> f64 {
-    let exponent = exact.abs().log2().floor().clamp(-126.0, 127.0) as i32;
-    (f64::from(computed) - exact).abs() / 2_f64.powi(exponent - 23)
+    let exponent = ((exact.to_bits() >> 52 & 0x7ff) as i64 - 1023).clamp(-126, 127);
+    let last_place = f64::from_bits(((exponent - 23 + 1023) as u64) << 52);
+    (f64::from(computed) - exact).abs() / last_place
 }
 
 /// The largest error over every `step`th number of the range, and where.
 fn largest_error(bound: &Bound, step: u64) -> (f64, f32) {
     let mut worst = (0.0, 0.0);
-    for &[low, high] in bound.ranges {
-        for x in numbers(low, high, step) {
-            let error = ulps((bound.function)(x), (bound.exact)(f64::from(x)));
-            if !(error <= worst.0) {
-                worst = (error, x);
-            }
+    let [low, high] = bound.range;
+    for x in numbers(low, high, step) {
+        let error = ulps((bound.function)(x), (bound.exact)(f64::from(x)));
+        if !(error <= worst.0) {
+            worst = (error, x);
         }
     }
     worst

@@ -80,3 +80,58 @@ const TANH: [f32; 5] = [
 const GELU_LINEAR: f32 = f32::from_bits(0x3fcc_422a);
 /// 2·√(2/π)·0.044715.
 const GELU_CUBIC: f32 = f32::from_bits(0x3d92_2279);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn exp_overflows_and_underflows_where_the_specification_says() {
+        let at = |bits| exp(f32::from_bits(bits));
+        assert!(at(0x42b1_7217).is_finite());
+        assert_eq!(at(0x42b1_7218), f32::INFINITY);
+        assert_eq!(at(0xc2cf_f1b4).to_bits(), 1);
+        assert_eq!(at(0xc2cf_f1b6).to_bits(), 0);
+        assert_eq!(exp(f32::INFINITY), f32::INFINITY);
+        assert_eq!(exp(f32::NEG_INFINITY).to_bits(), 0);
+        assert_eq!([exp(0.0), exp(-0.0)], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn limits_at_the_infinities() {
+        let ends = [f32::NEG_INFINITY, f32::INFINITY];
+        assert_eq!(ends.map(tanh), [-1.0, 1.0]);
+        assert_eq!(ends.map(sigmoid), [0.0, 1.0]);
+        for function in [silu, gelu] {
+            assert_eq!(
+                function(f32::NEG_INFINITY).to_bits(),
+                super::super::NAN.to_bits()
+            );
+            assert_eq!(function(f32::INFINITY), f32::INFINITY);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tanh_is_odd_and_bounded(bits: u32) {
+            let x = f32::from_bits(bits & 0x7fff_ffff);
+            prop_assume!(!x.is_nan());
+            prop_assert_eq!(tanh(-x).to_bits(), (-tanh(x)).to_bits());
+            prop_assert!(tanh(x) <= 1.0);
+        }
+
+        #[test]
+        fn a_nan_gives_the_one_nan(payload in 1_u32..0x80_0000, negative: bool) {
+            let nan = f32::from_bits(u32::from(negative) << 31 | 0x7f80_0000 | payload);
+            for function in [exp, tanh, sigmoid, silu, gelu] {
+                prop_assert_eq!(function(nan).to_bits(), 0x7fc0_0000);
+            }
+        }
+
+        #[test]
+        fn sigmoids_of_opposites_add_up_to_one(x in -80.0_f32..80.0) {
+            prop_assert!((sigmoid(x) + sigmoid(-x) - 1.0).abs() <= 2.0 * f32::EPSILON);
+        }
+    }
+}

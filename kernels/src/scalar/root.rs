@@ -31,3 +31,38 @@ fn step(y: f32, e: f32) -> f32 {
 const FIRST_GUESS: u32 = 0x5f37_59df;
 const TWO_24: f32 = 16_777_216.0;
 const TWO_12: f32 = 4096.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ends_of_the_range() {
+        assert_eq!([0.0, -0.0].map(rsqrt), [f32::INFINITY; 2]);
+        assert_eq!(rsqrt(f32::INFINITY).to_bits(), 0);
+        for x in [
+            -1.0,
+            -f32::from_bits(1),
+            f32::NEG_INFINITY,
+            f32::NAN,
+            -f32::NAN,
+        ] {
+            assert_eq!(rsqrt(x).to_bits(), NAN.to_bits());
+        }
+    }
+
+    #[test]
+    fn even_powers_of_two_are_exact() {
+        for n in -74..=63 {
+            assert_eq!(rsqrt(2_f32.powi(n) * 2_f32.powi(n)), 1.0 / 2_f32.powi(n));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn scaling_by_four_halves(x in 1e-30_f32..1e30) {
+            prop_assert_eq!(rsqrt(4.0 * x) * 2.0, rsqrt(x));
+        }
+    }
+}

@@ -5,4 +5,5 @@ mod codes;
 mod cpp;
 mod jobs;
 mod option_sets;
+mod scalar_vectors;
 mod vectors;

@@ -49,7 +49,6 @@ fn plain_arithmetic_does_not_keep_its_bits() {
 }
 
 /// The digest of every result, for `vectors/scalar.json`.
-#[expect(dead_code)]
 pub(crate) fn digest_of_twin() -> Blake3Digest {
     Blake3Digest::of(&bytes(&twin(&stream())))
 }
