@@ -48,6 +48,7 @@ POGW_INLINE i32 pg_sum_total(PgSum sum) { return sum; }
 #define PG_LANES 8
 #endif
 typedef i8 PgBytes __attribute__((vector_size(PG_LANES)));
+typedef char PgChars __attribute__((vector_size(PG_LANES))); // what builtins call bytes
 typedef i16 PgWide __attribute__((vector_size(2 * PG_LANES)));
 typedef i32 PgSum __attribute__((vector_size(2 * PG_LANES)));
 struct PgSteps {
@@ -73,7 +74,11 @@ POGW_INLINE PgSteps pg_steps(const u32* from) {
     for (int i = 0; i < 16 / PG_LANES; ++i) {
         PgBytes bytes;
         __builtin_memcpy(&bytes, from + i * PG_LANES / 4, sizeof bytes);
+#if defined(__AVX2__)
+        steps.part[i] = (PgWide)__builtin_ia32_pmovsxbw256((PgChars)bytes);
+#else
         steps.part[i] = __builtin_convertvector(bytes, PgWide);
+#endif
     }
     return steps;
 }
@@ -96,7 +101,7 @@ struct PgSlices {
     u32 b[PG_TILE * PG_ROW_WORDS]; // column c likewise
 };
 
-// A row-major int8 matrix. `words`: it may be read by words, from every column that is a multiple of 4.
+// A row-major int8 matrix. `words`: four elements from a column on that is a multiple of 4 may be read as a word.
 struct PgMatrix {
     const i8* at;
     u32 rows, columns;
@@ -107,70 +112,109 @@ POGW_INLINE PgMatrix pg_matrix(const i8* at, u32 rows, u32 columns) {
     return PgMatrix{at, rows, columns, (columns & 3u) == 0 && (reinterpret_cast<u64>(at) & 3u) == 0};
 }
 
-// Four elements from (row, column) on, the first in the lowest byte; zero outside the matrix. `column` is a multiple
-// of 4.
-POGW_INLINE u32 pg_matrix_word(const PgMatrix& m, u32 row, u32 column) {
-    if (row >= m.rows || column >= m.columns) return 0;
-    const i8* from = m.at + (u64)row * m.columns + column;
-    if (m.words) {
-        u32 word;
+// Whether `rows` x `columns` elements from (row, column) on are all inside.
+POGW_INLINE bool pg_has(const PgMatrix& m, u32 row, u32 rows, u32 column, u32 columns) {
+    return row < m.rows && rows <= m.rows - row && column < m.columns && columns <= m.columns - column;
+}
+
+POGW_INLINE u32 pg_load_word(const i8* from) {
 #if POGW_DEVICE
-        word = *reinterpret_cast<const u32*>(from);
+    return *reinterpret_cast<const u32*>(from);
 #else
-        __builtin_memcpy(&word, from, sizeof word);
+    u32 word;
+    __builtin_memcpy(&word, from, sizeof word);
+    return word;
 #endif
-        return word;
-    }
+}
+
+// Four elements from (row, column) on, the first in the lowest byte; zero outside the matrix. `inside` is a promise
+// that they are all inside and may be read as a word.
+template <bool inside> POGW_INLINE u32 pg_matrix_word(const PgMatrix& m, u32 row, u32 column) {
+    const i8* from = m.at + (u64)row * m.columns + column;
+    if (inside) return pg_load_word(from);
+    if (row >= m.rows || column >= m.columns) return 0;
     const u32 count = m.columns - column < 4 ? m.columns - column : 4;
     u32 word = 0;
     for (u32 i = 0; i < count; ++i) word |= (u32)(u8)from[i] << (8 * i);
     return word;
 }
 
-// Four rows of four bytes become four columns of four: byte i of word j is byte j of word i.
+// Byte j of word i and byte i of word j change places.
 POGW_INLINE void pg_transpose_4x4(u32* w) {
-    const u32 a = __byte_perm(w[0], w[1], 0x5140), b = __byte_perm(w[2], w[3], 0x5140);
-    const u32 c = __byte_perm(w[0], w[1], 0x7362), d = __byte_perm(w[2], w[3], 0x7362);
-    w[0] = __byte_perm(a, b, 0x5410);
-    w[1] = __byte_perm(a, b, 0x7632);
-    w[2] = __byte_perm(c, d, 0x5410);
-    w[3] = __byte_perm(c, d, 0x7632);
+    for (u32 i = 0; i < 4; i += 2) {
+        const u32 t = ((w[i] >> 8) ^ w[i + 1]) & 0x00ff00ffu;
+        w[i] ^= t << 8;
+        w[i + 1] ^= t;
+    }
+    for (u32 i = 0; i < 2; ++i) {
+        const u32 t = ((w[i] >> 16) ^ w[i + 2]) & 0x0000ffffu;
+        w[i] ^= t << 16;
+        w[i + 2] ^= t;
+    }
 }
 
 // A's rows `row` to `row + 63`, columns `depth` to `depth + 127`. A warp reads one row at a time.
-POGW_INLINE void pg_copy_a(u32* to, const PgMatrix& a, u32 row, u32 depth) {
+template <bool inside> POGW_INLINE void pg_copy_a(u32* to, const PgMatrix& a, u32 row, u32 depth) {
     const u32 t = threadIdx.y * 16 + threadIdx.x;
-    const u32 word = t & 31u;
-    for (u32 r = t >> 5; r < PG_TILE; r += 8) to[r * PG_ROW_WORDS + word] = pg_matrix_word(a, row + r, depth + 4 * word);
+    const u32 first = t >> 5, word = t & 31u;
+    for (u32 r = 0; r < PG_TILE; r += 8) {
+        to[(first + r) * PG_ROW_WORDS + word] = pg_matrix_word<inside>(a, row + first + r, depth + 4 * word);
+    }
 }
 
 // B's rows `depth` to `depth + 127`, columns `column` to `column + 63`, transposed in squares of 4x4.
-POGW_INLINE void pg_copy_b(u32* to, const PgMatrix& b, u32 depth, u32 column) {
-    const u32 c = 4 * threadIdx.x;
-    for (u32 word = threadIdx.y; word < PG_SLICE / 4; word += 16) {
+template <bool inside> POGW_INLINE void pg_copy_b(u32* to, const PgMatrix& b, u32 depth, u32 column) {
+    const u32 c = 4 * threadIdx.x, first = threadIdx.y;
+    for (u32 word = 0; word < PG_SLICE / 4; word += 16) {
         u32 square[4];
-        for (u32 i = 0; i < 4; ++i) square[i] = pg_matrix_word(b, depth + 4 * word + i, column + c);
+        for (u32 i = 0; i < 4; ++i) square[i] = pg_matrix_word<inside>(b, depth + 4 * (first + word) + i, column + c);
         pg_transpose_4x4(square);
-        for (u32 j = 0; j < 4; ++j) to[(c + j) * PG_ROW_WORDS + word] = square[j];
+        for (u32 j = 0; j < 4; ++j) to[(c + j) * PG_ROW_WORDS + first + word] = square[j];
+    }
+}
+
+// The same for a whole block of threads, which all take the same branch.
+POGW_INLINE void pg_copy(PgSlices& slices, const PgMatrix& a, const PgMatrix& b, u32 row, u32 column, u32 depth) {
+    if (a.words && pg_has(a, row, PG_TILE, depth, PG_SLICE)) {
+        pg_copy_a<true>(slices.a, a, row, depth);
+    } else {
+        pg_copy_a<false>(slices.a, a, row, depth);
+    }
+    if (b.words && pg_has(b, depth, PG_SLICE, column, PG_TILE)) {
+        pg_copy_b<true>(slices.b, b, depth, column);
+    } else {
+        pg_copy_b<false>(slices.b, b, depth, column);
     }
 }
 
 // ---- The tile -------------------------------------------------------------------------------------------------------
 
-// Adds the products of `steps` columns of the slice, rounded up to 16: beyond them it holds zeros.
-POGW_INLINE void pg_slice_products(PgSum (*sums)[4], const PgSlices& slices, u32 steps) {
-    const u32* a = slices.a + threadIdx.y * PG_ROW_WORDS;
-    const u32* b = slices.b + threadIdx.x * PG_ROW_WORDS;
-    // Two columns at a time: eight sums and their operands fit the registers of any CPU with 16 of them.
-    for (u32 half = 0; half < 4; half += 2) {
-        for (u32 word = 0; word * 4 < steps; word += 4) {
-            const PgSteps b0 = pg_steps(b + 16 * half * PG_ROW_WORDS + word);
-            const PgSteps b1 = pg_steps(b + 16 * (half + 1) * PG_ROW_WORDS + word);
+// Adds the products of the first `words` words of each row of the slice, a multiple of 4.
+POGW_INLINE void pg_slice_products(PgSum (*sums)[4], const PgSlices& slices, u32 words) {
+    const u32 next = 16 * PG_ROW_WORDS;
+    // Two columns at a time: eight sums and their operands fit into sixteen vector registers.
+#if POGW_DEVICE
+#pragma unroll
+#endif
+    for (u32 j = 0; j < 4; j += 2) {
+        PgSum left[4], right[4];
+        for (u32 i = 0; i < 4; ++i) {
+            left[i] = sums[i][j];
+            right[i] = sums[i][j + 1];
+        }
+        const u32* a = slices.a + threadIdx.y * PG_ROW_WORDS;
+        const u32* b = slices.b + threadIdx.x * PG_ROW_WORDS + j * next;
+        for (const u32* end = a + words; a != end; a += 4, b += 4) {
+            const PgSteps b_left = pg_steps(b), b_right = pg_steps(b + next);
             for (u32 i = 0; i < 4; ++i) {
-                const PgSteps row = pg_steps(a + 16 * i * PG_ROW_WORDS + word);
-                sums[i][half] = pg_sum_steps(sums[i][half], row, b0);
-                sums[i][half + 1] = pg_sum_steps(sums[i][half + 1], row, b1);
+                const PgSteps row = pg_steps(a + i * next);
+                left[i] = pg_sum_steps(left[i], row, b_left);
+                right[i] = pg_sum_steps(right[i], row, b_right);
             }
+        }
+        for (u32 i = 0; i < 4; ++i) {
+            sums[i][j] = left[i];
+            sums[i][j + 1] = right[i];
         }
     }
 }
@@ -184,10 +228,11 @@ POGW_INLINE void pg_tile(i32 (*totals)[4], PgSlices& slices, const PgMatrix& a, 
     }
     const u32 k = a.columns;
     for (u32 depth = 0; depth < k; depth += PG_SLICE) {
-        pg_copy_a(slices.a, a, row, depth);
-        pg_copy_b(slices.b, b, depth, column);
+        pg_copy(slices, a, b, row, column, depth);
         __syncthreads();
-        pg_slice_products(sums, slices, k - depth < PG_SLICE ? k - depth : PG_SLICE);
+        // Beyond K a slice holds zeros.
+        const u32 steps = k - depth < PG_SLICE ? k - depth : PG_SLICE;
+        pg_slice_products(sums, slices, (steps + 15) / 16 * 4);
         __syncthreads();
     }
     for (int i = 0; i < 4; ++i) {
