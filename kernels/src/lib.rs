@@ -32,6 +32,7 @@ pub mod freivalds;
 pub mod gemm_i8;
 mod hex32;
 mod job;
+mod modules;
 mod operand_stream;
 pub mod philox;
 
@@ -39,4 +40,5 @@ pub use catalog::{Kernel, UnknownKernel};
 pub use digest::{Blake3Digest, DigestWriter};
 pub use hex32::HexError;
 pub use job::{Cost, InputError, InputSpec, Inputs, Job, JobError, Output, Workload};
+pub use modules::{Module, Ptx, Target};
 pub use operand_stream::{OperandSeed, OperandStream};
