@@ -10,15 +10,7 @@
 use std::fmt;
 
 use crate::hex32;
-
-/// Which instructions a module may use, hence which devices can load it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// PTX for compute capability 8.0: every device since Ampere, and the host build.
-    Portable,
-    /// PTX for sm_90a: Hopper alone, with its warp-group matrix instructions.
-    Sm90a,
-}
+use crate::program::Target;
 
 /// A module: everything that one kernel launches, and the digest of its output.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +43,6 @@ const SUMS: &str = include_str!("../ptx/SHA256SUMS");
 
 impl Module {
     /// The module of `cuda/NAME.cu`.
-    #[allow(dead_code)]
     pub(crate) const fn portable(name: &'static str) -> Self {
         Self {
             name,

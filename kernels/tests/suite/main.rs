@@ -3,6 +3,9 @@
 mod attacks;
 mod codes;
 mod jobs;
+mod launches;
 mod modules;
+mod points;
 mod ptx_rules;
+mod samples;
 mod vectors;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use kernels::Target;
+use kernels::program::Target;
 
 /// A rule, by the name under which `ptx/testdata` expects it.
 type Rule = (&'static str, fn(&Text<'_>) -> bool);
