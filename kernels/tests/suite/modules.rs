@@ -83,7 +83,11 @@ fn entries_are_the_table_of_the_source() {
         let source = read(&format!("cuda/{}.cu", module.name()));
         let entries = Text::of(module.ptx().unwrap().text, module.target()).entries();
         assert!(!entries.is_empty(), "{module:?}");
-        assert_eq!(entries, arguments(&source, "POGW_ENTRY(", ")"), "{module:?}");
+        assert_eq!(
+            entries,
+            arguments(&source, "POGW_ENTRY(", ")"),
+            "{module:?}"
+        );
         let table = BTreeSet::from([module.name().to_owned()]);
         assert_eq!(arguments(&source, "POGW_TABLE(", ","), table);
     }

@@ -30,9 +30,7 @@ pub(crate) const RULES: &[Rule] = &[
     ("machine_dependent", |text| {
         text.words().any(is_machine_dependent)
     }),
-    ("approximate", |text| {
-        text.any(|parts| is_approximate(parts))
-    }),
+    ("approximate", |text| text.any(is_approximate)),
     ("flush_to_zero", |text| {
         text.any(|parts| parts.contains(&"ftz"))
     }),
