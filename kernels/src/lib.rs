@@ -29,6 +29,7 @@ mod catalog;
 mod digest;
 mod excerpt;
 pub mod freivalds;
+pub mod gemm_bf16;
 pub mod gemm_i8;
 mod hex32;
 mod job;

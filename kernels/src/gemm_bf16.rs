@@ -1,0 +1,3 @@
+mod bf16;
+pub mod tensor_core;
+pub use bf16::Bf16;
