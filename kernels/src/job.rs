@@ -256,6 +256,16 @@ pub enum InputError {
         /// BLAKE3 of the bytes that came.
         actual: Blake3Digest,
     },
+    /// A value is outside what the kernel computes with.
+    #[error("input {name} is outside the domain: expected {domain}, element {index} is not")]
+    Element {
+        /// The input.
+        name: &'static str,
+        /// The first such element, in row-major order.
+        index: usize,
+        /// The values the kernel admits.
+        domain: &'static str,
+    },
     /// The length is not the one the shape asks for.
     #[error("input {name} has the wrong length: expected {expected} bytes, got {actual}")]
     Length {
@@ -285,6 +295,7 @@ impl InputError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Digest { .. } => "input_digest_mismatch",
+            Self::Element { .. } => "input_element_refused",
             Self::Length { .. } => "input_length_mismatch",
             Self::Missing { .. } => "input_missing",
             Self::Unexpected { .. } => "input_unexpected",

@@ -30,9 +30,11 @@ mod digest;
 mod excerpt;
 pub mod freivalds;
 pub mod gemm_bf16;
+pub mod gemm_f32;
 pub mod gemm_i8;
 mod hex32;
 mod job;
+pub mod matrix;
 mod operand_stream;
 pub mod philox;
 

@@ -3,6 +3,8 @@
 //! In scope: which bit patterns are admitted and why, and the draw that makes one from a seed.
 //! Out of scope: what is done with the values.
 
+use crate::matrix::Element;
+
 /// A bf16 value of the kernel's domain: a zero, or a magnitude in \[2^-36, 2^55).
 ///
 /// bf16 is the upper half of an f32: one sign bit, 8 exponent bits (bias 127), 7 fraction bits.
@@ -40,6 +42,29 @@ impl Bf16 {
     /// The same value; every bf16 is an f32.
     pub const fn to_f32(self) -> f32 {
         f32::from_bits((self.0 as u32) << 16)
+    }
+}
+
+impl Element for Bf16 {
+    const LEN: usize = 2;
+    const DOMAIN: &'static str = "0 or a magnitude from 2^-36 to below 2^55";
+
+    fn is_admitted(self) -> bool {
+        true
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        bytes
+            .first_chunk()
+            .and_then(|bytes| Self::from_bits(u16::from_le_bytes(*bytes)))
+    }
+
+    fn draw(bytes: &[u8]) -> Self {
+        Self::from_draw(u16::from_le_bytes([bytes[0], bytes[1]]))
+    }
+
+    fn write(self, bytes: &mut [u8]) {
+        bytes.copy_from_slice(&self.to_bits().to_le_bytes());
     }
 }
 

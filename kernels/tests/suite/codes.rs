@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use kernels::freivalds::{self, Randomness, Verdict};
+use kernels::gemm_f32;
 use kernels::gemm_i8::{Operands, OutputView, Shape};
 use kernels::{Blake3Digest, Inputs, Job, Kernel, OperandSeed};
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ fn codes() -> Vec<&'static str> {
         "X".repeat(64).parse::<OperandSeed>().unwrap_err().code(),
         OutputView::new(small(), &[]).unwrap_err().code(),
         mismatch_code(),
+        element_code(),
     ];
     let params = |m: u32, n: u32| json!({"m": m, "n": n, "k": 1, "operands": {"seed": zeros}});
     let shapes = [params(0, 1), params(u32::MAX, 1), params(65536, 65536)];
@@ -41,6 +43,11 @@ fn codes() -> Vec<&'static str> {
 
 fn small() -> Shape {
     Shape::new(1, 1, 1).unwrap()
+}
+
+fn element_code() -> &'static str {
+    let refused = gemm_f32::Operands::new(small(), vec![f32::NAN], vec![1.0]);
+    refused.unwrap_err().code()
 }
 
 fn mismatch_code() -> &'static str {

@@ -3,11 +3,15 @@
 //! In scope: the JSON form and its rules. Out of scope: the JSON around it, and the operands'
 //! bytes ([`Operands`]).
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Operands, Shape, ShapeError};
+use super::operands::{self, seeded_row_and_column};
+use super::{Element, Operands, Shape, ShapeError};
 use crate::digest::Blake3Digest;
-use crate::job::{InputError, InputSpec, Inputs};
+use crate::job::{Cost, InputError, InputSpec, Inputs};
 use crate::operand_stream::OperandSeed;
 
 /// The `params` of a job as JSON: well-formed, its shape not yet checked.
@@ -41,24 +45,29 @@ pub enum OperandSource {
     /// Both are sent, and are the bytes with these digests. Their structure is whatever the
     /// sender chose, so the product may have a shortcut.
     Given {
-        /// BLAKE3 of A's m·k bytes.
+        /// BLAKE3 of A's m·k elements.
         a: Blake3Digest,
-        /// BLAKE3 of B's k·n bytes.
+        /// BLAKE3 of B's k·n elements.
         b: Blake3Digest,
     },
 }
 
-/// A job of this kernel whose shape keeps the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GemmI8 {
+/// A job of the product of matrices of `E`, whose shape keeps the rules.
+pub struct Product<E> {
     shape: Shape,
     operands: OperandSource,
+    element: PhantomData<E>,
 }
 
-impl GemmI8 {
+impl<E: Element> Product<E> {
     /// A job from its parts.
     pub const fn new(shape: Shape, operands: OperandSource) -> Self {
-        Self { shape, operands }
+        let element = PhantomData;
+        Self {
+            shape,
+            operands,
+            element,
+        }
     }
 
     /// The shape of the product.
@@ -69,6 +78,11 @@ impl GemmI8 {
     /// Where the operands come from.
     pub const fn operands(&self) -> OperandSource {
         self.operands
+    }
+
+    /// What the work costs.
+    pub const fn cost(&self) -> Cost {
+        self.shape.cost_with(E::LEN)
     }
 
     /// The JSON form. Inverse of `TryFrom<Params>`.
@@ -85,7 +99,7 @@ impl GemmI8 {
     pub fn inputs(&self) -> Vec<InputSpec> {
         match self.operands {
             OperandSource::Seed(_) => Vec::new(),
-            OperandSource::Given { a, b } => given(self.shape, a, b).to_vec(),
+            OperandSource::Given { a, b } => given::<E>(self.shape, a, b).to_vec(),
         }
     }
 
@@ -93,22 +107,32 @@ impl GemmI8 {
     ///
     /// # Errors
     ///
-    /// The first rule of [`Inputs`] that does not hold.
-    pub fn load(&self, inputs: &Inputs<'_>) -> Result<Operands, InputError> {
+    /// The first rule of [`Inputs`] that does not hold, then [`InputError::Element`] for the first
+    /// value outside the kernel's domain.
+    pub fn load(&self, inputs: &Inputs<'_>) -> Result<Operands<E>, InputError> {
         match self.operands {
             OperandSource::Seed(seed) => {
                 let [] = inputs.matching(&[])?;
                 Ok(Operands::from_seed(self.shape, &seed))
             }
             OperandSource::Given { a, b } => {
-                let [a, b] = inputs.matching(&given(self.shape, a, b))?;
-                Operands::new(self.shape, int8(a), int8(b))
+                let [a, b] = inputs.matching(&given::<E>(self.shape, a, b))?;
+                Operands::from_bytes(self.shape, a, b)
             }
+        }
+    }
+
+    /// Row i of A and column j of B, generated alone: 2·k elements. `None` outside the shape, and
+    /// if the operands are given.
+    pub fn seeded_row_and_column(&self, i: usize, j: usize) -> Option<(Vec<E>, Vec<E>)> {
+        match &self.operands {
+            OperandSource::Seed(seed) => seeded_row_and_column(self.shape, seed, i, j),
+            OperandSource::Given { .. } => None,
         }
     }
 }
 
-impl TryFrom<Params> for GemmI8 {
+impl<E: Element> TryFrom<Params> for Product<E> {
     type Error = ShapeError;
 
     fn try_from(params: Params) -> Result<Self, ShapeError> {
@@ -117,12 +141,40 @@ impl TryFrom<Params> for GemmI8 {
     }
 }
 
-/// The inputs of a job whose operands are sent.
-fn given(shape: Shape, a: Blake3Digest, b: Blake3Digest) -> [InputSpec; 2] {
-    let spec = |name, len, digest| InputSpec { name, len, digest };
-    [spec("a", shape.a_len(), a), spec("b", shape.b_len(), b)]
+// Written out because derived ones would ask the same of `E`.
+impl<E> Clone for Product<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-fn int8(bytes: &[u8]) -> Vec<i8> {
-    bytes.iter().map(|byte| byte.cast_signed()).collect()
+impl<E> Copy for Product<E> {}
+
+impl<E> PartialEq for Product<E> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.shape, self.operands) == (other.shape, other.operands)
+    }
+}
+
+impl<E> Eq for Product<E> {}
+
+impl<E> fmt::Debug for Product<E> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("Product");
+        out.field("shape", &self.shape);
+        out.field("operands", &self.operands).finish()
+    }
+}
+
+/// The inputs of a job whose operands are sent.
+fn given<E: Element>(shape: Shape, a: Blake3Digest, b: Blake3Digest) -> [InputSpec; 2] {
+    let spec = |name, elements, digest| InputSpec {
+        name,
+        len: elements * E::LEN,
+        digest,
+    };
+    [
+        spec(operands::A, shape.a_len(), a),
+        spec(operands::B, shape.b_len(), b),
+    ]
 }
