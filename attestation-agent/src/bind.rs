@@ -104,8 +104,8 @@ pub fn commit(
         challenge: occasion.challenge,
         agent_key: occasion.agent_key,
         kernel: KernelRef {
-            name: job.kernel.name().to_owned(),
-            spec: Hex(*job.kernel.digest().as_bytes()),
+            name: job.job.kernel().name().to_owned(),
+            spec: Hex(*job.job.kernel().digest().as_bytes()),
             module: run.module,
         },
         outputs: run.outputs.iter().map(|o| o.commitment()).collect(),
@@ -205,7 +205,7 @@ fn disclosed_inputs(job: &PreparedJob) -> BTreeMap<String, Blob> {
     }
     let inputs = job.inputs.iter();
     inputs
-        .map(|(name, bytes)| (name.clone(), Blob(bytes.clone())))
+        .map(|(name, bytes)| (name.to_owned(), Blob(bytes.to_vec())))
         .collect()
 }
 

@@ -4,7 +4,7 @@
 //!
 //! * [`Bf16`]: the values that are multiplied.
 //! * [`tensor_core`]: the arithmetic of one step, and of a whole sum.
-//! * [`reference()`], [`GemmBf16::element`]: the whole product, and one element of it.
+//! * [`reference()`]: the whole product.
 //!
 //! # What's out of scope
 //!
@@ -15,6 +15,7 @@
 //! cores; every other machine emulates it in integers.
 
 mod bf16;
+mod multiply;
 mod reference;
 pub mod tensor_core;
 

@@ -2,7 +2,7 @@
 //!
 //! # What's in scope
 //!
-//! * [`reference()`], and one element: ascending k, one accumulator, each step rounded once.
+//! * [`reference()`]: ascending k, one accumulator, each step rounded once.
 //! * The domain of operands: finite, and small enough that no sum overflows.
 //!
 //! # What's out of scope
@@ -12,6 +12,7 @@
 //! The normative text is `spec/gemm_f32.md`.
 
 mod element;
+mod multiply;
 mod reference;
 
 use crate::matrix;

@@ -100,6 +100,12 @@ impl OperandStream {
         self.counter_high
     }
 
+    /// Key and counter words 2 and 3, as a kernel takes them: four numbers.
+    pub const fn words(&self) -> [u32; 4] {
+        let ([key_0, key_1], [high_0, high_1]) = (self.key, self.counter_high);
+        [key_0, key_1, high_0, high_1]
+    }
+
     /// The element at `index`, computed alone (steps 4 and 5).
     pub fn element(&self, index: u64) -> i8 {
         self.block(index / BLOCK)[(index % BLOCK) as usize]

@@ -2,10 +2,35 @@
 //!
 //! In scope: the form of the table. Out of scope: whether what it says is so, which its readers look at.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// Rows of nvidia-evidence 10.
 pub const ROWS: u8 = 130;
+
+/// Rows marked M there.
+const MUST: &[RangeInclusive<u8>] = &[
+    1..=4,
+    6..=16,
+    18..=34,
+    37..=40,
+    42..=56,
+    58..=68,
+    70..=72,
+    75..=90,
+    92..=99,
+    102..=104,
+    106..=107,
+    110..=110,
+    113..=118,
+    121..=122,
+    124..=130,
+];
+
+/// The numbers of the rows marked M in nvidia-evidence 10, ascending.
+pub fn must() -> impl Iterator<Item = u8> {
+    MUST.iter().cloned().flatten()
+}
 
 /// One row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +45,6 @@ pub struct Row {
     pub ids: Vec<String>,
     /// Tests that show it, as `file::name`; files are those of this crate's `tests`, or from the root of the repository.
     pub tests: Vec<String>,
-    /// The column of tests, as it is written.
-    pub tests_text: String,
     /// `made`, `policy`, `recorded` or `not made`.
     pub status: String,
     /// What there is to say about it.
@@ -68,7 +91,6 @@ fn row(line: &str) -> Option<Row> {
         made_in: quoted(made_in),
         ids: quoted(ids),
         tests: quoted(tests),
-        tests_text: tests.to_owned(),
         status: status.to_owned(),
         note: note.to_owned(),
     })

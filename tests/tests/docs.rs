@@ -1,32 +1,9 @@
 //! The table of checks in `docs/checks.md` says what is so, as far as a machine can tell.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use evidence::CheckId;
-use tests::checks::{self, ROWS, Row};
-
-/// Rows of nvidia-evidence 10 marked M.
-const MUST: &[RangeInclusive<u8>] = &[
-    1..=4,
-    6..=16,
-    18..=34,
-    37..=40,
-    42..=56,
-    58..=68,
-    70..=72,
-    75..=90,
-    92..=99,
-    102..=104,
-    106..=107,
-    110..=110,
-    113..=118,
-    121..=122,
-    124..=130,
-];
-
-/// Rows whose tests are named once the parts they are of are here.
-const AWAITED: &[(&str, RangeInclusive<u8>)] = &[];
+use tests::checks::{self, ROWS};
 
 /// Every check of one device and of several together.
 const IDS: &[CheckId] = &[
@@ -55,13 +32,12 @@ fn the_table_has_every_row_once_and_in_order() {
 
 #[test]
 fn every_check_that_must_be_made_is_and_is_shown() {
-    for row in checks::rows() {
-        let number = row.number;
-        if !MUST.iter().any(|rows| rows.contains(&number)) {
-            continue;
-        }
+    let rows = checks::rows();
+    for number in checks::must() {
+        let row = rows.iter().find(|row| row.number == number);
+        let row = row.unwrap_or_else(|| panic!("no row {number}"));
         assert_ne!(row.status, "not made", "row {number}");
-        assert!(is_shown(&row), "row {number} names no test");
+        assert!(!row.tests.is_empty(), "row {number} names no test");
     }
 }
 
@@ -76,7 +52,7 @@ fn a_row_says_where_how_and_why() {
         );
         match row.status.as_str() {
             "made" => assert!(
-                is_awaited(&row) || is_shown(&row) && !row.made_in.is_empty(),
+                !row.tests.is_empty() && !row.made_in.is_empty(),
                 "row {number}"
             ),
             "policy" | "recorded" => {
@@ -131,13 +107,4 @@ fn has_test(text: &str, name: &str) -> bool {
             .take_while(|line| line.starts_with('#'));
         { attributes }.any(|line| line.contains("test"))
     })
-}
-
-fn is_shown(row: &Row) -> bool {
-    is_awaited(row) || !row.tests.is_empty()
-}
-
-fn is_awaited(row: &Row) -> bool {
-    let mut awaited = AWAITED.iter();
-    awaited.any(|(part, rows)| rows.contains(&row.number) && row.tests_text == *part)
 }

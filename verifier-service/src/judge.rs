@@ -177,14 +177,10 @@ impl Judge for Bench {
             case.arrived_at,
             inquiry,
         );
-        match pass {
-            Pass::Done(appraisal) => {
-                let decision = policies::decide(inquiry.policy(), appraisal);
-                self.award(case, decision.map_err(policy_failed)?)
-                    .map(Pass::Done)
-            }
-            Pass::Wants(wants) => Ok(Pass::Wants(wants)),
-        }
+        pass.try_map(|appraisal| {
+            let decision = policies::decide(inquiry.policy(), appraisal);
+            self.award(case, decision.map_err(policy_failed)?)
+        })
     }
 
     fn examine(
@@ -197,13 +193,9 @@ impl Judge for Bench {
         let pass = self
             .appraiser
             .pass_over_devices(nonce, devices, as_of, inquiry);
-        match pass {
-            Pass::Done(appraisal) => {
-                let decision = policies::decide(inquiry.policy(), appraisal);
-                decision.map(Pass::Done).map_err(policy_failed)
-            }
-            Pass::Wants(wants) => Ok(Pass::Wants(wants)),
-        }
+        pass.try_map(|appraisal| {
+            policies::decide(inquiry.policy(), appraisal).map_err(policy_failed)
+        })
     }
 
     fn reconsider(
@@ -215,13 +207,10 @@ impl Judge for Bench {
             .map_err(|error| Unjudged::NotABundle(error.to_string()))?;
         let (challenge, randomness) = (&issued.challenge, random::bytes());
         let (as_of, appraiser) = (issued.issued_at, &self.appraiser);
-        match appraiser.pass_over_bundle(&bundle, challenge, &randomness, as_of, inquiry) {
-            Pass::Done(appraisal) => {
-                let objections = policies::objections(inquiry.policy(), &appraisal);
-                objections.map(Pass::Done).map_err(Unjudged::Policy)
-            }
-            Pass::Wants(wants) => Ok(Pass::Wants(wants)),
-        }
+        let pass = appraiser.pass_over_bundle(&bundle, challenge, &randomness, as_of, inquiry);
+        pass.try_map(|appraisal| {
+            policies::objections(inquiry.policy(), &appraisal).map_err(Unjudged::Policy)
+        })
     }
 
     fn obtain<'a>(

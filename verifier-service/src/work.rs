@@ -8,7 +8,7 @@ use evidence::appraise::{WorkChecker, WorkFinding};
 use evidence::work::{Blob, Bundle, Hex, JobSpec, OutputCommitment, RequestedCheck, WorkStatement};
 use evidence::{Check, CheckId, Code, Reason, Source};
 use kernels::freivalds::{self, Accepted, Randomness, Verdict};
-use kernels::{Blake3Digest, InputError, Inputs, Job, Kernel, Workload};
+use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel};
 
 /// Checks results with the shipped kernels.
 #[derive(Clone, Copy, Debug)]
@@ -54,13 +54,13 @@ impl WorkChecker for KernelChecker {
 
     fn recompute(&self, bundle: &Bundle) -> Vec<WorkFinding> {
         // Every check of a result stands on the committed bytes, which are digested once.
-        let committed = committed_output(bundle);
+        let committed = committed_outputs(bundle);
         let mut requested = bundle.job.checks.clone();
         requested.sort_unstable_by_key(|requested| check_id(*requested));
         requested.dedup();
         let findings = requested.into_iter().map(|requested| {
             let check = match &committed {
-                Ok(output) => self.run(requested, bundle, output),
+                Ok(outputs) => self.run(requested, bundle, outputs),
                 Err(finding) => finding.clone().into_check(check_id(requested)),
             };
             WorkFinding {
@@ -76,22 +76,27 @@ impl WorkChecker for KernelChecker {
 impl KernelChecker {
     /// One check on output bytes that are known to be the committed ones. Each kind is named, so that none is affirmed
     /// for want of a rule.
-    fn run(&self, requested: RequestedCheck, bundle: &Bundle, output: &[u8]) -> Check {
+    fn run(&self, requested: RequestedCheck, bundle: &Bundle, outputs: &[&[u8]]) -> Check {
         match requested {
             RequestedCheck::OutputDigest => Check::affirmed(CheckId::OutputDigest),
-            RequestedCheck::Freivalds => self.freivalds(bundle, output),
+            RequestedCheck::Freivalds => self.freivalds(bundle, outputs),
         }
     }
 
     /// Freivalds' check on the committed output bytes and the inputs of the job (methods 1.1).
-    fn freivalds(&self, bundle: &Bundle, output: &[u8]) -> Check {
+    fn freivalds(&self, bundle: &Bundle, outputs: &[&[u8]]) -> Check {
         let id = CheckId::Freivalds;
-        let workload = match load(bundle) {
-            Ok(workload) => workload,
+        let (job, inputs) = match accepted(bundle) {
+            Ok(accepted) => accepted,
             Err(finding) => return finding.into_check(id),
         };
-        let Workload::GemmI8(operands) = workload;
+        let Some(product) = job.product() else {
+            let reason = Reason::new(Code::JobParametersInvalid, "not an exact integer product");
+            return Check::refuted_by(id, vec![reason.actual(job.kernel())]);
+        };
+        let operands = product.operands_from(&inputs);
         let randomness = Randomness::drawn_after_commitment(self.randomness);
+        let output = outputs.first().copied().unwrap_or_default();
         match freivalds::check(&operands, output, &randomness, self.threads) {
             Ok(Verdict::Accepted(_)) => Check::affirmed(id),
             Ok(Verdict::Refused(mismatch)) => {
@@ -176,10 +181,8 @@ fn unexpected_bytes(job: &Job, bundle: &Bundle) -> Option<Reason> {
 }
 
 fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
-    let wanted = (
-        job.kernel().output_name(),
-        u64::try_from(job.output_len()).ok()?,
-    );
+    let specs = job.outputs();
+    let wanted: Vec<_> = specs.iter().map(|spec| (spec.name, spec.len)).collect();
     let stated: Vec<_> = statement
         .outputs
         .iter()
@@ -189,21 +192,22 @@ fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
         Code::OutputsUnexpected,
         "outputs in the statement (name, bytes)",
     );
-    (stated != [wanted]).then(|| {
+    (stated != wanted).then(|| {
         let reason = reason.expected(format!("{wanted:?}"));
         reason.actual(format!("{stated:?}"))
     })
 }
 
-/// The output bytes, if they are those the statement commits to.
-fn committed_output(bundle: &Bundle) -> Result<&[u8], Finding> {
-    let Some(commitment) = bundle.statement.outputs.first() else {
-        let reason = Reason::new(
-            Code::OutputsUnexpected,
-            "the statement commits to no output",
-        );
-        return Err(Finding::Wrong(reason));
-    };
+/// The bytes of every output, in order, if they are those the statement commits to.
+fn committed_outputs(bundle: &Bundle) -> Result<Vec<&[u8]>, Finding> {
+    let outputs = bundle.statement.outputs.iter();
+    outputs.map(|of| committed_output(bundle, of)).collect()
+}
+
+fn committed_output<'a>(
+    bundle: &'a Bundle,
+    commitment: &OutputCommitment,
+) -> Result<&'a [u8], Finding> {
     let Some(Blob(bytes)) = bundle.outputs.get(&commitment.name) else {
         let message = format!("output {} is not in the bundle", commitment.name);
         return Err(Finding::Missing(Reason::new(
@@ -228,19 +232,20 @@ fn output_mismatch(commitment: &OutputCommitment, bytes: &[u8]) -> Option<Reason
     })
 }
 
-/// The operands, from the seed or from the bytes handed over.
-fn load(bundle: &Bundle) -> Result<Workload, Finding> {
+/// The job with its inputs: none where they follow from a seed, else the bytes handed over.
+fn accepted(bundle: &Bundle) -> Result<(Job, CheckedInputs<'_>), Finding> {
     let job = Job::parse(&bundle.job.kernel, bundle.job.params.as_value())
         .map_err(|e| Finding::Wrong(Reason::new(Code::JobParametersInvalid, e.to_string())))?;
     let mut inputs = Inputs::none();
     for (name, Blob(bytes)) in &bundle.inputs {
         inputs = inputs.with(name, bytes);
     }
-    job.load(&inputs).map_err(|error| match error {
+    let inputs = job.accept(&inputs).map_err(|error| match error {
         InputError::Missing { name } => {
             let message = format!("input {name} is not in the bundle");
             Finding::Missing(Reason::new(Code::InputNotProvided, message))
         }
         other => Finding::Wrong(Reason::new(Code::InputDigestMismatch, other.to_string())),
-    })
+    })?;
+    Ok((job, inputs))
 }

@@ -39,7 +39,9 @@ impl Progress for Narrator {
 
 fn before_commitment(step: &Step<'_>) {
     match step {
-        Step::Prepared { job } => info!(job = %job.digest, kernel = %job.kernel, "job is ready"),
+        Step::Prepared { job } => {
+            info!(job = %job.digest, kernel = %job.spec.kernel, "job is ready")
+        }
         Step::DevicesOpened { devices } => {
             for device in *devices {
                 let (index, arch) = (device.index, device.arch);

@@ -2,12 +2,13 @@
 
 /// A value that a matrix product multiplies: its bytes, its domain, its draw from a seed.
 ///
-/// Each type belongs to one kernel, so that [`Product`](super::Product) of it is that kernel's job.
-pub trait Element: Copy + Send + Sync + 'static {
+/// Each type belongs to one kernel ([`Multiply`](super::Multiply)), whose job is a
+/// [`Product`](super::Product) of it.
+pub trait Element: Copy + Default + Send + Sync + 'static {
     /// Bytes of one element, little endian where there are several; a divisor of 16.
     const LEN: usize;
 
-    /// What [`Self::is_admitted`] asks for, as an error says it.
+    /// The rule of [`Self::is_admitted`], as an error says it.
     const DOMAIN: &'static str;
 
     /// Whether the kernel multiplies this value.

@@ -2,7 +2,7 @@
 //!
 //! In scope: holding them with the right lengths and values of the domain, generating them.
 //! Out of scope: whether given bytes are the ones a job named
-//! ([`Product::load`](super::Product::load) sees to that), and what is computed of them.
+//! ([`Job::accept`](crate::Job::accept) sees to that), and what is computed of them.
 
 use super::{Element, Shape};
 use crate::digest::Blake3Digest;
@@ -23,7 +23,7 @@ impl<E: Element> Operands<E> {
     /// # Errors
     ///
     /// [`InputError::Length`], in bytes, for the first whose length is not the shape's, then
-    /// [`InputError::Element`] for the first value outside the kernel's domain.
+    /// [`InputError::Content`] for the first value outside the kernel's domain.
     pub fn new(shape: Shape, a: Vec<E>, b: Vec<E>) -> Result<Self, InputError> {
         check_len("a", shape.a_len() * E::LEN, a.len() * E::LEN)?;
         check_len("b", shape.b_len() * E::LEN, b.len() * E::LEN)?;
@@ -40,15 +40,29 @@ impl<E: Element> Operands<E> {
     pub fn from_bytes(shape: Shape, a: &[u8], b: &[u8]) -> Result<Self, InputError> {
         check_len("a", shape.a_len() * E::LEN, a.len())?;
         check_len("b", shape.b_len() * E::LEN, b.len())?;
-        let (a, b) = (parse("a", a)?, parse("b", b)?);
-        Ok(Self { shape, a, b })
+        check_bytes::<E>("a", a)?;
+        check_bytes::<E>("b", b)?;
+        Ok(Self::accepted(shape, a, b))
+    }
+
+    /// Reads matrices whose lengths and values are known to be admitted.
+    pub(super) fn accepted(shape: Shape, a: &[u8], b: &[u8]) -> Self {
+        let parse = |bytes: &[u8]| {
+            let elements = bytes.chunks_exact(E::LEN).map(E::parse);
+            elements.map(Option::unwrap_or_default).collect()
+        };
+        Self {
+            shape,
+            a: parse(a),
+            b: parse(b),
+        }
     }
 
     /// Generates both matrices: element e of the stream labelled `a` (`b`) is element e of A (B)
     /// in row-major order.
     pub fn from_seed(shape: Shape, seed: &OperandSeed) -> Self {
-        let a = generate(seed, A, 0, shape.a_len());
-        let b = generate(seed, B, 0, shape.b_len());
+        let a = generate(seed, "a", 0, shape.a_len());
+        let b = generate(seed, "b", 0, shape.b_len());
         Self { shape, a, b }
     }
 
@@ -89,29 +103,13 @@ impl<E: Element> Operands<E> {
     }
 }
 
-/// As [`Operands::row_and_column`] of the generated matrices, without generating the rest of them:
-/// 2·k elements, each from its own place in the streams.
-pub(super) fn seeded_row_and_column<E: Element>(
-    shape: Shape,
+/// `len` elements of the stream `label` from element `first` on.
+pub(super) fn generate<E: Element>(
     seed: &OperandSeed,
-    i: usize,
-    j: usize,
-) -> Option<(Vec<E>, Vec<E>)> {
-    let (n, k) = (shape.n(), shape.k());
-    if !shape.contains(i, j) {
-        return None;
-    }
-    let b = OperandStream::new(seed, B);
-    let column = (0..k).map(|l| one(&b, (l * n + j) as u64)).collect();
-    Some((generate(seed, A, i * k, k), column))
-}
-
-/// Labels of the streams, and names of the inputs.
-pub(super) const A: &str = "a";
-pub(super) const B: &str = "b";
-
-/// `len` elements of a stream from element `first` on.
-fn generate<E: Element>(seed: &OperandSeed, label: &str, first: usize, len: usize) -> Vec<E> {
+    label: &str,
+    first: usize,
+    len: usize,
+) -> Vec<E> {
     let stream = OperandStream::new(seed, label);
     let mut values = Vec::with_capacity(len);
     let mut bytes = [0; BLOCK];
@@ -123,11 +121,19 @@ fn generate<E: Element>(seed: &OperandSeed, label: &str, first: usize, len: usiz
     values
 }
 
-/// Element `index` of a stream.
-fn one<E: Element>(stream: &OperandStream, index: u64) -> E {
-    let bytes = &mut [0; MAX_LEN][..E::LEN];
-    fill(stream, index * E::LEN as u64, bytes);
-    E::draw(bytes)
+/// The elements of the stream `label` at `indices`, each by itself.
+pub(super) fn pick<E: Element>(
+    seed: &OperandSeed,
+    label: &str,
+    indices: impl Iterator<Item = usize>,
+) -> Vec<E> {
+    let stream = OperandStream::new(seed, label);
+    let element = |index| {
+        let bytes = &mut [0; MAX_LEN][..E::LEN];
+        fill(&stream, index as u64 * E::LEN as u64, bytes);
+        E::draw(bytes)
+    };
+    indices.map(element).collect()
 }
 
 /// The stream as bytes: element e of a type of L bytes is drawn from bytes L·e to L·e + L - 1.
@@ -145,11 +151,13 @@ fn fill(stream: &OperandStream, first: u64, bytes: &mut [u8]) {
     }
 }
 
-fn parse<E: Element>(name: &'static str, bytes: &[u8]) -> Result<Vec<E>, InputError> {
-    let elements = bytes.chunks_exact(E::LEN).enumerate();
-    elements
-        .map(|(index, bytes)| E::parse(bytes).ok_or_else(|| outside::<E>(name, index)))
-        .collect()
+/// The first element of given bytes that the kernel does not multiply.
+pub(super) fn check_bytes<E: Element>(name: &'static str, bytes: &[u8]) -> Result<(), InputError> {
+    let mut elements = bytes.chunks_exact(E::LEN);
+    match elements.position(|bytes| E::parse(bytes).is_none()) {
+        Some(index) => Err(outside::<E>(name, index)),
+        None => Ok(()),
+    }
 }
 
 fn digest<E: Element>(values: &[E]) -> Blake3Digest {
@@ -184,10 +192,10 @@ fn check_domain<E: Element>(name: &'static str, values: &[E]) -> Result<(), Inpu
 }
 
 fn outside<E: Element>(name: &'static str, index: usize) -> InputError {
-    InputError::Element {
+    InputError::Content {
         name,
-        index,
-        domain: E::DOMAIN,
+        rule: E::DOMAIN,
+        offset: (index * E::LEN) as u64,
     }
 }
 
@@ -195,7 +203,7 @@ fn outside<E: Element>(name: &'static str, index: usize) -> InputError {
 const BLOCK: usize = 16 * 1024;
 
 /// Largest [`Element::LEN`].
-const MAX_LEN: usize = 4;
+pub(super) const MAX_LEN: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -221,8 +229,10 @@ mod tests {
         assert_eq!(Operands::from_bytes(shape, &a, &b), Ok(operands.clone()));
         for i in 0..shape.m() {
             for j in 0..shape.n() {
-                let alone = seeded_row_and_column(shape, seed, i, j);
-                assert_eq!(alone, operands.row_and_column(i, j));
+                let (n, k) = (shape.n(), shape.k());
+                let row = generate(seed, "a", i * k, k);
+                let column = pick(seed, "b", (0..k).map(|l| l * n + j));
+                assert_eq!(operands.row_and_column(i, j), Some((row, column)));
             }
         }
     }
@@ -250,8 +260,7 @@ mod tests {
         let (one, nan) = (1_f32.to_le_bytes(), f32::NAN.to_le_bytes());
         let (good, bad) = ([one; 3].concat(), [one, nan, nan].concat());
         let error = Operands::<f32>::from_bytes(shape, &good, &bad).unwrap_err();
-        let expected =
-            "input b is outside the domain: expected a magnitude below 2^55, element 1 is not";
+        let expected = "input b cannot be used: a magnitude below 2^55, broken at byte 4";
         assert_eq!(error.to_string(), expected);
         let values = vec![1.0, f32::NAN, 1.0];
         assert_eq!(Operands::new(shape, vec![1.0; 3], values), Err(error));

@@ -8,10 +8,9 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use super::operands::{self, seeded_row_and_column};
 use super::{Element, Operands, Shape, ShapeError};
 use crate::digest::Blake3Digest;
-use crate::job::{Cost, InputError, InputSpec, Inputs};
+use crate::job::CheckedInputs;
 use crate::operand_stream::OperandSeed;
 
 /// The `params` of a job as JSON: well-formed, its shape not yet checked.
@@ -80,11 +79,6 @@ impl<E: Element> Product<E> {
         self.operands
     }
 
-    /// What the work costs.
-    pub const fn cost(&self) -> Cost {
-        self.shape.cost_with(E::LEN)
-    }
-
     /// The JSON form. Inverse of `TryFrom<Params>`.
     pub const fn params(&self) -> Params {
         Params {
@@ -95,39 +89,13 @@ impl<E: Element> Product<E> {
         }
     }
 
-    /// The inputs that must be supplied: none if seeded, else `a` and `b`.
-    pub fn inputs(&self) -> Vec<InputSpec> {
-        match self.operands {
-            OperandSource::Seed(_) => Vec::new(),
-            OperandSource::Given { a, b } => given::<E>(self.shape, a, b).to_vec(),
-        }
-    }
-
-    /// Generates A and B, or takes them from `inputs`.
-    ///
-    /// # Errors
-    ///
-    /// The first rule of [`Inputs`] that does not hold, then [`InputError::Element`] for the first
-    /// value outside the kernel's domain.
-    pub fn load(&self, inputs: &Inputs<'_>) -> Result<Operands<E>, InputError> {
-        match self.operands {
-            OperandSource::Seed(seed) => {
-                let [] = inputs.matching(&[])?;
-                Ok(Operands::from_seed(self.shape, &seed))
-            }
-            OperandSource::Given { a, b } => {
-                let [a, b] = inputs.matching(&given::<E>(self.shape, a, b))?;
-                Operands::from_bytes(self.shape, a, b)
-            }
-        }
-    }
-
-    /// Row i of A and column j of B, generated alone: 2·k elements. `None` outside the shape, and
-    /// if the operands are given.
-    pub fn seeded_row_and_column(&self, i: usize, j: usize) -> Option<(Vec<E>, Vec<E>)> {
+    /// A and B, generated or taken from `inputs`, which the job has accepted.
+    pub fn operands_from(&self, inputs: &CheckedInputs<'_>) -> Operands<E> {
         match &self.operands {
-            OperandSource::Seed(seed) => seeded_row_and_column(self.shape, seed, i, j),
-            OperandSource::Given { .. } => None,
+            OperandSource::Seed(seed) => Operands::from_seed(self.shape, seed),
+            OperandSource::Given { .. } => {
+                Operands::accepted(self.shape, inputs.get("a"), inputs.get("b"))
+            }
         }
     }
 }
@@ -164,17 +132,4 @@ impl<E> fmt::Debug for Product<E> {
         out.field("shape", &self.shape);
         out.field("operands", &self.operands).finish()
     }
-}
-
-/// The inputs of a job whose operands are sent.
-fn given<E: Element>(shape: Shape, a: Blake3Digest, b: Blake3Digest) -> [InputSpec; 2] {
-    let spec = |name, elements, digest| InputSpec {
-        name,
-        len: elements * E::LEN,
-        digest,
-    };
-    [
-        spec(operands::A, shape.a_len(), a),
-        spec(operands::B, shape.b_len(), b),
-    ]
 }

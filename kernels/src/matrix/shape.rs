@@ -89,14 +89,9 @@ impl Shape {
         self.c_len() * size_of::<u32>()
     }
 
-    /// The cost with operands of one byte.
-    pub const fn cost(self) -> Cost {
-        self.cost_with(1)
-    }
-
     /// 2·m·n·k operations (a multiply-add counts as two), and each matrix moved once; an operand
     /// has `element_len` bytes.
-    pub const fn cost_with(self, element_len: usize) -> Cost {
+    pub const fn cost(self, element_len: usize) -> Cost {
         Cost {
             operations: 2 * self.c_len() as u64 * self.k as u64,
             bytes_read: (self.a_len() as u64 + self.b_len() as u64) * element_len as u64,
@@ -241,7 +236,7 @@ mod tests {
             // Shifted so that small and allowed values occur.
             let [m, n, k] = [m >> (n % 32), n >> (k % 32), k >> (m % 32)];
             if let Ok(shape) = Shape::new(m, n, k) {
-                prop_assert!(shape.cost().operations <= 1 << 40);
+                prop_assert!(shape.cost(4).operations <= 1 << 40);
                 prop_assert_eq!(shape.output_len(), 4 * shape.c_len());
             }
         }

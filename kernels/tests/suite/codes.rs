@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use kernels::freivalds::{self, Randomness, Verdict};
-use kernels::gemm_f32;
 use kernels::gemm_i8::{Operands, OutputView, Shape};
-use kernels::{Blake3Digest, Inputs, Job, Kernel, OperandSeed};
+use kernels::point::{SliceMissing, Tensor};
+use kernels::{Blake3Digest, InputError, Inputs, Job, Kernel, LimitError, OperandSeed};
 use serde_json::{Value, json};
 
 /// One error of every kind, made the way a stranger would make it.
@@ -18,7 +18,6 @@ fn codes() -> Vec<&'static str> {
         "X".repeat(64).parse::<OperandSeed>().unwrap_err().code(),
         OutputView::new(small(), &[]).unwrap_err().code(),
         mismatch_code(),
-        element_code(),
     ];
     let params = |m: u32, n: u32| json!({"m": m, "n": n, "k": 1, "operands": {"seed": zeros}});
     let shapes = [params(0, 1), params(u32::MAX, 1), params(65536, 65536)];
@@ -36,18 +35,30 @@ fn codes() -> Vec<&'static str> {
         both(&[1]).with("c", &[]),
     ];
     for inputs in inputs {
-        codes.push(job.load(&inputs).unwrap_err().code());
+        codes.push(job.accept(&inputs).unwrap_err().code());
     }
+    codes.extend(of_audits());
     codes
+}
+
+/// Those of audits, of content and of limits that no kernel of this list breaks by itself.
+fn of_audits() -> [&'static str; 3] {
+    let missing = SliceMissing {
+        tensor: Tensor::Input("a"),
+        offset: 0,
+        len: 1,
+    };
+    let content = InputError::Content {
+        name: "a",
+        rule: "finite",
+        offset: 0,
+    };
+    let limit = LimitError::check("steps", 1, 2, 3).unwrap_err();
+    [missing.code(), content.code(), limit.code()]
 }
 
 fn small() -> Shape {
     Shape::new(1, 1, 1).unwrap()
-}
-
-fn element_code() -> &'static str {
-    let refused = gemm_f32::Operands::new(small(), vec![f32::NAN], vec![1.0]);
-    refused.unwrap_err().code()
 }
 
 fn mismatch_code() -> &'static str {

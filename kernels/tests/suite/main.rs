@@ -2,5 +2,8 @@
 
 mod attacks;
 mod codes;
+mod float_vectors;
 mod jobs;
+mod points;
+mod samples;
 mod vectors;

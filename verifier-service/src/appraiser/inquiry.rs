@@ -26,11 +26,14 @@ pub enum Pass<T> {
 }
 
 impl<T> Pass<T> {
-    /// The same, of another thing.
-    pub fn map<U>(self, then: impl FnOnce(T) -> U) -> Pass<U> {
+    /// Goes on with what was made, where it was.
+    ///
+    /// # Errors
+    /// Those of going on.
+    pub fn try_map<U, E>(self, then: impl FnOnce(T) -> Result<U, E>) -> Result<Pass<U>, E> {
         match self {
-            Self::Done(value) => Pass::Done(then(value)),
-            Self::Wants(wants) => Pass::Wants(wants),
+            Self::Done(value) => then(value).map(Pass::Done),
+            Self::Wants(wants) => Ok(Pass::Wants(wants)),
         }
     }
 }
@@ -80,14 +83,6 @@ impl Inquiry {
             fresh: Responses::new(),
             closed: false,
         }
-    }
-
-    /// An appraisal that goes by what is at hand, and asks for nothing.
-    #[must_use]
-    pub fn closed(policy: Arc<Policy>) -> Self {
-        let mut inquiry = Self::new(policy);
-        inquiry.close();
-        inquiry
     }
 
     /// The same with the sender's word on certificates on hold: without it, they refute even where the policy would

@@ -51,7 +51,7 @@ pub use coverage::{Manifest, ManifestStatus};
 pub(crate) use relay::Relayed;
 pub use upstream::UpstreamError;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config::AppraisalSettings;
 use at_hand::LinkKey;
 use cache::Seen;
@@ -84,13 +84,6 @@ pub struct Collateral {
 }
 
 impl Collateral {
-    /// Collateral under these anchors from a directory of manifests alone: for those who work offline.
-    #[must_use]
-    pub fn new(anchors: TrustAnchors, directory: Option<PathBuf>) -> Self {
-        let fetcher = Fetcher::new(anchors, Arc::new(SystemClock));
-        Self::over(fetcher, directory)
-    }
-
     /// Collateral from every source in the settings. With a state directory, manifests fetched earlier are at hand.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use evidence::{CheckId, Code, Overall, Reason, Status};
 use serde_json::{Map, Value, json};
 
 use super::{App, media_type};
-use crate::appraiser::{DeviceSubmission, Pass};
+use crate::appraiser::DeviceSubmission;
 use crate::nvidia::appraisal_of;
 use crate::nvidia::claims::{Form, Waivers};
 use crate::nvidia::errors::{self, ErrorCode};
@@ -109,16 +109,13 @@ async fn answer(app: App, request: Request, route: Route) -> Answer {
     let issuer = app.nvidia;
     let token = proceedings.conduct(inquiry, move |judge, inquiry| {
         let pass = judge.examine(&asked.nonce, &asked.devices, as_of, inquiry)?;
-        let decision = match pass {
-            Pass::Done(decision) => decision,
-            Pass::Wants(wants) => return Ok(Pass::Wants(wants)),
-        };
-        is_answerable(&decision, route)?;
-        // Times count from when the evidence was judged: a token promises nothing about later.
-        issuer
-            .detached_eat(&decision, &asked.nonce, asked.form, as_of)
-            .map(Pass::Done)
-            .map_err(|error| Problem::caused(ProblemCode::Internal, error))
+        pass.try_map(|decision| {
+            is_answerable(&decision, route)?;
+            // Times count from when the evidence was judged: a token promises nothing about later.
+            issuer
+                .detached_eat(&decision, &asked.nonce, asked.form, as_of)
+                .map_err(|error| Problem::caused(ProblemCode::Internal, error))
+        })
     });
     token.await.map(Json)
 }
