@@ -14,7 +14,7 @@ POGW_INLINE void gemm_bf16_fill_block(u16* out, u64 len, const PgStream& stream,
     if (len - first >= 8) {
         pg_store_block(out + first, block);
     } else {
-        for (u32 i = 0; first + i < len; ++i) out[first + i] = (u16)(block.word[i >> 1] >> (16u * (i & 1u)));
+        for (u32 i = 0; first + i < len; ++i) out[first + i] = (u16)(pg_block_word(block, i >> 1) >> (16u * (i & 1u)));
     }
 }
 

@@ -4,6 +4,7 @@
 //! most 2^-24 per step, fewer than 2^17 of them sum to less than 2^127·(1 + 2^-6).
 
 use crate::matrix::Element;
+use crate::philox::symmetric;
 
 impl Element for f32 {
     const LEN: usize = 4;
@@ -19,11 +20,9 @@ impl Element for f32 {
         value.filter(|value| value.is_admitted())
     }
 
-    /// The upper 24 bits of a 32-bit word, as a signed number, times 2^-23: in \[-1, 1), exact,
-    /// never -0.
+    /// A multiple of 2^-23 in \[-1, 1), never -0.
     fn draw(bytes: &[u8]) -> Self {
-        let word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        (word.cast_signed() >> 8) as Self * STEP
+        symmetric(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
     fn write(self, bytes: &mut [u8]) {
@@ -33,8 +32,6 @@ impl Element for f32 {
 
 /// 2^55.
 const LIMIT: f32 = f32::from_bits((127 + 55) << 23);
-/// 2^-23.
-const STEP: f32 = f32::from_bits((127 - 23) << 23);
 
 #[cfg(test)]
 mod tests {
@@ -66,10 +63,11 @@ mod tests {
 
     #[test]
     fn draws_reach_both_ends_and_are_never_minus_zero() {
+        let step = 2_f32.powi(-23);
         let draw = |word: u32| f32::draw(&word.to_le_bytes());
         assert_eq!(draw(0x8000_0000), -1.0);
-        assert_eq!(draw(0x7fff_ffff), 1.0 - STEP);
+        assert_eq!(draw(0x7fff_ffff), 1.0 - step);
         assert_eq!(draw(0xff).to_bits(), 0);
-        assert_eq!(draw(0xffff_ffff), -STEP);
+        assert_eq!(draw(0xffff_ffff), -step);
     }
 }

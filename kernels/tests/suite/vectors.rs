@@ -13,7 +13,7 @@ use kernels::philox::philox4x32_10;
 use kernels::{Blake3Digest, Kernel, OperandSeed, OperandStream};
 use serde::Serialize;
 
-use crate::float_vectors;
+use crate::{float_vectors, scalar_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -40,7 +40,7 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 7] {
+fn all() -> [(&'static str, String); 8] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
@@ -49,6 +49,7 @@ fn all() -> [(&'static str, String); 7] {
         ("gemm_i8.json", products()),
         ("operand_stream.json", streams()),
         ("philox4x32_10.json", philox()),
+        ("scalar.json", scalar_vectors::text()),
     ]
 }
 
