@@ -4,6 +4,8 @@ mod attacks;
 mod codes;
 mod cpp;
 mod float_vectors;
+#[cfg(feature = "host")]
+mod host_products;
 mod jobs;
 mod option_sets;
 mod points;
