@@ -59,3 +59,49 @@ fn operand<E: Element>(
     program.launch(fill, blocks(len, FILL), 256, args.collect());
     buffer
 }
+
+/// `cuda/gemm_bf16_sm90a.cu` on the host's twin of its instructions (`cuda/wgmma.cuh`). Tries tiles, addresses, edges
+/// and barriers; of what a tensor core computes it says nothing.
+#[cfg(all(test, feature = "host-tests"))]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::gemm_bf16::{Bf16, GemmBf16, Operands, encode, reference};
+    use crate::host::Machine;
+    use crate::matrix::{Multiply, Shape};
+    use crate::operand_stream::OperandSeed;
+    use crate::program::Target;
+    use crate::{Inputs, Job};
+
+    #[test]
+    fn the_hopper_module_computes_the_product_on_the_host_s_twin_of_wgmma() {
+        let shapes = [
+            ("smallest", [1, 1, 1]),
+            ("odd, k below a step", [7, 5, 15]),
+            ("k above a step", [3, 9, 17]),
+            ("both warpgroups, k below a tile", [65, 64, 63]),
+            ("one below a tile", [127, 127, 64]),
+            ("a tile, k above it", [128, 128, 65]),
+            ("one above a tile, two of k", [129, 130, 128]),
+        ];
+        for (why, [m, n, k]) in shapes {
+            let (shape, seed) = (
+                Shape::new(m, n, k).unwrap(),
+                OperandSeed::from_bytes([m as u8; 32]),
+            );
+            let job = GemmBf16::new(shape, OperandSource::Seed(seed));
+            let functions = Functions {
+                module: Module::portable("gemm_bf16_sm90a"),
+                ..Bf16::functions(Target::Sm90a).unwrap()
+            };
+            let inputs = Job::new(job).accept(&Inputs::none()).unwrap();
+            let expected = encode(&reference(&Operands::from_seed(shape, &seed)));
+            for order in [0, 1] {
+                let machine = Machine::new(NonZeroUsize::MIN).with_seed(order);
+                let run = machine.run(&of(&job, functions), &inputs).unwrap();
+                assert!(run.outputs[0].bytes() == expected, "{why}, order {order}");
+            }
+        }
+    }
+}
