@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::call::{checked_blocks, checked_slots};
+use super::cpu::Build;
 use super::error::HostError;
-use super::ffi::{Build, Call, Defect, Function, Missing};
+use super::ffi::{Call, Defect, Function, Missing};
 use super::memory::Memory;
 use crate::program::Launch;
 
