@@ -8,7 +8,7 @@
 //!
 //! # What's out of scope
 //!
-//! The shape and where operands come from ([`matrix`](crate::matrix)), and the GPU kernels.
+//! The shape and where operands come from ([`matrix`]), and the GPU kernels.
 //!
 //! The normative text is `spec/gemm_bf16.md`. The order of operations is fixed: sixteen products
 //! at a time, ascending, one accumulator. A GPU of the Hopper or Blackwell class runs it on tensor

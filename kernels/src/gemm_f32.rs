@@ -7,7 +7,7 @@
 //!
 //! # What's out of scope
 //!
-//! The shape and where operands come from ([`matrix`](crate::matrix)), and the GPU kernel.
+//! The shape and where operands come from ([`matrix`]), and the GPU kernel.
 //!
 //! The normative text is `spec/gemm_f32.md`.
 

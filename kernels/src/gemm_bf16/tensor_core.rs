@@ -357,13 +357,16 @@ mod tests {
         }
     }
 
+    /// What, C, A, B, and the right D.
+    type Case = (&'static str, u32, [u16; GROUP], [u16; GROUP], u32);
+
     #[test]
     fn special_values_have_one_result() {
         const INF: u16 = 0x7f80;
         const ONE: u16 = 0x3f80;
         let first = |value| std::array::from_fn(|i| if i == 0 { value } else { 0 });
         let two = |x, y| std::array::from_fn(|i| [x, y].get(i).copied().unwrap_or(0));
-        let cases: [(&str, u32, [u16; GROUP], [u16; GROUP], u32); 8] = [
+        let cases: [Case; 8] = [
             ("infinity", 0, first(INF), first(ONE), 0x7f80_0000),
             (
                 "minus infinity",
