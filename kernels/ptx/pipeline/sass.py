@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from .toolchain import run
 
 FUNCTION = re.compile(r"^\s*\.type\s+(\S+),@function")
-INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:\{\s*)?(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\s*(.*?)\s*;")
+INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:\{\s*)?(?:@!?U?P\w+\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
 
 # Routines of ptxas, by the end of their names: the slow paths of div.rn, rcp.rn and sqrt.rn, and 64-bit division.
 DIVISION = "__cuda_sm3x_div_rn_noftz_f32_slowpath"

@@ -219,6 +219,7 @@ fn a_second_statement_of_a_line_and_one_behind_a_label_are_read() {
         "{ add.rn.f32 %r1, %r2, %r3; mul.f32 %r4, %r1, %r1; }",
         "$L__BB0_1: mul.f32 %r4, %r1, %r1;",
         "@!%p1 mul.f32 %r4, %r1, %r1;",
+        "$L__BB0_1: fence.proxy.async.shared::cta; mul.f32 %r4, %r1, %r1;",
     ] {
         let broken = ptx_rules::broken(&format!("{header}{body}\n"), Target::Portable);
         assert_eq!(broken, BTreeSet::from(["rounding"]), "{body}");

@@ -30,9 +30,7 @@ pub(crate) const RULES: &[Rule] = &[
     ("machine_dependent", |text| {
         text.words().any(is_machine_dependent)
     }),
-    ("approximate", |text| {
-        text.any(|parts| is_approximate(parts))
-    }),
+    ("approximate", |text| text.any(is_approximate)),
     ("flush_to_zero", |text| {
         text.any(|parts| parts.contains(&"ftz"))
     }),
@@ -130,9 +128,11 @@ impl<'a> Text<'a> {
 
 /// The name of an instruction, behind its label and guard; nothing for directives and pieces of operands.
 fn name(statement: &str) -> Option<&str> {
-    let behind_label = statement
-        .rsplit_once(':')
-        .map_or(statement, |(_, rest)| rest);
+    let behind_label = match statement.split_once(':') {
+        // Two colons are part of a name: `fence.proxy.async.shared::cta`.
+        Some((_, rest)) if !rest.starts_with(':') => rest,
+        _ => statement,
+    };
     let mut words = behind_label.split_whitespace();
     let first = words.next()?;
     let name = if first.starts_with('@') {
