@@ -77,6 +77,19 @@ fn a_missing_barrier_shows_in_a_shuffled_order_alone() {
 }
 
 #[test]
+fn a_block_that_needs_the_one_before_it_shows_in_a_shuffled_order_alone() {
+    let run = |seed| {
+        let bench = Bench::new().words(&[0; 9]).on(machine(1).with_seed(seed));
+        bench
+            .line("host_test_block_chain", 8, 1, &[])
+            .unwrap()
+            .words(0)
+    };
+    assert_eq!(run(0), (0..9).collect::<Vec<_>>());
+    assert_ne!(run(1), run(0));
+}
+
+#[test]
 fn warp_operations_do_what_the_programming_guide_says() {
     let lane = |t: u32, source: u32| [100 + source, 100 + t];
     let expected: Vec<u32> = (0..32)
