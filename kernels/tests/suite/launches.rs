@@ -3,7 +3,6 @@
 //! A driver finds a wrong name when it looks it up, and a wrong argument never: it copies bytes. The host build checks
 //! launches against C++ types; this is the same check against the PTX.
 
-use kernels::Module;
 use kernels::program::{Arg, Launch, Step, Target};
 
 use crate::samples;

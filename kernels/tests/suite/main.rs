@@ -3,6 +3,9 @@
 mod attacks;
 mod codes;
 mod cpp;
+mod float_vectors;
+#[cfg(feature = "host")]
+mod host_products;
 mod jobs;
 mod launches;
 mod modules;
