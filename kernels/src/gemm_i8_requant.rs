@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Kernel;
 use crate::fill::seeded_i8;
 use crate::gemm_i8::{self, GemmI8, OperandSource, Shape};
-use crate::job::{
-    CheckedInputs, Cost, InputSpec, JobError, KernelJob, LimitError, OutputSpec,
-};
+use crate::job::{CheckedInputs, Cost, InputSpec, JobError, KernelJob, LimitError, OutputSpec};
 use crate::modules::Module;
 use crate::operand_stream::OperandStream;
 use crate::point::{Place, PointKernel, SliceMissing, Slices, Span};
@@ -180,5 +178,34 @@ fn operand(program: &mut Program, job: &GemmI8Requant, name: &'static str, len: 
             seeded_i8(program, "gemm_i8_requant_fill", name, len, &stream)
         }
         OperandSource::Given { .. } => program.input(name, len),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operand_stream::OperandSeed;
+
+    #[test]
+    fn numbers_beyond_the_limits_are_refused() {
+        let with = |m, multiplier, shift| Params {
+            m,
+            n: 1,
+            k: 1,
+            operands: OperandSource::Seed(OperandSeed::from_bytes([0; 32])),
+            multiplier,
+            shift,
+        };
+        let table = [
+            (with(0, 1, 0), "shape_zero_dimension"),
+            (with(1, 0, 0), "param_out_of_bounds"),
+            (with(1, 1 << 31, 0), "param_out_of_bounds"),
+            (with(1, 1, MAX_SHIFT + 1), "param_out_of_bounds"),
+        ];
+        for (params, code) in table {
+            let error = GemmI8Requant::try_from(params).unwrap_err();
+            assert_eq!(error.code(), code, "{params:?}");
+        }
+        assert!(GemmI8Requant::try_from(with(1, (1 << 31) - 1, MAX_SHIFT)).is_ok());
     }
 }

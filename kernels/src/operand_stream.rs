@@ -137,7 +137,8 @@ impl OperandStream {
     pub fn gather(&self, first: u64, stride: u64, out: &mut [i8]) {
         let mut index = first;
         for chunk in out.chunks_mut(LANES) {
-            let indices: [u64; LANES] = std::array::from_fn(|i| index.wrapping_add(stride.wrapping_mul(i as u64)));
+            let indices: [u64; LANES] =
+                std::array::from_fn(|i| index.wrapping_add(stride.wrapping_mul(i as u64)));
             let blocks = indices.map(|index| index / BLOCK);
             let words = philox4x32_10_lanes(blocks, self.counter_high, self.key);
             for ((value, index), lane) in chunk.iter_mut().zip(indices).zip(0..) {
@@ -165,12 +166,16 @@ impl OperandStream {
 
     /// Writes [`uniform`](Self::uniform) of the indices from `first` on into `out`.
     pub fn fill_uniform(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::uniform));
+        fill_from_blocks(first, out, |index| {
+            self.block_words(index).map(philox::uniform)
+        });
     }
 
     /// Writes [`symmetric`](Self::symmetric) of the indices from `first` on into `out`.
     pub fn fill_symmetric(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::symmetric));
+        fill_from_blocks(first, out, |index| {
+            self.block_words(index).map(philox::symmetric)
+        });
     }
 
     /// The 16 int8 elements of block `index`.
@@ -227,6 +232,27 @@ mod tests {
             stream.fill(first, &mut filled);
             let single: Vec<i8> = (first..).take(len).map(|i| stream.element(i)).collect();
             prop_assert_eq!(filled, single);
+        }
+
+        #[test]
+        fn a_column_is_its_elements(first in 0_u64..1 << 40, stride in 1_u64..100_000, len in 0_usize..40) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
+            let mut column = vec![0; len];
+            stream.gather(first, stride, &mut column);
+            let single: Vec<i8> = (0..len as u64).map(|i| stream.element(first + i * stride)).collect();
+            prop_assert_eq!(column, single);
+        }
+
+        #[test]
+        fn bytes_and_words_are_the_elements_in_another_form(first in 0_u64..1000, len in 0_usize..40) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
+            let (mut bytes, mut words) = (vec![0; len], vec![0; len]);
+            stream.fill_bytes(first, &mut bytes);
+            stream.fill_words(first, &mut words);
+            for (index, (byte, word)) in (first..).zip(bytes.into_iter().zip(words)) {
+                prop_assert_eq!(byte.cast_signed(), stream.element(index));
+                prop_assert_eq!(word, stream.word(index));
+            }
         }
 
         #[test]

@@ -129,4 +129,23 @@ mod tests {
         );
         assert_eq!(symmetric(0xff).to_bits(), 0);
     }
+
+    #[test]
+    fn each_lane_is_the_block_of_its_index() {
+        let indices = [
+            0,
+            1,
+            u64::from(u32::MAX),
+            1 << 32,
+            u64::MAX,
+            7,
+            1 << 63,
+            12_345_678_901,
+        ];
+        let words = philox4x32_10_lanes(indices, [3, 4], [5, 6]);
+        for (lane, index) in indices.into_iter().enumerate() {
+            let alone = philox4x32_10([index as u32, (index >> 32) as u32, 3, 4], [5, 6]);
+            assert_eq!(words.map(|word| word[lane]), alone);
+        }
+    }
 }

@@ -186,7 +186,14 @@ fn program(job: &StreamPasses) -> Program {
     let arrays = ARRAYS.map(|name| program.buffer(name, 4 * words));
     for index in SEEDED {
         let (buffer, stream) = (arrays[index], job.array(index));
-        fill(&mut program, "stream_fill", buffer, words, 4 * words, &stream);
+        fill(
+            &mut program,
+            "stream_fill",
+            buffer,
+            words,
+            4 * words,
+            &stream,
+        );
     }
     for (pass, scale) in job.scales().into_iter().enumerate() {
         let [to, left, right] = [0, 1, 2].map(|role| Arg::Buffer(arrays[(pass + role) % 3], 0));
@@ -195,4 +202,29 @@ fn program(job: &StreamPasses) -> Program {
     }
     program.output(arrays[job.last()]);
     program
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_the_limits_are_refused() {
+        let with = |words, passes| Params {
+            words,
+            passes,
+            seed: OperandSeed::from_bytes([0; 32]),
+        };
+        let table = [
+            (with(0, 1), "words"),
+            (with(MAX_WORDS + 1, 1), "words"),
+            (with(1, 0), "passes"),
+            (with(1, MAX_PASSES + 1), "passes"),
+        ];
+        for (params, what) in table {
+            let error = StreamPasses::try_from(params).unwrap_err();
+            assert_eq!(error.what, what, "{params:?}");
+        }
+        assert!(StreamPasses::try_from(with(MAX_WORDS, MAX_PASSES)).is_ok());
+    }
 }

@@ -158,9 +158,13 @@ fn operands_of_the_wrong_length_are_refused() {
 #[test]
 fn an_unknown_kernel_is_refused_by_name() {
     let error = Job::parse("gemm_i9", seeded()).unwrap_err();
+    let names: Vec<&str> = Kernel::ALL.iter().map(|kernel| kernel.name()).collect();
     assert_eq!(
         error.to_string(),
-        "kernel is unknown: expected one of gemm_i8, got \"gemm_i9\""
+        format!(
+            "kernel is unknown: expected one of {}, got \"gemm_i9\"",
+            names.join(", ")
+        )
     );
 }
 

@@ -8,8 +8,8 @@ mod device_digest;
 #[cfg(feature = "host")]
 mod host;
 mod jobs;
-mod points;
 mod option_sets;
+mod points;
 mod samples;
 mod scalar_vectors;
 mod vectors;

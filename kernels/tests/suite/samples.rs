@@ -19,7 +19,8 @@ pub(crate) fn small() -> Vec<(String, Job)> {
     Kernel::ALL.iter().copied().flat_map(of_kernel).collect()
 }
 
-fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
+/// Params of those jobs.
+pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
     match kernel {
         Kernel::Blake3 => vec![
             ("one byte", hashed(1)),
