@@ -2,7 +2,7 @@
 //!
 //! # What's in scope
 //!
-//! [`Params`] → [`GemmI8Requant`]: a product of [`gemm_i8`](crate::gemm_i8) and the two numbers of its requantisation;
+//! [`Params`] → [`GemmI8Requant`]: a product of [`gemm_i8`] and the two numbers of its requantisation;
 //! the right output, single elements of it, the launches of a device.
 //!
 //! # What's out of scope

@@ -36,7 +36,7 @@ pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one below a tile, one weight", chain(63, 2, 1)),
             ("a tile, weights used twice", chain(64, 4, 2)),
             ("odd, more weights than steps", chain(71, 2, 3)),
-            ("more than a slice", chain(132, 2, 2)),
+            ("more than a slice", chain(260, 2, 2)),
         ],
         Kernel::GemmI8Requant => vec![
             ("one element", requantised(1, 1, 1, 1, 0)),
