@@ -3,7 +3,11 @@
 mod attacks;
 mod codes;
 mod cpp;
+#[cfg(feature = "host")]
+mod device_digest;
 mod float_vectors;
+#[cfg(feature = "host")]
+mod host;
 #[cfg(feature = "host")]
 mod host_products;
 mod jobs;
