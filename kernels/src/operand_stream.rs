@@ -122,7 +122,7 @@ impl OperandStream {
 
     /// Word `index` of the stream.
     pub fn word(&self, index: u64) -> u32 {
-        self.words(index / WORDS)[(index % WORDS) as usize]
+        self.block_words(index / WORDS)[(index % WORDS) as usize]
     }
 
     /// The f32 at `index`: a multiple of 2^-24 in [0, 1).
@@ -137,22 +137,22 @@ impl OperandStream {
 
     /// Writes [`uniform`](Self::uniform) of the indices from `first` on into `out`.
     pub fn fill_uniform(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.words(index).map(philox::uniform));
+        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::uniform));
     }
 
     /// Writes [`symmetric`](Self::symmetric) of the indices from `first` on into `out`.
     pub fn fill_symmetric(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.words(index).map(philox::symmetric));
+        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::symmetric));
     }
 
     /// The 16 int8 elements of block `index`.
     fn block(&self, index: u64) -> [i8; BLOCK as usize] {
-        let words = self.words(index).map(u32::to_le_bytes);
+        let words = self.block_words(index).map(u32::to_le_bytes);
         std::array::from_fn(|i| words[i / 4][i % 4].cast_signed())
     }
 
     /// The four words of block `index`.
-    fn words(&self, index: u64) -> [u32; WORDS as usize] {
+    fn block_words(&self, index: u64) -> [u32; WORDS as usize] {
         let [high_0, high_1] = self.counter_high;
         let counter = [index as u32, (index >> 32) as u32, high_0, high_1];
         philox4x32_10(counter, self.key)
