@@ -25,23 +25,26 @@ use crate::excerpt;
 pub enum Kernel {
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
+    /// Training of a small network, [`mlp_sgd`](crate::mlp_sgd).
+    MlpSgd,
 }
 
 impl Kernel {
     /// Every kernel there is.
-    pub const ALL: &[Self] = &[Self::GemmI8];
+    pub const ALL: &[Self] = &[Self::GemmI8, Self::MlpSgd];
 
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GemmI8 => "gemm_i8",
+            Self::MlpSgd => "mlp_sgd",
         }
     }
 
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {
-            Self::GemmI8 => 1,
+            Self::GemmI8 | Self::MlpSgd => 1,
         }
     }
 
@@ -49,6 +52,7 @@ impl Kernel {
     pub const fn specification(self) -> &'static str {
         match self {
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
+            Self::MlpSgd => include_str!("../spec/mlp_sgd.md"),
         }
     }
 

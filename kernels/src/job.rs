@@ -22,6 +22,7 @@ use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
 use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::mlp_sgd::{self, MlpSgd};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
 
@@ -96,6 +97,10 @@ impl Job {
             Kernel::GemmI8 => {
                 let params: gemm_i8::Params = parse_params(kernel, params)?;
                 Ok(Self::new(GemmI8::try_from(params)?))
+            }
+            Kernel::MlpSgd => {
+                let params: mlp_sgd::Params = parse_params(kernel, params)?;
+                Ok(Self::new(MlpSgd::try_from(params)?))
             }
         }
     }

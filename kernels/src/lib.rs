@@ -9,6 +9,7 @@
 //! * [`program`]: what a device does for a job, launch by launch, the same on every device.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
+//! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -38,6 +39,7 @@ mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
 mod job;
+pub mod mlp_sgd;
 mod modules;
 mod operand_stream;
 pub mod philox;

@@ -3,7 +3,10 @@
 mod attacks;
 mod codes;
 mod cpp;
+#[cfg(feature = "host")]
+mod executions;
 mod jobs;
+mod mlp_sgd;
 mod option_sets;
 mod points;
 mod samples;

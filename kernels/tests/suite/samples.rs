@@ -29,7 +29,40 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one above a tile", product(65, 66, 33)),
             ("odd everywhere", product(37, 71, 53)),
         ],
+        Kernel::MlpSgd => trainings(),
     }
+}
+
+fn trainings() -> Vec<(&'static str, Value)> {
+    let spirals = |layers: &[u32], batch: u32, steps: [u32; 2], momentum: u32| {
+        training("classification", layers, [60, batch], steps, momentum)
+    };
+    let teacher = |layers: &[u32], batch: u32, steps: [u32; 2], momentum: u32| {
+        training("regression", layers, [50, batch], steps, momentum)
+    };
+    vec![
+        ("one of everything", teacher(&[1, 1, 1], 1, [1, 1], 0)),
+        ("one unit a layer, two hidden", teacher(&[1, 1, 1, 1], 1, [3, 1], 1)),
+        ("one step a segment", spirals(&[2, 5, 3], 7, [3, 1], 58_982)),
+        ("one segment", spirals(&[2, 5, 4, 2], 7, [3, 3], 0)),
+        ("one below a tile", teacher(&[14, 15, 15, 15], 15, [4, 2], 30_000)),
+        ("a tile", teacher(&[16, 16, 16], 64, [2, 1], 0)),
+        ("one above a tile", spirals(&[2, 17, 17, 17], 65, [4, 2], 65_535)),
+        ("a batch beyond the samples", spirals(&[2, 3, 2], 130, [2, 1], 10)),
+        ("a teacher of many inputs", teacher(&[67, 33, 3], 33, [4, 2], 60_000)),
+    ]
+}
+
+fn training(
+    task: &str,
+    layers: &[u32],
+    [samples, batch]: [u32; 2],
+    [steps, checkpoint_every]: [u32; 2],
+    momentum: u32,
+) -> Value {
+    json!({"layers": layers, "task": task, "samples": samples, "batch": batch, "steps": steps,
+        "checkpoint_every": checkpoint_every, "learning_rate": 6554, "momentum": momentum,
+        "seed": SEED, "data": "seeded"})
 }
 
 fn product(m: u32, n: u32, k: u32) -> Value {
