@@ -27,24 +27,27 @@ pub enum Kernel {
     GemmI8,
     /// Training of a small network, [`mlp_sgd`](crate::mlp_sgd).
     MlpSgd,
+    /// One block of a quantised transformer, [`transformer_block`](crate::transformer_block).
+    TransformerBlock,
 }
 
 impl Kernel {
     /// Every kernel there is.
-    pub const ALL: &[Self] = &[Self::GemmI8, Self::MlpSgd];
+    pub const ALL: &[Self] = &[Self::GemmI8, Self::MlpSgd, Self::TransformerBlock];
 
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GemmI8 => "gemm_i8",
             Self::MlpSgd => "mlp_sgd",
+            Self::TransformerBlock => "transformer_block",
         }
     }
 
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {
-            Self::GemmI8 | Self::MlpSgd => 1,
+            Self::GemmI8 | Self::MlpSgd | Self::TransformerBlock => 1,
         }
     }
 
@@ -53,6 +56,7 @@ impl Kernel {
         match self {
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
             Self::MlpSgd => include_str!("../spec/mlp_sgd.md"),
+            Self::TransformerBlock => include_str!("../spec/transformer_block.md"),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::gemm_i8::{self, GemmI8, ShapeError};
 use crate::mlp_sgd::{self, MlpSgd};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
+use crate::transformer_block::{self, TransformerBlock};
 
 /// A job of one kernel whose rules are checked: what each kernel brings along.
 pub trait KernelJob: fmt::Debug + Send + Sync {
@@ -101,6 +102,10 @@ impl Job {
             Kernel::MlpSgd => {
                 let params: mlp_sgd::Params = parse_params(kernel, params)?;
                 Ok(Self::new(MlpSgd::try_from(params)?))
+            }
+            Kernel::TransformerBlock => {
+                let params: transformer_block::Params = parse_params(kernel, params)?;
+                Ok(Self::new(TransformerBlock::try_from(params)?))
             }
         }
     }

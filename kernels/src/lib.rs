@@ -10,6 +10,7 @@
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
 //! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
+//! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -47,6 +48,7 @@ pub mod point;
 pub mod program;
 mod randomness;
 pub mod scalar;
+pub mod transformer_block;
 
 pub use catalog::{Kernel, UnknownKernel};
 pub use digest::{Blake3Digest, DigestWriter};

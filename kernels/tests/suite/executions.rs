@@ -8,7 +8,7 @@ use kernels::{Inputs, Job, Kernel};
 
 use crate::samples;
 
-const KERNELS: [Kernel; 1] = [Kernel::MlpSgd];
+const KERNELS: [Kernel; 2] = [Kernel::MlpSgd, Kernel::TransformerBlock];
 
 /// Orders of threads; 0 is the natural one.
 const SEEDS: [u64; 4] = [0, 1, 2, 3];

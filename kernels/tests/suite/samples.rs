@@ -30,6 +30,17 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("odd everywhere", product(37, 71, 53)),
         ],
         Kernel::MlpSgd => trainings(),
+        Kernel::TransformerBlock => vec![
+            ("one of everything", block(1, 2, 1, 1)),
+            ("one token", block(1, 32, 2, 40)),
+            ("one head, odd columns", block(5, 34, 1, 17)),
+            ("heads of two columns", block(9, 10, 5, 31)),
+            ("heads of six columns", block(17, 18, 3, 33)),
+            ("one below a tile of queries", block(15, 16, 2, 63)),
+            ("tiles", block(64, 64, 4, 64)),
+            ("one above a tile", block(65, 66, 3, 65)),
+            ("the widest head", block(18, 256, 1, 5)),
+        ],
     }
 }
 
@@ -63,6 +74,11 @@ fn training(
     json!({"layers": layers, "task": task, "samples": samples, "batch": batch, "steps": steps,
         "checkpoint_every": checkpoint_every, "learning_rate": 6554, "momentum": momentum,
         "seed": SEED, "data": "seeded"})
+}
+
+fn block(tokens: u32, width: u32, heads: u32, hidden: u32) -> Value {
+    json!({"tokens": tokens, "width": width, "heads": heads, "hidden": hidden,
+        "operands": {"seed": SEED}})
 }
 
 fn product(m: u32, n: u32, k: u32) -> Value {
