@@ -198,9 +198,13 @@ impl std::fmt::Debug for SealedBundle {
     }
 }
 
-/// Freivalds' check multiplies by the inputs; a seeded job has none to carry.
+/// What recomputes reads the inputs; a seeded job has none to carry.
 fn disclosed_inputs(job: &PreparedJob) -> BTreeMap<String, Blob> {
-    if !job.spec.checks.contains(&RequestedCheck::Freivalds) {
+    let recomputes = |check: &RequestedCheck| match check {
+        RequestedCheck::Freivalds | RequestedCheck::Audit => true,
+        RequestedCheck::OutputDigest => false,
+    };
+    if !job.spec.checks.iter().any(recomputes) {
         return BTreeMap::new();
     }
     let inputs = job.inputs.iter();
@@ -211,7 +215,7 @@ fn disclosed_inputs(job: &PreparedJob) -> BTreeMap<String, Blob> {
 
 fn disclosed_outputs(job: &PreparedJob, run: &Execution) -> BTreeMap<String, Blob> {
     let needed = job.spec.checks.iter().any(|check| match check {
-        RequestedCheck::OutputDigest | RequestedCheck::Freivalds => true,
+        RequestedCheck::OutputDigest | RequestedCheck::Freivalds | RequestedCheck::Audit => true,
     });
     if !needed {
         return BTreeMap::new();

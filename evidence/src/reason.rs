@@ -249,6 +249,10 @@ codes! {
     InputDigestMismatch = "input_digest_mismatch",
     /// The output is not the product of the inputs.
     FreivaldsRefuted = "freivalds_refuted",
+    /// A point of the output is not what the kernel's specification makes of the inputs.
+    AuditRefuted = "audit_refuted",
+    /// The job asks for a check that its kernel does not have.
+    CheckNotAvailable = "check_not_available",
 
     /// The evidence was refuted by a cheaper check, so this one was not run.
     EvidenceRefuted = "evidence_refuted",

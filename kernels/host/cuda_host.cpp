@@ -345,7 +345,7 @@ void Worker::abandon_stuck() {
         const uint32_t missing = warp.lanes[thread.lane].mask & warp.present & ~warp.waiting;
         const Thread& other = *thread_of(warp, uint32_t(__builtin_ctz(missing)));
         const bool exited = other.state == State::exited;
-        char what[96];
+        char what[128];
         snprintf(what, sizeof what, "waits at a warp barrier for lanes 0x%x, the first of which %s", missing,
                  exited ? "has exited" : "waits at the barrier of the block");
         describe_thread(thread, what);
@@ -355,7 +355,7 @@ void Worker::abandon_stuck() {
     while (threads_[waiting].state != State::at_block_barrier) {
         ++waiting;
     }
-    char what[96];
+    char what[128];
     snprintf(what, sizeof what, "waits at the barrier of the block, but %u of %u threads have exited", exited_,
              thread_count_);
     describe_thread(threads_[waiting], what);

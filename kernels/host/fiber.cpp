@@ -1,18 +1,15 @@
 #include "fiber.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 namespace pogw_host {
 
+// Out of reach below each stack. Whole pages of any size in use, and the distance at which GCC for aarch64 probes large
+// frames (-fstack-clash-protection); on x86-64 it probes every 4 KiB.
+static const size_t guard_size = 64 * 1024;
+
 // Ample for kernels, whose threads have a few hundred bytes of local arrays; only touched pages cost memory.
 static const size_t stack_size = 64 * 1024;
-
-// Where a stack begins within its first page differs from fiber to fiber. At the same place in every page, the hot ends
-// of all stacks would share the same few sets of the CPU's first cache.
-static size_t colour(size_t index) { return (index % 28) * 2 * 64; }
-
-static size_t page_size() { return size_t(sysconf(_SC_PAGESIZE)); }
 
 Fiber* FiberPool::take(void (*start)()) {
     if (free_ == nullptr) {
@@ -27,17 +24,16 @@ Fiber* FiberPool::make(void (*start)()) {
     if (count_ == max_fibers) {
         return nullptr;
     }
-    const size_t guard = page_size();
-    void* mapping = mmap(nullptr, guard + stack_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* mapping = mmap(nullptr, guard_size + stack_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) {
         return nullptr;
     }
     char* base = static_cast<char*>(mapping);
-    if (mprotect(base + guard, stack_size, PROT_READ | PROT_WRITE) != 0) {
-        munmap(mapping, guard + stack_size);
+    if (mprotect(base + guard_size, stack_size, PROT_READ | PROT_WRITE) != 0) {
+        munmap(mapping, guard_size + stack_size);
         return nullptr;
     }
-    char* top = base + guard + stack_size - colour(count_);
+    char* top = base + guard_size + stack_size;
     Fiber* fiber = &fibers_[count_++];
     *fiber = Fiber{fresh_context(top, start), base, top, nullptr};
     return fiber;
@@ -53,9 +49,8 @@ void FiberPool::abandon_all(void (*start)()) {
 
 bool FiberPool::is_guard(const void* address) const {
     const char* at = static_cast<const char*>(address);
-    const size_t guard = page_size();
     for (size_t i = 0; i < count_; ++i) {
-        if (at >= fibers_[i].mapping && at < fibers_[i].mapping + guard) {
+        if (at >= fibers_[i].mapping && at < fibers_[i].mapping + guard_size) {
             return true;
         }
     }

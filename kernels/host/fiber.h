@@ -1,4 +1,4 @@
-// Stacks for fibers: made when first needed, kept for the next block, each above a page that faults.
+// Stacks for fibers: made when first needed, kept for the next block, each above memory that faults.
 
 #pragma once
 
@@ -9,7 +9,7 @@ namespace pogw_host {
 // A stack with a saved state on it.
 struct Fiber {
     void* saved;
-    char* mapping; // its lowest page is the guard
+    char* mapping; // begins with the guard
     char* top;
     Fiber* next_free;
 };

@@ -23,6 +23,7 @@
 //! a job, never from a stranger.
 
 mod call;
+mod cpu;
 mod error;
 mod ffi;
 mod machine;
@@ -31,7 +32,7 @@ mod run;
 #[cfg(all(test, feature = "host-tests"))]
 mod tests;
 
+pub use cpu::Build;
 pub use error::{ArgType, DefectKind, HostError, Side};
-pub use ffi::Build;
 pub use machine::Machine;
 pub use run::Run;

@@ -7,6 +7,7 @@
 //! * [`Job`] → [`CheckedInputs`] → [`Output`]: the one entry that an agent and a verifier share. A
 //!   job is parsed from its JSON parameters, accepts its inputs, and is run by the reference.
 //! * [`program`]: what a device does for a job, launch by launch, the same on every device.
+//! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
 //! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
@@ -28,7 +29,9 @@
 //!
 //! The vectors in `vectors/` let an implementation in any language compare itself with this one.
 
-#![deny(unsafe_code)] // expected in host/ffi.rs alone
+// Expected in `host/ffi.rs` alone, which exists with feature `host` only.
+#![cfg_attr(not(feature = "host"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 
 pub mod audit;
 mod catalog;

@@ -7,8 +7,9 @@ use std::num::NonZeroUsize;
 use evidence::appraise::{WorkChecker, WorkFinding};
 use evidence::work::{Blob, Bundle, Hex, JobSpec, OutputCommitment, RequestedCheck, WorkStatement};
 use evidence::{Check, CheckId, Code, Reason, Source};
-use kernels::freivalds::{self, Accepted, Randomness, Verdict};
-use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel};
+use kernels::audit::{self, Strength};
+use kernels::freivalds::{self, Accepted, Verdict};
+use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel, Randomness};
 
 /// Checks results with the shipped kernels.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ impl WorkChecker for KernelChecker {
         let mut reasons: Vec<Reason> = kernel_mismatch(kernel, statement).into_iter().collect();
         match Job::parse(&job.kernel, job.params.as_value()) {
             Ok(parsed) => {
+                reasons.extend(unavailable_check(&parsed, job));
                 reasons.extend(unexpected_outputs(&parsed, statement));
                 reasons.extend(unexpected_bytes(&parsed, bundle));
             }
@@ -63,8 +65,10 @@ impl WorkChecker for KernelChecker {
                 Ok(outputs) => self.run(requested, bundle, outputs),
                 Err(finding) => finding.clone().into_check(check_id(requested)),
             };
+            let (log2_error, wrong_ppm) = strength(requested, &check);
             WorkFinding {
-                log2_error: strength(requested, &check),
+                log2_error,
+                wrong_ppm,
                 check,
                 source: Source::Recomputation,
             }
@@ -80,6 +84,37 @@ impl KernelChecker {
         match requested {
             RequestedCheck::OutputDigest => Check::affirmed(CheckId::OutputDigest),
             RequestedCheck::Freivalds => self.freivalds(bundle, outputs),
+            RequestedCheck::Audit => self.audit(bundle, outputs),
+        }
+    }
+
+    /// Points drawn now, of the committed outputs, recomputed (methods 2.3, T1).
+    fn audit(&self, bundle: &Bundle, outputs: &[&[u8]]) -> Check {
+        let id = CheckId::Audit;
+        let (job, inputs) = match accepted(bundle) {
+            Ok(accepted) => accepted,
+            Err(finding) => return finding.into_check(id),
+        };
+        let randomness = Randomness::drawn_after_commitment(self.randomness);
+        let points = audit::draw(&randomness, job.points().points(), AUDIT.points);
+        match audit::check(&job, &inputs, outputs, &points, self.threads) {
+            Ok(audit::Verdict::Accepted) => Check::affirmed(id),
+            Ok(audit::Verdict::Refused(mismatch)) => {
+                let audit::Mismatch {
+                    point,
+                    output,
+                    offset,
+                    ..
+                } = mismatch;
+                let message = format!("point {point}: output {output} at byte {offset}");
+                let reason = Reason::new(Code::AuditRefuted, message);
+                let reason = reason.expected(excerpt(&mismatch.expected));
+                Check::refuted_by(id, vec![reason.actual(excerpt(&mismatch.actual))])
+            }
+            Err(error) => {
+                let reason = Reason::new(Code::OutputDigestMismatch, error.to_string());
+                Check::refuted_by(id, vec![reason])
+            }
         }
     }
 
@@ -91,7 +126,7 @@ impl KernelChecker {
             Err(finding) => return finding.into_check(id),
         };
         let Some(product) = job.product() else {
-            let reason = Reason::new(Code::JobParametersInvalid, "not an exact integer product");
+            let reason = Reason::new(Code::CheckNotAvailable, "not an exact integer product");
             return Check::refuted_by(id, vec![reason.actual(job.kernel())]);
         };
         let operands = product.operands_from(&inputs);
@@ -119,12 +154,28 @@ impl KernelChecker {
     }
 }
 
-/// How strong an affirmed check is, where there is a number.
-fn strength(requested: RequestedCheck, check: &Check) -> Option<i32> {
+/// What every audit is: points, and the share they speak of.
+const AUDIT: Strength = Strength::DEFAULT;
+
+/// How strong an affirmed check is, where there is a number: the logarithm of its error, and the wrong share it speaks
+/// of where that is not any.
+fn strength(requested: RequestedCheck, check: &Check) -> (Option<i32>, Option<u32>) {
     match requested {
-        RequestedCheck::Freivalds if check.is_affirmed() => Some(Accepted::LOG2_ERROR),
-        RequestedCheck::Freivalds | RequestedCheck::OutputDigest => None,
+        _ if !check.is_affirmed() => (None, None),
+        RequestedCheck::Freivalds => (Some(Accepted::LOG2_ERROR), None),
+        RequestedCheck::Audit => (Some(AUDIT.log2_miss()), Some(AUDIT.fraction_ppm)),
+        RequestedCheck::OutputDigest => (None, None),
     }
+}
+
+/// The first 32 bytes of a point, which may be a whole checkpoint.
+fn excerpt(bytes: &[u8]) -> String {
+    let (shown, dots) = match bytes.get(..32) {
+        Some(shown) if bytes.len() > 32 => (shown, "…"),
+        _ => (bytes, ""),
+    };
+    let digits: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits + dots
 }
 
 /// A finding on the way to a check.
@@ -149,7 +200,18 @@ const fn check_id(requested: RequestedCheck) -> CheckId {
     match requested {
         RequestedCheck::OutputDigest => CheckId::OutputDigest,
         RequestedCheck::Freivalds => CheckId::Freivalds,
+        RequestedCheck::Audit => CheckId::Audit,
     }
+}
+
+/// Freivalds' check is of exact integer products alone.
+fn unavailable_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
+    let wanted = job.checks.contains(&RequestedCheck::Freivalds);
+    let reason = Reason::new(
+        Code::CheckNotAvailable,
+        "freivalds, which is of exact products",
+    );
+    (wanted && parsed.product().is_none()).then(|| reason.actual(parsed.kernel()))
 }
 
 /// The statement names the kernel's specification, and no module: none is shipped yet, so any digest of one would be a

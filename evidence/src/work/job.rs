@@ -41,6 +41,8 @@ pub enum RequestedCheck {
     OutputDigest,
     /// Hand over the output of a matrix product and check it against the inputs (Freivalds 1977).
     Freivalds,
+    /// Hand over the outputs and recompute points of them that the verifier draws afterwards.
+    Audit,
 }
 
 impl JobSpec {

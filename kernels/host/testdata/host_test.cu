@@ -43,7 +43,12 @@ POGW_KERNEL host_test_missing_barrier(const uint32_t* in, uint32_t* out) {
     copy[t] = 0;
 }
 
-// The same sum by shuffles inside warps, for any block of whole warps.
+// One thread a block, which counts on what the block before it wrote: right in the natural order of blocks alone.
+POGW_KERNEL host_test_block_chain(uint32_t* out) {
+    out[blockIdx.x + 1] = out[blockIdx.x] + 1;
+}
+
+// The sum of a block's elements by shuffles inside warps, for any block of whole warps.
 POGW_KERNEL host_test_warp_sum(const uint32_t* in, uint32_t* out) {
     __shared__ uint32_t sums[32];
     const uint32_t t = threadIdx.x;
@@ -236,6 +241,7 @@ POGW_TABLE(host_test,
     POGW_ENTRY(host_test_iota)
     POGW_ENTRY(host_test_block_sum)
     POGW_ENTRY(host_test_missing_barrier)
+    POGW_ENTRY(host_test_block_chain)
     POGW_ENTRY(host_test_warp_sum)
     POGW_ENTRY(host_test_warp_ops)
     POGW_ENTRY(host_test_intrinsics)

@@ -180,7 +180,7 @@ impl HostError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DefectKind {
-    /// It divided an integer by zero.
+    /// It divided an integer by zero. Found on x86-64 alone: on aarch64 the quotient is 0.
     ArithmeticFault,
     /// Threads of one warp wait at different barriers.
     DivergentBarrier,

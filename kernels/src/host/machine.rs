@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::call::{checked_blocks, checked_slots};
+use super::cpu::Build;
 use super::error::HostError;
-use super::ffi::{Build, Call, Defect, Function, Missing};
+use super::ffi::{Call, Defect, Function, Missing};
 use super::memory::Memory;
 use crate::program::Launch;
 
@@ -36,8 +37,8 @@ impl Machine {
         build.is_supported().then_some(Self { build, ..self })
     }
 
-    /// The same machine with threads and warps in an order that follows from `seed`; 0 is the natural order. A kernel
-    /// whose result depends on it lacks a barrier.
+    /// The same machine with threads and warps in an order that follows from `seed`, and for odd seeds the blocks
+    /// backwards; 0 is the natural order. A kernel whose result depends on it lacks a barrier or a launch between.
     #[must_use]
     pub const fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -70,7 +71,10 @@ impl Machine {
     /// Each thread takes the next few blocks until there are none, or until one of them meets a defect.
     fn run_blocks(&self, call: &Call<'_>, blocks: u64) -> Result<(), Defect> {
         let threads = (self.threads.get() as u64).min(blocks);
-        let share = (blocks / (threads * SHARES_PER_THREAD)).max(1);
+        let share = match threads {
+            1 => blocks,
+            _ => (blocks / (threads * SHARES_PER_THREAD)).max(1),
+        };
         let next = AtomicU64::new(0);
         let found = Mutex::new(None);
         let work = || {
