@@ -5,6 +5,7 @@
 //
 // Every sum has one accumulator and ascending indices, so a product is never split along its depth; what runs in
 // parallel is its elements.
+#include "blake3.cuh"
 #include "philox.cuh"
 
 enum : u32 {
@@ -189,7 +190,7 @@ POGW_KERNEL mlp_sgd_save(const u32* state, u32* checkpoint, u64 words) {
     if (e < words) checkpoint[e] = state[e];
 }
 
-POGW_TABLE(mlp_sgd, POGW_ENTRY(mlp_sgd_symmetric) POGW_ENTRY(mlp_sgd_spirals) POGW_ENTRY(mlp_sgd_gather)
+POGW_TABLE(mlp_sgd, POGW_BLAKE3_ENTRIES POGW_ENTRY(mlp_sgd_symmetric) POGW_ENTRY(mlp_sgd_spirals) POGW_ENTRY(mlp_sgd_gather)
     POGW_ENTRY(mlp_sgd_forward) POGW_ENTRY(mlp_sgd_backward) POGW_ENTRY(mlp_sgd_update)
     POGW_ENTRY(mlp_sgd_classification) POGW_ENTRY(mlp_sgd_regression) POGW_ENTRY(mlp_sgd_mean)
     POGW_ENTRY(mlp_sgd_save))

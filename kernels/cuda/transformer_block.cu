@@ -4,13 +4,18 @@
 // several blocks.
 //
 // Sums over channels and keys are sums of integers, so tiles may be filled up with zeros and walked in any order.
+#include "blake3.cuh"
+#include "gemm_i8.cuh"
 #include "philox.cuh"
+
+#if POGW_DEVICE
+#define TB_UNROLL _Pragma("unroll")
+#else
+#define TB_UNROLL
+#endif
 
 enum : u32 {
     TB_THREADS = 256,
-    TB_TILE = 64,    // rows and columns of a product for a block of 16x16 threads
-    TB_EACH = 4,     // rows and columns for a thread
-    TB_WORDS = 8,    // words of four int8 along the sum in shared memory
     TB_QUERIES = 16, // queries, and keys at a time, of a block of the attention
     TB_HEAD = 256    // most columns of a head
 };
@@ -47,77 +52,28 @@ POGW_KERNEL transformer_block_norm(const float* rows, i8* out, u32 tokens, u32 w
 }
 
 // ---- Products -------------------------------------------------------------------------------------------------------
+//
+// Grids of the products: ceil(columns / 64) x ceil(tokens / 64) blocks of 16x16 threads, a tile each (gemm_i8.cuh).
 
-// Rows of int8, or one limb of rows of int16: value = 16 * high + low, both within int8.
-struct TbBytes {
-    const i8* data;
+// What this thread computes of rows x columns: element (i, j) is at row + 16 i, column + 16 j.
+struct TbPart {
+    u32 row, column, rows, columns;
 };
-struct TbHigh {
-    const i16* data;
-};
-struct TbLow {
-    const i16* data;
-};
-POGW_INLINE i8 tb_limb(const TbBytes& rows, u64 e) { return rows.data[e]; }
-POGW_INLINE i8 tb_limb(const TbHigh& rows, u64 e) { return (i8)(rows.data[e] >> 4); }
-POGW_INLINE i8 tb_limb(const TbLow& rows, u64 e) { return (i8)(rows.data[e] & 15); }
-
-POGW_INLINE u32 tb_with_byte(u32 word, u32 i, i8 value) { return word | (u32)(u8)value << (8 * i); }
-
-// The part of a product that this thread computes.
-struct TbSums {
-    i32 at[TB_EACH][TB_EACH];
-};
-struct TbPlace {
-    u32 row, column; // of at[0][0]
-};
-POGW_INLINE TbPlace tb_place() {
-    return TbPlace{blockIdx.x * TB_TILE + threadIdx.y * TB_EACH, blockIdx.y * TB_TILE + threadIdx.x * TB_EACH};
+POGW_INLINE TbPart tb_part(u32 rows, u32 columns) {
+    return TbPart{blockIdx.y * PG_TILE + threadIdx.y, blockIdx.x * PG_TILE + threadIdx.x, rows, columns};
+}
+POGW_INLINE bool tb_has(const TbPart& part, u32 i, u32 j) {
+    return part.row + 16 * i < part.rows && part.column + 16 * j < part.columns;
+}
+POGW_INLINE u64 tb_at(const TbPart& part, u32 i, u32 j) {
+    return (u64)(part.row + 16 * i) * part.columns + part.column + 16 * j;
 }
 
-// a (rows x depth) times w (depth x columns). All threads of a block of 16x16 come here.
-template <class Rows>
-POGW_INLINE TbSums tb_product(const Rows& a, const i8* w, u32 rows, u32 columns, u32 depth) {
-    // Word l of a row of a, or of a column of w, in row l of a tile.
-    __shared__ u32 a_tile[TB_WORDS][TB_TILE + 1];
-    __shared__ u32 w_tile[TB_WORDS][TB_TILE + 1];
-    const u32 thread = threadIdx.y * 16 + threadIdx.x;
-    const u32 first_row = blockIdx.x * TB_TILE, first_column = blockIdx.y * TB_TILE;
-    TbSums sums = {};
-    for (u32 first = 0; first < depth; first += 4 * TB_WORDS) {
-        for (u32 e = thread; e < TB_WORDS * TB_TILE; e += TB_THREADS) {
-            const u32 l = e % TB_WORDS, row = first_row + e / TB_WORDS;
-            u32 word = 0;
-            for (u32 i = 0; i < 4; ++i) {
-                const u32 at = first + 4 * l + i;
-                if (row < rows && at < depth) word = tb_with_byte(word, i, tb_limb(a, (u64)row * depth + at));
-            }
-            a_tile[l][e / TB_WORDS] = word;
-        }
-        for (u32 e = thread; e < TB_WORDS * TB_TILE; e += TB_THREADS) {
-            const u32 l = e / TB_TILE, column = first_column + e % TB_TILE;
-            u32 word = 0;
-            for (u32 i = 0; i < 4; ++i) {
-                const u32 at = first + 4 * l + i;
-                if (column < columns && at < depth) word = tb_with_byte(word, i, w[(u64)at * columns + column]);
-            }
-            w_tile[l][e % TB_TILE] = word;
-        }
-        __syncthreads();
-        for (u32 l = 0; l < TB_WORDS; ++l) {
-            for (u32 i = 0; i < TB_EACH; ++i) {
-                const u32 left = a_tile[l][threadIdx.y * TB_EACH + i];
-                for (u32 j = 0; j < TB_EACH; ++j) {
-                    sums.at[i][j] = pg_dp4a(left, w_tile[l][threadIdx.x * TB_EACH + j], sums.at[i][j]);
-                }
-            }
-        }
-        __syncthreads();
-    }
-    return sums;
+// This thread's sums of a (rows x depth) times w (depth x columns). All threads of a block come here.
+POGW_INLINE void tb_sums(i32 (*sums)[4], PgSlices& slices, const i8* a, const i8* w, u32 rows, u32 columns, u32 depth) {
+    const u32 row = blockIdx.y * PG_TILE, column = blockIdx.x * PG_TILE;
+    pg_tile(sums, slices, pg_matrix(a, rows, depth), pg_matrix(w, depth, columns), row, column);
 }
-
-// Grids of the products: ceil(tokens / 64) x ceil(columns / 64) blocks of 16x16 threads.
 
 // The angle of a token's pair, in turns of 2^32.
 POGW_INLINE u32 tb_angle(u32 token, u32 pair, u32 pairs) {
@@ -125,75 +81,93 @@ POGW_INLINE u32 tb_angle(u32 token, u32 pair, u32 pairs) {
     return token * pg_u32(pg_rint(pg_mul(pg_from_bits(0x4e22f983u), pg_exp(exponent))));
 }
 
-// q or k: each pair of columns turned by the token's position. A thread's columns begin at a multiple of 4 and heads at
-// even columns, so no pair is divided.
+// q or k: each pair of columns turned by the token's position. Heads begin at even columns, so the two of a pair belong
+// to neighbours in a warp.
 POGW_KERNEL transformer_block_rotate(const i8* normed, const i8* w, i8* out, u32 tokens, u32 width, u32 head,
                                      float scale) {
-    const TbSums sums = tb_product(TbBytes{normed}, w, tokens, width, width);
-    const TbPlace place = tb_place();
-    for (u32 i = 0; i < TB_EACH && place.row + i < tokens; ++i) {
-        const u32 token = place.row + i;
-        for (u32 j = 0; j < TB_EACH && place.column + j < width; j += 2) {
-            const u32 column = place.column + j;
-            const PgSinCos turn = pg_sincos_turn(tb_angle(token, column % head / 2, head / 2));
-            const float u = pg_mul(pg_float_i32(sums.at[i][j]), scale);
-            const float v = pg_mul(pg_float_i32(sums.at[i][j + 1]), scale);
-            i8* at = out + (u64)token * width + column;
-            at[0] = pg_i8_nearest(pg_fma(u, turn.cos, pg_neg(pg_mul(v, turn.sin))));
-            at[1] = pg_i8_nearest(pg_fma(u, turn.sin, pg_mul(v, turn.cos)));
+    __shared__ PgSlices slices;
+    i32 sums[4][4];
+    tb_sums(sums, slices, normed, w, tokens, width, width);
+    const TbPart part = tb_part(tokens, width);
+    TB_UNROLL
+    for (u32 i = 0; i < 4; ++i) {
+        TB_UNROLL
+        for (u32 j = 0; j < 4; ++j) {
+            const u32 column = part.column + 16 * j;
+            const float own = pg_mul(pg_float_i32(sums[i][j]), scale);
+            const float other = __shfl_xor_sync(0xffffffffu, own, 1);
+            const PgSinCos turn = pg_sincos_turn(tb_angle(part.row + 16 * i, column % head / 2, head / 2));
+            const float even = pg_fma(own, turn.cos, pg_neg(pg_mul(other, turn.sin)));
+            const float odd = pg_fma(other, turn.sin, pg_mul(own, turn.cos));
+            if (tb_has(part, i, j)) out[tb_at(part, i, j)] = pg_i8_nearest(column % 2 == 0 ? even : odd);
         }
     }
 }
 
 POGW_KERNEL transformer_block_values(const i8* normed, const i8* w, i8* out, u32 tokens, u32 width, i32 multiplier) {
-    const TbSums sums = tb_product(TbBytes{normed}, w, tokens, width, width);
-    const TbPlace place = tb_place();
-    for (u32 i = 0; i < TB_EACH && place.row + i < tokens; ++i) {
-        for (u32 j = 0; j < TB_EACH && place.column + j < width; ++j) {
-            const u64 at = (u64)(place.row + i) * width + place.column + j;
-            out[at] = pg_requant(sums.at[i][j], multiplier, 32);
+    __shared__ PgSlices slices;
+    i32 sums[4][4];
+    tb_sums(sums, slices, normed, w, tokens, width, width);
+    const TbPart part = tb_part(tokens, width);
+    TB_UNROLL
+    for (u32 i = 0; i < 4; ++i) {
+        TB_UNROLL
+        for (u32 j = 0; j < 4; ++j) {
+            if (tb_has(part, i, j)) out[tb_at(part, i, j)] = pg_requant(sums[i][j], multiplier, 32);
         }
     }
 }
 
 POGW_KERNEL transformer_block_up(const i8* normed, const i8* w, i8* out, u32 tokens, u32 width, u32 hidden,
                                  float scale) {
-    const TbSums sums = tb_product(TbBytes{normed}, w, tokens, hidden, width);
-    const TbPlace place = tb_place();
-    for (u32 i = 0; i < TB_EACH && place.row + i < tokens; ++i) {
-        for (u32 j = 0; j < TB_EACH && place.column + j < hidden; ++j) {
-            const u64 at = (u64)(place.row + i) * hidden + place.column + j;
-            const float active = pg_silu(pg_mul(pg_float_i32(sums.at[i][j]), scale));
-            out[at] = pg_i8_nearest(pg_mul(active, 32.0f));
+    __shared__ PgSlices slices;
+    i32 sums[4][4];
+    tb_sums(sums, slices, normed, w, tokens, hidden, width);
+    const TbPart part = tb_part(tokens, hidden);
+    TB_UNROLL
+    for (u32 i = 0; i < 4; ++i) {
+        TB_UNROLL
+        for (u32 j = 0; j < 4; ++j) {
+            const float active = pg_silu(pg_mul(pg_float_i32(sums[i][j]), scale));
+            if (tb_has(part, i, j)) out[tb_at(part, i, j)] = pg_i8_nearest(pg_mul(active, 32.0f));
         }
     }
 }
 
 // after = before + scale * sums.
-POGW_INLINE void tb_add(const TbSums& sums, const float* before, float* after, u32 tokens, u32 width, float scale) {
-    const TbPlace place = tb_place();
-    for (u32 i = 0; i < TB_EACH && place.row + i < tokens; ++i) {
-        for (u32 j = 0; j < TB_EACH && place.column + j < width; ++j) {
-            const u64 at = (u64)(place.row + i) * width + place.column + j;
-            after[at] = pg_canon(pg_fma(pg_float_i32(sums.at[i][j]), scale, before[at]));
+POGW_INLINE void tb_add(const i32 (*sums)[4], const TbPart& part, const float* before, float* after, float scale) {
+    TB_UNROLL
+    for (u32 i = 0; i < 4; ++i) {
+        TB_UNROLL
+        for (u32 j = 0; j < 4; ++j) {
+            if (!tb_has(part, i, j)) continue;
+            const u64 at = tb_at(part, i, j);
+            after[at] = pg_canon(pg_fma(pg_float_i32(sums[i][j]), scale, before[at]));
         }
     }
 }
 
-POGW_KERNEL transformer_block_merge(const i16* context, const i8* w, const float* before, float* after, u32 tokens,
-                                    u32 width, float scale) {
-    TbSums sums = tb_product(TbHigh{context}, w, tokens, width, width);
-    const TbSums low = tb_product(TbLow{context}, w, tokens, width, width);
-    for (u32 i = 0; i < TB_EACH; ++i) {
-        for (u32 j = 0; j < TB_EACH; ++j) sums.at[i][j] = 16 * sums.at[i][j] + low.at[i][j];
+// The context comes in two limbs of int8, 16 * high + low.
+POGW_KERNEL transformer_block_merge(const i8* high, const i8* low, const i8* w, const float* before, float* after,
+                                    u32 tokens, u32 width, float scale) {
+    __shared__ PgSlices slices;
+    i32 sums[4][4], of_low[4][4];
+    tb_sums(sums, slices, high, w, tokens, width, width);
+    tb_sums(of_low, slices, low, w, tokens, width, width);
+    TB_UNROLL
+    for (u32 i = 0; i < 4; ++i) {
+        TB_UNROLL
+        for (u32 j = 0; j < 4; ++j) sums[i][j] = 16 * sums[i][j] + of_low[i][j];
     }
-    tb_add(sums, before, after, tokens, width, scale);
+    tb_add(sums, tb_part(tokens, width), before, after, scale);
 }
 
 POGW_KERNEL transformer_block_down(const i8* hidden, const i8* w, const float* before, float* after, u32 tokens,
                                    u32 units, u32 width, float scale) {
-    const TbSums sums = tb_product(TbBytes{hidden}, w, tokens, width, units);
-    tb_add(sums, before, after, tokens, width, scale);
+    __shared__ PgSlices slices;
+    i32 sums[4][4];
+    tb_sums(sums, slices, hidden, w, tokens, width, units);
+    tb_add(sums, tb_part(tokens, width), before, after, scale);
 }
 
 // ---- Attention ------------------------------------------------------------------------------------------------------
@@ -210,7 +184,7 @@ POGW_INLINE void tb_load(TbRows& tile, const i8* rows, u32 first, u32 tokens, u3
         const u64 at = (u64)(first + row) * width + (u64)blockIdx.y * head + 4 * l;
         u32 word = 0;
         for (u32 i = 0; i < 4; ++i) {
-            if (first + row < tokens && 4 * l + i < head) word = tb_with_byte(word, i, rows[at + i]);
+            if (first + row < tokens && 4 * l + i < head) word |= (u32)(u8)rows[at + i] << (8 * i);
         }
         tile.word[row][l] = word;
     }
@@ -237,9 +211,10 @@ POGW_INLINE i64 tb_divide(i64 dividend, i64 divisor) {
 
 // Grid: ceil(tokens / 16) x heads blocks of 16x16 threads. Thread (x, y) has query y and, of each 16 keys, key x; of
 // the context of query y it has columns x, x + 16, …. The keys are walked twice: for the largest logit, and for the
-// weights and what they sum.
-POGW_KERNEL transformer_block_attend(const i8* q, const i8* k, const i8* v, i16* context, u32 tokens, u32 width,
-                                     u32 head, float scale) {
+// weights and what they sum. The context is written whole, and in
+// limbs for the product that follows.
+POGW_KERNEL transformer_block_attend(const i8* q, const i8* k, const i8* v, i16* context, i8* high, i8* low,
+                                     u32 tokens, u32 width, u32 head, float scale) {
     __shared__ TbRows queries, keys, values;
     __shared__ i32 shared[TB_QUERIES][TB_QUERIES + 1];
     const u32 x = threadIdx.x, y = threadIdx.y;
@@ -273,9 +248,7 @@ POGW_KERNEL transformer_block_attend(const i8* q, const i8* k, const i8* v, i16*
         }
         shared[y][x] = weight;
         __syncthreads();
-#if POGW_DEVICE
-#pragma unroll
-#endif
+        TB_UNROLL
         for (u32 i = 0; i < TB_HEAD / 16; ++i) {
             const u32 column = x + 16 * i;
             if (column < head) {
@@ -289,17 +262,19 @@ POGW_KERNEL transformer_block_attend(const i8* q, const i8* k, const i8* v, i16*
         __syncthreads();
     }
     if (query >= tokens) return;
-#if POGW_DEVICE
-#pragma unroll
-#endif
+    TB_UNROLL
     for (u32 i = 0; i < TB_HEAD / 16; ++i) {
         const u32 column = x + 16 * i;
         const u64 at = (u64)query * width + (u64)blockIdx.y * head + column;
-        if (column < head) context[at] = (i16)tb_divide(16 * sum[i], total);
+        if (column >= head) continue;
+        const i16 value = (i16)tb_divide(16 * sum[i], total);
+        context[at] = value;
+        high[at] = (i8)(value >> 4);
+        low[at] = (i8)(value & 15);
     }
 }
 
-POGW_TABLE(transformer_block, POGW_ENTRY(transformer_block_fill) POGW_ENTRY(transformer_block_fill_x)
+POGW_TABLE(transformer_block, POGW_BLAKE3_ENTRIES POGW_ENTRY(transformer_block_fill) POGW_ENTRY(transformer_block_fill_x)
     POGW_ENTRY(transformer_block_norm) POGW_ENTRY(transformer_block_rotate) POGW_ENTRY(transformer_block_values)
     POGW_ENTRY(transformer_block_up) POGW_ENTRY(transformer_block_merge) POGW_ENTRY(transformer_block_down)
     POGW_ENTRY(transformer_block_attend))

@@ -8,10 +8,10 @@ use crate::modules::Module;
 use crate::operand_stream::OperandStream;
 use crate::program::{Arg, BufferId, Program, blocks};
 
-/// Rows and columns of a product that a block of 16x16 threads computes; `TB_TILE` of `cuda/transformer_block.cu`.
+/// Rows and columns of a product that a block of 16x16 threads computes; `PG_TILE` of `cuda/gemm_i8.cuh`.
 const TILE: u32 = 64;
 
-/// Queries of a block of the attention; `TB_QUERIES`.
+/// Queries of a block of the attention; `TB_QUERIES` of `cuda/transformer_block.cu`.
 const QUERIES: u32 = 16;
 
 /// Rows that a block norms, one a warp.
@@ -28,7 +28,10 @@ pub(super) fn of(job: &TransformerBlock) -> Program {
         let len = weight.len(shape) as u64;
         operand(&mut program, job, weight.name(), len)
     });
-    let normed = program.buffer("normed", shape.stream_len() as u64);
+    let [normed, high, low] = ["normed", "high", "low"].map(|name| {
+        // The last two are the context in limbs.
+        program.buffer(name, shape.stream_len() as u64)
+    });
     let outputs = job.outputs();
     let buffers: Vec<BufferId> = outputs
         .iter()
@@ -41,8 +44,8 @@ pub(super) fn of(job: &TransformerBlock) -> Program {
     stages.rotate(normed, wq, q, scales.q);
     stages.rotate(normed, wk, k, scales.k);
     stages.values(normed, wv, v);
-    stages.attend([q, k, v, context]);
-    stages.merge([context, wo, x, mid]);
+    stages.attend([q, k, v, context, high, low]);
+    stages.merge([high, low, wo, x, mid]);
     stages.norm(mid, normed);
     stages.up([normed, wu, hidden]);
     stages.down([hidden, wd, mid, y]);
@@ -100,8 +103,8 @@ impl Stages<'_> {
         self.product("transformer_block_values", width, args);
     }
 
-    /// `q`, `k`, `v`, and what comes of them.
-    fn attend(&mut self, all: [BufferId; 4]) {
+    /// `q`, `k`, `v`, and the context that comes of them, whole and in limbs.
+    fn attend(&mut self, all: [BufferId; 6]) {
         let (tokens, width) = self.sizes();
         let (heads, head) = (self.job.shape().heads() as u32, self.job.shape().head() as u32);
         let mut args = buffers(all);
@@ -111,8 +114,8 @@ impl Stages<'_> {
         self.program.launch_grid("transformer_block_attend", grid, [16, 16, 1], args);
     }
 
-    /// Context, weight, residual stream before and after.
-    fn merge(&mut self, all: [BufferId; 4]) {
+    /// Limbs of the context, weight, residual stream before and after.
+    fn merge(&mut self, all: [BufferId; 5]) {
         let (tokens, width) = self.sizes();
         let mut args = buffers(all);
         args.extend([tokens, width].map(Arg::U32));
@@ -140,7 +143,7 @@ impl Stages<'_> {
     }
 
     fn product(&mut self, function: &'static str, columns: u32, args: Vec<Arg>) {
-        let grid = [self.sizes().0.div_ceil(TILE), columns.div_ceil(TILE), 1];
+        let grid = [columns.div_ceil(TILE), self.sizes().0.div_ceil(TILE), 1];
         self.program.launch_grid(function, grid, [16, 16, 1], args);
     }
 
