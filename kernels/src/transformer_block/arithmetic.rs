@@ -129,13 +129,13 @@ pub(super) fn activate(scales: Scales, sums: &[i32]) -> Vec<i8> {
     sums.iter().map(rounded).collect()
 }
 
-/// A row times a matrix of `columns` columns.
+/// A row times a matrix of `columns` columns. A claimed context may be any int16 and wrap; a right one does not.
 pub(super) fn product<T: Copy + Into<i32>>(row: &[T], matrix: &[i8], columns: usize) -> Vec<i32> {
-    let mut sums = vec![0; columns];
+    let mut sums = vec![0_i32; columns];
     for (value, weights) in row.iter().zip(matrix.chunks_exact(columns)) {
         let value: i32 = (*value).into();
         for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum += value * i32::from(*weight);
+            *sum = sum.wrapping_add(value * i32::from(*weight));
         }
     }
     sums

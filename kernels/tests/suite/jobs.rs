@@ -160,7 +160,7 @@ fn an_unknown_kernel_is_refused_by_name() {
     let error = Job::parse("gemm_i9", seeded()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "kernel is unknown: expected one of gemm_i8, got \"gemm_i9\""
+        "kernel is unknown: expected one of gemm_i8, mlp_sgd, transformer_block, got \"gemm_i9\""
     );
 }
 

@@ -5,10 +5,13 @@ mod codes;
 mod cpp;
 #[cfg(feature = "host")]
 mod executions;
+mod job_vectors;
 mod jobs;
 mod mlp_sgd;
 mod option_sets;
 mod points;
+mod program_sets;
 mod samples;
 mod scalar_vectors;
+mod transformer_block;
 mod vectors;

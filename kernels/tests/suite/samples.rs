@@ -1,7 +1,7 @@
 //! Jobs that every shared test body runs: one list, each entry with the reason it is in it.
 
-use kernels::point::{SliceMissing, Slices, Span, Tensor};
-use kernels::{Job, Kernel};
+use kernels::point::{InMemory, SliceMissing, Slices, Span, Tensor};
+use kernels::{Inputs, Job, Kernel};
 use serde_json::{Value, json};
 
 pub(crate) const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -19,7 +19,8 @@ pub(crate) fn small() -> Vec<(String, Job)> {
     Kernel::ALL.iter().copied().flat_map(of_kernel).collect()
 }
 
-fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
+/// The parameters of those of one kernel.
+pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
     match kernel {
         Kernel::GemmI8 => vec![
             ("one element", product(1, 1, 1)),
@@ -83,6 +84,31 @@ fn block(tokens: u32, width: u32, heads: u32, hidden: u32) -> Value {
 
 fn product(m: u32, n: u32, k: u32) -> Value {
     json!({"m": m, "n": n, "k": k, "operands": {"seed": SEED}})
+}
+
+/// Every point of a job with these inputs is what the reference says, read from what it announces.
+pub(crate) fn check_points(job: &Job, inputs: &Inputs<'_>) {
+    let inputs = job.accept(inputs).unwrap();
+    let outputs: Vec<Vec<u8>> = job.reference_bytes(&inputs);
+    let specs = job.outputs();
+    let named = specs.iter().map(|spec| spec.name);
+    let slices = InMemory::new(&inputs, named.zip(outputs.iter().map(Vec::as_slice)));
+    for point in 0..job.points().points() {
+        let needs = job.points().needs(point);
+        let place = job.points().place(point);
+        let right = &outputs[place.output][place.offset as usize..][..place.len];
+        let alone = job.points().eval(point, &Watched::new(&slices, &needs));
+        assert_eq!(alone.as_deref(), Ok(right), "point {point}");
+    }
+}
+
+/// Every f32 of an output is finite, and none is -0.
+pub(crate) fn assert_canonical(bytes: &[u8]) {
+    for (at, word) in bytes.as_chunks().0.iter().enumerate() {
+        let value = f32::from_le_bytes(*word);
+        assert!(value.is_finite(), "element {at} is {value}");
+        assert_ne!(value.to_bits(), 0x8000_0000, "element {at} is -0");
+    }
 }
 
 /// Slices that refuse what was not announced.

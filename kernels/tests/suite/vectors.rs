@@ -13,7 +13,7 @@ use kernels::philox::philox4x32_10;
 use kernels::{Blake3Digest, Kernel, OperandSeed, OperandStream};
 use serde::Serialize;
 
-use crate::scalar_vectors;
+use crate::{job_vectors, scalar_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -40,14 +40,19 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 6] {
+fn all() -> [(&'static str, String); 8] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
         ("gemm_i8.json", products()),
+        ("mlp_sgd.json", job_vectors::text(Kernel::MlpSgd)),
         ("operand_stream.json", streams()),
         ("philox4x32_10.json", philox()),
         ("scalar.json", scalar_vectors::text()),
+        (
+            "transformer_block.json",
+            job_vectors::text(Kernel::TransformerBlock),
+        ),
     ]
 }
 
