@@ -10,6 +10,7 @@ mod jobs;
 mod mlp_sgd;
 mod option_sets;
 mod points;
+#[cfg(feature = "host")]
 mod program_sets;
 mod samples;
 mod scalar_vectors;
