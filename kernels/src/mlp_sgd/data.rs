@@ -80,7 +80,9 @@ impl<'a> Source<'a> {
             let sample = sample_of(self.job, step, b);
             match &self.from {
                 From::Slices(slices) => {
-                    x.extend(read(*slices, X, sample, self.job.layers().inputs())?.map(f32::from_bits));
+                    x.extend(
+                        read(*slices, X, sample, self.job.layers().inputs())?.map(f32::from_bits),
+                    );
                     let y = read(*slices, Y, sample, self.job.target_words())?;
                     match self.job.params().task {
                         Task::Classification => classes.extend(y),
@@ -173,9 +175,19 @@ pub(super) fn examine(job: &MlpSgd, inputs: &CheckedInputs<'_>) -> Result<(), In
     if job.params().data == DataSource::Seeded {
         return Ok(());
     }
-    every_word(inputs, "x", "finite and at most 1024 in magnitude", is_small)?;
+    every_word(
+        inputs,
+        "x",
+        "finite and at most 1024 in magnitude",
+        is_small,
+    )?;
     match job.params().task {
-        Task::Regression => every_word(inputs, "y", "finite and at most 1024 in magnitude", is_small),
+        Task::Regression => every_word(
+            inputs,
+            "y",
+            "finite and at most 1024 in magnitude",
+            is_small,
+        ),
         Task::Classification => {
             let classes = job.layers().outputs() as u32;
             every_word(inputs, "y", "below the number of classes", |y| y < classes)
@@ -194,7 +206,10 @@ fn every_word(
     holds: impl Fn(u32) -> bool,
 ) -> Result<(), InputError> {
     let words = inputs.get(name).as_chunks().0.iter();
-    let broken = words.copied().map(u32::from_le_bytes).position(|word| !holds(word));
+    let broken = words
+        .copied()
+        .map(u32::from_le_bytes)
+        .position(|word| !holds(word));
     match broken {
         None => Ok(()),
         Some(at) => Err(InputError::Content {

@@ -136,7 +136,13 @@ mod tests {
 
     #[test]
     fn only_one_or_two_hidden_layers_of_allowed_widths() {
-        for widths in [vec![], vec![1, 1], vec![1; 5], vec![1, 0, 1], vec![1, 1025, 1]] {
+        for widths in [
+            vec![],
+            vec![1, 1],
+            vec![1; 5],
+            vec![1, 0, 1],
+            vec![1, 1025, 1],
+        ] {
             assert!(Layers::new(widths.clone()).is_err(), "{widths:?}");
         }
         assert!(Layers::new(vec![MAX_WIDTH; 4]).is_ok());

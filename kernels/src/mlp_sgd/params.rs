@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Layers, data, program, state};
 use crate::catalog::Kernel;
 use crate::digest::Blake3Digest;
-use crate::job::{
-    CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitError, OutputSpec,
-};
+use crate::job::{CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitError, OutputSpec};
 use crate::operand_stream::OperandSeed;
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
@@ -284,6 +282,11 @@ fn check_sizes(job: &MlpSgd) -> Result<(), LimitError> {
     let segment = u64::from(job.params.checkpoint_every) * job.step_operations();
     let output = job.loss_bytes() + job.checkpoint_bytes();
     LimitError::check("elements of the data", 1, MAX_DATA_ELEMENTS, elements)?;
-    LimitError::check("operations of a segment", 1, MAX_SEGMENT_OPERATIONS, segment)?;
+    LimitError::check(
+        "operations of a segment",
+        1,
+        MAX_SEGMENT_OPERATIONS,
+        segment,
+    )?;
     LimitError::check("bytes of the outputs", 1, MAX_OUTPUT_BYTES, output)
 }

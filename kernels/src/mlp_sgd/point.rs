@@ -39,7 +39,10 @@ impl MlpSgd {
         if self.params().data == DataSource::Seeded {
             return Vec::new();
         }
-        let (samples, every) = (u64::from(self.params().samples), self.params().checkpoint_every);
+        let (samples, every) = (
+            u64::from(self.params().samples),
+            self.params().checkpoint_every,
+        );
         let count = u64::from(every) * u64::from(self.params().batch);
         let first = sample_of(self, segment * every, 0);
         if count >= samples {

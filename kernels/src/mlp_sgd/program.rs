@@ -50,13 +50,24 @@ fn data(program: &mut Program, job: &MlpSgd) -> Data {
             let mut args = vec![Arg::Buffer(x, 0), Arg::Buffer(y, 0)];
             args.extend([Arg::U32(params.samples), Arg::U32(classes)]);
             args.extend(stream(&params.seed, "x"));
-            program.launch("mlp_sgd_spirals", blocks(params.samples.into(), THREADS), THREADS, args);
+            program.launch(
+                "mlp_sgd_spirals",
+                blocks(params.samples.into(), THREADS),
+                THREADS,
+                args,
+            );
             Data { x, y }
         }
         (DataSource::Seeded, Task::Regression) => {
             let x = program.buffer("x", x_len);
             symmetric(program, x, 0, x_len / 4, 2.0, &params.seed, "x");
-            let y = teach(program, &job.layers().teacher(), &params.seed, x, params.samples);
+            let y = teach(
+                program,
+                &job.layers().teacher(),
+                &params.seed,
+                x,
+                params.samples,
+            );
             Data { x, y }
         }
     }
@@ -96,7 +107,11 @@ fn symmetric(
     seed: &OperandSeed,
     label: &str,
 ) {
-    let mut args = vec![Arg::Buffer(out, 4 * first as u64), Arg::U64(len), Arg::F32(factor)];
+    let mut args = vec![
+        Arg::Buffer(out, 4 * first as u64),
+        Arg::U64(len),
+        Arg::F32(factor),
+    ];
     args.extend(stream(seed, label));
     program.launch("mlp_sgd_symmetric", blocks(len, THREADS), THREADS, args);
 }
@@ -122,10 +137,19 @@ fn forward(
     rows: u32,
     hidden: bool,
 ) {
-    let mut args = vec![Arg::Buffer(h, 0), parameters(weights, 0, dense), Arg::Buffer(out, 0)];
+    let mut args = vec![
+        Arg::Buffer(h, 0),
+        parameters(weights, 0, dense),
+        Arg::Buffer(out, 0),
+    ];
     args.extend(sizes(rows, dense));
     args.push(Arg::U32(u32::from(hidden)));
-    program.launch_grid("mlp_sgd_forward", grid(rows, dense.outputs), [TILE, TILE, 1], args);
+    program.launch_grid(
+        "mlp_sgd_forward",
+        grid(rows, dense.outputs),
+        [TILE, TILE, 1],
+        args,
+    );
 }
 
 /// Those of a layer, in a buffer where those of the network begin at number `first`.
@@ -176,8 +200,14 @@ impl<'a> Training<'a> {
         let widths = job.layers().widths();
         let hidden = &widths[1..widths.len() - 1];
         let mut of_batch = |name, width: u32| program.buffer(name, batch * u64::from(width));
-        let rows = widths.iter().map(|width| of_batch("rows", *width)).collect();
-        let deltas = hidden.iter().map(|width| of_batch("deltas", *width)).collect();
+        let rows = widths
+            .iter()
+            .map(|width| of_batch("rows", *width))
+            .collect();
+        let deltas = hidden
+            .iter()
+            .map(|width| of_batch("deltas", *width))
+            .collect();
         let targets = of_batch("targets", job.target_words() as u32);
         let row_losses = of_batch("row_losses", 1);
         let [losses, checkpoints] = crate::job::KernelJob::outputs(job)
@@ -205,7 +235,13 @@ impl<'a> Training<'a> {
         let last = self.dense.len() - 1;
         for (at, dense) in self.dense.iter().enumerate() {
             let buffers = [self.rows[at], self.state, self.rows[at + 1]];
-            forward(self.program, *dense, buffers, self.job.params().batch, at < last);
+            forward(
+                self.program,
+                *dense,
+                buffers,
+                self.job.params().batch,
+                at < last,
+            );
         }
         self.loss(step);
         for at in (0..=last).rev() {
@@ -228,7 +264,8 @@ impl<'a> Training<'a> {
             let words = u64::from(params.batch) * u64::from(width);
             let mut args = vec![Arg::Buffer(from, 0), Arg::Buffer(to, 0)];
             args.extend([first, params.samples, params.batch, width].map(Arg::U32));
-            self.program.launch("mlp_sgd_gather", blocks(words, THREADS), THREADS, args);
+            self.program
+                .launch("mlp_sgd_gather", blocks(words, THREADS), THREADS, args);
         }
     }
 
@@ -242,8 +279,13 @@ impl<'a> Training<'a> {
         let outputs = self.rows[self.dense.len()];
         let buffers = [outputs, self.targets, self.row_losses];
         let mut args = buffers.map(|buffer| Arg::Buffer(buffer, 0)).to_vec();
-        args.extend([Arg::U32(rows), Arg::U32(self.job.layers().outputs() as u32), share]);
-        self.program.launch(function, blocks(rows.into(), THREADS), THREADS, args);
+        args.extend([
+            Arg::U32(rows),
+            Arg::U32(self.job.layers().outputs() as u32),
+            share,
+        ]);
+        self.program
+            .launch(function, blocks(rows.into(), THREADS), THREADS, args);
         let mean = Arg::Buffer(self.losses, 4 * u64::from(step));
         let args = vec![Arg::Buffer(self.row_losses, 0), mean, Arg::U32(rows), share];
         self.program.launch("mlp_sgd_mean", 1, 1, args);
@@ -258,29 +300,41 @@ impl<'a> Training<'a> {
     /// From the derivative by the sums of layer `at` to that by those of the layer below.
     fn backward(&mut self, at: usize) {
         let (dense, rows) = (self.dense[at], self.job.params().batch);
-        let mut args = vec![Arg::Buffer(self.delta(at), 0), parameters(self.state, 0, dense)];
-        args.extend([Arg::Buffer(self.rows[at], 0), Arg::Buffer(self.delta(at - 1), 0)]);
+        let mut args = vec![
+            Arg::Buffer(self.delta(at), 0),
+            parameters(self.state, 0, dense),
+        ];
+        args.extend([
+            Arg::Buffer(self.rows[at], 0),
+            Arg::Buffer(self.delta(at - 1), 0),
+        ]);
         args.extend(sizes(rows, dense));
         let grid = grid(rows, dense.inputs);
-        self.program.launch_grid("mlp_sgd_backward", grid, [TILE, TILE, 1], args);
+        self.program
+            .launch_grid("mlp_sgd_backward", grid, [TILE, TILE, 1], args);
     }
 
     fn update(&mut self, at: usize) {
         let (dense, params) = (self.dense[at], self.job.params());
         let (velocities, first) = self.velocities;
-        let mut args = vec![Arg::Buffer(self.rows[at], 0), Arg::Buffer(self.delta(at), 0)];
+        let mut args = vec![
+            Arg::Buffer(self.rows[at], 0),
+            Arg::Buffer(self.delta(at), 0),
+        ];
         args.push(parameters(self.state, 0, dense));
         args.push(parameters(velocities, first, dense));
         args.extend(sizes(params.batch, dense));
         args.extend([params.learning_rate, params.momentum].map(|count| Arg::F32(units(count))));
         let grid = grid(dense.inputs as u32 + 1, dense.outputs);
-        self.program.launch_grid("mlp_sgd_update", grid, [TILE, TILE, 1], args);
+        self.program
+            .launch_grid("mlp_sgd_update", grid, [TILE, TILE, 1], args);
     }
 
     fn save(&mut self, segment: u32) {
         let len = self.job.state_bytes();
         let checkpoint = Arg::Buffer(self.checkpoints, u64::from(segment) * len);
         let args = vec![Arg::Buffer(self.state, 0), checkpoint, Arg::U64(len / 4)];
-        self.program.launch("mlp_sgd_save", blocks(len / 4, THREADS), THREADS, args);
+        self.program
+            .launch("mlp_sgd_save", blocks(len / 4, THREADS), THREADS, args);
     }
 }

@@ -39,7 +39,11 @@ impl State {
 
     /// The bytes of a checkpoint.
     pub(super) fn bytes(&self, job: &MlpSgd) -> Vec<u8> {
-        let velocities: &[f32] = if job.has_momentum() { &self.velocities } else { &[] };
+        let velocities: &[f32] = if job.has_momentum() {
+            &self.velocities
+        } else {
+            &[]
+        };
         let all = self.parameters.iter().chain(velocities);
         all.flat_map(|number| number.to_le_bytes()).collect()
     }

@@ -102,7 +102,10 @@ fn backward(layer: Dense, parameters: &[f32], delta: &[f32], input: &[f32]) -> V
 /// Moves the layer's parameters.
 fn update(job: &MlpSgd, layer: Dense, state: &mut State, input: &[f32], delta: &[f32]) {
     let gradient = gradient(layer, input, delta);
-    let (rate, momentum) = (units(job.params().learning_rate), units(job.params().momentum));
+    let (rate, momentum) = (
+        units(job.params().learning_rate),
+        units(job.params().momentum),
+    );
     let weights = &mut state.parameters[layer.first..];
     let velocities = &mut state.velocities[layer.first..];
     for ((weight, velocity), gradient) in weights.iter_mut().zip(velocities).zip(gradient) {

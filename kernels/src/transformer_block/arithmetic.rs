@@ -93,12 +93,17 @@ pub(super) fn attend(scales: Scales, q: &[i8], keys: &[i8], values: &[i8]) -> Ve
             *sum += weight * i64::from(*value);
         }
     }
-    let rounded = sums.into_iter().map(|sum| divide(CONTEXT_UNITS * sum, total) as i16);
+    let rounded = sums
+        .into_iter()
+        .map(|sum| divide(CONTEXT_UNITS * sum, total) as i16);
     rounded.collect()
 }
 
 fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| i32::from(*a) * i32::from(*b))
+        .sum()
 }
 
 fn weights(scale: f32, logits: &[i32]) -> Vec<i64> {
@@ -147,7 +152,15 @@ mod tests {
 
     #[test]
     fn quotients_are_rounded_to_even() {
-        let cases = [(5, 2, 2), (7, 2, 4), (-5, 2, -2), (-7, 2, -4), (8, 3, 3), (-8, 3, -3), (0, 9, 0)];
+        let cases = [
+            (5, 2, 2),
+            (7, 2, 4),
+            (-5, 2, -2),
+            (-7, 2, -4),
+            (8, 3, 3),
+            (-8, 3, -3),
+            (0, 9, 0),
+        ];
         for (dividend, divisor, expected) in cases {
             assert_eq!(divide(dividend, divisor), expected, "{dividend}/{divisor}");
         }

@@ -89,7 +89,7 @@ pub(super) fn panel(
     let rows = values.chunks_exact_mut(count).zip(starts);
     match job.operands() {
         OperandSource::Seed(seed) => {
-            let stream = OperandStream::new(&seed, weight.name());
+            let stream = OperandStream::new(seed, weight.name());
             rows.for_each(|(row, start)| stream.fill(start, row));
         }
         OperandSource::Given(_) => {
@@ -128,7 +128,7 @@ pub(super) fn input(
     match job.operands() {
         OperandSource::Seed(seed) => {
             let mut values = vec![0.0; count];
-            OperandStream::new(&seed, "x").fill_symmetric(first as u64, &mut values);
+            OperandStream::new(seed, "x").fill_symmetric(first as u64, &mut values);
             Ok(values)
         }
         OperandSource::Given(_) => f32s(slices, X, [first, count]),
@@ -190,8 +190,9 @@ pub(super) fn examine(
     let OperandSource::Given(_) = job.operands() else {
         return Ok(());
     };
+    let is_small = |word: [u8; 4]| f32::from_le_bytes(word).abs() <= MAX_MAGNITUDE;
     let mut words = inputs.get("x").as_chunks().0.iter().copied();
-    let broken = words.position(|word| !(f32::from_le_bytes(word).abs() <= MAX_MAGNITUDE));
+    let broken = words.position(|word| !is_small(word));
     match broken {
         None => Ok(()),
         Some(at) => Err(InputError::Content {

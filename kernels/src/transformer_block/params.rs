@@ -8,9 +8,7 @@ use super::operands::{self, Weight};
 use super::{Scales, Shape, program, reference};
 use crate::catalog::Kernel;
 use crate::digest::Blake3Digest;
-use crate::job::{
-    CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitError, OutputSpec,
-};
+use crate::job::{CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitError, OutputSpec};
 use crate::operand_stream::OperandSeed;
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
@@ -22,7 +20,7 @@ use crate::program::{Program, Target};
 /// ```
 ///
 /// Integers only, hexadecimal in lower case, every member present, no other member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
     /// Tokens of the sequence.
@@ -38,13 +36,13 @@ pub struct Params {
 }
 
 /// Where input and weights come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OperandSource {
     /// All from one seed, with the scales of [`Scales::seeded`].
     Seed(OperandSeed),
     /// They are sent.
-    Given(GivenOperands),
+    Given(Box<GivenOperands>),
 }
 
 /// Digests of operands that are sent, and the scales that go with them.
@@ -70,7 +68,7 @@ pub struct GivenOperands {
 }
 
 /// A job of this kernel that keeps the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransformerBlock {
     shape: Shape,
     scales: Scales,
@@ -92,19 +90,19 @@ impl TransformerBlock {
 
     /// Where input and weights come from.
     #[must_use]
-    pub const fn operands(&self) -> OperandSource {
-        self.operands
+    pub const fn operands(&self) -> &OperandSource {
+        &self.operands
     }
 
     /// The JSON form. Inverse of `TryFrom<Params>`.
     #[must_use]
-    pub const fn params(&self) -> Params {
+    pub fn params(&self) -> Params {
         Params {
             tokens: self.shape.tokens() as u32,
             width: self.shape.width() as u32,
             heads: self.shape.heads() as u32,
             hidden: self.shape.hidden() as u32,
-            operands: self.operands,
+            operands: self.operands.clone(),
         }
     }
 }
@@ -119,7 +117,7 @@ impl KernelJob for TransformerBlock {
     }
 
     fn inputs(&self) -> Vec<InputSpec> {
-        let OperandSource::Given(given) = self.operands else {
+        let OperandSource::Given(given) = &self.operands else {
             return Vec::new();
         };
         let x = InputSpec {
@@ -130,7 +128,7 @@ impl KernelJob for TransformerBlock {
         let weights = Weight::ALL.iter().map(|weight| InputSpec {
             name: weight.name(),
             len: weight.len(self.shape),
-            digest: weight.digest(&given),
+            digest: weight.digest(given),
         });
         std::iter::once(x).chain(weights).collect()
     }
@@ -182,7 +180,7 @@ impl TryFrom<Params> for TransformerBlock {
             operands,
         } = params;
         let shape = Shape::new(tokens, width, heads, hidden)?;
-        let scales = match operands {
+        let scales = match &operands {
             OperandSource::Seed(_) => Scales::seeded(shape),
             OperandSource::Given(given) => given.scales,
         };

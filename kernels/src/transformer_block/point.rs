@@ -99,7 +99,12 @@ impl TransformerBlock {
         [token * self.shape().width(), self.shape().width()]
     }
 
-    fn projection(&self, part: Part, weight: Weight, slices: &dyn Slices) -> Result<Vec<i32>, SliceMissing> {
+    fn projection(
+        &self,
+        part: Part,
+        weight: Weight,
+        slices: &dyn Slices,
+    ) -> Result<Vec<i32>, SliceMissing> {
         let row = norm(&operands::input(self, slices, self.row(part.token))?);
         self.sums(part, weight, &row, slices)
     }
@@ -136,7 +141,9 @@ impl TransformerBlock {
     /// Sums added to what the residual stream was before.
     fn added(&self, scale: u32, sums: Vec<i32>, before: Vec<f32>) -> Vec<u8> {
         let pairs = sums.into_iter().zip(before);
-        let added: Vec<f32> = pairs.map(|(sum, before)| residual(scale, sum, before)).collect();
+        let added: Vec<f32> = pairs
+            .map(|(sum, before)| residual(scale, sum, before))
+            .collect();
         bytes(&added, f32::to_le_bytes)
     }
 }
@@ -148,7 +155,12 @@ impl PointKernel for TransformerBlock {
     }
 
     fn place(&self, point: u64) -> Place {
-        let Some(Part { of, token, columns: [first, count] }) = self.part(point) else {
+        let Some(Part {
+            of,
+            token,
+            columns: [first, count],
+        }) = self.part(point)
+        else {
             return Place {
                 output: 0,
                 offset: 0,
@@ -170,7 +182,11 @@ impl PointKernel for TransformerBlock {
         let shape = self.shape();
         let weight = |weight| operands::panel_needs(self, weight, part.columns);
         let run = |tensor, size: usize, [first, count]: [usize; 2]| {
-            Some(Span::run(tensor, (size * first) as u64, (size * count) as u64))
+            Some(Span::run(
+                tensor,
+                (size * first) as u64,
+                (size * count) as u64,
+            ))
         };
         let row = self.row(part.token);
         let spans = match part.of {
@@ -198,7 +214,11 @@ impl PointKernel for TransformerBlock {
             return Ok(Vec::new());
         };
         let (shape, scales) = (self.shape(), self.scales());
-        let Part { of, token, columns: [first, _] } = part;
+        let Part {
+            of,
+            token,
+            columns: [first, _],
+        } = part;
         let rotated = |scale, sums: Vec<i32>| {
             bytes(&rotate(shape, scale, token, first, &sums), i8::to_le_bytes)
         };

@@ -56,7 +56,12 @@ pub(super) fn of(job: &TransformerBlock) -> Program {
     program
 }
 
-fn operand(program: &mut Program, job: &TransformerBlock, name: &'static str, len: u64) -> BufferId {
+fn operand(
+    program: &mut Program,
+    job: &TransformerBlock,
+    name: &'static str,
+    len: u64,
+) -> BufferId {
     let OperandSource::Seed(seed) = job.operands() else {
         return program.input(name, len);
     };
@@ -66,7 +71,7 @@ fn operand(program: &mut Program, job: &TransformerBlock, name: &'static str, le
         _ => ("transformer_block_fill", len),
     };
     let args = [Arg::Buffer(buffer, 0), Arg::U64(elements)];
-    let stream = OperandStream::new(&seed, name);
+    let stream = OperandStream::new(seed, name);
     let args = args.into_iter().chain(stream.words().map(Arg::U32));
     program.launch(function, blocks(len, FILL), 256, args.collect());
     buffer
@@ -81,9 +86,14 @@ impl Stages<'_> {
     fn norm(&mut self, rows: BufferId, out: BufferId) {
         let (tokens, width) = self.sizes();
         let mut args = buffers([rows, out]);
-        args.extend([Arg::U32(tokens), Arg::U32(width), Arg::F32(1.0 / width as f32)]);
+        args.extend([
+            Arg::U32(tokens),
+            Arg::U32(width),
+            Arg::F32(1.0 / width as f32),
+        ]);
         let count = tokens.div_ceil(NORM_ROWS);
-        self.program.launch("transformer_block_norm", count, 32 * NORM_ROWS, args);
+        self.program
+            .launch("transformer_block_norm", count, 32 * NORM_ROWS, args);
     }
 
     fn rotate(&mut self, normed: BufferId, weight: BufferId, out: BufferId, scale: u32) {
@@ -106,12 +116,16 @@ impl Stages<'_> {
     /// `q`, `k`, `v`, and the context that comes of them, whole and in limbs.
     fn attend(&mut self, all: [BufferId; 6]) {
         let (tokens, width) = self.sizes();
-        let (heads, head) = (self.job.shape().heads() as u32, self.job.shape().head() as u32);
+        let (heads, head) = (
+            self.job.shape().heads() as u32,
+            self.job.shape().head() as u32,
+        );
         let mut args = buffers(all);
         args.extend([tokens, width, head].map(Arg::U32));
         args.push(Arg::F32(factor(self.job.scales().logit)));
         let grid = [tokens.div_ceil(QUERIES), heads, 1];
-        self.program.launch_grid("transformer_block_attend", grid, [16, 16, 1], args);
+        self.program
+            .launch_grid("transformer_block_attend", grid, [16, 16, 1], args);
     }
 
     /// Limbs of the context, weight, residual stream before and after.

@@ -22,8 +22,20 @@ fn run(job: &TransformerBlock, slices: &dyn Slices) -> Result<Vec<Vec<u8>>, Slic
     let (mut q, mut k, mut v) = (Vec::new(), Vec::new(), Vec::new());
     for (token, row) in x.chunks_exact(width).enumerate() {
         let normed = norm(row);
-        q.extend(rotate(shape, scales.q, token, 0, &product(&normed, &wq, width)));
-        k.extend(rotate(shape, scales.k, token, 0, &product(&normed, &wk, width)));
+        q.extend(rotate(
+            shape,
+            scales.q,
+            token,
+            0,
+            &product(&normed, &wq, width),
+        ));
+        k.extend(rotate(
+            shape,
+            scales.k,
+            token,
+            0,
+            &product(&normed, &wk, width),
+        ));
         v.extend(values(scales, &product(&normed, &wv, width)));
     }
     let context = attention(job, &q, &k, &v);
@@ -50,7 +62,8 @@ fn attention(job: &TransformerBlock, q: &[i8], k: &[i8], v: &[i8]) -> Vec<i16> {
     for column in (0..width).step_by(head) {
         let of_head = |all: &[i8]| -> Vec<i8> {
             let rows = all.chunks_exact(width);
-            rows.flat_map(|row| row[column..][..head].to_vec()).collect()
+            rows.flat_map(|row| row[column..][..head].to_vec())
+                .collect()
         };
         let (q, k, v) = (of_head(q), of_head(k), of_head(v));
         for (token, q) in q.chunks_exact(head).enumerate() {
@@ -72,10 +85,15 @@ fn add_product<T: Copy + Into<i32>>(
 ) -> Vec<f32> {
     let rows = left.chunks_exact(matrix.len() / width);
     let sums = rows.flat_map(|row| product(row, matrix, width));
-    let added = sums.zip(before).map(|(sum, before)| residual(scale, sum, *before));
+    let added = sums
+        .zip(before)
+        .map(|(sum, before)| residual(scale, sum, *before));
     added.collect()
 }
 
-pub(super) fn bytes<T: Copy, const N: usize>(values: &[T], encode: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+pub(super) fn bytes<T: Copy, const N: usize>(
+    values: &[T],
+    encode: impl Fn(T) -> [u8; N],
+) -> Vec<u8> {
     values.iter().flat_map(|value| encode(*value)).collect()
 }

@@ -183,7 +183,12 @@ mod tests {
 
     #[test]
     fn limits_hold_up_to_the_last_value() {
-        for [t, d, h, f] in [[1, 2, 1, 1], [4096, 4096, 16, 12_288], [1, 256, 1, 1], [1, 4096, 16, 16_384]] {
+        for [t, d, h, f] in [
+            [1, 2, 1, 1],
+            [4096, 4096, 16, 12_288],
+            [1, 256, 1, 1],
+            [1, 4096, 16, 16_384],
+        ] {
             assert!(Shape::new(t, d, h, f).is_ok(), "{t} {d} {h} {f}");
         }
         let refused = [

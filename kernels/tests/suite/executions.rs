@@ -23,7 +23,10 @@ fn the_host_build_gives_the_bytes_of_the_reference() {
         for machine in machines() {
             let run = run(&machine, &job, &name);
             for ((spec, actual), expected) in job.outputs().iter().zip(&run).zip(&expected) {
-                let place = actual.iter().zip(expected.bytes()).position(|(a, b)| a != b);
+                let place = actual
+                    .iter()
+                    .zip(expected.bytes())
+                    .position(|(a, b)| a != b);
                 assert_eq!(place, None, "{name}, {}, {machine:?}", spec.name);
                 assert_eq!(actual.len(), expected.bytes().len());
             }
@@ -36,7 +39,9 @@ fn machines() -> Vec<Machine> {
     let two = Machine::new(NonZeroUsize::new(2).unwrap());
     let builds = [Build::Portable, Build::X86_64V3];
     let builds = builds.iter().filter_map(|build| two.with_build(*build));
-    builds.flat_map(|machine| SEEDS.map(|seed| machine.with_seed(seed))).collect()
+    builds
+        .flat_map(|machine| SEEDS.map(|seed| machine.with_seed(seed)))
+        .collect()
 }
 
 fn run(machine: &Machine, job: &Job, name: &str) -> Vec<Vec<u8>> {
@@ -44,5 +49,8 @@ fn run(machine: &Machine, job: &Job, name: &str) -> Vec<Vec<u8>> {
     let inputs = job.accept(&Inputs::none()).unwrap();
     let run = machine.run(&program, &inputs);
     let run = run.unwrap_or_else(|error| panic!("{name}: {error}"));
-    run.outputs.into_iter().map(|output| output.into_bytes()).collect()
+    run.outputs
+        .into_iter()
+        .map(|output| output.into_bytes())
+        .collect()
 }

@@ -36,7 +36,9 @@ pub(crate) fn text(kernel: Kernel) -> String {
             "Jobs, spec/{kernel}.md. outputs: name, length in bytes, BLAKE3, and the first 16 bytes in \
              hexadecimal, or all if there are fewer."
         ),
-        cases: cases.map(|(why, params)| case(kernel, why, params)).collect(),
+        cases: cases
+            .map(|(why, params)| case(kernel, why, params))
+            .collect(),
     };
     serde_json::to_string_pretty(&file).unwrap() + "\n"
 }
@@ -84,6 +86,9 @@ fn output((spec, output): (OutputSpec, &Output)) -> OutputCase {
 fn specifications_name_the_scalar_maths_by_its_digest() {
     let digest = Blake3Digest::of(kernels::scalar::SPECIFICATION.as_bytes()).to_string();
     for kernel in [Kernel::MlpSgd, Kernel::TransformerBlock] {
-        assert!(kernel.specification().contains(&digest), "{kernel}: {digest}");
+        assert!(
+            kernel.specification().contains(&digest),
+            "{kernel}: {digest}"
+        );
     }
 }

@@ -14,7 +14,10 @@ fn seed() -> OperandSeed {
 #[test]
 fn three_spirals_are_told_apart() {
     let losses = losses(&serde_json::to_value(Params::spirals(seed())).unwrap());
-    let curve: Vec<String> = losses.chunks(20).map(|part| format!("{:.3}", mean(part))).collect();
+    let curve: Vec<String> = losses
+        .chunks(20)
+        .map(|part| format!("{:.3}", mean(part)))
+        .collect();
     println!("mean loss of each segment: {}", curve.join(" "));
     // ln 3 = 1.0986 is what guessing costs.
     let (first, last) = (mean(&losses[..20]), mean(&losses[380..]));
@@ -24,9 +27,11 @@ fn three_spirals_are_told_apart() {
 
 #[test]
 fn a_teacher_is_imitated() {
-    let losses = losses(&json!({"layers": [4, 24, 2], "task": "regression", "samples": 512,
+    let losses = losses(
+        &json!({"layers": [4, 24, 2], "task": "regression", "samples": 512,
         "batch": 32, "steps": 300, "checkpoint_every": 300, "learning_rate": 3277,
-        "momentum": 58_982, "seed": SEED, "data": "seeded"}));
+        "momentum": 58_982, "seed": SEED, "data": "seeded"}),
+    );
     let (first, last) = (mean(&losses[..10]), mean(&losses[290..]));
     assert!(last < first / 20.0, "{first} {last}");
 }
@@ -84,8 +89,11 @@ fn spirals(samples: u64, classes: u32) -> [Vec<u8>; 2] {
 fn given_spirals_are_trained_on_as_seeded_ones() {
     // Batches of 4 out of 10: some go past the last sample.
     let [x, y] = spirals(10, 3);
-    let (job, inputs) = (given(small(), &x, &y), Inputs::none().with("x", &x).with("y", &y));
-    let seeded = Job::parse("mlp_sgd", &small()).unwrap();
+    let (job, inputs) = (
+        given(small(), &x, &y),
+        Inputs::none().with("x", &x).with("y", &y),
+    );
+    let seeded = Job::parse("mlp_sgd", small()).unwrap();
     let outputs = job.reference_run(&inputs).unwrap();
     assert_eq!(outputs, seeded.reference_run(&Inputs::none()).unwrap());
     samples::check_points(&job, &inputs);
@@ -127,13 +135,21 @@ fn data_outside_their_range_are_refused() {
         (f32::NAN, invalid),
         (f32::NEG_INFINITY, invalid),
     ] {
-        assert_eq!(code(small(), &patched(&x, x_0.to_le_bytes()), &y), expected, "{x_0}");
+        assert_eq!(
+            code(small(), &patched(&x, x_0.to_le_bytes()), &y),
+            expected,
+            "{x_0}"
+        );
         let targets = patched(&[0; 120], x_0.to_le_bytes());
         let regression = with("task", json!("regression"));
         assert_eq!(code(regression, &x, &targets), expected, "{x_0}");
     }
     for (class, expected) in [(2_u32, None), (3, invalid), (u32::MAX, invalid)] {
-        assert_eq!(code(small(), &x, &patched(&y, class.to_le_bytes())), expected, "{class}");
+        assert_eq!(
+            code(small(), &x, &patched(&y, class.to_le_bytes())),
+            expected,
+            "{class}"
+        );
     }
 }
 
@@ -141,17 +157,27 @@ fn data_outside_their_range_are_refused() {
 fn the_wildest_training_stays_finite() {
     for task in ["classification", "regression"] {
         let mut params = with("task", json!(task));
-        for (member, value) in [("learning_rate", 1 << 20), ("momentum", 65_535), ("steps", 200)] {
+        for (member, value) in [
+            ("learning_rate", 1 << 20),
+            ("momentum", 65_535),
+            ("steps", 200),
+        ] {
             params[member] = json!(value);
         }
-        let x: Vec<u8> = (0..20).flat_map(|i| [1024.0_f32, -1024.0][i % 2].to_le_bytes()).collect();
+        let x: Vec<u8> = (0..20)
+            .flat_map(|i| [1024.0_f32, -1024.0][i % 2].to_le_bytes())
+            .collect();
         let y = match task {
             "regression" => [1024.0_f32.to_le_bytes(); 30].concat(),
             _ => spirals(10, 3)[1].clone(),
         };
         let job = given(params, &x, &y);
-        let outputs = job.reference_run(&Inputs::none().with("x", &x).with("y", &y)).unwrap();
-        outputs.iter().for_each(|output| samples::assert_canonical(output.bytes()));
+        let outputs = job
+            .reference_run(&Inputs::none().with("x", &x).with("y", &y))
+            .unwrap();
+        outputs
+            .iter()
+            .for_each(|output| samples::assert_canonical(output.bytes()));
     }
 }
 
@@ -178,14 +204,19 @@ fn parameters_outside_their_limits_are_refused() {
         ("learning_rate", json!((1 << 20) + 1)),
         ("momentum", json!(1 << 16)),
     ];
-    assert!(Job::parse("mlp_sgd", &small()).is_ok());
+    assert!(Job::parse("mlp_sgd", small()).is_ok());
     for (member, value) in cases {
-        let error = Job::parse("mlp_sgd", &with(member, value.clone())).unwrap_err();
+        let error = Job::parse("mlp_sgd", with(member, value.clone())).unwrap_err();
         assert_eq!(error.code(), "param_out_of_bounds", "{member} {value}");
     }
-    let malformed = [("layers", json!("2")), ("task", json!("both")), ("data", json!({})), ("x", json!(1))];
+    let malformed = [
+        ("layers", json!("2")),
+        ("task", json!("both")),
+        ("data", json!({})),
+        ("x", json!(1)),
+    ];
     for (member, value) in malformed {
-        let error = Job::parse("mlp_sgd", &with(member, value.clone())).unwrap_err();
+        let error = Job::parse("mlp_sgd", with(member, value.clone())).unwrap_err();
         assert_eq!(error.code(), "params_malformed", "{member} {value}");
     }
 }
@@ -208,7 +239,10 @@ fn sizes_that_follow_from_several_parameters_are_limited() {
     };
     assert!(params([32, 8, 8, 32], 1 << 20, 1, 1, 1).is_ok());
     let refused = [
-        ("elements of the data", params([32, 8, 8, 33], 1 << 20, 1, 1, 1)),
+        (
+            "elements of the data",
+            params([32, 8, 8, 33], 1 << 20, 1, 1, 1),
+        ),
         ("operations of a segment", params([1024; 4], 1, 1024, 2, 2)),
         ("bytes of the outputs", params([1024; 4], 1, 1, 11, 1)),
     ];
@@ -226,9 +260,12 @@ fn the_json_of_a_job_is_the_one_it_came_from() {
 
 #[test]
 fn a_point_costs_one_segment_of_the_whole() {
-    let job = Job::parse("mlp_sgd", &small()).unwrap();
+    let job = Job::parse("mlp_sgd", small()).unwrap();
     assert_eq!(job.points().points(), 6);
-    assert_eq!(3 * job.points().point_cost().operations, job.cost().operations);
+    assert_eq!(
+        3 * job.points().point_cost().operations,
+        job.cost().operations
+    );
     // Two matrices of 3x5 and 6x3 parameters; 15 of the second are met on the way back.
     assert_eq!(job.cost().operations, 6 * 4 * 2 * (2 * 33 + 15));
 }
@@ -239,12 +276,18 @@ fn the_trace_has_the_state_after_each_step() {
     use kernels::host::Machine;
     use kernels::program::Target;
 
-    let job = Job::parse("mlp_sgd", &small()).unwrap();
-    let every_step = Job::parse("mlp_sgd", &with("checkpoint_every", json!(1))).unwrap();
-    let states = every_step.reference_run(&Inputs::none()).unwrap().remove(1).into_bytes();
+    let job = Job::parse("mlp_sgd", small()).unwrap();
+    let every_step = Job::parse("mlp_sgd", with("checkpoint_every", json!(1))).unwrap();
+    let states = every_step
+        .reference_run(&Inputs::none())
+        .unwrap()
+        .remove(1)
+        .into_bytes();
     let digests = states.chunks_exact(states.len() / 6).map(Blake3Digest::of);
     let machine = Machine::new(std::num::NonZeroUsize::MIN);
     let inputs = job.accept(&Inputs::none()).unwrap();
-    let run = machine.run(&job.program(Target::Portable).unwrap(), &inputs).unwrap();
+    let run = machine
+        .run(&job.program(Target::Portable).unwrap(), &inputs)
+        .unwrap();
     assert_eq!(run.marks, digests.collect::<Vec<_>>());
 }

@@ -54,7 +54,12 @@ fn check(compiler: &str, kernel: Kernel) {
         }
         let module = format!("-DPOGW_MODULE=\"{kernel}.cu\"");
         let options = [&[module.as_str()], &LANGUAGE[..], set.options].concat();
-        let binary = cpp::compile(compiler, &format!("{kernel}-{}", set.name), &SOURCES, &options);
+        let binary = cpp::compile(
+            compiler,
+            &format!("{kernel}-{}", set.name),
+            &SOURCES,
+            &options,
+        );
         for (why, params) in samples::cases(kernel) {
             let job = Job::parse(kernel.name(), &params).unwrap();
             let name = format!("{kernel}, {}, {why}", set.name);
@@ -65,7 +70,10 @@ fn check(compiler: &str, kernel: Kernel) {
 
 fn expected(job: &Job) -> Vec<u8> {
     let outputs = job.reference_run(&Inputs::none()).unwrap();
-    outputs.into_iter().flat_map(|output| output.into_bytes()).collect()
+    outputs
+        .into_iter()
+        .flat_map(|output| output.into_bytes())
+        .collect()
 }
 
 fn run(binary: &Path, job: &Job) -> Vec<u8> {
@@ -92,7 +100,10 @@ fn encode(program: &Program) -> Vec<u8> {
     words.number(launches.len() as u64);
     launches.into_iter().for_each(|launch| words.launch(launch));
     words.number(program.outputs().len() as u64);
-    program.outputs().iter().for_each(|id| words.number(id.index() as u64));
+    program
+        .outputs()
+        .iter()
+        .for_each(|id| words.number(id.index() as u64));
     words.0
 }
 
@@ -122,7 +133,9 @@ impl Words {
     fn arg(&mut self, arg: Arg) {
         let bits = match arg {
             Arg::Buffer(id, offset) => {
-                return [1, id.index() as u64, offset].into_iter().for_each(|n| self.number(n));
+                return [1, id.index() as u64, offset]
+                    .into_iter()
+                    .for_each(|n| self.number(n));
             }
             Arg::U32(value) => u64::from(value),
             Arg::U64(value) => value,

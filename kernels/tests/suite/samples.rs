@@ -54,14 +54,29 @@ fn trainings() -> Vec<(&'static str, Value)> {
     };
     vec![
         ("one of everything", teacher(&[1, 1, 1], 1, [1, 1], 0)),
-        ("one unit a layer, two hidden", teacher(&[1, 1, 1, 1], 1, [3, 1], 1)),
+        (
+            "one unit a layer, two hidden",
+            teacher(&[1, 1, 1, 1], 1, [3, 1], 1),
+        ),
         ("one step a segment", spirals(&[2, 5, 3], 7, [3, 1], 58_982)),
         ("one segment", spirals(&[2, 5, 4, 2], 7, [3, 3], 0)),
-        ("one below a tile", teacher(&[14, 15, 15, 15], 15, [4, 2], 30_000)),
+        (
+            "one below a tile",
+            teacher(&[14, 15, 15, 15], 15, [4, 2], 30_000),
+        ),
         ("a tile", teacher(&[16, 16, 16], 64, [2, 1], 0)),
-        ("one above a tile", spirals(&[2, 17, 17, 17], 65, [4, 2], 65_535)),
-        ("a batch beyond the samples", spirals(&[2, 3, 2], 130, [2, 1], 10)),
-        ("a teacher of many inputs", teacher(&[67, 33, 3], 33, [4, 2], 60_000)),
+        (
+            "one above a tile",
+            spirals(&[2, 17, 17, 17], 65, [4, 2], 65_535),
+        ),
+        (
+            "a batch beyond the samples",
+            spirals(&[2, 3, 2], 130, [2, 1], 10),
+        ),
+        (
+            "a teacher of many inputs",
+            teacher(&[67, 33, 3], 33, [4, 2], 60_000),
+        ),
     ]
 }
 

@@ -20,7 +20,10 @@ fn the_block_is_as_close_to_f64_as_the_specification_states() {
     let job = seeded(TOKENS, WIDTH, HEADS, HIDDEN);
     let outputs = job.reference_run(&Inputs::none()).unwrap();
     let exact = Exact::of();
-    let context: Vec<f64> = int16(outputs[3].bytes()).iter().map(|c| c / 512.0).collect();
+    let context: Vec<f64> = int16(outputs[3].bytes())
+        .iter()
+        .map(|c| c / 512.0)
+        .collect();
     let y = f32s(outputs[6].bytes());
     let change = |y: &[f64]| -> Vec<f64> { y.iter().zip(&exact.x).map(|(y, x)| y - x).collect() };
     let figures = [
@@ -38,10 +41,14 @@ fn the_block_is_as_close_to_f64_as_the_specification_states() {
 fn limbs_of_weights_and_of_the_context_are_worth_their_cost() {
     // The last tokens of the longest sequence: most of their weights are small.
     let (tokens, head) = (4096, 64);
-    let outputs = seeded(tokens, head, 1, 1).reference_run(&Inputs::none()).unwrap();
+    let outputs = seeded(tokens, head, 1, 1)
+        .reference_run(&Inputs::none())
+        .unwrap();
     let [q, k, v] = [0, 1, 2].map(|at| int8(outputs[at].bytes()));
     let last = tokens - 16..tokens;
-    let exact = attention([&q, &k, &v], head, head, last.clone(), 1024.0, |share| share);
+    let exact = attention([&q, &k, &v], head, head, last.clone(), 1024.0, |share| {
+        share
+    });
     let error = |largest: f64| {
         let rounded = |share: f64| (share * largest).round();
         let context = attention([&q, &k, &v], head, head, last.clone(), 1024.0, rounded);
@@ -52,7 +59,9 @@ fn limbs_of_weights_and_of_the_context_are_worth_their_cost() {
     let in_int8: Vec<f64> = exact.iter().map(|c| c.round()).collect();
     let in_int8 = relative_error(&in_int8, &exact);
     let (eight, fourteen) = (error(255.0), error(16_383.0));
-    println!("weights of 8 bits {eight}, of 14 {fourteen}; the kernel {of_kernel}, with an int8 context {in_int8}");
+    println!(
+        "weights of 8 bits {eight}, of 14 {fourteen}; the kernel {of_kernel}, with an int8 context {in_int8}"
+    );
     assert!(eight > 0.0095 && fourteen < 0.0002);
     assert!(in_int8 > 0.14 && of_kernel < 0.0095);
 }
@@ -189,7 +198,8 @@ fn given(shape: [u32; 4]) -> (Value, Vec<(&'static str, Vec<u8>)>) {
         ("wu", oblong),
         ("wd", oblong),
     ];
-    let mut inputs: Vec<(&'static str, Vec<u8>)> = vec![("x", x.iter().flat_map(|x| x.to_le_bytes()).collect())];
+    let mut inputs: Vec<(&'static str, Vec<u8>)> =
+        vec![("x", x.iter().flat_map(|x| x.to_le_bytes()).collect())];
     for (name, len) in weights {
         let mut values = vec![0; len as usize];
         OperandStream::new(&seed, name).fill(0, &mut values);
@@ -206,7 +216,9 @@ fn given(shape: [u32; 4]) -> (Value, Vec<(&'static str, Vec<u8>)>) {
 
 fn named<'a>(inputs: &'a [(&'static str, Vec<u8>)]) -> Inputs<'a> {
     let none = Inputs::none();
-    inputs.iter().fold(none, |all, (name, bytes)| all.with(name, bytes))
+    inputs
+        .iter()
+        .fold(none, |all, (name, bytes)| all.with(name, bytes))
 }
 
 #[test]
@@ -214,14 +226,23 @@ fn given_operands_equal_to_seeded_ones_give_equal_outputs_and_points() {
     let (params, inputs) = given([7, 34, 1, 19]);
     let job = Job::parse("transformer_block", &params).unwrap();
     let outputs = job.reference_run(&named(&inputs)).unwrap();
-    assert_eq!(outputs, seeded(7, 34, 1, 19).reference_run(&Inputs::none()).unwrap());
+    assert_eq!(
+        outputs,
+        seeded(7, 34, 1, 19).reference_run(&Inputs::none()).unwrap()
+    );
     samples::check_points(&job, &named(&inputs));
 }
 
 #[test]
 fn an_input_that_is_not_a_small_number_is_refused() {
     let (params, inputs) = given([2, 4, 1, 3]);
-    for (x, allowed) in [(1024.0_f32, true), (-1024.0, true), (1024.1, false), (f32::NAN, false), (f32::INFINITY, false)] {
+    for (x, allowed) in [
+        (1024.0_f32, true),
+        (-1024.0, true),
+        (1024.1, false),
+        (f32::NAN, false),
+        (f32::INFINITY, false),
+    ] {
         let (mut params, mut inputs) = (params.clone(), inputs.clone());
         inputs[0].1[8..12].copy_from_slice(&x.to_le_bytes());
         params["operands"]["given"]["x"] = json!(Blake3Digest::of(&inputs[0].1));
@@ -238,7 +259,11 @@ fn the_largest_operands_and_scales_give_finite_outputs() {
         let sign = if at % 3 == 0 { -1.0 } else { 1.0 };
         byte.copy_from_slice(&(sign * 1024.0_f32).to_le_bytes());
     }
-    for (at, weight) in inputs[1..].iter_mut().flat_map(|(_, bytes)| bytes).enumerate() {
+    for (at, weight) in inputs[1..]
+        .iter_mut()
+        .flat_map(|(_, bytes)| bytes)
+        .enumerate()
+    {
         *weight = if at % 7 == 0 { 0x7f } else { 0x80 };
     }
     let operands = &mut params["operands"]["given"];
@@ -291,15 +316,22 @@ fn seeded(tokens: usize, width: usize, heads: usize, hidden: usize) -> Job {
 }
 
 fn int8(bytes: &[u8]) -> Vec<f64> {
-    bytes.iter().map(|byte| f64::from(byte.cast_signed())).collect()
+    bytes
+        .iter()
+        .map(|byte| f64::from(byte.cast_signed()))
+        .collect()
 }
 
 fn int16(bytes: &[u8]) -> Vec<f64> {
     let words = bytes.as_chunks().0.iter().copied();
-    words.map(|word| f64::from(i16::from_le_bytes(word))).collect()
+    words
+        .map(|word| f64::from(i16::from_le_bytes(word)))
+        .collect()
 }
 
 fn f32s(bytes: &[u8]) -> Vec<f64> {
     let words = bytes.as_chunks().0.iter().copied();
-    words.map(|word| f64::from(f32::from_le_bytes(word))).collect()
+    words
+        .map(|word| f64::from(f32::from_le_bytes(word)))
+        .collect()
 }
