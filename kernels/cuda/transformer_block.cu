@@ -147,19 +147,36 @@ POGW_INLINE void tb_add(const i32 (*sums)[4], const TbPart& part, const float* b
     }
 }
 
-// The context comes in two limbs of int8, 16 * high + low.
-POGW_KERNEL transformer_block_merge(const i8* high, const i8* low, const i8* w, const float* before, float* after,
-                                    u32 tokens, u32 width, float scale) {
+// The output projection takes the context in two limbs of int8, 16 * high + low, a launch each: the sums of both at once
+// do not fit the registers of a thread.
+POGW_KERNEL transformer_block_merge_high(const i8* high, const i8* w, i32* of_high, u32 tokens, u32 width) {
     __shared__ PgSlices slices;
-    i32 sums[4][4], of_low[4][4];
+    i32 sums[4][4];
     tb_sums(sums, slices, high, w, tokens, width, width);
-    tb_sums(of_low, slices, low, w, tokens, width, width);
+    const TbPart part = tb_part(tokens, width);
     TB_UNROLL
     for (u32 i = 0; i < 4; ++i) {
         TB_UNROLL
-        for (u32 j = 0; j < 4; ++j) sums[i][j] = 16 * sums[i][j] + of_low[i][j];
+        for (u32 j = 0; j < 4; ++j) {
+            if (tb_has(part, i, j)) of_high[tb_at(part, i, j)] = sums[i][j];
+        }
     }
-    tb_add(sums, tb_part(tokens, width), before, after, scale);
+}
+
+POGW_KERNEL transformer_block_merge(const i8* low, const i8* w, const i32* of_high, const float* before, float* after,
+                                    u32 tokens, u32 width, float scale) {
+    __shared__ PgSlices slices;
+    i32 sums[4][4];
+    tb_sums(sums, slices, low, w, tokens, width, width);
+    const TbPart part = tb_part(tokens, width);
+    TB_UNROLL
+    for (u32 i = 0; i < 4; ++i) {
+        TB_UNROLL
+        for (u32 j = 0; j < 4; ++j) {
+            if (tb_has(part, i, j)) sums[i][j] += 16 * of_high[tb_at(part, i, j)];
+        }
+    }
+    tb_add(sums, part, before, after, scale);
 }
 
 POGW_KERNEL transformer_block_down(const i8* hidden, const i8* w, const float* before, float* after, u32 tokens,
@@ -276,5 +293,6 @@ POGW_KERNEL transformer_block_attend(const i8* q, const i8* k, const i8* v, i16*
 
 POGW_TABLE(transformer_block, POGW_BLAKE3_ENTRIES POGW_ENTRY(transformer_block_fill) POGW_ENTRY(transformer_block_fill_x)
     POGW_ENTRY(transformer_block_norm) POGW_ENTRY(transformer_block_rotate) POGW_ENTRY(transformer_block_values)
-    POGW_ENTRY(transformer_block_up) POGW_ENTRY(transformer_block_merge) POGW_ENTRY(transformer_block_down)
+    POGW_ENTRY(transformer_block_up) POGW_ENTRY(transformer_block_merge_high)
+    POGW_ENTRY(transformer_block_merge) POGW_ENTRY(transformer_block_down)
     POGW_ENTRY(transformer_block_attend))

@@ -129,9 +129,14 @@ impl Stages<'_> {
     }
 
     /// Limbs of the context, weight, residual stream before and after.
-    fn merge(&mut self, all: [BufferId; 5]) {
+    fn merge(&mut self, [high, low, weight, before, after]: [BufferId; 5]) {
         let (tokens, width) = self.sizes();
-        let mut args = buffers(all);
+        let bytes = 4 * self.job.shape().stream_len() as u64;
+        let of_high = self.program.buffer("of_high", bytes);
+        let mut args = buffers([high, weight, of_high]);
+        args.extend([tokens, width].map(Arg::U32));
+        self.product("transformer_block_merge_high", width, args);
+        let mut args = buffers([low, weight, of_high, before, after]);
         args.extend([tokens, width].map(Arg::U32));
         args.push(Arg::F32(factor(self.job.scales().out)));
         self.product("transformer_block_merge", width, args);
