@@ -35,8 +35,12 @@ pub enum Kernel {
     GemmI8,
     /// int8 matrix product brought back to int8, [`gemm_i8_requant`](crate::gemm_i8_requant).
     GemmI8Requant,
+    /// Training of a small network, [`mlp_sgd`](crate::mlp_sgd).
+    MlpSgd,
     /// Passes over large arrays, [`stream`](crate::stream).
     Stream,
+    /// One block of a quantised transformer, [`transformer_block`](crate::transformer_block).
+    TransformerBlock,
     /// Random reads all over memory that is slow to make anew, [`vram_walk`](crate::vram_walk).
     VramWalk,
 }
@@ -68,7 +72,9 @@ impl Kernel {
         Self::GemmF32,
         Self::GemmI8,
         Self::GemmI8Requant,
+        Self::MlpSgd,
         Self::Stream,
+        Self::TransformerBlock,
         Self::VramWalk,
     ];
 
@@ -80,7 +86,9 @@ impl Kernel {
             Self::GemmF32 => entry!("gemm_f32", 1),
             Self::GemmI8 => entry!("gemm_i8", 1),
             Self::GemmI8Requant => entry!("gemm_i8_requant", 1),
+            Self::MlpSgd => entry!("mlp_sgd", 1),
             Self::Stream => entry!("stream", 1),
+            Self::TransformerBlock => entry!("transformer_block", 1),
             Self::VramWalk => entry!("vram_walk", 1),
         }
     }

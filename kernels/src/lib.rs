@@ -14,6 +14,8 @@
 //!   [`gemm_bf16::tensor_core`] emulates, `spec/gemm_bf16.md`.
 //! * [`gemm_f32`]: the f32 product in a fixed order, `spec/gemm_f32.md`.
 //! * [`matrix`]: what the products share.
+//! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
+//! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -53,6 +55,7 @@ mod hex32;
 pub mod host;
 mod job;
 pub mod matrix;
+pub mod mlp_sgd;
 mod modules;
 mod operand_stream;
 pub mod philox;
@@ -61,6 +64,7 @@ pub mod program;
 mod randomness;
 pub mod scalar;
 pub mod stream;
+pub mod transformer_block;
 pub mod vram_walk;
 
 pub use catalog::{Kernel, UnknownKernel};

@@ -44,7 +44,9 @@ const TEXTS: &[(Module, &str)] = texts! {
     "gemm_f32" Portable,
     "gemm_i8" Portable,
     "gemm_i8_requant" Portable,
+    "mlp_sgd" Portable,
     "stream" Portable,
+    "transformer_block" Portable,
     "vram_walk" Portable,
 };
 

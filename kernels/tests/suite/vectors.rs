@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::samples;
 
-use crate::{float_vectors, scalar_vectors};
+use crate::{float_vectors, job_vectors, scalar_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -43,17 +43,22 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 9] {
+fn all() -> [(&'static str, String); 11] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
         ("gemm_bf16.json", float_vectors::bf16()),
         ("gemm_f32.json", float_vectors::f32()),
         ("gemm_i8.json", products()),
+        ("mlp_sgd.json", job_vectors::text(Kernel::MlpSgd)),
         ("operand_stream.json", streams()),
         ("outputs.json", outputs()),
         ("philox4x32_10.json", philox()),
         ("scalar.json", scalar_vectors::text()),
+        (
+            "transformer_block.json",
+            job_vectors::text(Kernel::TransformerBlock),
+        ),
     ]
 }
 
