@@ -228,7 +228,7 @@ POGW_INLINE u8 pt_byte(float light) {
     const float film = pg_div(pg_mul(x, pg_fma(2.51f, x, 0.03f)), pg_fma(x, pg_fma(2.43f, x, 0.59f), 0.14f));
     const float s = pg_sqrt(pg_clamp(film, 0.0f, 1.0f));
     const float q = pg_sqrt(s), e = pg_sqrt(q);
-    const float v = pg_fma(0.585122381f, s, pg_fma(0.783140355f, q, pg_mul(-0.368262736f, e)));
+    const float v = pg_fma(0.5851224f, s, pg_fma(0.78314036f, q, pg_mul(-0.36826274f, e)));
     return pg_u8_nearest(pg_mul(255.0f, v));
 }
 

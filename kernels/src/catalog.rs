@@ -25,23 +25,29 @@ use crate::excerpt;
 pub enum Kernel {
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
+    /// Bodies under their gravity, [`nbody`](crate::nbody).
+    Nbody,
+    /// A picture by path tracing, [`pathtrace`](crate::pathtrace).
+    Pathtrace,
 }
 
 impl Kernel {
     /// Every kernel there is.
-    pub const ALL: &[Self] = &[Self::GemmI8];
+    pub const ALL: &[Self] = &[Self::GemmI8, Self::Nbody, Self::Pathtrace];
 
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GemmI8 => "gemm_i8",
+            Self::Nbody => "nbody",
+            Self::Pathtrace => "pathtrace",
         }
     }
 
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {
-            Self::GemmI8 => 1,
+            Self::GemmI8 | Self::Nbody | Self::Pathtrace => 1,
         }
     }
 
@@ -49,6 +55,8 @@ impl Kernel {
     pub const fn specification(self) -> &'static str {
         match self {
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
+            Self::Nbody => include_str!("../spec/nbody.md"),
+            Self::Pathtrace => include_str!("../spec/pathtrace.md"),
         }
     }
 

@@ -22,6 +22,8 @@ use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
 use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::nbody::{self, Nbody};
+use crate::pathtrace::{self, Pathtrace};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
 
@@ -96,6 +98,14 @@ impl Job {
             Kernel::GemmI8 => {
                 let params: gemm_i8::Params = parse_params(kernel, params)?;
                 Ok(Self::new(GemmI8::try_from(params)?))
+            }
+            Kernel::Nbody => {
+                let params: nbody::Params = parse_params(kernel, params)?;
+                Ok(Self::new(Nbody::try_from(params)?))
+            }
+            Kernel::Pathtrace => {
+                let params: pathtrace::Params = parse_params(kernel, params)?;
+                Ok(Self::new(Pathtrace::try_from(params)?))
             }
         }
     }

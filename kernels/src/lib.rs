@@ -10,6 +10,8 @@
 //! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
+//! * [`nbody`]: bodies under their gravity, step by step, `spec/nbody.md`.
+//! * [`pathtrace`]: a picture by path tracing, as a PNG file, `spec/pathtrace.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -42,7 +44,9 @@ mod hex32;
 pub mod host;
 mod job;
 mod modules;
+pub mod nbody;
 mod operand_stream;
+pub mod pathtrace;
 pub mod philox;
 pub mod point;
 pub mod program;

@@ -3,9 +3,13 @@
 mod attacks;
 mod codes;
 mod cpp;
+#[cfg(feature = "host")]
+mod executions;
 mod jobs;
+mod nbody;
+mod pathtrace;
 mod points;
-mod samples;
 mod option_sets;
+mod samples;
 mod scalar_vectors;
 mod vectors;
