@@ -11,5 +11,7 @@ mod pathtrace;
 mod points;
 mod option_sets;
 mod samples;
+mod scene_option_sets;
+mod scene_vectors;
 mod scalar_vectors;
 mod vectors;

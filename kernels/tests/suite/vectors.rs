@@ -13,7 +13,7 @@ use kernels::philox::philox4x32_10;
 use kernels::{Blake3Digest, Kernel, OperandSeed, OperandStream};
 use serde::Serialize;
 
-use crate::scalar_vectors;
+use crate::{scalar_vectors, scene_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -40,12 +40,14 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 6] {
+fn all() -> [(&'static str, String); 8] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
         ("gemm_i8.json", products()),
+        ("nbody.json", courses()),
         ("operand_stream.json", streams()),
+        ("pathtrace.json", pictures()),
         ("philox4x32_10.json", philox()),
         ("scalar.json", scalar_vectors::text()),
     ]
@@ -97,6 +99,22 @@ fn catalog() -> String {
         "digest: BLAKE3 of spec/NAME.md. A text that has been released is never edited: a change \
          is a new version.",
         Kernel::ALL.iter().map(case).collect(),
+    )
+}
+
+fn courses() -> String {
+    text(
+        "Trajectories, spec/nbody.md. Words of bodies: place and velocity, the bits of each f32 in hexadecimal. \
+         blake3_trajectory: digest of the output.",
+        scene_vectors::courses(OperandSeed::from_bytes(counting(0))),
+    )
+}
+
+fn pictures() -> String {
+    text(
+        "Pictures, spec/pathtrace.md. pixel: the bytes of one pixel, which needs no other. blake3_image: digest of \
+         the output, a PNG file of so many bytes.",
+        scene_vectors::pictures(OperandSeed::from_bytes(counting(0))),
     )
 }
 
