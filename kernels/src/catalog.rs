@@ -25,6 +25,10 @@ use crate::excerpt;
 pub enum Kernel {
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
+    /// bf16 matrix product in the arithmetic of tensor cores, [`gemm_bf16`](crate::gemm_bf16).
+    GemmBf16,
+    /// f32 matrix product in a fixed order, [`gemm_f32`](crate::gemm_f32).
+    GemmF32,
     /// Bodies under their gravity, [`nbody`](crate::nbody).
     Nbody,
     /// A picture by path tracing, [`pathtrace`](crate::pathtrace).
@@ -33,12 +37,20 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel there is.
-    pub const ALL: &[Self] = &[Self::GemmI8, Self::Nbody, Self::Pathtrace];
+    pub const ALL: &[Self] = &[
+        Self::GemmI8,
+        Self::GemmBf16,
+        Self::GemmF32,
+        Self::Nbody,
+        Self::Pathtrace,
+    ];
 
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GemmI8 => "gemm_i8",
+            Self::GemmBf16 => "gemm_bf16",
+            Self::GemmF32 => "gemm_f32",
             Self::Nbody => "nbody",
             Self::Pathtrace => "pathtrace",
         }
@@ -47,7 +59,7 @@ impl Kernel {
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {
-            Self::GemmI8 | Self::Nbody | Self::Pathtrace => 1,
+            Self::GemmI8 | Self::GemmBf16 | Self::GemmF32 | Self::Nbody | Self::Pathtrace => 1,
         }
     }
 
@@ -55,6 +67,8 @@ impl Kernel {
     pub const fn specification(self) -> &'static str {
         match self {
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
+            Self::GemmBf16 => include_str!("../spec/gemm_bf16.md"),
+            Self::GemmF32 => include_str!("../spec/gemm_f32.md"),
             Self::Nbody => include_str!("../spec/nbody.md"),
             Self::Pathtrace => include_str!("../spec/pathtrace.md"),
         }

@@ -137,12 +137,16 @@ impl OperandStream {
 
     /// Writes [`uniform`](Self::uniform) of the indices from `first` on into `out`.
     pub fn fill_uniform(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::uniform));
+        fill_from_blocks(first, out, |index| {
+            self.block_words(index).map(philox::uniform)
+        });
     }
 
     /// Writes [`symmetric`](Self::symmetric) of the indices from `first` on into `out`.
     pub fn fill_symmetric(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::symmetric));
+        fill_from_blocks(first, out, |index| {
+            self.block_words(index).map(philox::symmetric)
+        });
     }
 
     /// The 16 int8 elements of block `index`.
