@@ -1,4 +1,5 @@
-// What there is to see: spheres on a floor, from the seed, and the sky around them. spec/pathtrace.md is the definition.
+// What there is to see: spheres on a floor, from the seed, and the sky around them: spec/pathtrace.md is the
+// definition.
 //
 // In scope: vectors, surfaces, the table of spheres, the light from outside. Out of scope: rays and paths
 // (pathtrace.cuh).

@@ -146,7 +146,9 @@ impl Disc {
 pub(super) fn examine(inputs: &CheckedInputs<'_>) -> Result<(), InputError> {
     let rule = |name, rule, keeps: fn(f32) -> bool| {
         let words = inputs.get(name).as_chunks().0;
-        let wrong = words.iter().position(|word| !keeps(f32::from_le_bytes(*word)));
+        let wrong = words
+            .iter()
+            .position(|word| !keeps(f32::from_le_bytes(*word)));
         match wrong {
             None => Ok(()),
             Some(element) => Err(InputError::Content {

@@ -8,9 +8,7 @@ use super::step::{State, Step};
 use super::{bodies, program};
 use crate::catalog::Kernel;
 use crate::digest::Blake3Digest;
-use crate::job::{
-    CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitError, OutputSpec,
-};
+use crate::job::{CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitError, OutputSpec};
 use crate::operand_stream::OperandSeed;
 use crate::point::{InMemory, PointKernel};
 use crate::program::{Program, Target};
@@ -34,7 +32,8 @@ pub const MAX_OUTPUT_BYTES: u64 = 1 << 28;
 ///
 /// ```json
 /// {"n": 4096, "steps": 256, "dt": 656, "softening": 3277, "bodies": {"seed": "<64 hex>"}}
-/// {"n": 4096, "steps": 256, "dt": 656, "softening": 3277, "bodies": {"given": {"mass": "<64 hex>", "state": "<64 hex>"}}}
+/// {"n": 4096, "steps": 256, "dt": 656, "softening": 3277, "bodies": {"given": {"mass": "<64 hex>",
+///  "state": "<64 hex>"}}}
 /// ```
 ///
 /// Integers only, hexadecimal in lower case, every member present, no other member.
@@ -213,7 +212,12 @@ impl TryFrom<Params> for Nbody {
             LimitError::check(what, 1, u64::from(most), u64::from(actual))?;
         }
         let job = Self { params };
-        LimitError::check("bytes of the outputs", 1, MAX_OUTPUT_BYTES, job.output_bytes())?;
+        LimitError::check(
+            "bytes of the outputs",
+            1,
+            MAX_OUTPUT_BYTES,
+            job.output_bytes(),
+        )?;
         Ok(job)
     }
 }

@@ -1,8 +1,8 @@
 //! One body after one step, from the state before it.
 
+use super::bodies;
 use super::params::{BodySource, Nbody, OPERATIONS_PER_PULL};
 use super::step::{Body, Vector, vector};
-use super::bodies;
 use crate::job::Cost;
 use crate::point::{Place, PointKernel, SliceMissing, Slices, Span, Tensor};
 
@@ -75,7 +75,11 @@ impl PointKernel for Nbody {
                 let mut own = [0; BODY as usize];
                 slices.read(tensor, offset.saturating_add(BODY * i), &mut own)?;
                 let places = places(self, slices, tensor, offset)?;
-                (bodies::masses(self, slices)?, Body::from_bytes(&own), places)
+                (
+                    bodies::masses(self, slices)?,
+                    Body::from_bytes(&own),
+                    places,
+                )
             }
         };
         let after = self.step(step).of(&body, &masses, places.into_iter());

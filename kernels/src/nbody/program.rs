@@ -12,15 +12,28 @@ const THREADS: u32 = 256;
 pub(super) fn of(job: &Nbody) -> Program {
     let mut program = Program::new(Module::portable("nbody"));
     let (mass, state) = begin(&mut program, job);
-    let trajectory = program.buffer("trajectory", job.state_bytes() * u64::from(job.params().steps));
+    let trajectory = program.buffer(
+        "trajectory",
+        job.state_bytes() * u64::from(job.params().steps),
+    );
     let mut before = Arg::Buffer(state, 0);
     for index in 0..u64::from(job.params().steps) {
         let after = Arg::Buffer(trajectory, index * job.state_bytes());
         let step = job.step(index);
         let lengths = [step.kick, step.drift, step.softening_squared].map(Arg::F32);
-        let args = [Arg::Buffer(mass, 0), before, after, Arg::U32(job.params().n)];
+        let args = [
+            Arg::Buffer(mass, 0),
+            before,
+            after,
+            Arg::U32(job.params().n),
+        ];
         let args = args.into_iter().chain(lengths);
-        program.launch("nbody_step", blocks(job.params().n.into(), THREADS), THREADS, args.collect());
+        program.launch(
+            "nbody_step",
+            blocks(job.params().n.into(), THREADS),
+            THREADS,
+            args.collect(),
+        );
         before = after;
     }
     program.output(trajectory);
@@ -44,6 +57,11 @@ fn begin(program: &mut Program, job: &Nbody) -> (BufferId, BufferId) {
     ];
     let stream = OperandStream::new(&seed, "bodies");
     let args = args.into_iter().chain(stream.words().map(Arg::U32));
-    program.launch("nbody_begin", blocks(n.into(), THREADS), THREADS, args.collect());
+    program.launch(
+        "nbody_begin",
+        blocks(n.into(), THREADS),
+        THREADS,
+        args.collect(),
+    );
     (mass, state)
 }

@@ -65,12 +65,10 @@ impl Step {
             .fold([0.0; 3], |sum, (mass, place)| {
                 self.pulled(sum, body.place, *mass, place)
             });
-        let velocity = vector(|axis| {
-            scalar::output(self.kick.mul_add(pull[axis], body.velocity[axis]))
-        });
-        let place = vector(|axis| {
-            scalar::output(self.drift.mul_add(velocity[axis], body.place[axis]))
-        });
+        let velocity =
+            vector(|axis| scalar::output(self.kick.mul_add(pull[axis], body.velocity[axis])));
+        let place =
+            vector(|axis| scalar::output(self.drift.mul_add(velocity[axis], body.place[axis])));
         Body { place, velocity }
     }
 
@@ -123,7 +121,11 @@ mod tests {
             place: [far, -far, 0.0],
             velocity: [far, 0.0, -0.0],
         };
-        let after = STEP.of(&body, &[1.0, 1.0], [body.place, [-far, far, 0.0]].into_iter());
+        let after = STEP.of(
+            &body,
+            &[1.0, 1.0],
+            [body.place, [-far, far, 0.0]].into_iter(),
+        );
         for number in after.place.into_iter().chain(after.velocity) {
             assert!(number.is_finite() && number.to_bits() != 0x8000_0000);
         }

@@ -83,10 +83,7 @@ mod tests {
     fn steps_are_the_first_bits_of_square_roots_of_primes() {
         let paths = Paths::new(&OperandSeed::from_bytes([0; 32]));
         let [first, .., last] = paths.steps;
-        assert_eq!(
-            first,
-            [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a]
-        );
+        assert_eq!(first, [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a]);
         assert_eq!(last[3], 0x6f19_6331);
     }
 

@@ -214,12 +214,22 @@ fn check_camera(camera: &Camera) -> Result<(), LimitError> {
     let most = u64::from(MAX_COORDINATE.unsigned_abs());
     for coordinate in camera.from.iter().chain(&camera.to) {
         let magnitude = u64::from(coordinate.unsigned_abs());
-        LimitError::check("magnitude of a coordinate of the camera", 0, most, magnitude)?;
+        LimitError::check(
+            "magnitude of a coordinate of the camera",
+            0,
+            most,
+            magnitude,
+        )?;
     }
     let ([x, y, z], [to_x, _, to_z]) = (camera.from, camera.to);
     let least = u64::from(MIN_CAMERA_HEIGHT.unsigned_abs());
     let height = u64::from(y.max(0).unsigned_abs());
     LimitError::check("height of the camera", least, most, height)?;
     let sideways = u64::from(x.abs_diff(to_x)) + u64::from(z.abs_diff(to_z));
-    LimitError::check("sideways length of the camera's view", 1, 4 * most, sideways)
+    LimitError::check(
+        "sideways length of the camera's view",
+        1,
+        4 * most,
+        sideways,
+    )
 }

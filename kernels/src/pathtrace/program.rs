@@ -18,13 +18,22 @@ pub(super) fn of(job: &Pathtrace) -> Program {
     let table = program.buffer("scene", SPHERE_BYTES * u64::from(spheres));
     let sums = program.buffer("sums of rows", 8 * u64::from(height));
     let image = program.buffer("image", job.size().file());
-    let words = |label| OperandStream::new(&params.seed, label).words().map(Arg::U32);
+    let words = |label| {
+        OperandStream::new(&params.seed, label)
+            .words()
+            .map(Arg::U32)
+    };
     let [table, sums] = [table, sums].map(|buffer| Arg::Buffer(buffer, 0));
     let file = Arg::Buffer(image, 0);
     let size = [Arg::U32(width), Arg::U32(height)];
 
     let scene = [table, Arg::U32(spheres)].into_iter().chain(words("scene"));
-    program.launch("pathtrace_scene", blocks(spheres.into(), 64), 64, scene.collect());
+    program.launch(
+        "pathtrace_scene",
+        blocks(spheres.into(), 64),
+        64,
+        scene.collect(),
+    );
 
     let quality = [params.samples, params.depth, spheres].map(Arg::U32);
     let grid = [width.div_ceil(TILE), height.div_ceil(TILE), 1];
@@ -33,7 +42,12 @@ pub(super) fn of(job: &Pathtrace) -> Program {
     program.launch_grid("pathtrace_pixels", grid, [TILE, TILE, 1], pixels.collect());
 
     let frame = [file, sums].into_iter().chain(size).collect::<Vec<_>>();
-    program.launch("pathtrace_rows", blocks(height.into(), 64), 64, frame.clone());
+    program.launch(
+        "pathtrace_rows",
+        blocks(height.into(), 64),
+        64,
+        frame.clone(),
+    );
     program.launch("pathtrace_ends", 1, 1, frame);
     program.output(image);
     program

@@ -74,9 +74,9 @@ fn marble(stream: &OperandStream, k: u32) -> Sphere {
     let SinCos { sin, cos } = scalar::sin_cos_turn(angle);
     let (x, z) = (distance * cos, distance * sin);
     let drawn = 0.21875_f32.mul_add(uniform(size), 0.1875);
-    let radius = LARGE
-        .iter()
-        .fold(drawn, |radius, large| scalar::min(radius, room(large, x, z)));
+    let radius = LARGE.iter().fold(drawn, |radius, large| {
+        scalar::min(radius, room(large, x, z))
+    });
     Sphere {
         centre: vector(x, radius, z),
         radius,
@@ -93,7 +93,11 @@ fn room(large: &Sphere, x: f32, z: f32) -> f32 {
 fn marble_surface(hue: u32, look: [u32; 4], rough: u32) -> Surface {
     let [choice, shift, opposite, strength] = look;
     let shift = (shift.cast_signed() >> 2).cast_unsigned();
-    let opposite = if opposite.is_multiple_of(4) { 1 << 31 } else { 0 };
+    let opposite = if opposite.is_multiple_of(4) {
+        1 << 31
+    } else {
+        0
+    };
     let turn = hue.wrapping_add(shift).wrapping_add(opposite);
     let colour = wheel(turn, 0.25_f32.mul_add(uniform(strength), 0.2));
     let pale = mix(0.5, colour, WHITE);

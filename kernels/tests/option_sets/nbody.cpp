@@ -1,5 +1,5 @@
-// Writes the trajectory of spec/nbody.md, made by cuda/nbody.cuh one body after the other, to standard output. Arguments,
-// in decimal: n, steps, the bits of dt and of the softening's square as f32, the four words of the stream `bodies`.
+// Writes the trajectory of spec/nbody.md, made by cuda/nbody.cuh one body after the other, to standard output.
+// Arguments, in decimal: n, steps, the bits of dt and of the softening's square as f32, the four words of the stream `bodies`.
 #include <cstdio>
 #include <cstdlib>
 #include <vector>

@@ -27,11 +27,7 @@ fn cluster(n: u32, steps: u32) -> Trajectory {
     };
     Trajectory {
         masses: floats(&mass).into_iter().map(f64::from).collect(),
-        steps: output
-            .bytes()
-            .chunks(24 * n as usize)
-            .map(bodies)
-            .collect(),
+        steps: output.bytes().chunks(24 * n as usize).map(bodies).collect(),
     }
 }
 
@@ -40,7 +36,11 @@ fn cluster_bytes(n: u32) -> (Vec<u8>, Vec<u8>) {
     let mass = (0..n).map(|i| 1.0 + stream.uniform((1 << 20) + u64::from(i)));
     let state = (0..6 * n).map(|i| {
         let coordinate = stream.symmetric(i.into());
-        if i % 6 < 3 { 2.0 * coordinate } else { coordinate }
+        if i % 6 < 3 {
+            2.0 * coordinate
+        } else {
+            coordinate
+        }
     });
     (bytes(mass), bytes(state))
 }
@@ -70,7 +70,9 @@ impl Trajectory {
             let speed = |axis: usize| (now[i][3 + axis] + next[i][3 + axis]) / 2.0;
             energy += mass * (0..3).map(|axis| speed(axis).powi(2)).sum::<f64>() / 2.0;
             for (j, other) in self.masses[..i].iter().enumerate() {
-                let apart: f64 = (0..3).map(|axis| (now[i][axis] - now[j][axis]).powi(2)).sum();
+                let apart: f64 = (0..3)
+                    .map(|axis| (now[i][axis] - now[j][axis]).powi(2))
+                    .sum();
                 energy -= mass * other / (apart + GIVEN_SOFTENING.powi(2)).sqrt();
             }
         }
@@ -176,7 +178,11 @@ fn given_numbers_that_are_none_are_refused() {
     ];
     for (name, at, number) in cases {
         let (mut mass, mut state) = (mass.clone(), state.clone());
-        let tensor = if name == "mass" { &mut mass } else { &mut state };
+        let tensor = if name == "mass" {
+            &mut mass
+        } else {
+            &mut state
+        };
         tensor[at..at + 4].copy_from_slice(&number.to_le_bytes());
         let job = given(&mass, &state, 3, 1).unwrap();
         let inputs = Inputs::none().with("mass", &mass).with("state", &state);
@@ -214,7 +220,10 @@ fn limits_are_kept_one_by_one() {
     // 24 * 1024 * 10922 is below 2^28, one step more is not.
     assert_eq!(with("steps", 10_922), Ok(()));
     let error = with("steps", 10_923).unwrap_err();
-    assert!(error.to_string().contains("bytes of the outputs"), "{error}");
+    assert!(
+        error.to_string().contains("bytes of the outputs"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -123,10 +123,7 @@ fn more_samples_change_little_and_another_seed_much() {
         let differences = a.iter().zip(&b).map(|(a, b)| u32::from(a.abs_diff(*b)));
         f64::from(differences.sum::<u32>()) / a.len() as f64
     };
-    let [few, many] = [64, 96].map(|samples| Params {
-        samples,
-        ..small()
-    });
+    let [few, many] = [64, 96].map(|samples| Params { samples, ..small() });
     let noise = mean_difference(&few, &many);
     let other = Params {
         seed: kernels::OperandSeed::from_bytes([9; 32]),
@@ -141,7 +138,9 @@ fn limits_are_kept_one_by_one() {
     let refused = |spoil: &dyn Fn(&mut Value)| {
         let mut params = serde_json::to_value(small()).unwrap();
         spoil(&mut params);
-        Job::parse("pathtrace", &params).err().map(|error| error.code())
+        Job::parse("pathtrace", &params)
+            .err()
+            .map(|error| error.code())
     };
     let most = [
         ("width", 1, 16_384),
@@ -169,12 +168,22 @@ fn limits_are_kept_one_by_one() {
         ("view", json!(16_385)),
     ];
     for (member, value) in camera {
-        assert_eq!(refused(&|p| p["camera"][member] = value.clone()), out, "{member} {value}");
+        assert_eq!(
+            refused(&|p| p["camera"][member] = value.clone()),
+            out,
+            "{member} {value}"
+        );
     }
     let large = |p: &mut Value| (p["width"], p["height"]) = (json!(4097), json!(4096));
     assert_eq!(refused(&large), out);
-    assert_eq!(refused(&|p| p["camera"]["roll"] = json!(0)), Some("params_malformed"));
-    assert_eq!(refused(&|p| p["scene"] = json!("marbles")), Some("params_malformed"));
+    assert_eq!(
+        refused(&|p| p["camera"]["roll"] = json!(0)),
+        Some("params_malformed")
+    );
+    assert_eq!(
+        refused(&|p| p["scene"] = json!("marbles")),
+        Some("params_malformed")
+    );
 }
 
 #[test]
@@ -184,6 +193,10 @@ fn params_survive_json() {
     let back: Params = serde_json::from_str(&json).unwrap();
     assert_eq!(*Pathtrace::try_from(back).unwrap().params(), params);
 }
+
+/// BLAKE3 of [`Params::marbles`] under [`SEED`]; `b3sum` of the file prints it.
+#[cfg(feature = "host")]
+const DIGEST_OF_MARBLES: &str = "2584f01cce8c5b9054d1b4b67855fa663b609672d633cd4698f69c7aeb2eda82";
 
 /// `cargo test --release -p kernels --features host -- --ignored picture` writes a picture to look at.
 #[cfg(feature = "host")]
@@ -199,5 +212,7 @@ fn picture() {
     let run = Machine::new(threads).run(&program, &inputs).unwrap();
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("marbles.png");
     std::fs::write(&path, run.outputs[0].bytes()).unwrap();
-    eprintln!("{}: {}", path.display(), run.outputs[0].digest());
+    let digest = run.outputs[0].digest().to_string();
+    assert_eq!(digest, DIGEST_OF_MARBLES);
+    eprintln!("{}: {digest}", path.display());
 }

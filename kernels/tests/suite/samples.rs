@@ -62,7 +62,10 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one pixel high", picture([19, 1], 2, 10, 64)),
             ("one below a block", picture([15, 15], 2, 4, 30)),
             ("a block", picture([16, 16], 3, 8, 30)),
-            ("one above a block, every marble", picture([17, 17], 1, 8, 253)),
+            (
+                "one above a block, every marble",
+                picture([17, 17], 1, 8, 253),
+            ),
             ("draws of every kind", picture([7, 5], 40, 32, 40)),
             ("more rows than a block of rows", picture([2, 65], 1, 3, 7)),
         ],

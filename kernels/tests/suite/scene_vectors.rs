@@ -42,9 +42,15 @@ pub(crate) fn pictures(seed: OperandSeed) -> Vec<Picture> {
     };
     let cases = [
         ("one pixel, one path, one surface", of([1, 1], 1, 1, 0)),
-        ("one pixel wide: draws of pixels below", of([1, 50], 7, 4, 16)),
+        (
+            "one pixel wide: draws of pixels below",
+            of([1, 50], 7, 4, 16),
+        ),
         ("all marbles, samples beyond 2^8", of([3, 2], 300, 6, 253)),
-        ("paths beyond the stages that move by steps", of([48, 27], 16, 32, 64)),
+        (
+            "paths beyond the stages that move by steps",
+            of([48, 27], 16, 32, 64),
+        ),
         ("everything in focus, close to the floor, looking up", near),
         ("the picture to look at, small", of([160, 90], 16, 10, 64)),
     ];
@@ -101,7 +107,9 @@ pub(crate) fn courses(seed: OperandSeed) -> Vec<Course> {
 }
 
 fn course(why: &'static str, params: nbody::Params) -> Course {
-    let outputs = job("nbody", &params).reference_run(&Inputs::none()).unwrap();
+    let outputs = job("nbody", &params)
+        .reference_run(&Inputs::none())
+        .unwrap();
     let trajectory = outputs[0].bytes();
     let body = |bytes: &[u8]| {
         let words = bytes.as_chunks().0.iter();
@@ -126,6 +134,9 @@ fn job(kernel: &str, params: &impl Serialize) -> Job {
 fn specifications_name_the_scalar_maths_they_use() {
     let digest = Blake3Digest::of(kernels::scalar::SPECIFICATION.as_bytes()).to_string();
     for kernel in [kernels::Kernel::Nbody, kernels::Kernel::Pathtrace] {
-        assert!(kernel.specification().contains(&digest), "{kernel}: {digest}");
+        assert!(
+            kernel.specification().contains(&digest),
+            "{kernel}: {digest}"
+        );
     }
 }
