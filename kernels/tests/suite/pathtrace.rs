@@ -16,7 +16,7 @@ fn small() -> Params {
 }
 
 fn job(params: &Params) -> Job {
-    Job::parse("pathtrace", &serde_json::to_value(params).unwrap()).unwrap()
+    Job::parse("pathtrace", serde_json::to_value(params).unwrap()).unwrap()
 }
 
 fn file(job: &Job) -> Vec<u8> {

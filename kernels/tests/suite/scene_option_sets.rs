@@ -59,7 +59,7 @@ fn words(label: &str) -> [String; 4] {
 }
 
 fn reference(kernel: &str, params: &impl Serialize) -> Vec<u8> {
-    let job = Job::parse(kernel, &serde_json::to_value(params).unwrap()).unwrap();
+    let job = Job::parse(kernel, serde_json::to_value(params).unwrap()).unwrap();
     let outputs = job.reference_run(&Inputs::none()).unwrap();
     outputs.into_iter().next().unwrap().into_bytes()
 }

@@ -126,7 +126,7 @@ fn course(why: &'static str, params: nbody::Params) -> Course {
 }
 
 fn job(kernel: &str, params: &impl Serialize) -> Job {
-    Job::parse(kernel, &serde_json::to_value(params).unwrap()).unwrap()
+    Job::parse(kernel, serde_json::to_value(params).unwrap()).unwrap()
 }
 
 /// A specification that leaves its arithmetic to another text names that text.
