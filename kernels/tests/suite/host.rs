@@ -32,11 +32,22 @@ fn products_agree_around_the_edges_of_slices_and_words() {
     }
 }
 
+#[test]
+fn sent_inputs_are_what_a_program_works_on() {
+    for given in samples::given() {
+        agrees_on(&given.name, &given.job, &given.inputs(), &[0, 1]);
+    }
+}
+
 fn agrees(name: &str, job: &Job, seeds: &[u64]) {
+    agrees_on(name, job, &Inputs::none(), seeds);
+}
+
+fn agrees_on(name: &str, job: &Job, inputs: &Inputs<'_>, seeds: &[u64]) {
     let Some(program) = job.program(Target::Portable) else {
         panic!("{name}: no program");
     };
-    let inputs = job.accept(&Inputs::none()).unwrap();
+    let inputs = job.accept(inputs).unwrap();
     let expected = job.reference(&inputs);
     for build in Build::ALL {
         let Some(machine) = Machine::new(NonZeroUsize::new(2).unwrap()).with_build(*build) else {
