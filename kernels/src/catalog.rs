@@ -29,6 +29,10 @@ pub enum Kernel {
     GemmChain,
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
+    /// bf16 matrix product in the arithmetic of tensor cores, [`gemm_bf16`](crate::gemm_bf16).
+    GemmBf16,
+    /// f32 matrix product in a fixed order, [`gemm_f32`](crate::gemm_f32).
+    GemmF32,
     /// int8 matrix product brought back to int8, [`gemm_i8_requant`](crate::gemm_i8_requant).
     GemmI8Requant,
     /// Passes over large arrays, [`stream`](crate::stream).
@@ -41,7 +45,9 @@ impl Kernel {
     /// Every kernel there is.
     pub const ALL: &[Self] = &[
         Self::Blake3,
+        Self::GemmBf16,
         Self::GemmChain,
+        Self::GemmF32,
         Self::GemmI8,
         Self::GemmI8Requant,
         Self::Stream,
@@ -54,6 +60,8 @@ impl Kernel {
             Self::Blake3 => "blake3",
             Self::GemmChain => "gemm_chain",
             Self::GemmI8 => "gemm_i8",
+            Self::GemmBf16 => "gemm_bf16",
+            Self::GemmF32 => "gemm_f32",
             Self::GemmI8Requant => "gemm_i8_requant",
             Self::Stream => "stream",
             Self::VramWalk => "vram_walk",
@@ -64,7 +72,9 @@ impl Kernel {
     pub const fn version(self) -> u32 {
         match self {
             Self::Blake3
+            | Self::GemmBf16
             | Self::GemmChain
+            | Self::GemmF32
             | Self::GemmI8
             | Self::GemmI8Requant
             | Self::Stream
@@ -78,6 +88,8 @@ impl Kernel {
             Self::Blake3 => include_str!("../spec/blake3.md"),
             Self::GemmChain => include_str!("../spec/gemm_chain.md"),
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
+            Self::GemmBf16 => include_str!("../spec/gemm_bf16.md"),
+            Self::GemmF32 => include_str!("../spec/gemm_f32.md"),
             Self::GemmI8Requant => include_str!("../spec/gemm_i8_requant.md"),
             Self::Stream => include_str!("../spec/stream.md"),
             Self::VramWalk => include_str!("../spec/vram_walk.md"),

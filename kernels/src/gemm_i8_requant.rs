@@ -131,7 +131,10 @@ impl PointKernel for GemmI8Requant {
     }
 
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing> {
-        Ok(vec![self.requant(self.product.element(point, slices)?)])
+        let sum = self.product.eval(point, slices)?;
+        let (sum, _) = sum.as_chunks();
+        let sum = sum.iter().copied().map(i32::from_le_bytes);
+        Ok(sum.map(|sum| self.requant(sum)).collect())
     }
 
     fn point_cost(&self) -> Cost {

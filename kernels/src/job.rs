@@ -22,9 +22,11 @@ use crate::blake3_tree::{self, Blake3Tree};
 use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
+use crate::gemm_bf16::Bf16;
 use crate::gemm_chain::{self, GemmChain};
-use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::gemm_i8::GemmI8;
 use crate::gemm_i8_requant::{self, GemmI8Requant};
+use crate::matrix::{self, Multiply, ShapeError};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
 use crate::stream::{self, StreamPasses};
@@ -98,6 +100,9 @@ impl Job {
     pub fn parse<'de, D: Deserializer<'de>>(kernel: &str, params: D) -> Result<Self, JobError> {
         let kernel: Kernel = kernel.parse()?;
         match kernel {
+            Kernel::GemmI8 => parse_product::<i8, D>(params),
+            Kernel::GemmBf16 => parse_product::<Bf16, D>(params),
+            Kernel::GemmF32 => parse_product::<f32, D>(params),
             Kernel::Blake3 => {
                 let params: blake3_tree::Params = parse_params(kernel, params)?;
                 Ok(Self::new(Blake3Tree::try_from(params)?))
@@ -105,10 +110,6 @@ impl Job {
             Kernel::GemmChain => {
                 let params: gemm_chain::Params = parse_params(kernel, params)?;
                 Ok(Self::new(GemmChain::try_from(params)?))
-            }
-            Kernel::GemmI8 => {
-                let params: gemm_i8::Params = parse_params(kernel, params)?;
-                Ok(Self::new(GemmI8::try_from(params)?))
             }
             Kernel::GemmI8Requant => {
                 let params: gemm_i8_requant::Params = parse_params(kernel, params)?;
@@ -498,6 +499,11 @@ impl LimitError {
     pub const fn code(&self) -> &'static str {
         "param_out_of_bounds"
     }
+}
+
+fn parse_product<'de, E: Multiply, D: Deserializer<'de>>(params: D) -> Result<Job, JobError> {
+    let params: matrix::Params = parse_params(E::KERNEL, params)?;
+    Ok(Job::new(matrix::Product::<E>::try_from(params)?))
 }
 
 fn parse_params<'de, D, T>(kernel: Kernel, params: D) -> Result<T, JobError>
