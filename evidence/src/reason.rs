@@ -235,6 +235,15 @@ codes! {
     KernelUnknown = "kernel_unknown",
     /// The statement names another kernel specification than the one in force.
     KernelMismatch = "kernel_mismatch",
+    /// The statement is about a kernel where the job is a command, about a command where it is a kernel, or about another
+    /// command.
+    ProgramMismatch = "program_mismatch",
+    /// The program ended with another exit status than 0.
+    ProgramFailed = "program_failed",
+    /// The statement commits to states on the way of a kernel that has none.
+    TraceUnexpected = "trace_unexpected",
+    /// The job asks for a check that its work does not allow: nobody but its author can recompute a command.
+    CheckNotAvailable = "check_not_available",
     /// The outputs stated are not those the job has.
     OutputsUnexpected = "outputs_unexpected",
     /// The job's parameters are not those of its kernel.
