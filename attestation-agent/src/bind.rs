@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use evidence::crypto::sha256;
 use evidence::limits::MAX_DEVICES;
 use evidence::work::{
-    Base64Url, Blob, Bundle, CanonicalStatement, Hex, KernelRef, Profile, RequestedCheck, Timing,
-    UnsignedBundle, WorkStatement,
+    Base64Url, Blob, Bundle, CanonicalStatement, Hex, KernelRef, Profile, Ran, RequestedCheck,
+    Timing, UnsignedBundle, WorkStatement,
 };
 
 use crate::collect::{DeviceSet, bundle_device};
@@ -103,12 +103,13 @@ pub fn commit(
         job: job.digest,
         challenge: occasion.challenge,
         agent_key: occasion.agent_key,
-        kernel: KernelRef {
+        ran: Ran::Kernel(KernelRef {
             name: job.kernel.name().to_owned(),
             spec: Hex(*job.kernel.digest().as_bytes()),
             module: run.module,
-        },
+        }),
         outputs: run.outputs.iter().map(|o| o.commitment()).collect(),
+        trace: None,
         executor: occasion.executor.to_owned(),
         timing: Timing {
             started_at_ms: occasion.started_at_ms,
