@@ -2,6 +2,7 @@
 
 mod binary;
 mod bundle;
+mod command;
 mod derivations;
 mod doctor;
 mod kit;
