@@ -13,7 +13,7 @@ use evidence::report::Report;
 use evidence::rim::Rim;
 use evidence::work::{
     Base64Url, Blob, Bundle, BundleDevice, Hex, JobSpec, KernelRef, OutputCommitment, Profile, Ran,
-    Timing, UnsignedBundle, WorkStatement,
+    Timing, TraceCommitment, UnsignedBundle, WorkStatement,
 };
 use serde_json::{Value, json};
 
