@@ -16,6 +16,7 @@ use evidence::work::{
 };
 
 use crate::collect::{DeviceSet, bundle_device};
+use crate::command::commitment_to;
 use crate::device::DeviceError;
 use crate::execute::Execution;
 use crate::job::PreparedJob;
@@ -104,12 +105,12 @@ pub fn commit(
         challenge: occasion.challenge,
         agent_key: occasion.agent_key,
         ran: Ran::Kernel(KernelRef {
-            name: job.kernel.name().to_owned(),
-            spec: Hex(*job.kernel.digest().as_bytes()),
+            name: job.job.kernel().name().to_owned(),
+            spec: Hex(*job.job.kernel().digest().as_bytes()),
             module: run.module,
         }),
         outputs: run.outputs.iter().map(|o| o.commitment()).collect(),
-        trace: None,
+        trace: commitment_to(&states_of(run)),
         executor: occasion.executor.to_owned(),
         timing: Timing {
             started_at_ms: occasion.started_at_ms,
@@ -122,6 +123,11 @@ pub fn commit(
         canonical: statement.canonical()?,
         statement,
     })
+}
+
+fn states_of(run: &Execution) -> Vec<u8> {
+    let digests = run.trace.iter();
+    digests.flat_map(|digest| *digest.as_bytes()).collect()
 }
 
 /// Has every device sign the commitment, and puts everything into one bundle.
@@ -199,20 +205,24 @@ impl std::fmt::Debug for SealedBundle {
     }
 }
 
-/// Freivalds' check multiplies by the inputs; a seeded job has none to carry.
+/// What recomputes reads the inputs; a seeded job has none to carry.
 fn disclosed_inputs(job: &PreparedJob) -> BTreeMap<String, Blob> {
-    if !job.spec.checks.contains(&RequestedCheck::Freivalds) {
+    let recomputes = |check: &RequestedCheck| match check {
+        RequestedCheck::Freivalds | RequestedCheck::Audit => true,
+        RequestedCheck::OutputDigest => false,
+    };
+    if !job.spec.checks.iter().any(recomputes) {
         return BTreeMap::new();
     }
     let inputs = job.inputs.iter();
     inputs
-        .map(|(name, bytes)| (name.clone(), Blob(bytes.clone())))
+        .map(|(name, bytes)| (name.to_owned(), Blob(bytes.to_vec())))
         .collect()
 }
 
 fn disclosed_outputs(job: &PreparedJob, run: &Execution) -> BTreeMap<String, Blob> {
     let needed = job.spec.checks.iter().any(|check| match check {
-        RequestedCheck::OutputDigest | RequestedCheck::Freivalds => true,
+        RequestedCheck::OutputDigest | RequestedCheck::Freivalds | RequestedCheck::Audit => true,
     });
     if !needed {
         return BTreeMap::new();

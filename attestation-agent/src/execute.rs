@@ -7,7 +7,7 @@
 //! nobody trusts; what a verifier can check of a run is its output.
 
 use evidence::work::{Hex, OutputCommitment};
-use kernels::{Kernel, Output, Workload, gemm_i8};
+use kernels::{Blake3Digest, CheckedInputs, Job, Output};
 
 use crate::clock::{Clock, micros};
 
@@ -19,13 +19,18 @@ pub trait Executor: Send + Sync {
     /// provider-asserted.
     fn name(&self) -> &'static str;
 
-    /// Computes the outputs of `workload` and their digests.
+    /// Computes the outputs of `job` and their digests.
     ///
     /// Blocks for as long as the work takes.
     ///
     /// # Errors
     /// [`ExecuteError`], where the machine could not do it.
-    fn execute(&self, workload: &Workload, clock: &dyn Clock) -> Result<Execution, ExecuteError>;
+    fn execute(
+        &self,
+        job: &Job,
+        inputs: &CheckedInputs<'_>,
+        clock: &dyn Clock,
+    ) -> Result<Execution, ExecuteError>;
 }
 
 /// What a run left.
@@ -33,6 +38,8 @@ pub trait Executor: Send + Sync {
 pub struct Execution {
     /// The outputs in the order of the kernel's specification.
     pub outputs: Vec<NamedOutput>,
+    /// Digests of what the job marks on its way, in order; empty for most kernels.
+    pub trace: Vec<Blake3Digest>,
     /// SHA-256 of the module the driver loaded, where there was one. Provider-asserted, as
     /// `kernel.module` of the statement: a lie costs the host nothing but is in a signed statement.
     pub module: Option<Hex<32>>,
@@ -111,14 +118,20 @@ impl Executor for CpuReference {
         "cpu-reference"
     }
 
-    fn execute(&self, workload: &Workload, clock: &dyn Clock) -> Result<Execution, ExecuteError> {
+    fn execute(
+        &self,
+        job: &Job,
+        inputs: &CheckedInputs<'_>,
+        clock: &dyn Clock,
+    ) -> Result<Execution, ExecuteError> {
         let start = clock.elapsed();
-        let (name, bytes) = compute(workload);
+        let bytes = job.reference_bytes(inputs);
         let computed = clock.elapsed();
-        let output = Output::new(bytes);
+        let outputs = named(job, bytes.into_iter().map(Output::new));
         let digested = clock.elapsed();
         Ok(Execution {
-            outputs: vec![NamedOutput { name, output }],
+            outputs,
+            trace: Vec::new(),
             module: None,
             run_us: micros(computed.saturating_sub(start)),
             digest_us: micros(digested.saturating_sub(computed)),
@@ -126,13 +139,14 @@ impl Executor for CpuReference {
     }
 }
 
-fn compute(workload: &Workload) -> (&'static str, Vec<u8>) {
-    match workload {
-        Workload::GemmI8(operands) => (
-            Kernel::GemmI8.output_name(),
-            gemm_i8::encode(&gemm_i8::reference(operands)),
-        ),
-    }
+/// Outputs in the order of the specification, with their names.
+fn named(job: &Job, outputs: impl Iterator<Item = Output>) -> Vec<NamedOutput> {
+    let specs = job.outputs().into_iter();
+    let named = specs.zip(outputs).map(|(spec, output)| NamedOutput {
+        name: spec.name,
+        output,
+    });
+    named.collect()
 }
 
 #[cfg(test)]
@@ -166,13 +180,13 @@ mod tests {
         let spec = parse_job(text.as_bytes()).unwrap();
         let job = PreparedJob::new(spec, InputBytes::new()).unwrap();
         let run = CpuReference
-            .execute(&job.workload, &Ticking(AtomicU64::new(0)))
+            .execute(&job.job, &job.inputs, &Ticking(AtomicU64::new(0)))
             .unwrap();
         assert_eq!((run.run_us, run.digest_us, run.module), (5, 5, None));
         let [output] = run.outputs.as_slice() else {
             panic!("one output expected");
         };
-        assert_eq!(output.output, job.workload.reference_run());
+        assert_eq!([output.output.clone()], *job.job.reference(&job.inputs));
         let commitment = output.commitment();
         assert_eq!((commitment.name.as_str(), commitment.len), ("c", 24));
         assert_eq!(commitment.blake3.0, *output.output.digest().as_bytes());

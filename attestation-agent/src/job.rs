@@ -1,8 +1,8 @@
-//! Jobs: from a file of a stranger to operands in memory.
+//! Jobs: from a file of a stranger to one that can run.
 //!
 //! In scope: reading a [`JobSpec`] within a size, asking the catalogue of kernels whether it is one
-//! of its jobs, and bringing the operands into memory. All of it happens before a challenge is
-//! asked for: no challenge is spent on a job that cannot run.
+//! of its jobs, and checking its inputs. All of it happens before a challenge is asked for: no
+//! challenge is spent on a job that cannot run.
 //!
 //! Out of scope: which jobs are worth running, and running them.
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use evidence::work::{Hex, JobSpec};
-use kernels::{Inputs, Kernel, Workload};
+use kernels::CheckedInputs;
 
 use crate::command::CommandError;
 use crate::files::{self, FileError};
@@ -22,19 +22,17 @@ pub const MAX_JOB_BYTES: u64 = 64 * 1024;
 /// Input bytes by name, for jobs that give inputs by digest.
 pub type InputBytes = BTreeMap<String, Vec<u8>>;
 
-/// A job that can run: known kernel, limits kept, operands in memory.
+/// A job that can run: known kernel, limits kept, inputs at hand and the right ones.
 #[derive(Clone, Debug)]
 pub struct PreparedJob {
     /// What was asked.
     pub spec: JobSpec,
     /// SHA-256 of the canonical job.
     pub digest: Hex<32>,
-    /// The kernel of the catalogue.
-    pub kernel: Kernel,
-    /// The operands.
-    pub workload: Workload,
-    /// The inputs it was loaded with, for a bundle that must carry them.
-    pub inputs: InputBytes,
+    /// The same as the catalogue knows it.
+    pub job: kernels::Job,
+    /// Its inputs.
+    pub inputs: CheckedInputs<'static>,
 }
 
 /// Why something is not a job this agent can run.
@@ -145,23 +143,17 @@ pub fn read_inputs(
 }
 
 impl PreparedJob {
-    /// Checks a job against the catalogue and loads its operands, which takes a while for a large
-    /// seeded job.
+    /// Checks a job against the catalogue, and its inputs against the job.
     ///
     /// # Errors
     /// [`JobError::Kernel`], [`JobError::Input`]; [`JobError::Json`] for a job that has no
     /// canonical form, which no job read from JSON is.
     pub fn new(spec: JobSpec, inputs: InputBytes) -> Result<Self, JobError> {
         let job = catalogued(&spec)?;
-        let mut named = Inputs::none();
-        for (name, bytes) in &inputs {
-            named = named.with(name, bytes);
-        }
-        let workload = job.load(&named)?;
+        let inputs = job.accept_owned(inputs)?;
         Ok(Self {
             digest: spec.digest()?,
-            kernel: job.kernel(),
-            workload,
+            job,
             spec,
             inputs,
         })
@@ -200,7 +192,7 @@ mod tests {
     fn a_seeded_job_is_prepared() {
         let job = PreparedJob::new(parse_job(seeded(2).as_bytes()).unwrap(), InputBytes::new());
         let job = job.unwrap();
-        assert_eq!(job.kernel, Kernel::GemmI8);
+        assert_eq!(job.job.kernel(), kernels::Kernel::GemmI8);
         assert_eq!(job.digest, job.spec.digest().unwrap());
     }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use evidence::UnixTime;
-use receipt::{Expectations, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator, limits};
+use receipt::{
+    Expectations, Finding, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator, limits,
+};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -173,16 +175,26 @@ pub(crate) fn print(receipt: &Receipt, out: &mut Output<'_>) -> Result<(), Failu
         meaning(receipt.level())
     ))?;
     for finding in &claims.pogw.methods {
-        let strength = finding.log2_error.map_or_else(String::new, |log2| {
-            format!(
-                ", wrong results pass with probability at most 2^{}",
-                log2.get()
-            )
-        });
+        let strength = strength(finding);
         let (method, status, source) = (finding.method.as_str(), finding.status, finding.source);
         out.line(format_args!("  {method:<24}{status} ({source}){strength}"))?;
     }
     Ok(())
+}
+
+/// What an affirmed recomputation leaves open.
+fn strength(finding: &Finding) -> String {
+    let Some(log2) = finding.log2_error else {
+        return String::new();
+    };
+    let wrong = match finding.wrong_ppm {
+        Some(share) => format!(
+            "results wrong in {} % or more",
+            f64::from(share.get()) / 1e4
+        ),
+        None => "wrong results".to_owned(),
+    };
+    format!(", {wrong} pass with probability at most 2^{}", log2.get())
 }
 
 /// DESIGN section 6, in a line each.

@@ -99,6 +99,8 @@ pub enum CheckId {
     OutputDigest,
     /// Freivalds' check of a matrix product.
     Freivalds,
+    /// A sample of the output's points, recomputed.
+    Audit,
 }
 
 impl CheckId {
@@ -125,6 +127,7 @@ impl CheckId {
             Self::OutputCommitment => "output_commitment",
             Self::OutputDigest => "output_digest",
             Self::Freivalds => "freivalds",
+            Self::Audit => "audit",
         }
     }
 
@@ -162,7 +165,7 @@ impl CheckId {
                 "collect the reports for the nonce derived from the statement"
             }
             Self::OutputDigest => "send the very bytes the statement's digests are of",
-            Self::Freivalds => "run the kernel on the inputs of the job",
+            Self::Freivalds | Self::Audit => "run the kernel on the inputs of the job",
         }
     }
 }

@@ -242,7 +242,7 @@ codes! {
     ProgramFailed = "program_failed",
     /// The statement commits to states on the way of a kernel that has none.
     TraceUnexpected = "trace_unexpected",
-    /// The job asks for a check that its work does not allow: nobody but its author can recompute a command.
+    /// The job asks for a check that its kernel or command does not have: a command cannot be recomputed.
     CheckNotAvailable = "check_not_available",
     /// The outputs stated are not those the job has.
     OutputsUnexpected = "outputs_unexpected",
@@ -258,6 +258,8 @@ codes! {
     InputDigestMismatch = "input_digest_mismatch",
     /// The output is not the product of the inputs.
     FreivaldsRefuted = "freivalds_refuted",
+    /// A point of the output is not what the kernel's specification makes of the inputs.
+    AuditRefuted = "audit_refuted",
 
     /// The evidence was refuted by a cheaper check, so this one was not run.
     EvidenceRefuted = "evidence_refuted",

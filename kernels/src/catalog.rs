@@ -38,13 +38,6 @@ impl Kernel {
         }
     }
 
-    /// Name of the one output, as the specification, statements and receipts give it.
-    pub const fn output_name(self) -> &'static str {
-        match self {
-            Self::GemmI8 => "c",
-        }
-    }
-
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {

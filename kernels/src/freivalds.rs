@@ -9,7 +9,7 @@
 //! # What's out of scope
 //!
 //! Committing to C, drawing the randomness, and making sure of A and B
-//! ([`GemmI8::load`](crate::gemm_i8::GemmI8::load) does the last). Saying which device computed C.
+//! ([`Job::accept`](crate::Job::accept) does the last). Saying which device computed C.
 //!
 //! # The rule
 //!
@@ -56,6 +56,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use crate::gemm_i8::{Operands, OutputLength, OutputView};
+pub use crate::randomness::Randomness;
 
 /// Independent vectors r per check.
 pub const REPETITIONS: usize = 4;
@@ -63,23 +64,7 @@ pub const REPETITIONS: usize = 4;
 /// Bits of each entry of r.
 pub const ENTRY_BITS: u32 = 31;
 
-/// 32 bytes that the prover could not know when it committed to its output.
-///
-/// The type exists for the name of its constructor: every place that vouches for the order of
-/// events can be found by searching for it.
-#[derive(Clone)]
-pub struct Randomness([u8; 32]);
-
 impl Randomness {
-    /// Asserts that `bytes` are 32 uniformly random bytes drawn **after** the prover committed to
-    /// A, B and C, and known to nobody else before that.
-    ///
-    /// The bound of this module holds only if that is true, and nothing here can check it.
-    /// Reusing them for another output, after the prover may have learned them, breaks it.
-    pub const fn drawn_after_commitment(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// The vectors: element j holds entry j of each of the four r, below 2^31, for j < `n`.
     ///
     /// Entry j of repetition s is the little-endian 32-bit word 4j + s of the BLAKE3 output in
@@ -92,7 +77,7 @@ impl Randomness {
     /// As [`Self::vectors`], with entries of `bits` bits: fewer than 31 only to test the bound.
     fn vectors_of(&self, n: usize, bits: u32) -> Vec<Lanes> {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-        let mut stream = hasher.update(&self.0).finalize_xof();
+        let mut stream = hasher.update(self.bytes()).finalize_xof();
         let mask = u32::MAX >> (u32::BITS - bits);
         let mut vectors = vec![[0; REPETITIONS]; n];
         let mut block = [0; XOF_BLOCK];

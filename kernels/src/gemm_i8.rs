@@ -6,12 +6,13 @@
 //! * [`Params`] → [`GemmI8`]: the JSON of a job, then the same with its rules checked.
 //! * [`Operands`]: A and B, from a seed or from given bytes whose digests match.
 //! * [`reference()`], [`Operands::element`]: the whole product, and one element of it.
+//! * The launches of a device, and one element from the seed or from slices alone.
 //! * [`encode`], [`decode`], [`OutputView`]: the output as bytes.
 //!
 //! # What's out of scope
 //!
 //! Checking a claimed product at less than its cost ([`freivalds`](crate::freivalds)), and the
-//! GPU kernel itself.
+//! GPU kernel itself (`cuda/gemm_i8.cu`).
 //!
 //! The normative text is `spec/gemm_i8.md`. There is no rounding and no overflow, so the order of
 //! additions is free and every correct implementation produces the same bytes.
@@ -19,6 +20,8 @@
 mod operands;
 mod output;
 mod params;
+mod point;
+mod program;
 mod reference;
 mod shape;
 

@@ -2,40 +2,85 @@
 //!
 //! # What's in scope
 //!
-//! [`Job::parse`] (well-formed, limits kept) → [`Job::load`] (inputs present, of the right length
-//! and digest; seeded operands generated) → [`Workload::reference_run`] (the right output).
+//! [`Job::parse`] (well-formed, limits kept) → [`Job::accept`] (inputs present, of the right length, digest and
+//! content) → [`Job::reference_run`] (the right outputs), [`Job::program`] (what a device does for them),
+//! [`Job::points`] (one point of them alone). A kernel takes part by implementing [`KernelJob`].
 //!
 //! # What's out of scope
 //!
-//! Fetching inputs, running on a GPU, and judging a claimed output: a verifier matches on
-//! [`Workload`] and applies the checks that exist for that kernel, for instance
-//! [`freivalds::check`](crate::freivalds::check).
+//! Fetching inputs, running a program, and judging a claimed output ([`audit`](crate::audit),
+//! [`freivalds`](crate::freivalds)).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
-use crate::gemm_i8::{self, GemmI8, Operands, Params, ShapeError};
+use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::point::PointKernel;
+use crate::program::{Program, Target};
 
-/// What is to be computed: a kernel and its parameters, checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Job {
-    /// An exact int8 matrix product.
-    GemmI8(GemmI8),
+/// A job of one kernel whose rules are checked: what each kernel brings along.
+pub trait KernelJob: fmt::Debug + Send + Sync {
+    /// The kernel.
+    fn kernel(&self) -> Kernel;
+
+    /// What the work costs by the kernel's specification.
+    fn cost(&self) -> Cost;
+
+    /// The inputs somebody must supply, in the order of the specification; empty for a seeded job.
+    fn inputs(&self) -> Vec<InputSpec>;
+
+    /// The outputs, in the order of the specification.
+    fn outputs(&self) -> Vec<OutputSpec>;
+
+    /// Rules on the content of inputs whose length and digest are right.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::Content`].
+    fn examine(&self, _inputs: &CheckedInputs<'_>) -> Result<(), InputError> {
+        Ok(())
+    }
+
+    /// What a device of this target does; `None` where the kernel has no module for it.
+    fn program(&self, target: Target) -> Option<Program>;
+
+    /// The right outputs, from the specification alone, on one thread: slow, and not the source of the device's code.
+    fn reference(&self, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>>;
+
+    /// The job point by point.
+    fn points(&self) -> &dyn PointKernel;
+
+    /// The job as an exact integer product, if it is one: then Freivalds' check covers the whole output.
+    fn product(&self) -> Option<&GemmI8> {
+        None
+    }
 }
 
+/// What is to be computed: a kernel and its parameters, checked. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Job(Arc<dyn KernelJob>);
+
 impl Job {
+    /// A job of a kernel.
+    pub fn new(job: impl KernelJob + 'static) -> Self {
+        Self(Arc::new(job))
+    }
+
     /// Parses a kernel's name and its `params`, from JSON text or a JSON value.
     ///
     /// ```
     /// let params = r#"{"m": 2, "n": 3, "k": 4, "operands": {"seed":
     ///     "0000000000000000000000000000000000000000000000000000000000000000"}}"#;
     /// let job = kernels::Job::parse("gemm_i8", &mut serde_json::Deserializer::from_str(params))?;
-    /// let output = job.reference_run(&kernels::Inputs::none()).unwrap();
-    /// assert_eq!(output.bytes().len(), 4 * 2 * 3);
+    /// let outputs = job.reference_run(&kernels::Inputs::none()).unwrap();
+    /// assert_eq!(outputs[0].bytes().len(), 4 * 2 * 3);
     /// # Ok::<(), kernels::JobError>(())
     /// ```
     ///
@@ -44,78 +89,106 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// [`JobError::Kernel`], then [`JobError::Params`], then [`JobError::Shape`].
+    /// [`JobError::Kernel`], then [`JobError::Params`], then the limits of the kernel.
     pub fn parse<'de, D: Deserializer<'de>>(kernel: &str, params: D) -> Result<Self, JobError> {
-        match kernel.parse()? {
+        let kernel: Kernel = kernel.parse()?;
+        match kernel {
             Kernel::GemmI8 => {
-                let params: Params = parse_params(Kernel::GemmI8, params)?;
-                Ok(Self::GemmI8(params.try_into()?))
+                let params: gemm_i8::Params = parse_params(kernel, params)?;
+                Ok(Self::new(GemmI8::try_from(params)?))
             }
         }
     }
 
     /// The kernel.
-    pub const fn kernel(&self) -> Kernel {
-        match self {
-            Self::GemmI8(_) => Kernel::GemmI8,
-        }
+    pub fn kernel(&self) -> Kernel {
+        self.0.kernel()
     }
 
     /// What the work costs by the kernel's specification.
-    pub const fn cost(&self) -> Cost {
-        match self {
-            Self::GemmI8(job) => job.shape().cost(),
-        }
+    pub fn cost(&self) -> Cost {
+        self.0.cost()
     }
 
-    /// Length of the output in bytes.
-    pub const fn output_len(&self) -> usize {
-        match self {
-            Self::GemmI8(job) => job.shape().output_len(),
-        }
+    /// The outputs, in the order of the specification.
+    pub fn outputs(&self) -> Vec<OutputSpec> {
+        self.0.outputs()
     }
 
     /// The inputs somebody must supply; empty for a seeded job.
     pub fn inputs(&self) -> Vec<InputSpec> {
-        match self {
-            Self::GemmI8(job) => job.inputs(),
-        }
+        self.0.inputs()
     }
 
-    /// Brings the operands into memory, generated or taken from `inputs`.
+    /// What a device of this target does; `None` where the kernel has no module for it.
+    pub fn program(&self, target: Target) -> Option<Program> {
+        self.0.program(target)
+    }
+
+    /// The job point by point.
+    pub fn points(&self) -> &dyn PointKernel {
+        self.0.points()
+    }
+
+    /// The job as an exact integer product, if it is one.
+    pub fn product(&self) -> Option<&GemmI8> {
+        self.0.product()
+    }
+
+    /// Checks that `inputs` are those the job names.
     ///
     /// # Errors
     ///
-    /// The first rule of [`Inputs`] that does not hold.
-    pub fn load(&self, inputs: &Inputs<'_>) -> Result<Workload, InputError> {
-        match self {
-            Self::GemmI8(job) => job.load(inputs).map(Workload::GemmI8),
-        }
+    /// The first rule of [`Inputs`] that does not hold, then those on content.
+    pub fn accept<'a>(&self, inputs: &Inputs<'a>) -> Result<CheckedInputs<'a>, InputError> {
+        let checked = inputs.matching(&self.inputs())?;
+        self.0.examine(&checked)?;
+        Ok(checked)
     }
 
-    /// Loads the inputs and runs the reference.
+    /// As [`Job::accept`], keeping the bytes for as long as the work takes.
     ///
     /// # Errors
     ///
-    /// As [`Job::load`].
-    pub fn reference_run(&self, inputs: &Inputs<'_>) -> Result<Output, InputError> {
-        Ok(self.load(inputs)?.reference_run())
-    }
-}
-
-/// A job with its operands in memory, ready to run or to check a claimed output against.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Workload {
-    /// A and B of an exact int8 matrix product.
-    GemmI8(Operands),
-}
-
-impl Workload {
-    /// Computes the right output on this CPU, on one thread.
-    pub fn reference_run(&self) -> Output {
-        match self {
-            Self::GemmI8(operands) => Output::new(gemm_i8::encode(&gemm_i8::reference(operands))),
+    /// As [`Job::accept`].
+    pub fn accept_owned(
+        &self,
+        inputs: BTreeMap<String, Vec<u8>>,
+    ) -> Result<CheckedInputs<'static>, InputError> {
+        let mut named = Inputs::none();
+        for (name, bytes) in &inputs {
+            named = named.with(name, bytes);
         }
+        let specs = self.inputs();
+        self.accept(&named)?;
+        let owned = inputs.into_iter().filter_map(|(name, bytes)| {
+            let spec = specs.iter().find(|spec| spec.name == name)?;
+            Some((spec.name, Cow::Owned(bytes)))
+        });
+        Ok(CheckedInputs {
+            bytes: owned.collect(),
+        })
+    }
+
+    /// Computes the right outputs on this CPU, on one thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Job::accept`].
+    pub fn reference_run(&self, inputs: &Inputs<'_>) -> Result<Vec<Output>, InputError> {
+        let checked = self.accept(inputs)?;
+        Ok(self.reference(&checked))
+    }
+
+    /// As [`Job::reference_run`], with inputs that are known to be the right ones.
+    pub fn reference(&self, inputs: &CheckedInputs<'_>) -> Vec<Output> {
+        let outputs = self.reference_bytes(inputs);
+        outputs.into_iter().map(Output::new).collect()
+    }
+
+    /// As [`Job::reference`], before the bytes are digested.
+    pub fn reference_bytes(&self, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>> {
+        self.0.reference(inputs)
     }
 }
 
@@ -160,6 +233,15 @@ pub struct Cost {
     pub bytes_written: u64,
 }
 
+/// An output of a job, by name and length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputSpec {
+    /// Its name in the kernel's specification.
+    pub name: &'static str,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
 /// An input that a job needs, by name, length and digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputSpec {
@@ -171,7 +253,7 @@ pub struct InputSpec {
     pub digest: Blake3Digest,
 }
 
-/// The bytes somebody supplied for a job, by name. Untrusted until a job is loaded with them.
+/// The bytes somebody supplied for a job, by name. Untrusted until a job accepts them.
 ///
 /// The rules, in the order they are checked: no name the job does not know; every name the job
 /// needs; then for each input the length and after it the digest, because hashing costs most.
@@ -193,17 +275,13 @@ impl<'a> Inputs<'a> {
         self
     }
 
-    /// The bytes for each of `specs`, in that order, all rules checked.
-    pub(crate) fn matching<const N: usize>(
-        &self,
-        specs: &[InputSpec; N],
-    ) -> Result<[&'a [u8]; N], InputError> {
+    fn matching(&self, specs: &[InputSpec]) -> Result<CheckedInputs<'a>, InputError> {
         self.check_names(specs)?;
-        let mut found = [[].as_slice(); N];
-        for (slot, spec) in found.iter_mut().zip(specs) {
-            *slot = self.matching_one(spec)?;
-        }
-        Ok(found)
+        let checked = specs
+            .iter()
+            .map(|spec| Ok((spec.name, Cow::Borrowed(self.matching_one(spec)?))));
+        let bytes = checked.collect::<Result<_, _>>()?;
+        Ok(CheckedInputs { bytes })
     }
 
     fn check_names(&self, specs: &[InputSpec]) -> Result<(), InputError> {
@@ -242,10 +320,41 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// Inputs that are those a job names. Only [`Job::accept`] and [`Job::accept_owned`] make one.
+#[derive(Clone, Debug)]
+pub struct CheckedInputs<'a> {
+    bytes: BTreeMap<&'static str, Cow<'a, [u8]>>,
+}
+
+impl CheckedInputs<'_> {
+    /// The bytes of an input; empty for a name the job does not have.
+    pub fn get(&self, name: &str) -> &[u8] {
+        self.bytes.get(name).map(Cow::as_ref).unwrap_or_default()
+    }
+
+    /// Every input by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> + '_ {
+        self.bytes
+            .iter()
+            .map(|(name, bytes)| (*name, bytes.as_ref()))
+    }
+}
+
 /// Why supplied inputs are not the ones a job needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
+    /// The bytes are those the job names, and the kernel has no result for them, such as for a number that is not
+    /// finite.
+    #[error("input {name} cannot be used: {rule}, broken at byte {offset}")]
+    Content {
+        /// The input.
+        name: &'static str,
+        /// The rule of the specification.
+        rule: &'static str,
+        /// First byte of the first element that breaks it.
+        offset: u64,
+    },
     /// The bytes are others than the job names.
     #[error("input {name} has the wrong digest: expected {expected}, got {actual}")]
     Digest {
@@ -284,6 +393,7 @@ impl InputError {
     /// The stable name of this refusal.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Content { .. } => "input_content_invalid",
             Self::Digest { .. } => "input_digest_mismatch",
             Self::Length { .. } => "input_length_mismatch",
             Self::Missing { .. } => "input_missing",
@@ -299,6 +409,9 @@ pub enum JobError {
     /// The catalogue does not have the kernel.
     #[error(transparent)]
     Kernel(#[from] UnknownKernel),
+    /// A parameter is outside its limits.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The parameters do not have the form the kernel asks for.
     #[error("parameters of {kernel} are malformed: {detail}")]
     Params {
@@ -317,9 +430,48 @@ impl JobError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Kernel(error) => error.code(),
+            Self::Limit(error) => error.code(),
             Self::Params { .. } => "params_malformed",
             Self::Shape(error) => error.code(),
         }
+    }
+}
+
+/// A parameter, or a number that follows from several, is outside its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is out of bounds: expected {least} to {most}, got {actual}")]
+pub struct LimitError {
+    /// The parameter, or what follows from several, such as `bytes of the outputs`.
+    pub what: &'static str,
+    /// The smallest value allowed.
+    pub least: u64,
+    /// The largest value allowed.
+    pub most: u64,
+    /// The value asked for.
+    pub actual: u64,
+}
+
+impl LimitError {
+    /// Whether `actual` is within `least` to `most`.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn check(what: &'static str, least: u64, most: u64, actual: u64) -> Result<(), Self> {
+        if (least..=most).contains(&actual) {
+            return Ok(());
+        }
+        Err(Self {
+            what,
+            least,
+            most,
+            actual,
+        })
+    }
+
+    /// The stable name of this refusal.
+    pub const fn code(&self) -> &'static str {
+        "param_out_of_bounds"
     }
 }
 

@@ -4,39 +4,58 @@
 //!
 //! * [`Kernel`]: the catalogue. Which kernels exist, the version of each specification, and the
 //!   digest of its text, which a work statement carries as *kernel digest*.
-//! * [`Job`] → [`Workload`] → [`Output`]: the one entry that an agent and a verifier share. A job
-//!   is parsed from its JSON parameters, loaded with its inputs, and run by the reference.
+//! * [`Job`] → [`CheckedInputs`] → [`Output`]: the one entry that an agent and a verifier share. A
+//!   job is parsed from its JSON parameters, accepts its inputs, and is run by the reference.
+//! * [`program`]: what a device does for a job, launch by launch, the same on every device.
+//! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
+//! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
+//! * [`scalar`]: f32 maths with fixed bits, `spec/scalar.md`, the twin of `cuda/pogw.cuh`.
 //! * [`Blake3Digest`], [`DigestWriter`]: the digest of operands and outputs; `b3sum` of the same
 //!   bytes prints the same text.
 //!
 //! # What's out of scope
 //!
-//! * CUDA: the GPU side of a kernel. Nothing here links, loads or needs a driver.
-//! * Where randomness comes from, and when. [`freivalds::Randomness`] says what its caller
-//!   promises; the verifier service keeps that promise.
+//! * Driving a GPU. The sources and modules are here; nothing here links, loads or needs a driver.
+//! * Where randomness comes from, and when. [`Randomness`] says what its caller promises; the
+//!   verifier service keeps that promise.
 //! * Which device computed a result. A correct product says nothing about that.
 //! * Files, network, clocks, environment: bytes and numbers come in, bytes and verdicts go out.
 //!
 //! The vectors in `vectors/` let an implementation in any language compare itself with this one.
 
-#![forbid(unsafe_code)]
+// Expected in `host/ffi.rs` alone, which exists with feature `host` only.
+#![cfg_attr(not(feature = "host"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 
+pub mod audit;
 mod catalog;
 mod digest;
 mod excerpt;
 pub mod freivalds;
 pub mod gemm_i8;
 mod hex32;
+#[cfg(feature = "host")]
+pub mod host;
 mod job;
+mod modules;
 mod operand_stream;
 pub mod philox;
+pub mod point;
+pub mod program;
+mod randomness;
+pub mod scalar;
 
 pub use catalog::{Kernel, UnknownKernel};
 pub use digest::{Blake3Digest, DigestWriter};
 pub use hex32::HexError;
-pub use job::{Cost, InputError, InputSpec, Inputs, Job, JobError, Output, Workload};
+pub use job::{
+    CheckedInputs, Cost, InputError, InputSpec, Inputs, Job, JobError, KernelJob, LimitError,
+    Output, OutputSpec,
+};
+pub use modules::Module;
 pub use operand_stream::{OperandSeed, OperandStream};
+pub use randomness::Randomness;

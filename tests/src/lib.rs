@@ -1,5 +1,6 @@
 //! Test kit: where real evidence is found, forged evidence, requests in NVIDIA's form, properties of the parsers, the
-//! table of checks, a driver without a GPU, services started for a test, and the services they depend on.
+//! table of checks, a driver without a GPU, services started for a test, the services they depend on, and a world of
+//! one of each.
 //!
 //! Nothing depends on this crate.
 
@@ -12,3 +13,4 @@ pub mod real;
 pub mod scene;
 pub mod served;
 pub mod upstream;
+pub mod world;

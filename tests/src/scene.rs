@@ -115,7 +115,7 @@ impl Scene {
     pub fn unsigned(&self, job: JobSpec, challenge: [u8; 32]) -> UnsignedBundle {
         let job = PreparedJob::new(job, InputBytes::new()).expect("job");
         let run = CpuReference
-            .execute(&job.workload, &SystemClock::new())
+            .execute(&job.job, &job.inputs, &SystemClock::new())
             .expect("run");
         let commitment = self.commit(&job, &run, challenge);
         vouch(&job, &run, commitment, &self.devices).expect("evidence")

@@ -5,63 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attestation_agent::device::SourceKind;
 use attestation_agent::{Agent, DeviceSettings, InputBytes, Settings};
-use evidence::UnixTime;
 use evidence::work::{Blob, JobSpec};
-use receipt::{Expectations, Jwks, Level, Receipt, Rejected, ResultCheck, Validator};
+use receipt::{Level, Rejected, ResultCheck};
 use serde_json::Value;
 use tests::scene::{AS_OF, Scene, gemm};
 use tests::served::{AUDIENCE, BUNDLE, Challenge, ISSUER, Requests, Served, config, problem};
-
-struct World {
-    scene: Scene,
-    served: Served,
-    client: Requests,
-    _state: tempfile::TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        let scene = Scene::new();
-        let state = tempfile::tempdir().unwrap();
-        let served = Served::start(config(state.path(), scene.settings()), AS_OF).await;
-        Self {
-            client: served.client(),
-            scene,
-            served,
-            _state: state,
-        }
-    }
-
-    /// A bundle for a challenge of this verifier.
-    async fn answered(&self, job: JobSpec) -> (Challenge, Vec<u8>) {
-        let challenge = self.client.challenge(&self.scene, &job).await;
-        let bundle = self.bundle_for(job, &challenge);
-        (challenge, bundle)
-    }
-
-    fn bundle_for(&self, job: JobSpec, challenge: &Challenge) -> Vec<u8> {
-        self.scene.sign(self.scene.unsigned(job, challenge.value)).1
-    }
-
-    async fn validate(&self, token: &str) -> Result<Receipt, Rejected> {
-        let jwks = self
-            .client
-            .get("/.well-known/jwks.json")
-            .await
-            .text()
-            .await
-            .unwrap();
-        validate(&jwks, token, AS_OF)
-    }
-}
-
-fn validate(jwks: &str, token: &str, now: UnixTime) -> Result<Receipt, Rejected> {
-    let expected = Expectations::new(ISSUER, AUDIENCE)
-        .unwrap()
-        .danger_accept_a0();
-    let now = receipt::UnixTime::from_secs(u64::try_from(now.secs()).unwrap());
-    Validator::new(Jwks::parse(jwks).unwrap(), expected).validate(token, now)
-}
+use tests::world::{World, validate};
 
 fn job() -> JobSpec {
     gemm(16, r#"["freivalds","output_digest"]"#)
@@ -165,15 +114,8 @@ async fn refuted_evidence_is_told_why_and_spends_nothing() {
     assert!(finding(&body, "nonce")["remedy"].is_string(), "{body:#}");
 
     // An output that is not the product, committed and signed by its agent.
-    let mut unsigned = world.scene.unsigned(job(), challenge.value);
-    let output = unsigned.outputs.get_mut("c").unwrap();
-    output.0[0] ^= 1;
-    let digest = kernels::Blake3Digest::of(&output.0);
-    unsigned.statement.outputs[0].blake3.0 = *digest.as_bytes();
-    let nonce = unsigned.statement.canonical().unwrap().report_nonce();
-    unsigned.devices = world.scene.attest(&nonce);
-    let (status, code, body) =
-        problem(world.client.submit(world.scene.sign(unsigned).1).await).await;
+    let wrong = world.bundle_with_output(job(), &challenge, |output| output[0] ^= 1);
+    let (status, code, body) = problem(world.client.submit(wrong).await).await;
     assert_eq!(
         (status, code.as_str()),
         (422, "freivalds_refuted"),

@@ -11,8 +11,9 @@ use evidence::work::{
     Blob, Bundle, Hex, JobSpec, KernelTask, OutputCommitment, RequestedCheck, Task, WorkStatement,
 };
 use evidence::{Check, CheckId, Code, Reason, Source};
-use kernels::freivalds::{self, Accepted, Randomness, Verdict};
-use kernels::{Blake3Digest, InputError, Inputs, Job, Kernel, Workload};
+use kernels::audit::{self, Strength};
+use kernels::freivalds::{self, Accepted, Verdict};
+use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel, Randomness};
 
 /// Checks results with the shipped kernels.
 #[derive(Clone, Copy, Debug)]
@@ -52,17 +53,19 @@ impl WorkChecker for KernelChecker {
             return command::recompute(bundle);
         }
         // Every check of a result stands on the committed bytes, which are digested once.
-        let committed = committed_output(bundle);
+        let committed = committed_outputs(bundle);
         let mut requested = bundle.job.checks.clone();
         requested.sort_unstable_by_key(|requested| check_id(*requested));
         requested.dedup();
         let findings = requested.into_iter().map(|requested| {
             let check = match &committed {
-                Ok(output) => self.run(requested, bundle, output),
+                Ok(outputs) => self.run(requested, bundle, outputs),
                 Err(finding) => finding.clone().into_check(check_id(requested)),
             };
+            let (log2_error, wrong_ppm) = strength(requested, &check);
             WorkFinding {
-                log2_error: strength(requested, &check),
+                log2_error,
+                wrong_ppm,
                 check,
                 source: Source::Recomputation,
             }
@@ -74,22 +77,58 @@ impl WorkChecker for KernelChecker {
 impl KernelChecker {
     /// One check on output bytes that are known to be the committed ones. Each kind is named, so that none is affirmed
     /// for want of a rule.
-    fn run(&self, requested: RequestedCheck, bundle: &Bundle, output: &[u8]) -> Check {
+    fn run(&self, requested: RequestedCheck, bundle: &Bundle, outputs: &[&[u8]]) -> Check {
         match requested {
             RequestedCheck::OutputDigest => Check::affirmed(CheckId::OutputDigest),
-            RequestedCheck::Freivalds => self.freivalds(bundle, output),
+            RequestedCheck::Freivalds => self.freivalds(bundle, outputs),
+            RequestedCheck::Audit => self.audit(bundle, outputs),
+        }
+    }
+
+    /// Points drawn now, of the committed outputs, recomputed (methods 2.3, T1).
+    fn audit(&self, bundle: &Bundle, outputs: &[&[u8]]) -> Check {
+        let id = CheckId::Audit;
+        let (job, inputs) = match accepted(bundle) {
+            Ok(accepted) => accepted,
+            Err(finding) => return finding.into_check(id),
+        };
+        let randomness = Randomness::drawn_after_commitment(self.randomness);
+        let points = audit::draw(&randomness, job.points().points(), AUDIT.points);
+        match audit::check(&job, &inputs, outputs, &points, self.threads) {
+            Ok(audit::Verdict::Accepted) => Check::affirmed(id),
+            Ok(audit::Verdict::Refused(mismatch)) => {
+                let audit::Mismatch {
+                    point,
+                    output,
+                    offset,
+                    ..
+                } = mismatch;
+                let message = format!("point {point}: output {output} at byte {offset}");
+                let reason = Reason::new(Code::AuditRefuted, message);
+                let reason = reason.expected(excerpt(&mismatch.expected));
+                Check::refuted_by(id, vec![reason.actual(excerpt(&mismatch.actual))])
+            }
+            Err(error) => {
+                let reason = Reason::new(Code::OutputDigestMismatch, error.to_string());
+                Check::refuted_by(id, vec![reason])
+            }
         }
     }
 
     /// Freivalds' check on the committed output bytes and the inputs of the job (methods 1.1).
-    fn freivalds(&self, bundle: &Bundle, output: &[u8]) -> Check {
+    fn freivalds(&self, bundle: &Bundle, outputs: &[&[u8]]) -> Check {
         let id = CheckId::Freivalds;
-        let workload = match load(bundle) {
-            Ok(workload) => workload,
+        let (job, inputs) = match accepted(bundle) {
+            Ok(accepted) => accepted,
             Err(finding) => return finding.into_check(id),
         };
-        let Workload::GemmI8(operands) = workload;
+        let Some(product) = job.product() else {
+            let reason = Reason::new(Code::CheckNotAvailable, "not an exact integer product");
+            return Check::refuted_by(id, vec![reason.actual(job.kernel())]);
+        };
+        let operands = product.operands_from(&inputs);
         let randomness = Randomness::drawn_after_commitment(self.randomness);
+        let output = outputs.first().copied().unwrap_or_default();
         match freivalds::check(&operands, output, &randomness, self.threads) {
             Ok(Verdict::Accepted(_)) => Check::affirmed(id),
             Ok(Verdict::Refused(mismatch)) => {
@@ -121,6 +160,7 @@ fn inspect_kernel(task: &KernelTask, bundle: &Bundle) -> Vec<Reason> {
     reasons.extend(unexpected_trace(statement));
     match Job::parse(&task.name, task.params.as_value()) {
         Ok(parsed) => {
+            reasons.extend(unavailable_check(&parsed, &bundle.job));
             reasons.extend(unexpected_outputs(&parsed, statement));
             reasons.extend(unexpected_bytes(&parsed, bundle));
         }
@@ -136,12 +176,28 @@ fn unexpected_trace(statement: &WorkStatement) -> Option<Reason> {
     Some(reason.expected("none").actual(trace.entries))
 }
 
-/// How strong an affirmed check is, where there is a number.
-fn strength(requested: RequestedCheck, check: &Check) -> Option<i32> {
+/// What every audit is: points, and the share they speak of.
+const AUDIT: Strength = Strength::DEFAULT;
+
+/// How strong an affirmed check is, where there is a number: the logarithm of its error, and the wrong share it speaks
+/// of where that is not any.
+fn strength(requested: RequestedCheck, check: &Check) -> (Option<i32>, Option<u32>) {
     match requested {
-        RequestedCheck::Freivalds if check.is_affirmed() => Some(Accepted::LOG2_ERROR),
-        RequestedCheck::Freivalds | RequestedCheck::OutputDigest => None,
+        _ if !check.is_affirmed() => (None, None),
+        RequestedCheck::Freivalds => (Some(Accepted::LOG2_ERROR), None),
+        RequestedCheck::Audit => (Some(AUDIT.log2_miss()), Some(AUDIT.fraction_ppm)),
+        RequestedCheck::OutputDigest => (None, None),
     }
+}
+
+/// The first 32 bytes of a point, which may be a whole checkpoint.
+fn excerpt(bytes: &[u8]) -> String {
+    let (shown, dots) = match bytes.get(..32) {
+        Some(shown) if bytes.len() > 32 => (shown, "…"),
+        _ => (bytes, ""),
+    };
+    let digits: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits + dots
 }
 
 /// A finding on the way to a check.
@@ -166,7 +222,18 @@ const fn check_id(requested: RequestedCheck) -> CheckId {
     match requested {
         RequestedCheck::OutputDigest => CheckId::OutputDigest,
         RequestedCheck::Freivalds => CheckId::Freivalds,
+        RequestedCheck::Audit => CheckId::Audit,
     }
+}
+
+/// Freivalds' check is of exact integer products alone.
+fn unavailable_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
+    let wanted = job.checks.contains(&RequestedCheck::Freivalds);
+    let reason = Reason::new(
+        Code::CheckNotAvailable,
+        "freivalds, which is of exact products",
+    );
+    (wanted && parsed.product().is_none()).then(|| reason.actual(parsed.kernel()))
 }
 
 /// The statement names the kernel's specification, and no module: none is shipped yet, so any digest of one would be a
@@ -205,10 +272,8 @@ fn unexpected_bytes(job: &Job, bundle: &Bundle) -> Option<Reason> {
 }
 
 fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
-    let wanted = (
-        job.kernel().output_name(),
-        u64::try_from(job.output_len()).ok()?,
-    );
+    let specs = job.outputs();
+    let wanted: Vec<_> = specs.iter().map(|spec| (spec.name, spec.len)).collect();
     let stated: Vec<_> = statement
         .outputs
         .iter()
@@ -218,21 +283,22 @@ fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
         Code::OutputsUnexpected,
         "outputs in the statement (name, bytes)",
     );
-    (stated != [wanted]).then(|| {
+    (stated != wanted).then(|| {
         let reason = reason.expected(format!("{wanted:?}"));
         reason.actual(format!("{stated:?}"))
     })
 }
 
-/// The output bytes, if they are those the statement commits to.
-fn committed_output(bundle: &Bundle) -> Result<&[u8], Finding> {
-    let Some(commitment) = bundle.statement.outputs.first() else {
-        let reason = Reason::new(
-            Code::OutputsUnexpected,
-            "the statement commits to no output",
-        );
-        return Err(Finding::Wrong(reason));
-    };
+/// The bytes of every output, in order, if they are those the statement commits to.
+fn committed_outputs(bundle: &Bundle) -> Result<Vec<&[u8]>, Finding> {
+    let outputs = bundle.statement.outputs.iter();
+    outputs.map(|of| committed_output(bundle, of)).collect()
+}
+
+fn committed_output<'a>(
+    bundle: &'a Bundle,
+    commitment: &OutputCommitment,
+) -> Result<&'a [u8], Finding> {
     let Some(Blob(bytes)) = bundle.outputs.get(&commitment.name) else {
         let message = format!("output {} is not in the bundle", commitment.name);
         return Err(Finding::Missing(Reason::new(
@@ -257,8 +323,8 @@ fn output_mismatch(commitment: &OutputCommitment, bytes: &[u8]) -> Option<Reason
     })
 }
 
-/// The operands, from the seed or from the bytes handed over.
-fn load(bundle: &Bundle) -> Result<Workload, Finding> {
+/// The job with its inputs: none where they follow from a seed, else the bytes handed over.
+fn accepted(bundle: &Bundle) -> Result<(Job, CheckedInputs<'_>), Finding> {
     let Some(task) = bundle.job.kernel() else {
         let reason = Reason::new(Code::CheckNotAvailable, "a command cannot be recomputed");
         return Err(Finding::Wrong(reason));
@@ -269,11 +335,12 @@ fn load(bundle: &Bundle) -> Result<Workload, Finding> {
     for (name, Blob(bytes)) in &bundle.inputs {
         inputs = inputs.with(name, bytes);
     }
-    job.load(&inputs).map_err(|error| match error {
+    let inputs = job.accept(&inputs).map_err(|error| match error {
         InputError::Missing { name } => {
             let message = format!("input {name} is not in the bundle");
             Finding::Missing(Reason::new(Code::InputNotProvided, message))
         }
         other => Finding::Wrong(Reason::new(Code::InputDigestMismatch, other.to_string())),
-    })
+    })?;
+    Ok((job, inputs))
 }

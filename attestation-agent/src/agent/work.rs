@@ -60,7 +60,7 @@ impl Agent {
             Arc::clone(&self.executor),
             Arc::clone(&self.clock),
         );
-        Ok(blocking(move || executor.execute(&job.workload, clock.as_ref())).await?)
+        Ok(blocking(move || executor.execute(&job.job, &job.inputs, clock.as_ref())).await?)
     }
 
     async fn bind(

@@ -41,7 +41,9 @@ impl Progress for Narrator {
 
 fn before_commitment(step: &Step<'_>) {
     match step {
-        Step::Prepared { job } => info!(job = %job.digest, kernel = %job.kernel, "job is ready"),
+        Step::Prepared { job } => {
+            info!(job = %job.digest, kernel = %job.job.kernel().name(), "job is ready")
+        }
         Step::CommandPrepared { job } => {
             info!(job = %job.digest, program = job.command.program(), "job is ready");
         }

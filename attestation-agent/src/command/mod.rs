@@ -37,4 +37,5 @@ pub use folder::RunFolder;
 pub use job::CommandJob;
 pub use outputs::FileOutput;
 pub use run::{CommandRun, Host, PROGRAM_EXECUTOR};
+pub(crate) use trace::commitment_to;
 pub use trace::{Mark, Trace};

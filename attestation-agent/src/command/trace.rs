@@ -48,14 +48,17 @@ impl Trace {
     /// What a statement says; `None` for a run without states.
     #[must_use]
     pub fn commitment(&self) -> Option<TraceCommitment> {
-        if self.marks.is_empty() {
-            return None;
-        }
-        Some(TraceCommitment {
-            entries: u64::try_from(self.marks.len()).ok()?,
-            blake3: Hex(*blake3::hash(&self.digests()).as_bytes()),
-        })
+        commitment_to(&self.digests())
     }
+}
+
+/// The commitment to states by their 32-byte digests in order; `None` to none.
+pub(crate) fn commitment_to(digests: &[u8]) -> Option<TraceCommitment> {
+    let entries = digests.len() / 32;
+    (entries > 0).then(|| TraceCommitment {
+        entries: u64::try_from(entries).unwrap_or(u64::MAX),
+        blake3: Hex(*blake3::hash(digests).as_bytes()),
+    })
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ async fn the_output_is_the_reference_output_and_is_committed() {
     let [output] = work.outputs.as_slice() else {
         panic!("one output expected");
     };
-    assert_eq!(output.output, right);
+    assert_eq!([output.output.clone()], *right);
     assert_eq!(work.statement.outputs, [output.commitment()]);
 }
 

@@ -35,6 +35,9 @@ pub struct WorkFinding {
     pub source: Source,
     /// Logarithm to base 2 of the probability that a wrong result passes, where there is such a number.
     pub log2_error: Option<i32>,
+    /// The smallest wrong share of the output's points that `log2_error` speaks of, in parts per million; `None` where it
+    /// speaks of any wrong result.
+    pub wrong_ppm: Option<u32>,
 }
 
 /// A piece of work, judged.
@@ -190,6 +193,7 @@ impl Appraised for WorkAppraisal {
                 "status": finding.check.status,
                 "source": finding.source,
                 "log2_error": finding.log2_error,
+                "wrong_ppm": finding.wrong_ppm,
             })
         });
         let findings: Vec<_> = findings.collect();
@@ -304,6 +308,7 @@ fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {
         ),
         source: Source::Recomputation,
         log2_error: None,
+        wrong_ppm: None,
     });
     skipped.collect()
 }

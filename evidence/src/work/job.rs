@@ -56,6 +56,8 @@ pub enum RequestedCheck {
     OutputDigest,
     /// Hand over the output of a matrix product and check it against the inputs (Freivalds 1977).
     Freivalds,
+    /// Hand over the outputs and recompute points of them that the verifier draws afterwards.
+    Audit,
 }
 
 /// A job that names no work, or two.

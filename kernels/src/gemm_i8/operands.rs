@@ -2,7 +2,7 @@
 //!
 //! In scope: holding them with the right lengths, generating them from a seed, one element of
 //! their product. Out of scope: whether given bytes are the ones a job named
-//! ([`GemmI8::load`](super::GemmI8::load) sees to that), and the whole product
+//! ([`Job::accept`](crate::Job::accept) sees to that), and the whole product
 //! ([`reference`](super::reference())).
 
 use super::Shape;
@@ -27,7 +27,12 @@ impl Operands {
     pub fn new(shape: Shape, a: Vec<i8>, b: Vec<i8>) -> Result<Self, InputError> {
         check_len("a", shape.a_len(), a.len())?;
         check_len("b", shape.b_len(), b.len())?;
-        Ok(Self { shape, a, b })
+        Ok(Self::accepted(shape, a, b))
+    }
+
+    /// Takes matrices whose lengths are known to be the shape's.
+    pub(super) const fn accepted(shape: Shape, a: Vec<i8>, b: Vec<i8>) -> Self {
+        Self { shape, a, b }
     }
 
     /// Generates both matrices: element e of the stream labelled `a` (`b`) is element e of A (B)

@@ -5,10 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Operands, Shape, ShapeError};
+use super::{Operands, Shape, ShapeError, encode, program, reference};
+use crate::catalog::Kernel;
 use crate::digest::Blake3Digest;
-use crate::job::{InputError, InputSpec, Inputs};
+use crate::job::{CheckedInputs, Cost, InputSpec, KernelJob, OutputSpec};
 use crate::operand_stream::OperandSeed;
+use crate::point::PointKernel;
+use crate::program::{Program, Target};
 
 /// The `params` of a job as JSON: well-formed, its shape not yet checked.
 ///
@@ -81,30 +84,52 @@ impl GemmI8 {
         }
     }
 
-    /// The inputs that must be supplied: none if seeded, else `a` and `b`.
-    pub fn inputs(&self) -> Vec<InputSpec> {
+    /// A and B, generated or taken from `inputs`, which the job has accepted.
+    pub fn operands_from(&self, inputs: &CheckedInputs<'_>) -> Operands {
+        match self.operands {
+            OperandSource::Seed(seed) => Operands::from_seed(self.shape, &seed),
+            OperandSource::Given { .. } => {
+                Operands::accepted(self.shape, int8(inputs.get("a")), int8(inputs.get("b")))
+            }
+        }
+    }
+}
+
+impl KernelJob for GemmI8 {
+    fn kernel(&self) -> Kernel {
+        Kernel::GemmI8
+    }
+
+    fn cost(&self) -> Cost {
+        self.shape.cost()
+    }
+
+    fn inputs(&self) -> Vec<InputSpec> {
         match self.operands {
             OperandSource::Seed(_) => Vec::new(),
             OperandSource::Given { a, b } => given(self.shape, a, b).to_vec(),
         }
     }
 
-    /// Generates A and B, or takes them from `inputs`.
-    ///
-    /// # Errors
-    ///
-    /// The first rule of [`Inputs`] that does not hold.
-    pub fn load(&self, inputs: &Inputs<'_>) -> Result<Operands, InputError> {
-        match self.operands {
-            OperandSource::Seed(seed) => {
-                let [] = inputs.matching(&[])?;
-                Ok(Operands::from_seed(self.shape, &seed))
-            }
-            OperandSource::Given { a, b } => {
-                let [a, b] = inputs.matching(&given(self.shape, a, b))?;
-                Operands::new(self.shape, int8(a), int8(b))
-            }
-        }
+    fn outputs(&self) -> Vec<OutputSpec> {
+        let len = self.shape.output_len() as u64;
+        vec![OutputSpec { name: "c", len }]
+    }
+
+    fn program(&self, target: Target) -> Option<Program> {
+        (target == Target::Portable).then(|| program::of(self))
+    }
+
+    fn reference(&self, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>> {
+        vec![encode(&reference(&self.operands_from(inputs)))]
+    }
+
+    fn points(&self) -> &dyn PointKernel {
+        self
+    }
+
+    fn product(&self) -> Option<&Self> {
+        Some(self)
     }
 }
 

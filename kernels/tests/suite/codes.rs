@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use kernels::freivalds::{self, Randomness, Verdict};
 use kernels::gemm_i8::{Operands, OutputView, Shape};
-use kernels::{Blake3Digest, Inputs, Job, Kernel, OperandSeed};
+use kernels::point::{SliceMissing, Tensor};
+use kernels::{Blake3Digest, InputError, Inputs, Job, Kernel, LimitError, OperandSeed};
 use serde_json::{Value, json};
 
 /// One error of every kind, made the way a stranger would make it.
@@ -34,9 +35,26 @@ fn codes() -> Vec<&'static str> {
         both(&[1]).with("c", &[]),
     ];
     for inputs in inputs {
-        codes.push(job.load(&inputs).unwrap_err().code());
+        codes.push(job.accept(&inputs).unwrap_err().code());
     }
+    codes.extend(of_audits());
     codes
+}
+
+/// Those of audits, of content and of limits that no kernel of this list breaks by itself.
+fn of_audits() -> [&'static str; 3] {
+    let missing = SliceMissing {
+        tensor: Tensor::Input("a"),
+        offset: 0,
+        len: 1,
+    };
+    let content = InputError::Content {
+        name: "a",
+        rule: "finite",
+        offset: 0,
+    };
+    let limit = LimitError::check("steps", 1, 2, 3).unwrap_err();
+    [missing.code(), content.code(), limit.code()]
 }
 
 fn small() -> Shape {

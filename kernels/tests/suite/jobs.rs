@@ -1,7 +1,9 @@
 //! Jobs from JSON: what is accepted, what is refused and with which code.
 
 use kernels::gemm_i8::{GemmI8, OperandSource, Operands, Params, Shape, encode, reference};
-use kernels::{Blake3Digest, InputError, Inputs, Job, JobError, Kernel, OperandSeed, Workload};
+use kernels::{
+    Blake3Digest, InputError, Inputs, Job, JobError, Kernel, OperandSeed, Output, OutputSpec,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -9,6 +11,13 @@ const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d
 
 fn parse(params: &Value) -> Result<Job, JobError> {
     Job::parse("gemm_i8", params)
+}
+
+/// The one output of a job with these inputs.
+fn run(job: &Job, inputs: &Inputs<'_>) -> Output {
+    let outputs = job.reference_run(inputs).unwrap();
+    let [output] = <[Output; 1]>::try_from(outputs).unwrap();
+    output
 }
 
 fn seeded() -> Value {
@@ -28,7 +37,8 @@ fn a_seeded_job_needs_no_inputs_and_has_its_cost() {
     let job = parse(&seeded()).unwrap();
     assert_eq!(job.kernel(), Kernel::GemmI8);
     assert_eq!(job.inputs(), []);
-    assert_eq!(job.output_len(), 4 * 3 * 5);
+    let len = 4 * 3 * 5;
+    assert_eq!(job.outputs(), [OutputSpec { name: "c", len }]);
     let cost = job.cost();
     assert_eq!(cost.operations, 2 * 3 * 5 * 7);
     assert_eq!((cost.bytes_read, cost.bytes_written), (3 * 7 + 7 * 5, 60));
@@ -38,8 +48,7 @@ fn a_seeded_job_needs_no_inputs_and_has_its_cost() {
 fn a_run_is_the_reference_of_the_seeded_operands() {
     let shape = Shape::new(3, 5, 7).unwrap();
     let operands = Operands::from_seed(shape, &SEED.parse::<OperandSeed>().unwrap());
-    let output = parse(&seeded()).unwrap().reference_run(&Inputs::none());
-    let output = output.unwrap();
+    let output = run(&parse(&seeded()).unwrap(), &Inputs::none());
     assert_eq!(output.bytes(), encode(&reference(&operands)));
     assert_eq!(output.digest(), Blake3Digest::of(output.bytes()));
 }
@@ -47,7 +56,7 @@ fn a_run_is_the_reference_of_the_seeded_operands() {
 #[test]
 fn given_bytes_are_multiplied_as_signed() {
     let (a, b, job) = given();
-    let output = job.reference_run(&Inputs::none().with("a", &a).with("b", &b));
+    let output = run(&job, &Inputs::none().with("a", &a).with("b", &b));
     // Second row of A is (-1, -128, 127).
     let expected = [
         5 + 14 + 27,
@@ -55,13 +64,14 @@ fn given_bytes_are_multiplied_as_signed() {
         -5 - 128 * 7 + 127 * 9,
         -6 - 128 * 8 + 127 * 10,
     ];
-    assert_eq!(output.unwrap().bytes(), encode(&expected));
+    assert_eq!(output.bytes(), encode(&expected));
 }
 
 #[test]
 fn given_and_seeded_operands_of_equal_bytes_give_equal_outputs() {
     let seeded = parse(&seeded()).unwrap();
-    let Workload::GemmI8(operands) = seeded.load(&Inputs::none()).unwrap();
+    let none = seeded.accept(&Inputs::none()).unwrap();
+    let operands = seeded.product().unwrap().operands_from(&none);
     let bytes = |values: &[i8]| {
         values
             .iter()
@@ -73,12 +83,9 @@ fn given_and_seeded_operands_of_equal_bytes_give_equal_outputs() {
         a: operands.a_digest(),
         b: operands.b_digest(),
     };
-    let given = Job::GemmI8(GemmI8::new(operands.shape(), source));
+    let given = Job::new(GemmI8::new(operands.shape(), source));
     let inputs = Inputs::none().with("a", &a).with("b", &b);
-    assert_eq!(
-        given.reference_run(&inputs).unwrap(),
-        seeded.reference_run(&Inputs::none()).unwrap()
-    );
+    assert_eq!(run(&given, &inputs), run(&seeded, &Inputs::none()));
 }
 
 #[test]
@@ -101,7 +108,7 @@ fn inputs_of_a_given_job_are_listed_with_length_and_digest() {
 #[test]
 fn each_wrong_input_has_its_error() {
     let (a, b, job) = given();
-    let load = |inputs: Inputs<'_>| job.load(&inputs).map(|_| ()).unwrap_err();
+    let load = |inputs: Inputs<'_>| job.accept(&inputs).map(|_| ()).unwrap_err();
     assert_eq!(
         load(Inputs::none().with("a", &a)),
         InputError::Missing { name: "b" }
@@ -134,7 +141,7 @@ fn each_wrong_input_has_its_error() {
 #[test]
 fn a_seeded_job_refuses_operands_somebody_sends() {
     let job = parse(&seeded()).unwrap();
-    let error = job.load(&Inputs::none().with("a", &[0; 21])).unwrap_err();
+    let error = job.accept(&Inputs::none().with("a", &[0; 21])).unwrap_err();
     assert_eq!(error, InputError::Unexpected { name: "a".into() });
 }
 
@@ -205,8 +212,11 @@ fn params_of_another_form_are_malformed() {
         ("not an object", json!(null)),
     ];
     for (what, params) in cases {
-        let code = parse(&params).map_err(|error| error.code());
-        assert_eq!(code, Err("params_malformed"), "{what}");
+        assert_eq!(
+            parse(&params).unwrap_err().code(),
+            "params_malformed",
+            "{what}"
+        );
     }
 }
 
@@ -218,8 +228,8 @@ fn shapes_outside_the_limits_are_refused_with_their_own_codes() {
         ("m", u32::MAX, "shape_dimension_too_large"),
     ];
     for (member, value, expected) in cases {
-        let code = parse(&with(member, json!(value))).map_err(|error| error.code());
-        assert_eq!(code, Err(expected));
+        let error = parse(&with(member, json!(value))).unwrap_err();
+        assert_eq!(error.code(), expected);
     }
     let large = json!({"m": 65536, "n": 65536, "k": 1, "operands": {"seed": SEED}});
     assert_eq!(parse(&large).unwrap_err().code(), "shape_matrix_too_large");

@@ -150,6 +150,14 @@ pub enum ClaimsError {
         /// How it came out.
         status: Status,
     },
+    /// An audit states a strength and not for which wrong share, or something else states a share.
+    #[error(
+        "method {method}: an audit states log2_error and wrong_ppm together, and nothing else states wrong_ppm"
+    )]
+    WrongShare {
+        /// The method.
+        method: Method,
+    },
     /// Outputs are said to be committed, and there are none.
     #[error("output_commitment is affirmed without outputs")]
     OutputsMissing,
@@ -226,6 +234,7 @@ codes! { ClaimsError:
     MethodSource = "method_source_not_allowed",
     SimulatedHardware = "simulated_hardware_source",
     StrengthNotAllowed = "strength_not_allowed",
+    WrongShare = "strength_share",
     RevocationNotRequested = "revocation_not_requested",
     RevocationUnshown = "revocation_unshown",
     RevocationContradiction = "revocation_contradiction",

@@ -211,6 +211,44 @@ impl TryFrom<i32> for Log2Error {
     }
 }
 
+/// A share of an output in parts per million, 1 to 1 000 000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct PartsPerMillion(u32);
+
+impl PartsPerMillion {
+    /// A share.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for nothing, and for more than all.
+    pub fn new(parts: u32) -> Result<Self, InvalidValue> {
+        if (1..=1_000_000).contains(&parts) {
+            Ok(Self(parts))
+        } else {
+            let actual = parts.to_string();
+            Err(InvalidValue::new(
+                "parts per million",
+                "1 to 1000000",
+                &actual,
+            ))
+        }
+    }
+
+    /// The number of parts.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for PartsPerMillion {
+    type Error = InvalidValue;
+
+    fn try_from(parts: u32) -> Result<Self, InvalidValue> {
+        Self::new(parts)
+    }
+}
+
 /// One check: how it came out, on whose word, and how strong it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -228,6 +266,14 @@ pub struct Finding {
         skip_serializing_if = "Option::is_none"
     )]
     pub log2_error: Option<Log2Error>,
+    /// The smallest wrong share of the output's points that `log2_error` speaks of, for an audit of a sample; an output
+    /// that is wrong in fewer points passes more often. Absent where `log2_error` speaks of any wrong output.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub wrong_ppm: Option<PartsPerMillion>,
 }
 
 impl Finding {
@@ -239,6 +285,7 @@ impl Finding {
             status,
             source,
             log2_error: None,
+            wrong_ppm: None,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         source_can_carry(finding)?;
         hardware_is_not_simulated(finding, claims)?;
         strength_has_meaning(finding)?;
+        share_belongs_to_audit(finding)?;
     }
     revocation::agrees_with_its_method(claims)?;
     committed_outputs_exist(claims)?;
@@ -271,6 +272,17 @@ fn strength_has_meaning(finding: &Finding) -> Result<(), ClaimsError> {
     Err(ClaimsError::StrengthNotAllowed {
         method: finding.method.clone(),
         status: finding.status,
+    })
+}
+
+/// A sample of points says nothing about a single wrong one: its strength holds from a share on, and states it.
+fn share_belongs_to_audit(finding: &Finding) -> Result<(), ClaimsError> {
+    let wanted = finding.method == Method::Audit && finding.log2_error.is_some();
+    if finding.wrong_ppm.is_some() == wanted {
+        return Ok(());
+    }
+    Err(ClaimsError::WrongShare {
+        method: finding.method.clone(),
     })
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use receipt::{
     Appraisal, CertificateStatus, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level,
-    Log2Error, Method, ResultCheck, Shortfall, Source, Status, Tier, TrustVector, Validator,
-    limits,
+    Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source, Status, Tier, TrustVector,
+    Validator, limits,
 };
 use serde_json::json;
 
@@ -138,6 +138,25 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
     ("strength_not_allowed", |p| {
         p.pogw.assurance.results.clear();
         status_of(p, Method::Freivalds, Status::Unverifiable);
+    }),
+    ("strength_share", |p| {
+        let mut audit = finding(Method::Audit, Status::Affirmed, Source::Recomputation);
+        audit.log2_error = Some(Log2Error::new(-22).unwrap());
+        set_finding(p, audit);
+    }),
+    ("strength_share", |p| {
+        let mut audit = finding(Method::Audit, Status::Affirmed, Source::Recomputation);
+        audit.wrong_ppm = Some(PartsPerMillion::new(50_000).unwrap());
+        set_finding(p, audit);
+    }),
+    ("strength_share", |p| {
+        let share = PartsPerMillion::new(1).unwrap();
+        let freivalds = p
+            .pogw
+            .methods
+            .iter_mut()
+            .find(|f| f.method == Method::Freivalds);
+        freivalds.unwrap().wrong_ppm = Some(share);
     }),
     ("revocation_not_requested", |p| {
         status_of(p, Method::Revocation, Status::NotRequested)

@@ -8,8 +8,9 @@ use proptest::option;
 use proptest::prelude::*;
 use receipt::{
     Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
-    DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, Program,
-    Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims, issue,
+    DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, PartsPerMillion,
+    Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims,
+    issue,
 };
 use serde_json::Value;
 
@@ -102,6 +103,9 @@ fn any_finding(method: &'static Method) -> impl Strategy<Value = Finding> {
         let mut finding = Finding::new(method.clone(), status, source);
         if status == Status::Affirmed && source == Source::Recomputation {
             finding.log2_error = strength.map(|strength| Log2Error::new(strength).unwrap());
+            let share = || PartsPerMillion::new(50_000).unwrap();
+            let audited = *method == Method::Audit && strength.is_some();
+            finding.wrong_ppm = audited.then(share);
         }
         finding
     })

@@ -315,6 +315,10 @@ fn cases() -> Vec<Case> {
             .payload(|p| p["pogw"]["methods"][6]["source"] = json!("hardware")),
         case("strength_of_a_report", "strength_not_allowed", "an error probability for a device report")
             .payload(|p| p["pogw"]["methods"][0]["log2_error"] = json!(-128)),
+        case("share_of_freivalds", "strength_share", "a wrong share beside a check that speaks of any wrong output")
+            .payload(|p| p["pogw"]["methods"][5]["wrong_ppm"] = json!(50_000)),
+        case("audit_without_share", "strength_share", "an audit's error probability without the wrong share it speaks of")
+            .payload(|p| p["pogw"]["methods"][5]["method"] = json!("audit")),
         case("executor_as_hardware", "asserted_source_not_allowed", "where it ran said to rest on hardware")
             .payload(|p| p["pogw"]["executor"]["source"] = json!("hardware")),
         case("module_as_hardware", "asserted_source_not_allowed", "the module loaded said to rest on hardware")

@@ -33,6 +33,7 @@ pub(super) fn recompute(bundle: &Bundle) -> Vec<WorkFinding> {
         },
         source: Source::Recomputation,
         log2_error: None,
+        wrong_ppm: None,
     });
     findings.collect()
 }

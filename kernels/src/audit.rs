@@ -1,0 +1,250 @@
+//! The point audit: sampled points of a claimed output, recomputed exactly.
+//!
+//! # What's in scope
+//!
+//! [`sample_size`] (how many points for a cheated fraction and a miss probability), [`draw`] (which points), [`check`]
+//! (each point recomputed, its bytes compared).
+//!
+//! # What's out of scope
+//!
+//! Committing to the outputs, and drawing the randomness after that. Which device computed them.
+//!
+//! # What it shows
+//!
+//! If a fraction f of the points of an output is wrong, k points drawn independently and uniformly all miss them with
+//! probability (1 − f)^k (methods 2.3, T1). It bounds the cheated *fraction*: a single wrong point among millions is
+//! most likely missed. Where an output's points read another output, the two are shown to fit; both are audited.
+//! The randomness must be the verifier's and later than the commitment: a prover who knows the points computes only
+//! those, and one who can draw again does so until they miss.
+
+use std::num::NonZeroUsize;
+
+use crate::job::{CheckedInputs, Job};
+use crate::point::{InMemory, SliceMissing};
+use crate::randomness::Randomness;
+
+/// What an audit of `k` points says about a fraction: the strength of an affirmed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strength {
+    /// Points that were drawn.
+    pub points: u32,
+    /// The fraction of wrong points it speaks of, in parts per million.
+    pub fraction_ppm: u32,
+}
+
+impl Strength {
+    /// The default: 300 points, for a cheated fraction of 5 %, missed with probability below 2^-22.
+    pub const DEFAULT: Self = Self {
+        points: 300,
+        fraction_ppm: 50_000,
+    };
+
+    /// Logarithm to base 2 of the probability that the audit misses, rounded towards zero: never better than it is.
+    #[must_use]
+    pub fn log2_miss(self) -> i32 {
+        let kept = 1.0 - f64::from(self.fraction_ppm) / 1e6;
+        (f64::from(self.points) * kept.log2()).trunc() as i32
+    }
+}
+
+/// The fewest points that miss a wrong fraction of `fraction_ppm` with probability at most 2^`log2_miss`.
+///
+/// ```
+/// // The table of methods 2.3.
+/// assert_eq!(kernels::audit::sample_size(50_000, -20), 271);
+/// assert_eq!(kernels::audit::sample_size(10_000, -40), 2759);
+/// ```
+#[must_use]
+pub fn sample_size(fraction_ppm: u32, log2_miss: i32) -> u32 {
+    let kept = 1.0 - f64::from(fraction_ppm.min(999_999)) / 1e6;
+    (f64::from(log2_miss.min(0)) / kept.log2()).ceil() as u32
+}
+
+/// `count` points below `points`, independent and uniform, in the order drawn; a point may come twice.
+///
+/// Point i is word i of the BLAKE3 output in `derive_key` mode with context `PoGW 2026-11-26 point audit v1` over the
+/// 32 bytes, 16 bytes little endian a word, modulo `points`: off from uniform by less than 2^-64.
+#[must_use]
+pub fn draw(randomness: &Randomness, points: u64, count: u32) -> Vec<u64> {
+    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    let mut stream = hasher.update(randomness.bytes()).finalize_xof();
+    let mut word = [0; 16];
+    let mut next = || {
+        stream.fill(&mut word);
+        (u128::from_le_bytes(word) % u128::from(points.max(1))) as u64
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// What an audit says about claimed outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every point drawn is right.
+    Accepted,
+    /// A point is wrong, and so the output.
+    Refused(Mismatch),
+}
+
+/// A point that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The point.
+    pub point: u64,
+    /// The output it is in.
+    pub output: &'static str,
+    /// Its first byte there.
+    pub offset: u64,
+    /// Its bytes by the specification.
+    pub expected: Vec<u8>,
+    /// Its bytes as claimed.
+    pub actual: Vec<u8>,
+}
+
+/// Why an audit could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// Not as many outputs as the job has, or one of another length.
+    #[error("output {output} has the wrong length: expected {expected} bytes, got {actual}")]
+    Length {
+        /// The output.
+        output: &'static str,
+        /// Bytes by the specification.
+        expected: u64,
+        /// Bytes that came.
+        actual: u64,
+    },
+    /// Bytes that a point reads are not at hand.
+    #[error(transparent)]
+    Slice(#[from] SliceMissing),
+}
+
+impl AuditError {
+    /// The stable name of this refusal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Length { .. } => "output_length_mismatch",
+            Self::Slice(error) => error.code(),
+        }
+    }
+}
+
+/// Recomputes `points` of the claimed outputs on at most `threads` threads, and tells the first in the order given that
+/// is wrong.
+///
+/// # Errors
+///
+/// [`AuditError`]: the claimed outputs do not have the form of the job's.
+pub fn check(
+    job: &Job,
+    inputs: &CheckedInputs<'_>,
+    outputs: &[&[u8]],
+    points: &[u64],
+    threads: NonZeroUsize,
+) -> Result<Verdict, AuditError> {
+    let names = claimed(job, outputs)?;
+    let slices = InMemory::new(inputs, names.iter().copied().zip(outputs.iter().copied()));
+    let share = points.len().div_ceil(threads.get()).max(1);
+    let audit = |points: &[u64]| first_wrong(job, &names, outputs, &slices, points);
+    let found = std::thread::scope(|scope| {
+        let workers: Vec<_> = points
+            .chunks(share)
+            .map(|points| scope.spawn(move || audit(points)))
+            .collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined
+            .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
+    let first = found.into_iter().flatten().next();
+    Ok(first.map_or(Verdict::Accepted, Verdict::Refused))
+}
+
+fn claimed(job: &Job, outputs: &[&[u8]]) -> Result<Vec<&'static str>, AuditError> {
+    let specs = job.outputs();
+    for (index, spec) in specs.iter().enumerate() {
+        let actual = outputs.get(index).map_or(0, |bytes| bytes.len() as u64);
+        if actual != spec.len {
+            return Err(AuditError::Length {
+                output: spec.name,
+                expected: spec.len,
+                actual,
+            });
+        }
+    }
+    Ok(specs.iter().map(|spec| spec.name).collect())
+}
+
+fn first_wrong(
+    job: &Job,
+    names: &[&'static str],
+    outputs: &[&[u8]],
+    slices: &InMemory<'_>,
+    points: &[u64],
+) -> Result<Option<Mismatch>, AuditError> {
+    let kernel = job.points();
+    for point in points {
+        let expected = kernel.eval(*point, slices)?;
+        let place = kernel.place(*point);
+        let actual = outputs
+            .get(place.output)
+            .and_then(|bytes| {
+                bytes
+                    .get(usize::try_from(place.offset).ok()?..)?
+                    .get(..place.len)
+            })
+            .unwrap_or_default();
+        if expected != actual {
+            return Ok(Some(Mismatch {
+                point: *point,
+                output: names.get(place.output).copied().unwrap_or_default(),
+                offset: place.offset,
+                expected,
+                actual: actual.to_vec(),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// BLAKE3 `derive_key` context. Changing how points are drawn means changing this text.
+const CONTEXT: &str = "PoGW 2026-11-26 point audit v1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sample_sizes_are_those_of_the_table() {
+        let table = [
+            (500_000, 20, 40),
+            (100_000, 132, 264),
+            (50_000, 271, 541),
+            (10_000, 1380, 2759),
+            (1000, 13_857, 27_713),
+        ];
+        for (fraction, for_20, for_40) in table {
+            assert_eq!(sample_size(fraction, -20), for_20, "{fraction}");
+            assert_eq!(sample_size(fraction, -40), for_40, "{fraction}");
+        }
+    }
+
+    #[test]
+    fn the_default_strength_is_what_it_says() {
+        assert_eq!(Strength::DEFAULT.log2_miss(), -22);
+    }
+
+    #[test]
+    fn points_are_below_their_number_and_follow_the_randomness() {
+        let draw_for = |byte| draw(&Randomness::drawn_after_commitment([byte; 32]), 7, 1000);
+        assert!(draw_for(1).iter().all(|point| *point < 7));
+        assert_eq!(draw_for(1), draw_for(1));
+        assert_ne!(draw_for(1), draw_for(2));
+        for point in 0..7 {
+            let times = draw_for(1).iter().filter(|p| **p == point).count();
+            // Mean 143, standard deviation 11; five of them either side.
+            assert!((88..198).contains(&times), "{point}: {times}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One point of an output, recomputed alone.
+//!
+//! In scope: the seam [`PointKernel`] between a kernel and whoever checks a claimed output at chosen places, and the
+//! bytes a point is computed from ([`Slices`]). A point is the smallest part of an output that a CPU recomputes at a
+//! small part of the whole cost: an element of a product, a body, a pixel (methods 2.1).
+//!
+//! Out of scope: which points are drawn and when ([`audit`](crate::audit)), and where slices come from: memory here,
+//! verified slices of a committed tensor elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::job::{CheckedInputs, Cost};
+
+/// A job whose outputs can be recomputed point by point. Exact: equal bytes or a wrong output.
+pub trait PointKernel {
+    /// How many points there are. Together they cover every byte of every output.
+    fn points(&self) -> u64;
+
+    /// Where the bytes of `point` are.
+    ///
+    /// `point` is below [`points`](Self::points); what another one gives is up to the kernel, and no panic.
+    fn place(&self, point: u64) -> Place;
+
+    /// What [`eval`](Self::eval) reads. Empty where everything follows from the job's seed.
+    fn needs(&self, point: u64) -> Vec<Span>;
+
+    /// The right bytes of `point`, as long as its place, given that what it reads is right.
+    ///
+    /// Where a point reads another output, it shows that the two fit; the other output's own points show that it is
+    /// right.
+    ///
+    /// # Errors
+    ///
+    /// [`SliceMissing`] if `slices` does not have what it reads.
+    fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing>;
+
+    /// What one point costs, at most.
+    fn point_cost(&self) -> Cost;
+}
+
+/// Where a point is in the outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The output, by its place in [`Job::outputs`](crate::Job::outputs).
+    pub output: usize,
+    /// First byte.
+    pub offset: u64,
+    /// Bytes.
+    pub len: usize,
+}
+
+/// A tensor that points are computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tensor {
+    /// An input of the job.
+    Input(&'static str),
+    /// An output of the job, committed before the points were drawn.
+    Output(&'static str),
+}
+
+/// Bytes of a tensor: `count` runs of `len`, each `stride` bytes after the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The tensor.
+    pub tensor: Tensor,
+    /// First byte of the first run.
+    pub offset: u64,
+    /// Bytes of a run.
+    pub len: u64,
+    /// From one run to the next.
+    pub stride: u64,
+    /// Runs.
+    pub count: u64,
+}
+
+impl Span {
+    /// One run of `len` bytes.
+    #[must_use]
+    pub const fn run(tensor: Tensor, offset: u64, len: u64) -> Self {
+        Self {
+            tensor,
+            offset,
+            len,
+            stride: len,
+            count: 1,
+        }
+    }
+}
+
+/// Bytes of tensors by place.
+pub trait Slices {
+    /// Fills `into` from byte `offset` of `tensor` on.
+    ///
+    /// # Errors
+    ///
+    /// [`SliceMissing`] if the bytes are not at hand.
+    fn read(&self, tensor: Tensor, offset: u64, into: &mut [u8]) -> Result<(), SliceMissing>;
+}
+
+/// Bytes that a point is computed from are not at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bytes {offset} to {} of {tensor:?} are missing", offset + len)]
+pub struct SliceMissing {
+    /// The tensor.
+    pub tensor: Tensor,
+    /// First byte.
+    pub offset: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+impl SliceMissing {
+    /// The stable name of this refusal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "slice_missing"
+    }
+}
+
+/// Whole tensors in memory.
+#[derive(Clone, Debug, Default)]
+pub struct InMemory<'a> {
+    tensors: BTreeMap<Tensor, &'a [u8]>,
+}
+
+impl<'a> InMemory<'a> {
+    /// The inputs of a job, and outputs by name.
+    #[must_use]
+    pub fn new(
+        inputs: &'a CheckedInputs<'_>,
+        outputs: impl IntoIterator<Item = (&'static str, &'a [u8])>,
+    ) -> Self {
+        let inputs = inputs
+            .iter()
+            .map(|(name, bytes)| (Tensor::Input(name), bytes));
+        let outputs = outputs.into_iter();
+        let outputs = outputs.map(|(name, bytes)| (Tensor::Output(name), bytes));
+        Self {
+            tensors: inputs.chain(outputs).collect(),
+        }
+    }
+
+    fn slice(&self, tensor: Tensor, offset: u64, len: usize) -> Option<&'a [u8]> {
+        let start = usize::try_from(offset).ok()?;
+        self.tensors.get(&tensor)?.get(start..)?.get(..len)
+    }
+}
+
+impl Slices for InMemory<'_> {
+    fn read(&self, tensor: Tensor, offset: u64, into: &mut [u8]) -> Result<(), SliceMissing> {
+        let found = self.slice(tensor, offset, into.len());
+        let found = found.ok_or(SliceMissing {
+            tensor,
+            offset,
+            len: into.len() as u64,
+        })?;
+        into.copy_from_slice(found);
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Every point of every kernel is what the reference says, alone and through an audit.
+
+use std::num::NonZeroUsize;
+
+use kernels::audit::{self, AuditError, Verdict};
+use kernels::point::InMemory;
+use kernels::{CheckedInputs, Inputs, Job, Randomness};
+use serde_json::json;
+
+use crate::samples;
+
+#[test]
+fn points_cover_the_outputs_once_and_equal_the_reference() {
+    for (name, job) in samples::small() {
+        let inputs = job.accept(&Inputs::none()).unwrap();
+        let outputs = bytes(&job, &inputs);
+        let mut seen: Vec<Vec<u8>> = outputs.iter().map(|bytes| vec![0; bytes.len()]).collect();
+        let slices = in_memory(&job, &inputs, &outputs);
+        for point in 0..job.points().points() {
+            let place = job.points().place(point);
+            let range = place.offset as usize..place.offset as usize + place.len;
+            let right = &outputs[place.output][range.clone()];
+            let alone = job.points().eval(point, &slices).unwrap();
+            assert_eq!(alone, right, "{name}, point {point}");
+            for times in &mut seen[place.output][range] {
+                *times += 1;
+            }
+        }
+        for (spec, seen) in job.outputs().iter().zip(seen) {
+            assert!(
+                seen.iter().all(|times| *times == 1),
+                "{name}, output {}",
+                spec.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_point_reads_no_more_than_it_says() {
+    for (name, job) in samples::small() {
+        let none = Inputs::none();
+        let inputs = job.accept(&none).unwrap();
+        let outputs = bytes(&job, &inputs);
+        let slices = in_memory(&job, &inputs, &outputs);
+        for point in 0..job.points().points() {
+            let needs = job.points().needs(point);
+            let watched = samples::Watched::new(&slices, &needs);
+            assert!(
+                job.points().eval(point, &watched).is_ok(),
+                "{name}, point {point}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_audit_of_all_points_finds_any_flipped_bit() {
+    for (name, job) in samples::small() {
+        let inputs = job.accept(&Inputs::none()).unwrap();
+        let outputs = bytes(&job, &inputs);
+        let all: Vec<u64> = (0..job.points().points()).collect();
+        let audit = |outputs: &[Vec<u8>]| {
+            let outputs: Vec<&[u8]> = outputs.iter().map(Vec::as_slice).collect();
+            audit::check(&job, &inputs, &outputs, &all, threads(2)).unwrap()
+        };
+        assert_eq!(audit(&outputs), Verdict::Accepted, "{name}");
+        for output in 0..outputs.len() {
+            let len = outputs[output].len();
+            for at in [0, len / 2, len - 1] {
+                let mut wrong = outputs.clone();
+                wrong[output][at] ^= 0x10;
+                let verdict = audit(&wrong);
+                assert!(matches!(verdict, Verdict::Refused(_)), "{name}, byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_audit_tells_the_first_wrong_point_and_both_values() {
+    let job = product(1, 4);
+    let inputs = job.accept(&Inputs::none()).unwrap();
+    let mut output = bytes(&job, &inputs).remove(0);
+    let right = output[4..8].to_vec();
+    output[4] ^= 1;
+    output[8] ^= 1;
+    for count in [1, 2, 3] {
+        let verdict = audit::check(&job, &inputs, &[&output], &[0, 1, 2, 3], threads(count));
+        let Ok(Verdict::Refused(mismatch)) = verdict else {
+            panic!("accepted a wrong output");
+        };
+        assert_eq!(
+            (mismatch.point, mismatch.output, mismatch.offset),
+            (1, "c", 4)
+        );
+        assert_eq!(
+            (mismatch.expected, mismatch.actual),
+            (right.clone(), output[4..8].to_vec())
+        );
+    }
+}
+
+#[test]
+fn outputs_of_another_form_are_no_outputs() {
+    let job = product(1, 4);
+    let inputs = job.accept(&Inputs::none()).unwrap();
+    for outputs in [&[][..], &[&[0; 15][..]], &[&[0; 17][..]]] {
+        let error = audit::check(&job, &inputs, outputs, &[0], threads(1)).unwrap_err();
+        assert!(matches!(error, AuditError::Length { expected: 16, .. }));
+    }
+}
+
+#[test]
+fn a_cheated_fraction_is_missed_as_often_as_the_bound_says() {
+    // A tenth of 1000 points wrong, 10 points drawn: (1 - 0.1)^10 = 0.3487.
+    let job = product(1, 1000);
+    let inputs = job.accept(&Inputs::none()).unwrap();
+    let mut output = bytes(&job, &inputs).remove(0);
+    for element in 0..100 {
+        output[40 * element] ^= 1;
+    }
+    let missed = (0..2000_u32).filter(|trial| {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&trial.to_le_bytes());
+        let randomness = Randomness::drawn_after_commitment(seed);
+        let points = audit::draw(&randomness, 1000, 10);
+        let verdict = audit::check(&job, &inputs, &[&output], &points, threads(1));
+        verdict == Ok(Verdict::Accepted)
+    });
+    // Mean 697, standard deviation 21; four of them either side.
+    let missed = missed.count();
+    assert!((612..783).contains(&missed), "{missed}");
+}
+
+fn product(m: u32, n: u32) -> Job {
+    let params = json!({"m": m, "n": n, "k": 3, "operands": {"seed": samples::SEED}});
+    Job::parse("gemm_i8", &params).unwrap()
+}
+
+fn bytes(job: &Job, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>> {
+    let outputs = job.reference(inputs);
+    outputs
+        .into_iter()
+        .map(|output| output.into_bytes())
+        .collect()
+}
+
+fn in_memory<'a>(job: &Job, inputs: &'a CheckedInputs<'_>, outputs: &'a [Vec<u8>]) -> InMemory<'a> {
+    let specs = job.outputs();
+    let named = specs
+        .iter()
+        .map(|spec| spec.name)
+        .zip(outputs.iter().map(Vec::as_slice));
+    InMemory::new(inputs, named)
+}
+
+fn threads(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap()
+}
