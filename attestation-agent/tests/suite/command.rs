@@ -37,18 +37,18 @@ fn limited(text: &str, limit: &str, value: u64) -> Value {
     job
 }
 
-struct World(tempfile::TempDir);
+pub(crate) struct World(tempfile::TempDir);
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn command(&self, job: &Value, more: &[&str]) -> Command {
+    pub(crate) fn command(&self, job: &Value, more: &[&str]) -> Command {
         fs::write(self.path().join("job.json"), job.to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_attestation-agent"));
         command
@@ -70,7 +70,7 @@ impl World {
 
     /// The report of a run that must end well.
     #[track_caller]
-    fn good(&self, job: &Value, more: &[&str]) -> Value {
+    pub(crate) fn good(&self, job: &Value, more: &[&str]) -> Value {
         let output = self.run(job, more);
         let text = String::from_utf8_lossy(&output.stdout);
         let words = String::from_utf8_lossy(&output.stderr);
@@ -80,7 +80,7 @@ impl World {
 
     /// The error of a run that must not, with nothing left behind.
     #[track_caller]
-    fn bad(&self, job: &Value, more: &[&str], code: &str) -> Value {
+    pub(crate) fn bad(&self, job: &Value, more: &[&str], code: &str) -> Value {
         let output = self.run(job, more);
         let text = String::from_utf8_lossy(&output.stdout);
         let error: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
@@ -91,7 +91,7 @@ impl World {
     }
 
     #[track_caller]
-    fn is_clean(&self) {
+    pub(crate) fn is_clean(&self) {
         let runs = self.path().join("state/runs");
         let left = fs::read_dir(runs).into_iter().flatten().count();
         assert_eq!(left, 0, "a run folder is left");
@@ -115,7 +115,7 @@ fn living(marker: &str) -> Vec<String> {
         .collect()
 }
 
-fn b3(bytes: &[u8]) -> String {
+pub(crate) fn b3(bytes: &[u8]) -> String {
     kernels::Blake3Digest::of(bytes).to_string()
 }
 

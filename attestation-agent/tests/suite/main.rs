@@ -3,6 +3,7 @@
 mod binary;
 mod bundle;
 mod command;
+mod command_socket;
 mod derivations;
 mod doctor;
 mod kit;
