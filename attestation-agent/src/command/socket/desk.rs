@@ -195,14 +195,15 @@ impl Desk {
     ) -> Result<Value, Refusal> {
         self.is_named(name)?;
         let path = self.work.join(name);
-        let mut target = fresh(&path).map_err(|error| source_failed(&error))?;
+        let target = || fresh(&path).map_err(|error| source_failed(&error));
         let digest = match (file, cuda) {
             (Some(file), None) => {
+                let mut target = target()?;
                 let sink = |bytes: &[u8]| target.write_all(bytes);
                 outputs::digest_shared(file, self.output_bytes, sink)
                     .map_err(|error| source_failed(&error))?
             }
-            (None, Some(buffer)) => self.copied(buffer, &mut target)?,
+            (None, Some(buffer)) => self.copied(buffer, &mut target()?)?,
             _ => return self.source(file, cuda).map(|_| Value::Null),
         };
         self.hand_in(name, path, digest)

@@ -24,13 +24,14 @@ mod connection;
 mod desk;
 mod message;
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use buffers::{BufferError, DeviceBuffers, IpcBuffer, NoBuffers};
 pub(super) use desk::Desk;
@@ -56,7 +57,9 @@ pub(super) struct Server {
 struct Shared {
     stopping: AtomicBool,
     connections: AtomicUsize,
-    streams: Mutex<Vec<UnixStream>>,
+    /// Whom to hang up on at the end, by the number of the connection.
+    streams: Mutex<BTreeMap<u64, UnixStream>>,
+    numbers: AtomicU64,
 }
 
 impl Server {
@@ -81,21 +84,26 @@ impl Server {
         let shared = Arc::new(Shared {
             stopping: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
-            streams: Mutex::new(Vec::new()),
+            streams: Mutex::new(BTreeMap::new()),
+            numbers: AtomicU64::new(0),
         });
         let serving = Arc::clone(&shared);
         thread::spawn(move || accept_all(&listener, &desk, supervisor, &serving));
         Self { shared }
     }
 
-    /// Accepts nobody any more and hangs up on everybody. A digest that is being made goes on, and its answer reaches
-    /// nobody.
+    /// Accepts nobody any more, hangs up on everybody, and waits for a moment until nothing is written or digested for
+    /// anybody. What takes longer goes on, and counts for nothing.
     pub(super) fn stop(self) {
+        const PAUSE: Duration = Duration::from_millis(2);
         self.shared.stopping.store(true, Ordering::Release);
-        let mut streams = lock(&self.shared.streams);
-        for stream in streams.drain(..) {
+        for stream in lock(&self.shared.streams).values() {
             // One that has ended already needs no end.
             let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+        let until = Instant::now() + PATIENCE;
+        while self.shared.connections.load(Ordering::Acquire) > 0 && Instant::now() < until {
+            thread::sleep(PAUSE);
         }
     }
 }
@@ -131,15 +139,13 @@ fn admit(stream: UnixStream, desk: &Arc<Desk>, supervisor: u32, shared: &Arc<Sha
         shared.connections.fetch_sub(1, Ordering::AcqRel);
         return;
     }
-    lock(&shared.streams).push(copy);
+    let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
+    lock(&shared.streams).insert(number, copy);
     let (desk, shared) = (Arc::clone(desk), Arc::clone(shared));
     thread::spawn(move || {
         connection::converse(&stream, &desk);
+        lock(&shared.streams).remove(&number);
         shared.connections.fetch_sub(1, Ordering::AcqRel);
-        let ended = stream.peer_addr().is_err();
-        if ended {
-            lock(&shared.streams).retain(|other| other.peer_addr().is_ok());
-        }
     });
 }
 
