@@ -192,6 +192,10 @@ mod programs {
         let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
         let answer = client.ask_with(&json!({ "op": "digest", "fd": true }), &pipe);
         assert_eq!(answer["code"], "source_unusable");
+        assert!(
+            !fs::exists("out").unwrap(),
+            "a refused output leaves nothing"
+        );
         // A link is replaced, not followed.
         std::os::unix::fs::symlink("/etc/hostname", "out").unwrap();
         client.refused(

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use evidence::work::Hex;
@@ -31,6 +32,8 @@ pub(in crate::command) struct Desk {
     job: String,
     names: Vec<String>,
     work: PathBuf,
+    incoming: PathBuf,
+    numbers: AtomicU64,
     output_bytes: u64,
     buffers: Arc<dyn DeviceBuffers>,
     handed: Mutex<Handed>,
@@ -65,6 +68,8 @@ impl Desk {
             job: job.digest.to_string(),
             names: job.command.outputs().to_vec(),
             work: folder.work(),
+            incoming: folder.path().to_path_buf(),
+            numbers: AtomicU64::new(0),
             output_bytes: job.command.limits().output_bytes,
             buffers,
             handed: Mutex::new(Handed::default()),
@@ -194,18 +199,19 @@ impl Desk {
         cuda: Option<&IpcBuffer>,
     ) -> Result<Value, Refusal> {
         self.is_named(name)?;
-        let path = self.work.join(name);
-        let target = || fresh(&path).map_err(|error| source_failed(&error));
+        let staged = Staged::new(&self.incoming, self.numbers.fetch_add(1, Ordering::Relaxed));
+        let mut target = staged.open().map_err(|error| source_failed(&error))?;
         let digest = match (file, cuda) {
             (Some(file), None) => {
-                let mut target = target()?;
                 let sink = |bytes: &[u8]| target.write_all(bytes);
                 outputs::digest_shared(file, self.output_bytes, sink)
                     .map_err(|error| source_failed(&error))?
             }
-            (None, Some(buffer)) => self.copied(buffer, &mut target()?)?,
+            (None, Some(buffer)) => self.copied(buffer, &mut target)?,
             _ => return self.source(file, cuda).map(|_| Value::Null),
         };
+        let path = self.work.join(name);
+        fs::rename(&staged.0, &path).map_err(|error| source_failed(&error))?;
         self.hand_in(name, path, digest)
     }
 
@@ -270,15 +276,27 @@ fn buffer_failed(error: BufferError) -> Refusal {
     }
 }
 
-/// A new file in the place of whatever is there; a link is replaced, not followed.
-fn fresh(path: &PathBuf) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// A file that is being written beside the working directory. It takes its place in one step, where it replaces a link and
+/// does not follow it; if it does not come to that, it goes away and what was there stays.
+struct Staged(PathBuf);
+
+impl Staged {
+    fn new(folder: &Path, number: u64) -> Self {
+        Self(folder.join(format!("incoming-{number}")))
     }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+
+    fn open(&self) -> io::Result<File> {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.0)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // It is gone already where it took its place.
+        let _ = fs::remove_file(&self.0);
+    }
 }
