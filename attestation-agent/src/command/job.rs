@@ -37,8 +37,13 @@ pub(super) enum Program {
         /// BLAKE3 of its bytes.
         blake3: Hex<32>,
     },
-    /// An input of the job, by name.
-    Input(String),
+    /// An input of the job.
+    Input {
+        /// Its name.
+        name: String,
+        /// BLAKE3 of its bytes.
+        blake3: Hex<32>,
+    },
 }
 
 impl CommandJob {
@@ -125,10 +130,11 @@ fn find(command: &Command) -> Result<Program, CommandError> {
         program: program.to_owned(),
     };
     if let Some(name) = program.strip_prefix("./") {
-        let is_input = command.inputs().contains_key(name);
-        return is_input
-            .then(|| Program::Input(name.to_owned()))
-            .ok_or_else(not_found);
+        let input = command.inputs().get(name).ok_or_else(not_found)?;
+        return Ok(Program::Input {
+            name: name.to_owned(),
+            blake3: input.blake3,
+        });
     }
     if program.starts_with('/') {
         return at(Path::new(program))?.ok_or_else(not_found);

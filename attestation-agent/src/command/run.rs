@@ -125,7 +125,7 @@ fn order(job: &CommandJob, host: &Host, folder: &RunFolder) -> Order {
     Order {
         executable: match &job.program {
             Program::File { path, .. } => path.clone(),
-            Program::Input(name) => folder.work().join(name),
+            Program::Input { name, .. } => folder.work().join(name),
         },
         argv: job.command.argv().to_vec(),
         env: environment::of(folder, &host.environment),
@@ -138,14 +138,12 @@ fn order(job: &CommandJob, host: &Host, folder: &RunFolder) -> Order {
 
 /// What ran, and with which exit status: a run that is stated ended with 0.
 fn program_ref(job: &CommandJob) -> ProgramRef {
-    let of_input = |name| job.command.inputs().get(name).map(|input| input.blake3);
     let blake3 = match &job.program {
-        Program::File { blake3, .. } => Some(*blake3),
-        Program::Input(name) => of_input(name),
+        Program::File { blake3, .. } | Program::Input { blake3, .. } => *blake3,
     };
     ProgramRef {
         name: job.command.program().to_owned(),
-        blake3: blake3.unwrap_or(evidence::work::Hex([0; 32])),
+        blake3,
         exit_code: 0,
     }
 }
