@@ -25,23 +25,29 @@ use crate::excerpt;
 pub enum Kernel {
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
+    /// bf16 matrix product in the arithmetic of tensor cores, [`gemm_bf16`](crate::gemm_bf16).
+    GemmBf16,
+    /// f32 matrix product in a fixed order, [`gemm_f32`](crate::gemm_f32).
+    GemmF32,
 }
 
 impl Kernel {
     /// Every kernel there is.
-    pub const ALL: &[Self] = &[Self::GemmI8];
+    pub const ALL: &[Self] = &[Self::GemmI8, Self::GemmBf16, Self::GemmF32];
 
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GemmI8 => "gemm_i8",
+            Self::GemmBf16 => "gemm_bf16",
+            Self::GemmF32 => "gemm_f32",
         }
     }
 
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {
-            Self::GemmI8 => 1,
+            Self::GemmI8 | Self::GemmBf16 | Self::GemmF32 => 1,
         }
     }
 
@@ -49,6 +55,8 @@ impl Kernel {
     pub const fn specification(self) -> &'static str {
         match self {
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
+            Self::GemmBf16 => include_str!("../spec/gemm_bf16.md"),
+            Self::GemmF32 => include_str!("../spec/gemm_f32.md"),
         }
     }
 

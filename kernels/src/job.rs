@@ -21,7 +21,9 @@ use serde::{Deserialize, Deserializer};
 use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
-use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::gemm_bf16::Bf16;
+use crate::gemm_i8::GemmI8;
+use crate::matrix::{self, Multiply, ShapeError};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
 
@@ -93,10 +95,9 @@ impl Job {
     pub fn parse<'de, D: Deserializer<'de>>(kernel: &str, params: D) -> Result<Self, JobError> {
         let kernel: Kernel = kernel.parse()?;
         match kernel {
-            Kernel::GemmI8 => {
-                let params: gemm_i8::Params = parse_params(kernel, params)?;
-                Ok(Self::new(GemmI8::try_from(params)?))
-            }
+            Kernel::GemmI8 => parse_product::<i8, D>(params),
+            Kernel::GemmBf16 => parse_product::<Bf16, D>(params),
+            Kernel::GemmF32 => parse_product::<f32, D>(params),
         }
     }
 
@@ -473,6 +474,11 @@ impl LimitError {
     pub const fn code(&self) -> &'static str {
         "param_out_of_bounds"
     }
+}
+
+fn parse_product<'de, E: Multiply, D: Deserializer<'de>>(params: D) -> Result<Job, JobError> {
+    let params: matrix::Params = parse_params(E::KERNEL, params)?;
+    Ok(Job::new(matrix::Product::<E>::try_from(params)?))
 }
 
 fn parse_params<'de, D, T>(kernel: Kernel, params: D) -> Result<T, JobError>

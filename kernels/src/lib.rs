@@ -10,6 +10,10 @@
 //! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
+//! * [`gemm_bf16`]: the bf16 product in the arithmetic of Hopper's tensor cores, which
+//!   [`gemm_bf16::tensor_core`] emulates, `spec/gemm_bf16.md`.
+//! * [`gemm_f32`]: the f32 product in a fixed order, `spec/gemm_f32.md`.
+//! * [`matrix`]: what the products share.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -36,11 +40,14 @@ mod catalog;
 mod digest;
 mod excerpt;
 pub mod freivalds;
+pub mod gemm_bf16;
+pub mod gemm_f32;
 pub mod gemm_i8;
 mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
 mod job;
+pub mod matrix;
 mod modules;
 mod operand_stream;
 pub mod philox;
@@ -56,6 +63,6 @@ pub use job::{
     CheckedInputs, Cost, InputError, InputSpec, Inputs, Job, JobError, KernelJob, LimitError,
     Output, OutputSpec,
 };
-pub use modules::Module;
+pub use modules::{Module, Ptx};
 pub use operand_stream::{OperandSeed, OperandStream};
 pub use randomness::Randomness;

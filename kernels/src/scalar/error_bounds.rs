@@ -94,7 +94,7 @@ fn largest_error(bound: &Bound, step: u64) -> (f64, f32) {
     let [low, high] = bound.range;
     for x in numbers(low, high, step) {
         let error = ulps((bound.function)(x), (bound.exact)(f64::from(x)));
-        if !(error <= worst.0) {
+        if error > worst.0 || error.is_nan() {
             worst = (error, x);
         }
     }
@@ -156,7 +156,7 @@ fn check_turns(step: usize) {
         let found = [(computed.sin, angle.sin()), (computed.cos, angle.cos())];
         for (worst, (computed, exact)) in worst.iter_mut().zip(found) {
             let error = ulps(computed, exact);
-            if exact.abs() > 1e-12 && !(error <= worst.0) {
+            if exact.abs() > 1e-12 && (error > worst.0 || error.is_nan()) {
                 *worst = (error, t);
             }
         }

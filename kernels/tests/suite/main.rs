@@ -1,11 +1,17 @@
-//! Tests of the public interface: vectors, jobs, known attacks, stable codes, option sets.
+//! Tests of the public interface: vectors, jobs, known attacks, stable codes, option sets, device modules.
 
 mod attacks;
 mod codes;
 mod cpp;
+mod float_vectors;
+#[cfg(feature = "host")]
+mod host_products;
 mod jobs;
+mod launches;
+mod modules;
 mod option_sets;
 mod points;
+mod ptx_rules;
 mod samples;
 mod scalar_vectors;
 mod vectors;

@@ -29,6 +29,22 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one above a tile", product(65, 66, 33)),
             ("odd everywhere", product(37, 71, 53)),
         ],
+        Kernel::GemmBf16 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile and a step", product(31, 5, 15)),
+            ("a tile, a step", product(32, 32, 16)),
+            ("one above a tile and a step", product(33, 34, 17)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
+        Kernel::GemmF32 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile and its depth", product(63, 5, 15)),
+            ("a tile", product(64, 64, 16)),
+            ("one above a tile and its depth", product(65, 66, 17)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
     }
 }
 

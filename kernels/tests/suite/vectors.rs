@@ -13,7 +13,7 @@ use kernels::philox::philox4x32_10;
 use kernels::{Blake3Digest, Kernel, OperandSeed, OperandStream};
 use serde::Serialize;
 
-use crate::scalar_vectors;
+use crate::{float_vectors, scalar_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -40,10 +40,12 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 6] {
+fn all() -> [(&'static str, String); 8] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
+        ("gemm_bf16.json", float_vectors::bf16()),
+        ("gemm_f32.json", float_vectors::f32()),
         ("gemm_i8.json", products()),
         ("operand_stream.json", streams()),
         ("philox4x32_10.json", philox()),
@@ -52,12 +54,12 @@ fn all() -> [(&'static str, String); 6] {
 }
 
 #[derive(Serialize)]
-struct File<T> {
-    _comment: &'static str,
+struct File<'a, T> {
+    _comment: &'a str,
     cases: Vec<T>,
 }
 
-fn text<T: Serialize>(comment: &'static str, cases: Vec<T>) -> String {
+pub(crate) fn text<T: Serialize>(comment: &str, cases: Vec<T>) -> String {
     let file = File {
         _comment: comment,
         cases,
@@ -72,7 +74,7 @@ fn words(words: &[u32]) -> String {
 }
 
 /// Bytes 0, 1, … 31 plus `offset`: every byte differs, so that a wrong order shows.
-fn counting(offset: u8) -> [u8; 32] {
+pub(crate) fn counting(offset: u8) -> [u8; 32] {
     std::array::from_fn(|i| i as u8 + offset)
 }
 
