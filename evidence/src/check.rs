@@ -57,6 +57,21 @@ pub enum Source {
     ProviderAsserted,
 }
 
+impl Source {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Recomputation => "recomputation",
+            Self::Replicas => "replicas",
+            Self::VerifierClock => "verifier_clock",
+            Self::GuestAsserted => "guest_asserted",
+            Self::ProviderAsserted => "provider_asserted",
+        }
+    }
+}
+
 /// Which question was asked. The order is the order in which checks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

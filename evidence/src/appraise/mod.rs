@@ -9,6 +9,7 @@
 //! wants all reasons at once. Nothing is believed because of it: the sum is refuted.
 
 mod device;
+mod document;
 mod evidence;
 mod identity;
 mod measurements;
@@ -21,6 +22,7 @@ mod work;
 use std::collections::BTreeSet;
 
 pub use device::DeviceAppraisal;
+pub use document::Document;
 pub use evidence::EvidenceAppraisal;
 pub use measurements::{MeasurementSummary, Mismatch};
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
@@ -94,7 +96,7 @@ pub trait Appraised: sealed::Sealed {
     fn devices(&self) -> &[DeviceAppraisal];
 
     /// The document a Rego policy sees as `input`.
-    fn policy_input(&self) -> serde_json::Value;
+    fn policy_input(&self) -> Document<'_>;
 }
 
 mod sealed {

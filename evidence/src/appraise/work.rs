@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use serde_json::{Value, json};
-
 use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
-use super::{Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, topology};
+use super::{
+    Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, Document, topology,
+};
 use crate::check::{Check, CheckId, Overall, Source, Status};
 use crate::parallel;
 use crate::reason::{Code, Reason};
@@ -183,28 +183,39 @@ impl Appraised for WorkAppraisal {
         &self.devices
     }
 
-    fn policy_input(&self) -> Value {
-        let findings = self.findings.iter().map(|finding| {
-            json!({
-                "check": finding.check.id,
-                "status": finding.check.status,
-                "source": finding.source,
-                "log2_error": finding.log2_error,
-            })
-        });
-        let findings: Vec<_> = findings.collect();
+    fn policy_input(&self) -> Document<'_> {
         let of_work = self.findings.iter().map(|finding| &finding.check);
-        json!({
-            "purpose": "work",
-            "as_of": self.as_of,
-            "overall": self.overall(),
-            "checks": checks_by_id(self.checks.iter().chain(of_work)),
-            "devices": devices_input(&self.devices),
-            "findings": findings,
-            "job": { "kernel": self.job.kernel, "checks": self.job.checks },
-            "executor": self.statement.executor,
-        })
+        let checks = self.job.checks.iter();
+        let job = Document::Object(vec![
+            ("kernel", self.job.kernel.as_str().into()),
+            (
+                "checks",
+                Document::list(checks.map(|check| check.as_str().into())),
+            ),
+        ]);
+        Document::Object(vec![
+            ("purpose", "work".into()),
+            ("as_of", self.as_of.to_string().into()),
+            ("overall", self.overall().as_str().into()),
+            ("checks", checks_by_id(self.checks.iter().chain(of_work))),
+            ("devices", devices_input(&self.devices)),
+            (
+                "findings",
+                Document::list(self.findings.iter().map(finding_input)),
+            ),
+            ("job", job),
+            ("executor", self.statement.executor.as_str().into()),
+        ])
     }
+}
+
+fn finding_input(finding: &WorkFinding) -> Document<'_> {
+    Document::Object(vec![
+        ("check", finding.check.id.as_str().into()),
+        ("status", finding.check.status.as_str().into()),
+        ("source", finding.source.as_str().into()),
+        ("log2_error", finding.log2_error.into()),
+    ])
 }
 
 /// The statement is about this job and answers this challenge.

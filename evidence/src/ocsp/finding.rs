@@ -57,6 +57,20 @@ pub enum RevocationStatus {
     NotChecked,
 }
 
+impl RevocationStatus {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::OnHold => "on_hold",
+            Self::Revoked => "revoked",
+            Self::Unknown => "unknown",
+            Self::NotChecked => "not_checked",
+        }
+    }
+}
+
 /// What is known about one certificate's revocation, and why. Only judging makes one. A member without a value is
 /// `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -43,6 +43,17 @@ pub enum RequestedCheck {
     Freivalds,
 }
 
+impl RequestedCheck {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutputDigest => "output_digest",
+            Self::Freivalds => "freivalds",
+        }
+    }
+}
+
 impl JobSpec {
     /// SHA-256 of the canonical JSON.
     ///
