@@ -4,14 +4,14 @@
 //! drives it has it obtained on an async thread and passes again: the report of a device names its manifests, and the
 //! manifests name the certificates that signed them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use evidence::ocsp::{AtHand, Hold, Link, Responses, Terms};
 use evidence::policy::{Policy, RevocationMode};
 use evidence::{Reason, UnixTime};
 use tokio::time::Instant;
 
-use crate::collateral::{Absence, Collateral, Lookup, Need, OcspNeed, RimAtHand};
+use crate::collateral::{Absence, Collateral, FiledAnswers, Lookup, Need, OcspNeed, RimAtHand};
 
 /// Passes an appraisal can take: manifests and answers about devices, answers about manifests, the judgement.
 pub const MAX_PASSES: u32 = 3;
@@ -69,6 +69,8 @@ pub struct Inquiry {
     hold_asked: bool,
     /// Answers made for this appraisal.
     fresh: Responses,
+    /// What lay in the directory of answers at the first question.
+    filed: OnceLock<FiledAnswers>,
     /// Whether what is not at hand now is taken for unavailable.
     closed: bool,
 }
@@ -81,6 +83,7 @@ impl Inquiry {
             policy,
             hold_asked: true,
             fresh: Responses::new(),
+            filed: OnceLock::new(),
             closed: false,
         }
     }
@@ -146,9 +149,10 @@ impl Inquiry {
             max_age_secs: self.max_age_secs(),
             hold: self.hold(),
         };
+        let filed = self.filed.get_or_init(|| collateral.filed_answers(as_of));
         let settled = match self.closed {
-            true => collateral.settle_ocsp(link, &terms, as_of),
-            false => known(collateral.look_up_ocsp(link, &terms, as_of))?,
+            true => collateral.settle_ocsp(filed, link, &terms, as_of),
+            false => known(collateral.look_up_ocsp(filed, link, &terms, as_of))?,
         };
         Ok(match settled {
             Ok(found) => AtHand::Response {
