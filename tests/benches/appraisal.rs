@@ -4,17 +4,28 @@
 //! cargo bench -p tests --bench appraisal
 //! ```
 //!
+//! The group `system` appraises an HGX system of eight GPUs and four switches on one thread and on two, everything
+//! but the manifests new. The time of two threads over that of one says how it scales.
+//!
 //! Warm means that chain and manifests were seen before, as for a device that comes again. The device is simulated; its
 //! evidence has the layout, the sizes and the signatures of a real Hopper.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use evidence::appraise::WorkAppraisal;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use evidence::appraise::{
+    Collateral, DeviceEvidence, DeviceReading, EvidenceAppraisal, Reference, References,
+    Revocation, WorkAppraisal,
+};
+use evidence::cert::{CertificateChain, ChainProfile};
 use evidence::policy::{Decision, Granted};
+use evidence::rim::Rim;
 use evidence::work::Bundle;
-use evidence::{crypto, report};
-use receipt::{Algorithm, LocalSigner};
+use evidence::{Examined, Overall, crypto, parallel, report};
+use receipt::{Algorithm, LocalSigner, Signer};
+use tests::forge::{self, Forged};
 use tests::scene::{AS_OF, Scene, gemm, judge};
 use verifier_service::Appraiser;
 use verifier_service::appraiser::DeviceSubmission;
@@ -50,6 +61,7 @@ fn appraisal(criterion: &mut Criterion) {
             ))
         });
     });
+    bare_operations(&mut group, &bundle, &json);
     group.bench_function("device_warm", |bench| {
         bench.iter(|| appraiser.appraise_devices(black_box(&nonce), &submission, AS_OF));
     });
@@ -66,6 +78,98 @@ fn appraisal(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// What no receipt can be had without, each as the library does it alone: the sum is the floor under the lines below.
+fn bare_operations(group: &mut BenchmarkGroup<'_, WallTime>, bundle: &Bundle, json: &[u8]) {
+    let canonical = bundle.statement.canonical().expect("canonical");
+    let devices = bundle.devices.iter();
+    let message = canonical.bundle_message(devices.map(|d| (&*d.report.0, &*d.chain.0)));
+    let key = &bundle.statement.agent_key.0;
+    group.bench_function("bare_agent_signature", |bench| {
+        bench.iter(|| {
+            assert!(crypto::ed25519(
+                key,
+                black_box(&message),
+                &bundle.signature.0
+            ))
+        });
+    });
+    group.bench_function("bare_digest_of_bundle", |bench| {
+        bench.iter(|| crypto::sha256(black_box(json)));
+    });
+    // As long as the receipt's signing input, about.
+    let signing_input = vec![b'x'; 4800];
+    for (name, algorithm, generate) in signers() {
+        let signer = LocalSigner::from_pkcs8(algorithm, &generate()).expect("key");
+        group.bench_function(format!("bare_signature_{name}"), |bench| {
+            bench.iter(|| signer.sign(black_box(&signing_input)).expect("signature"));
+        });
+    }
+}
+
+/// Twelve forged devices that name each other: chains examined, reports read, compared and closed over their links.
+fn system(criterion: &mut Criterion) {
+    let forged = forge::system();
+    let evidence: Vec<_> = forged
+        .iter()
+        .map(|it| (it, it.report_bytes(), it.chain_pem()))
+        .collect();
+    let manifests: Vec<_> = forged.iter().map(Manifests::of).collect();
+    let devices: Vec<_> = evidence.iter().zip(&manifests).collect();
+    let mut group = criterion.benchmark_group("system");
+    for threads in [1, 2].map(|n| NonZeroUsize::new(n).expect("not zero")) {
+        group.bench_function(format!("eight_and_four_on_{threads}"), |bench| {
+            bench.iter(|| {
+                let appraised =
+                    parallel::map(threads, &devices, |((it, report, pem), manifests)| {
+                        let anchors = it.trust_anchors();
+                        let chain = CertificateChain::examine(pem, ChainProfile::Device, &anchors);
+                        let reading = DeviceReading::new(DeviceEvidence {
+                            claimed: it.claimed,
+                            report: black_box(report),
+                            chain: &chain,
+                        });
+                        reading.appraise(&it.nonce, manifests.at_hand(it), it.as_of)
+                    });
+                let appraisal = EvidenceAppraisal::new(appraised, forge::AS_OF);
+                assert_eq!(appraisal.overall(), Overall::Pass);
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The manifests of a device, examined.
+struct Manifests([Option<Examined<Rim>>; 2]);
+
+impl Manifests {
+    fn of(it: &Forged) -> Self {
+        let anchors = it.trust_anchors();
+        let examine = |manifest: &forge::Manifest| Rim::examine(&manifest.document(), &anchors);
+        Self([&it.driver, &it.vbios].map(|manifest| manifest.as_ref().map(examine)))
+    }
+
+    fn at_hand<'a>(&'a self, it: &'a Forged) -> Collateral<'a> {
+        let [driver, vbios] = &self.0;
+        let reference = |manifest: Option<&'a forge::Manifest>, rim: &'a Option<Examined<Rim>>| {
+            let id = manifest?.id.as_deref();
+            rim.as_ref().map(|rim| Reference {
+                id,
+                rim,
+                obtained_at: None,
+            })
+        };
+        let references = References {
+            driver: reference(it.driver.as_ref(), driver),
+            vbios: reference(it.vbios.as_ref(), vbios),
+            ..References::default()
+        };
+        Collateral {
+            references,
+            revocation: Revocation::NotRequested,
+        }
+    }
 }
 
 type Generate = fn() -> Vec<u8>;
@@ -117,5 +221,5 @@ fn granted(appraiser: &Appraiser, bundle: &Bundle) -> Granted<WorkAppraisal> {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-criterion_group!(benches, appraisal);
+criterion_group!(benches, appraisal, system);
 criterion_main!(benches);

@@ -318,12 +318,14 @@ fn report_signature(raw: &[u8], leaf: Option<&Certificate>) -> Check {
     let right = signed.is_some_and(|(point, (message, signature))| {
         crypto::p384_sha384_raw(point, message, signature)
     });
+    if right {
+        return Check::affirmed(id);
+    }
     let reason = Reason::new(
         Code::ReportSignatureInvalid,
         "report is not signed by the first certificate of the chain",
     );
-    let reason = reason.actual(leaf.common_name());
-    Check::refuted_by(id, (!right).then_some(reason).into_iter().collect())
+    Check::refuted_by(id, vec![reason.actual(leaf.common_name())])
 }
 
 fn kind_by_shape(raw: &[u8]) -> DeviceKind {

@@ -242,16 +242,15 @@ fn job(bundle: &Bundle, challenge: &[u8; 32]) -> Check {
 }
 
 fn agent_signature(bundle: &Bundle, canonical: &CanonicalStatement) -> Check {
-    let signed = bundle.is_signed_by_its_agent(canonical);
+    let id = CheckId::AgentSignature;
+    if bundle.is_signed_by_its_agent(canonical) {
+        return Check::affirmed(id);
+    }
     let reason = Reason::new(
         Code::AgentSignatureInvalid,
         "statement, reports and chains are not signed by the agent key",
     );
-    let reason = reason.expected(bundle.statement.agent_key);
-    Check::refuted_by(
-        CheckId::AgentSignature,
-        (!signed).then_some(reason).into_iter().collect(),
-    )
+    Check::refuted_by(id, vec![reason.expected(bundle.statement.agent_key)])
 }
 
 /// Every device signed a report whose nonce commits to the statement, and so to the output digests in it.

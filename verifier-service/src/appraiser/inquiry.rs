@@ -73,6 +73,8 @@ pub struct Inquiry {
     filed: OnceLock<FiledAnswers>,
     /// Whether what is not at hand now is taken for unavailable.
     closed: bool,
+    /// Whether evidence of another day is judged.
+    of_the_past: bool,
 }
 
 impl Inquiry {
@@ -85,7 +87,17 @@ impl Inquiry {
             fresh: Responses::new(),
             filed: OnceLock::new(),
             closed: false,
+            of_the_past: false,
         }
+    }
+
+    /// The same over evidence of another day, as of that day. Nobody is asked about revocation then: what a responder says
+    /// today is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far
+    /// as they are of that day.
+    #[must_use]
+    pub fn of_the_past(mut self) -> Self {
+        self.of_the_past = true;
+        self
     }
 
     /// The same with the sender's word on certificates on hold: without it, they refute even where the policy would
@@ -141,7 +153,7 @@ impl Inquiry {
         link: &Link<'_>,
         as_of: UnixTime,
     ) -> Result<AtHand, Wants> {
-        if self.policy.revocation().mode == RevocationMode::Required {
+        if self.policy.revocation().mode == RevocationMode::Required && !self.of_the_past {
             return self.fresh_answer(link);
         }
         let terms = Terms {
@@ -150,7 +162,7 @@ impl Inquiry {
             hold: self.hold(),
         };
         let filed = self.filed.get_or_init(|| collateral.filed_answers(as_of));
-        let settled = match self.closed {
+        let settled = match self.closed || self.of_the_past {
             true => collateral.settle_ocsp(filed, link, &terms, as_of),
             false => known(collateral.look_up_ocsp(filed, link, &terms, as_of))?,
         };

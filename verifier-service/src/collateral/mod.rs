@@ -17,6 +17,7 @@ mod coverage;
 mod directory;
 mod fetch;
 mod flights;
+mod mirror;
 mod ocsp_directory;
 mod relay;
 mod responder;
@@ -402,7 +403,20 @@ impl Collateral {
             ids.extend(directory.ids()?);
         }
         ids.extend(self.fetcher.rims.usable_keys(now));
+        ids.extend(self.fetcher.mirrored.usable_keys(now));
         Ok(ids)
+    }
+
+    /// Whether answers about revocation can come from anywhere.
+    #[must_use]
+    pub fn has_source_of_answers(&self) -> bool {
+        self.fetcher.responder.is_some() || self.fetcher.ocsp_directory.is_some()
+    }
+
+    /// Whether manifests can come from anywhere.
+    #[must_use]
+    pub fn has_source_of_manifests(&self) -> bool {
+        self.directory.is_some() || self.fetcher.rim_service.is_some()
     }
 
     /// How long a request of ours may take at most, for callers that wait for one.
