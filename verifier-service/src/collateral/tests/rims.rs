@@ -298,7 +298,10 @@ async fn what_clients_of_the_mirror_ask_for_is_kept_apart() {
     };
     // And the other way round: what appraisals have is handed out.
     site.collateral.fetch(vec![need], soon()).await;
-    site.collateral.fetcher.mirrored.withdraw(DRIVER_ID);
+    site.collateral
+        .fetcher
+        .mirrored
+        .withdraw(&DRIVER_ID.to_owned());
     let mirrored = site.collateral.settle_mirrored(DRIVER_ID, NOW).unwrap();
     assert_eq!(mirrored.sha256, site.found(DRIVER_ID).sha256);
     assert_eq!(fake.hits(), 2);
