@@ -140,7 +140,9 @@ fn bare_operations<'a>(
     let sign = move |signer: &LocalSigner| {
         black_box(signer.sign(black_box(&signing_input)).expect("signature"));
     };
-    let digest = move || drop(black_box(crypto::sha256(black_box(json))));
+    let digest = move || {
+        black_box(crypto::sha256(black_box(json)));
+    };
     let [(_, es384), (_, ed25519)] = signers;
     let floor = |signer: &'a LocalSigner| {
         let (verification, agent, sign) = (verification.clone(), agent.clone(), sign.clone());

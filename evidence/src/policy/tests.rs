@@ -469,7 +469,7 @@ fn words_in_the_input_are_those_of_json() {
     use crate::ocsp::RevocationStatus;
     use crate::work::RequestedCheck;
 
-    fn same<T: serde::Serialize>(value: T, word: &str) {
+    fn same<T: Serialize>(value: T, word: &str) {
         assert_eq!(serde_json::to_value(value).unwrap(), json!(word));
     }
     for kind in [DeviceKind::Gpu, DeviceKind::Switch] {
