@@ -57,6 +57,21 @@ pub enum Source {
     ProviderAsserted,
 }
 
+impl Source {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Recomputation => "recomputation",
+            Self::Replicas => "replicas",
+            Self::VerifierClock => "verifier_clock",
+            Self::GuestAsserted => "guest_asserted",
+            Self::ProviderAsserted => "provider_asserted",
+        }
+    }
+}
+
 /// Which question was asked. The order is the order in which checks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -233,6 +248,17 @@ impl Check {
         }
     }
 
+    /// What a person can do when the check is not affirmed: about the first of its reasons that has a remedy of its own,
+    /// else about the check.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        let mut of_reasons = self
+            .reasons
+            .iter()
+            .filter_map(|reason| reason.code.remedy());
+        of_reasons.next().unwrap_or_else(|| self.id.remedy())
+    }
+
     /// Whether the check is affirmed.
     #[must_use]
     pub fn is_affirmed(&self) -> bool {
@@ -312,6 +338,17 @@ mod tests {
         for (statuses, overall) in table {
             let checks: Vec<_> = statuses.iter().copied().map(check).collect();
             assert_eq!(Overall::of(&checks), *overall, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn a_remedy_is_about_the_reason_before_it_is_about_the_check() {
+        let of = |code| Check::refuted_by(CheckId::DriverRim, vec![Reason::new(code, "manifest")]);
+        let general = CheckId::DriverRim.remedy();
+        assert_eq!(of(Code::RimTooLarge).remedy(), general);
+        for code in [Code::CertificateExpired, Code::RimNotAvailable] {
+            assert_ne!(of(code).remedy(), general);
+            assert_eq!(Some(of(code).remedy()), code.remedy());
         }
     }
 

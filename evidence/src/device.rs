@@ -12,6 +12,17 @@ pub enum DeviceKind {
     Switch,
 }
 
+impl DeviceKind {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gpu => "gpu",
+            Self::Switch => "switch",
+        }
+    }
+}
+
 /// The architectures whose evidence is understood, under NVIDIA's names for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -80,14 +80,14 @@
 //! ```
 //!
 //! ```compile_fail,E0277
-//! use evidence::appraise::{Appraised, DeviceAppraisal};
+//! use evidence::appraise::{Appraised, DeviceAppraisal, Document};
 //! use evidence::{Check, CheckId};
 //! struct Invented;
 //! impl Appraised for Invented { // sealed
 //!     fn all_checks(&self) -> Box<dyn Iterator<Item = &Check> + '_> { Box::new(std::iter::empty()) }
 //!     fn core_checks(&self) -> &'static [CheckId] { &[] }
 //!     fn devices(&self) -> &[DeviceAppraisal] { &[] }
-//!     fn policy_input(&self) -> serde_json::Value { serde_json::Value::Null }
+//!     fn policy_input(&self) -> Document<'_> { Document::Null }
 //! }
 //! ```
 //!

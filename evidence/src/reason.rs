@@ -311,6 +311,74 @@ impl fmt::Display for Code {
     }
 }
 
+impl Code {
+    /// What a person can do about this very reason, where that is something else than about any other of its check
+    /// ([`Check::remedy`](crate::Check::remedy)).
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        Some(match self {
+            Self::CertificateNotYetValid => {
+                "set the verifier's clock, or appraise as of a time when it is valid"
+            }
+            Self::CertificateExpired => {
+                "get what is signed by a certificate that still lives, such as the newest manifest; \
+                 or appraise as of a time when this one was valid"
+            }
+            Self::ChainRootUntrusted => {
+                "send the chain of a genuine device; the roots of software devices are trusted where the \
+                 configuration names them"
+            }
+            Self::ArchitectureMismatch => "state the architecture that the certificates name",
+            Self::FeatureFlagMismatch => "set the same multi-GPU mode on every GPU of the system",
+            Self::RimNotAvailable => {
+                "file the manifest of this id, or name a RIM service that has it"
+            }
+            Self::RimServiceMalformed
+            | Self::RimServiceIdMismatch
+            | Self::RimServiceDigestMismatch => {
+                "look at the RIM service or the proxy before it: what it sends is not what was asked for"
+            }
+            Self::RimVersionMismatch | Self::RimIdMismatch | Self::RimProductMismatch => {
+                "provide the manifest of the version and chip in the report"
+            }
+            Self::RimDigestMismatch | Self::RimSignatureInvalid | Self::RimMalformed => {
+                "get the manifest again from NVIDIA, unchanged: a byte altered on the way breaks it"
+            }
+            Self::OcspNotAvailable => {
+                "make an OCSP responder reachable, or file its answers; or decide by a policy that does not ask"
+            }
+            Self::OcspStale | Self::OcspTooOld => "get a newer answer from the responder",
+            Self::OcspNotYetValid => {
+                "set the verifier's clock; for an appraisal of the past, file an answer of that day"
+            }
+            Self::OcspNonceAbsent | Self::OcspNonceMismatch => {
+                "ask the responder itself: an answer from a cache is none to our question"
+            }
+            Self::CertificateRevoked => {
+                "replace what this certificate stands for: its issuer took it back for good"
+            }
+            Self::CertificateOnHold => {
+                "wait until its issuer releases it, or use a policy with allow_hold if it signs manifests"
+            }
+            Self::ReferenceNotVerified => {
+                "mend what is wrong with the manifest first: see its own check"
+            }
+            Self::ReportUnreadable | Self::SigningKeyUnavailable | Self::EvidenceRefuted => {
+                "mend what the earlier checks say: this one could not be made because of them"
+            }
+            Self::DeviceRepeated => "send each device once",
+            Self::DeviceMissing => "send the evidence of at least one device",
+            Self::ChallengeMismatch => "ask for a challenge and answer that one",
+            Self::OutputNotProvided => {
+                "hand over the output with the bundle: a check the job asks for needs it"
+            }
+            Self::InputNotProvided => "hand over the inputs the job names by digest",
+            Self::JobParametersInvalid => "correct the parameters of the job",
+            _ => return None,
+        })
+    }
+}
+
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

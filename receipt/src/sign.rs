@@ -107,7 +107,7 @@ pub fn issue(claims: &Claims, signer: &dyn Signer) -> Result<SignedReceipt, Issu
 }
 
 fn reads_back_the_same(claims: &Claims, payload: &[u8]) -> Result<(), IssueError> {
-    let read = Compact::object(Part::Payload, payload).and_then(ClaimsParts::read);
+    let read = Compact::members(Part::Payload, payload).and_then(ClaimsParts::read);
     match read {
         Ok(read) if read == **claims => Ok(()),
         Ok(_) => Err(IssueError::Unfaithful),

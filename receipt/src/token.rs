@@ -48,6 +48,11 @@ impl<'t> Compact<'t> {
         })
     }
 
+    /// The members of a part that is an object, each still to be read.
+    pub(crate) fn members(part: Part, bytes: &[u8]) -> Result<json::Members<'_>, Rejected> {
+        json::read_members(bytes).map_err(|fault| Rejected::Json { part, fault })
+    }
+
     /// The members of a part that is an object.
     pub(crate) fn object(part: Part, bytes: &[u8]) -> Result<Map<String, Value>, Rejected> {
         json::read_object(bytes).map_err(|fault| Rejected::Json { part, fault })

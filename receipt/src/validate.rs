@@ -113,7 +113,7 @@ impl Validator {
         is_of_pinned_algorithm(&header, key)?;
         is_signed(&compact, key)?;
         // What the issuer says, and whether it is for us and for now.
-        let payload = Compact::object(Part::Payload, &compact.payload)?;
+        let payload = Compact::members(Part::Payload, &compact.payload)?;
         let claims = ClaimsParts::read(payload)?;
         is_from(&claims, &self.expected.issuer)?;
         is_for(&claims, &self.expected.audience)?;

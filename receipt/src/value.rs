@@ -47,9 +47,12 @@ pub(crate) fn excerpt(text: &str) -> String {
     beginning(text, MAX_EXCERPT_CHARS)
 }
 
-/// What a parser says about foreign text, which it may repeat.
+/// What a parser says about foreign text, which it may repeat. Where in the text is left out: it may be a part of what
+/// the reader has.
 pub(crate) fn parser_says(error: &serde_json::Error) -> String {
-    beginning(&error.to_string(), MAX_REASON_CHARS)
+    let said = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    beginning(said.strip_suffix(&place).unwrap_or(&said), MAX_REASON_CHARS)
 }
 
 fn beginning(text: &str, chars: usize) -> String {
@@ -264,7 +267,8 @@ macro_rules! digests {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut digits = [0; 64];
+                f.write_str(to_hex(&self.0, &mut digits))
             }
         }
 
@@ -368,6 +372,16 @@ pub(crate) fn to_base64url(bytes: &[u8]) -> String {
 /// Strict: no padding, no other alphabet, no white space, no spare bits in the last character.
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Writes the digits and returns them as text.
+fn to_hex<'d>(bytes: &[u8; 32], digits: &'d mut [u8; 64]) -> &'d str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0x0f)]);
+    }
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {

@@ -5,88 +5,297 @@
 //! ```
 //!
 //! Warm means that chain and manifests were seen before, as for a device that comes again. The device is simulated; its
-//! evidence has the layout, the sizes and the signatures of a real Hopper.
+//! evidence has the layout, the sizes and the signatures of a real Hopper. The system is one of eight GPUs and four
+//! switches that name each other, forged under a test root; everything but its manifests is new.
+//!
+//! Every line is measured in turn, round after round, and stands for its fastest tenth: what else the machine does then
+//! weighs on all lines alike, or on none. A second process that takes a processor still shows in the line of two threads.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use evidence::appraise::WorkAppraisal;
+use evidence::appraise::{
+    Collateral, DeviceEvidence, DeviceReading, EvidenceAppraisal, Reference, References,
+    Revocation, WorkAppraisal,
+};
+use evidence::cert::{Certificate, CertificateChain, ChainProfile};
 use evidence::policy::{Decision, Granted};
+use evidence::rim::Rim;
 use evidence::work::Bundle;
-use evidence::{crypto, report};
-use receipt::{Algorithm, LocalSigner};
+use evidence::{Examined, Overall, crypto, parallel, report};
+use receipt::{Algorithm, LocalSigner, Signer};
+use tests::forge::{self, Forged};
 use tests::scene::{AS_OF, Scene, gemm, judge};
 use verifier_service::Appraiser;
 use verifier_service::appraiser::DeviceSubmission;
 use verifier_service::issue::{ReceiptContext, issue};
 
-fn appraisal(criterion: &mut Criterion) {
+/// How often each line is measured.
+const ROUNDS: usize = 300;
+/// The same of a line that takes milliseconds.
+const ROUNDS_OF_LONG: usize = 40;
+
+/// One line of the table.
+struct Line<'a> {
+    name: &'static str,
+    rounds: usize,
+    work: Box<dyn FnMut() + 'a>,
+    times: Vec<Duration>,
+}
+
+impl<'a> Line<'a> {
+    fn new(name: &'static str, work: impl FnMut() + 'a) -> Self {
+        Self {
+            name,
+            rounds: ROUNDS,
+            work: Box::new(work),
+            times: Vec::new(),
+        }
+    }
+
+    fn long(name: &'static str, work: impl FnMut() + 'a) -> Self {
+        Self {
+            rounds: ROUNDS_OF_LONG,
+            ..Self::new(name, work)
+        }
+    }
+
+    fn measure(&mut self) {
+        let begun = Instant::now();
+        (self.work)();
+        self.times.push(begun.elapsed());
+    }
+
+    /// The slowest of the fastest tenth, in microseconds.
+    fn fast_us(&mut self) -> f64 {
+        self.times.sort_unstable();
+        self.times[self.times.len() / 10].as_secs_f64() * 1e6
+    }
+}
+
+fn main() {
     let scene = Scene::new();
-    let appraiser = scene.appraiser();
     let (bundle, json) = scene.bundle(gemm(16, "[]"));
+    let appraiser = scene.appraiser();
+    let signers = signers();
+    let system = System::new();
+    let mut lines = bare_operations(&bundle, &json, &signers);
+    lines.extend(of_one_device(&scene, &appraiser, &bundle, &json, &signers));
+    lines.extend([1, 2].map(|threads| system.line(threads)));
+    for round in 0..ROUNDS {
+        for line in lines.iter_mut().filter(|line| round < line.rounds) {
+            line.measure();
+        }
+    }
+    print(&mut lines);
+}
+
+/// The first line is the unit, the last two are the system on one thread and on two.
+fn print(lines: &mut [Line<'_>]) {
+    let times: Vec<_> = lines
+        .iter_mut()
+        .map(|line| (line.name, line.fast_us()))
+        .collect();
+    let (_, unit) = times[0];
+    for (name, time) in &times {
+        println!("{name:<52}{time:>10.1} us{:>9.2}", time / unit);
+    }
+    if let [.., (_, one), (_, two)] = times.as_slice() {
+        println!("{:<52}{:>22.2}", "system: one thread over two", one / two);
+    }
+}
+
+/// What no receipt can be had without, each as the library does it alone, and all of it in a row: the floor under what
+/// comes after.
+fn bare_operations<'a>(
+    bundle: &'a Bundle,
+    json: &'a [u8],
+    signers: &'a [(Algorithm, LocalSigner); 2],
+) -> Vec<Line<'a>> {
     let device = &bundle.devices[0];
-    let nonce = bundle
-        .statement
-        .canonical()
-        .expect("canonical")
-        .report_nonce();
+    let pem = pem::parse_many(&device.chain.0).expect("chain");
+    let leaf = Certificate::from_der(pem[0].contents()).expect("leaf");
+    let verification = move || {
+        let point = leaf.p384_point().expect("P-384 key");
+        let (message, signature) = report::signed_part(&device.report.0).expect("report");
+        assert!(crypto::p384_sha384_raw(
+            point,
+            black_box(message),
+            signature
+        ));
+    };
+    let canonical = bundle.statement.canonical().expect("canonical");
+    let message = canonical.bundle_message([(&*device.report.0, &*device.chain.0)]);
+    let agent = move || {
+        let key = &bundle.statement.agent_key.0;
+        assert!(crypto::ed25519(
+            key,
+            black_box(&message),
+            &bundle.signature.0
+        ));
+    };
+    // About as long as what is signed of a receipt.
+    let signing_input = vec![b'x'; 4800];
+    let sign = move |signer: &LocalSigner| {
+        black_box(signer.sign(black_box(&signing_input)).expect("signature"));
+    };
+    let digest = move || {
+        black_box(crypto::sha256(black_box(json)));
+    };
+    let [(_, es384), (_, ed25519)] = signers;
+    let floor = |signer: &'a LocalSigner| {
+        let (verification, agent, sign) = (verification.clone(), agent.clone(), sign.clone());
+        move || {
+            digest();
+            agent();
+            verification();
+            sign(signer);
+        }
+    };
+    vec![
+        Line::new("P-384 verification", verification.clone()),
+        Line::new("Ed25519 verification of the agent", agent.clone()),
+        Line::new("Ed25519 signature of a receipt", {
+            let sign = sign.clone();
+            move || sign(ed25519)
+        }),
+        Line::new("ES384 signature of a receipt", {
+            let sign = sign.clone();
+            move || sign(es384)
+        }),
+        Line::new(
+            "floor, Ed25519: digest, two verifications, signature",
+            floor(ed25519),
+        ),
+        Line::new("floor, ES384", floor(es384)),
+    ]
+}
+
+fn of_one_device<'a>(
+    scene: &'a Scene,
+    appraiser: &'a Appraiser,
+    bundle: &Bundle,
+    json: &'a [u8],
+    signers: &'a [(Algorithm, LocalSigner); 2],
+) -> Vec<Line<'a>> {
+    let device = &bundle.devices[0];
+    let canonical = bundle.statement.canonical().expect("canonical");
+    let nonce = canonical.report_nonce();
     let submission = [DeviceSubmission {
         arch: Some(device.arch),
         report: device.report.0.clone(),
         chain: device.chain.0.clone(),
     }];
-
-    let mut group = criterion.benchmark_group("appraisal");
-    group.bench_function("p384_verification", |bench| {
-        let chain = pem::parse_many(&device.chain.0).expect("chain");
-        let leaf = evidence::cert::Certificate::from_der(chain[0].contents()).expect("leaf");
-        let point = leaf.p384_point().expect("P-384 key");
-        let (message, signature) = report::signed_part(&device.report.0).expect("report");
-        bench.iter(|| {
-            assert!(crypto::p384_sha384_raw(
-                point,
-                black_box(message),
-                signature
-            ))
-        });
-    });
-    group.bench_function("device_warm", |bench| {
-        bench.iter(|| appraiser.appraise_devices(black_box(&nonce), &submission, AS_OF));
-    });
-    group.bench_function("device_cold", |bench| {
-        bench.iter(|| {
-            let appraiser = scene.appraiser();
-            appraiser.appraise_devices(black_box(&nonce), &submission, AS_OF)
-        });
-    });
-    for (name, algorithm, generate) in signers() {
-        let signer = LocalSigner::from_pkcs8(algorithm, &generate()).expect("key");
-        group.bench_function(format!("bundle_to_receipt_warm_{name}"), |bench| {
-            bench.iter(|| receipt_for(&appraiser, black_box(&json), &signer));
-        });
-    }
-    group.finish();
+    let again = submission.clone();
+    let judge = move |appraiser: &Appraiser, submission: &[DeviceSubmission]| {
+        let decision = appraiser.appraise_devices(black_box(&nonce), submission, AS_OF);
+        assert!(matches!(decision, Ok(Decision::Granted(_))));
+    };
+    let [(_, es384), (_, ed25519)] = signers;
+    vec![
+        Line::new("device warm", move || judge(appraiser, &submission)),
+        Line::new("bundle to receipt warm, Ed25519", move || {
+            black_box(receipt_for(appraiser, black_box(json), ed25519));
+        }),
+        Line::new("bundle to receipt warm, ES384", move || {
+            black_box(receipt_for(appraiser, black_box(json), es384));
+        }),
+        Line::long("device, nothing cached", move || {
+            judge(&scene.appraiser(), &again)
+        }),
+    ]
 }
 
-type Generate = fn() -> Vec<u8>;
+/// Eight GPUs and four switches, and what they are judged by.
+struct System {
+    devices: Vec<(Forged, Vec<u8>, Vec<u8>, Manifests)>,
+}
 
-fn signers() -> [(&'static str, Algorithm, Generate); 2] {
+impl System {
+    fn new() -> Self {
+        let devices = forge::system().into_iter().map(|it| {
+            let (report, chain, manifests) =
+                (it.report_bytes(), it.chain_pem(), Manifests::of(&it));
+            (it, report, chain, manifests)
+        });
+        Self {
+            devices: devices.collect(),
+        }
+    }
+
+    fn line(&self, threads: usize) -> Line<'_> {
+        let name = match threads {
+            1 => "system of 8 and 4 on one thread",
+            _ => "system of 8 and 4 on two threads",
+        };
+        let threads = NonZeroUsize::new(threads).expect("not zero");
+        Line::long(name, move || self.appraise(threads))
+    }
+
+    fn appraise(&self, threads: NonZeroUsize) {
+        let appraised = parallel::map(threads, &self.devices, |(it, report, pem, manifests)| {
+            let anchors = it.trust_anchors();
+            let chain = CertificateChain::examine(pem, ChainProfile::Device, &anchors);
+            let reading = DeviceReading::new(DeviceEvidence {
+                claimed: it.claimed,
+                report: black_box(report),
+                chain: &chain,
+            });
+            reading.appraise(&it.nonce, manifests.at_hand(it), it.as_of)
+        });
+        let appraisal = EvidenceAppraisal::new(appraised, forge::AS_OF);
+        assert_eq!(appraisal.overall(), Overall::Pass);
+    }
+}
+
+/// The manifests of a device, examined.
+struct Manifests([Option<Examined<Rim>>; 2]);
+
+impl Manifests {
+    fn of(it: &Forged) -> Self {
+        let anchors = it.trust_anchors();
+        let examine = |manifest: &forge::Manifest| Rim::examine(&manifest.document(), &anchors);
+        Self([&it.driver, &it.vbios].map(|manifest| manifest.as_ref().map(examine)))
+    }
+
+    fn at_hand<'a>(&'a self, it: &'a Forged) -> Collateral<'a> {
+        let [driver, vbios] = &self.0;
+        let reference = |manifest: Option<&'a forge::Manifest>, rim: &'a Option<Examined<Rim>>| {
+            let id = manifest?.id.as_deref();
+            rim.as_ref().map(|rim| Reference {
+                id,
+                rim,
+                obtained_at: None,
+            })
+        };
+        let references = References {
+            driver: reference(it.driver.as_ref(), driver),
+            vbios: reference(it.vbios.as_ref(), vbios),
+            ..References::default()
+        };
+        Collateral {
+            references,
+            revocation: Revocation::NotRequested,
+        }
+    }
+}
+
+fn signers() -> [(Algorithm, LocalSigner); 2] {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 
-    let es384: Generate = || {
-        let pair =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new());
-        pair.expect("key").as_ref().to_vec()
-    };
-    let ed25519: Generate = || {
-        let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
-        pair.expect("key").as_ref().to_vec()
-    };
-    [
-        ("es384", Algorithm::Es384, es384),
-        ("ed25519", Algorithm::Ed25519, ed25519),
-    ]
+    let random = SystemRandom::new();
+    let es384 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random);
+    let ed25519 = Ed25519KeyPair::generate_pkcs8(&random).expect("key");
+    let keys = [
+        (Algorithm::Es384, es384.expect("key").as_ref().to_vec()),
+        (Algorithm::Ed25519, ed25519.as_ref().to_vec()),
+    ];
+    keys.map(|(algorithm, pkcs8)| {
+        let signer = LocalSigner::from_pkcs8(algorithm, &pkcs8).expect("key");
+        (algorithm, signer)
+    })
 }
 
 /// All the service does between a request's body and the database.
@@ -116,6 +325,3 @@ fn granted(appraiser: &Appraiser, bundle: &Bundle) -> Granted<WorkAppraisal> {
 /// As in the verifier's own program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-criterion_group!(benches, appraisal);
-criterion_main!(benches);

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attestation_agent::device::SourceKind;
 use attestation_agent::{Agent, DeviceSettings, InputBytes, Settings};
+use evidence::UnixTime;
 use evidence::work::{Blob, JobSpec};
-use receipt::{Level, Rejected, ResultCheck};
+use receipt::{Level, ResultCheck};
 use serde_json::Value;
 use tests::scene::{AS_OF, Scene, gemm};
 use tests::served::{AUDIENCE, BUNDLE, Challenge, ISSUER, Requests, Served, config, problem};

@@ -383,17 +383,60 @@ fn a_policy_that_does_not_end_is_ended() {
 
 #[test]
 fn every_reason_has_its_row_in_the_docs() {
-    let docs = read(&root().join("docs/reasons.md"));
+    let docs = section_of_reasons("Reasons");
     for (code, meaning) in evidence::Code::ALL {
         let row = format!("| `{code}` | {} |", meaning.trim());
         assert!(docs.contains(&row), "docs/reasons.md lacks\n{row}");
     }
-    let rows = docs.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(
-        rows,
+        codes_in(&docs).len(),
         evidence::Code::ALL.len(),
         "docs/reasons.md has rows of no code"
     );
+}
+
+#[test]
+fn every_code_of_a_policy_and_of_a_token_has_its_row_in_the_docs() {
+    let texts = policies().into_iter().map(|path| read(&path));
+    let said: BTreeSet<_> = texts.flat_map(|text| codes_of_policy(&text)).collect();
+    let documented = codes_in(&section_of_reasons("What policies say"));
+    let made = ["<check>_refuted", "<check>_unverifiable"].map(str::to_owned);
+    assert_eq!(documented, said.into_iter().chain(made).collect());
+
+    let faults = verifier_service::nvidia::token::FaultCode::ALL.iter();
+    let faults: BTreeSet<_> = faults.map(|code| code.as_str().to_owned()).collect();
+    assert_eq!(
+        codes_in(&section_of_reasons("Tokens in NVIDIA's form")),
+        faults
+    );
+}
+
+/// What stands under a heading of the page of reasons, up to the next.
+fn section_of_reasons(title: &str) -> String {
+    let docs = read(&root().join("docs/reasons.md"));
+    let mut sections = docs.trim_start_matches("# ").split("\n## ");
+    let found = sections.find(|section| section.starts_with(title));
+    found
+        .unwrap_or_else(|| panic!("docs/reasons.md has no {title}"))
+        .to_owned()
+}
+
+/// The codes in the first column of a table.
+fn codes_in(section: &str) -> BTreeSet<String> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    let codes = cells.flat_map(|cell| cell.split(", "));
+    codes
+        .map(|code| code.trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The codes that a policy spells out.
+fn codes_of_policy(rego: &str) -> Vec<String> {
+    let after = rego.split("\"code\": \"").skip(1);
+    after
+        .filter_map(|rest| rest.split('"').next().map(str::to_owned))
+        .collect()
 }
 
 fn policies() -> Vec<PathBuf> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use evidence::policy::RevocationMode;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -69,6 +70,27 @@ pub struct Service {
     shutdown_timeout: Duration,
 }
 
+/// What the policy in force asks for and nothing in the configuration can give: the service runs, and most evidence will
+/// be unverifiable, which the operator should read before the first tenant does.
+fn warn_of_missing_sources(appraiser: &Appraiser) {
+    let (policy, collateral) = (appraiser.policy().current(), appraiser.collateral());
+    let asks = policy.revocation().mode != RevocationMode::Off;
+    let policy = &policy.identity().id;
+    if asks && !collateral.has_source_of_answers() {
+        tracing::warn!(
+            policy,
+            "the policy asks about revocation, and neither appraisal.ocsp.url nor appraisal.ocsp.dir is set: \
+             no certificate will be known to be good"
+        );
+    }
+    if !collateral.has_source_of_manifests() {
+        tracing::warn!(
+            policy,
+            "neither appraisal.rim_dir nor appraisal.rim_service.url is set: no measurement will be compared"
+        );
+    }
+}
+
 impl Service {
     /// Opens everything a service needs, making state directory, database and key if there are none.
     ///
@@ -99,6 +121,7 @@ impl Service {
             Arc::clone(&clock),
         );
         let book = book.await?;
+        warn_of_missing_sources(&appraiser);
         let store: Arc<dyn Store> = store;
         let bench = Arc::new(Bench {
             appraiser: Arc::clone(&appraiser),

@@ -4,7 +4,7 @@ use evidence::appraise::{ChainRevocation, DeviceAppraisal, EvidenceAppraisal};
 use evidence::device::DeviceKind;
 use evidence::ocsp::{RevocationFinding, RevocationStatus};
 use evidence::policy::Decision;
-use evidence::{CheckId, Status, UnixTime};
+use evidence::{Check, CheckId, Status, UnixTime};
 use verifier_service::report::AppraisalReport;
 
 use super::Format;
@@ -30,6 +30,7 @@ fn text(report: &AppraisalReport<'_>, asked: Asked, out: &mut Output<'_>) -> Res
     for device in report.devices {
         print_device(device, out)?;
     }
+    print_together(report, out)?;
     match asked {
         Asked::Yes => {}
         Asked::NoSource => out.line(format_args!(
@@ -83,28 +84,43 @@ fn print_device(device: &DeviceAppraisal, out: &mut Output<'_>) -> Result<(), Fa
     }
     out.line(format_args!(""))?;
     for check in device.checks() {
-        let mark = match check.status {
-            Status::Affirmed => "ok",
-            Status::Refuted => "FAIL",
-            Status::Unverifiable => "?",
-            Status::NotRequested => "-",
-        };
-        out.line(format_args!(
-            "  {mark:<5}{:<18}{}",
-            check.id.as_str(),
-            check.status
-        ))?;
-        for reason in &check.reasons {
-            out.line(format_args!("         {reason}"))?;
-        }
-        if matches!(check.status, Status::Refuted | Status::Unverifiable) {
-            out.line(format_args!("         remedy: {}", check.id.remedy()))?;
-        }
+        print_check(check, out)?;
         if check.id == CheckId::Revocation {
             for chain in device.revocation() {
                 print_chain(chain, out)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The checks that concern the devices together, where there are several or something is wrong.
+fn print_together(report: &AppraisalReport<'_>, out: &mut Output<'_>) -> Result<(), Failure> {
+    let silent = |check: &Check| check.reasons.is_empty() && check.status != Status::Unverifiable;
+    if report.devices.len() == 1 && report.checks.iter().all(silent) {
+        return Ok(());
+    }
+    out.line(format_args!("\nall devices together\n"))?;
+    report
+        .checks
+        .iter()
+        .try_for_each(|check| print_check(check, out))
+}
+
+fn print_check(check: &Check, out: &mut Output<'_>) -> Result<(), Failure> {
+    let mark = match check.status {
+        Status::Affirmed => "ok",
+        Status::Refuted => "FAIL",
+        Status::Unverifiable => "?",
+        Status::NotRequested => "-",
+    };
+    let id = check.id.as_str();
+    out.line(format_args!("  {mark:<5}{id:<18}{}", check.status))?;
+    for reason in &check.reasons {
+        out.line(format_args!("         {reason}"))?;
+    }
+    if matches!(check.status, Status::Refuted | Status::Unverifiable) {
+        out.line(format_args!("         remedy: {}", check.remedy()))?;
     }
     Ok(())
 }

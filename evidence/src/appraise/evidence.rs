@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
-use super::{Appraised, ChainRevocation, DeviceAppraisal, topology};
+use super::{Appraised, ChainRevocation, DeviceAppraisal, Document, topology};
 use crate::check::{Check, CheckId, Overall, Status};
+use crate::device::Architecture;
 use crate::ocsp::RevocationFinding;
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
@@ -72,14 +71,14 @@ impl Appraised for EvidenceAppraisal {
         &self.devices
     }
 
-    fn policy_input(&self) -> Value {
-        json!({
-            "purpose": "evidence",
-            "as_of": self.as_of,
-            "overall": self.overall(),
-            "checks": checks_by_id(&self.checks),
-            "devices": devices_input(&self.devices),
-        })
+    fn policy_input(&self) -> Document<'_> {
+        Document::Object(vec![
+            ("purpose", "evidence".into()),
+            ("as_of", self.as_of.to_string().into()),
+            ("overall", self.overall().as_str().into()),
+            ("checks", checks_by_id(&self.checks)),
+            ("devices", devices_input(&self.devices)),
+        ])
     }
 }
 
@@ -108,51 +107,59 @@ pub(super) fn distinct_devices(devices: &[DeviceAppraisal]) -> Check {
 }
 
 /// Checks as policies read them: by id, with their status and the codes of their reasons.
-pub(super) fn checks_by_id<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Value {
+pub(super) fn checks_by_id<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Document<'a> {
     let by_id = checks.into_iter().map(|check| {
-        let codes: Vec<_> = check.reasons.iter().map(|reason| reason.code).collect();
-        let value = json!({ "status": check.status, "reasons": codes });
-        (check.id.as_str().to_owned(), value)
+        let value = Document::Object(vec![
+            ("status", check.status.as_str().into()),
+            ("reasons", codes(&check.reasons)),
+        ]);
+        (check.id.as_str(), value)
     });
-    Value::Object(by_id.collect())
+    Document::Object(by_id.collect())
+}
+
+fn codes(reasons: &[Reason]) -> Document<'_> {
+    Document::list(reasons.iter().map(|reason| reason.code.as_str().into()))
 }
 
 /// Devices as policies read them.
-pub(super) fn devices_input(devices: &[DeviceAppraisal]) -> Value {
-    let input = devices.iter().map(|device| {
-        json!({
-            "kind": device.kind,
-            "arch": device.arch,
-            "hwmodel": device.hwmodel,
-            "ueid": device.ueid,
-            "driver_version": device.driver_version,
-            "vbios_version": device.vbios_version,
-            "feature_flag": device.feature_flag,
-            "simulated": device.simulated,
-            "revocation": revocation_input(device),
-            "checks": checks_by_id(&device.checks),
-        })
-    });
-    Value::Array(input.collect())
+pub(super) fn devices_input(devices: &[DeviceAppraisal]) -> Document<'_> {
+    Document::list(devices.iter().map(|device| {
+        Document::Object(vec![
+            ("kind", device.kind.as_str().into()),
+            ("arch", device.arch.map(Architecture::as_str).into()),
+            ("hwmodel", device.hwmodel.as_deref().into()),
+            ("ueid", device.ueid.as_deref().into()),
+            ("driver_version", device.driver_version.as_deref().into()),
+            ("vbios_version", device.vbios_version.as_deref().into()),
+            ("feature_flag", device.feature_flag.into()),
+            ("simulated", device.simulated.into()),
+            ("revocation", revocation_input(device)),
+            ("checks", checks_by_id(&device.checks)),
+        ])
+    }))
 }
 
 /// Each certificate asked about: its chain, its place in it, what is known of it and why.
-fn revocation_input(device: &DeviceAppraisal) -> Value {
-    let of_chain = |chain: &ChainRevocation| {
-        let findings = chain.certificates.iter();
-        let name = chain.chain;
-        let input = move |finding: &RevocationFinding| {
-            let codes: Vec<_> = finding.reasons().iter().map(|r| r.code).collect();
-            json!({
-                "chain": name,
-                "position": finding.position(),
-                "status": finding.status(),
-                "reasons": codes,
-            })
-        };
-        findings.map(input).collect::<Vec<_>>()
-    };
-    Value::Array(device.revocation.iter().flat_map(of_chain).collect())
+fn revocation_input(device: &DeviceAppraisal) -> Document<'_> {
+    let chains = device.revocation.iter();
+    Document::list(chains.flat_map(certificates_input))
+}
+
+fn certificates_input(chain: &ChainRevocation) -> impl Iterator<Item = Document<'_>> {
+    let name = chain.chain.as_str();
+    let findings = chain.certificates.iter();
+    findings.map(move |finding| certificate_input(name, finding))
+}
+
+fn certificate_input<'a>(chain: &'static str, finding: &'a RevocationFinding) -> Document<'a> {
+    let position = u64::try_from(finding.position()).unwrap_or(u64::MAX);
+    Document::Object(vec![
+        ("chain", chain.into()),
+        ("position", position.into()),
+        ("status", finding.status().as_str().into()),
+        ("reasons", codes(finding.reasons())),
+    ])
 }
 
 /// Whether the status leaves no doubt.

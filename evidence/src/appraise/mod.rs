@@ -9,6 +9,7 @@
 //! wants all reasons at once. Nothing is believed because of it: the sum is refuted.
 
 mod device;
+mod document;
 mod evidence;
 mod identity;
 mod measurements;
@@ -21,6 +22,7 @@ mod work;
 use std::collections::BTreeSet;
 
 pub use device::DeviceAppraisal;
+pub use document::Document;
 pub use evidence::EvidenceAppraisal;
 pub use measurements::{MeasurementSummary, Mismatch};
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
@@ -94,7 +96,7 @@ pub trait Appraised: sealed::Sealed {
     fn devices(&self) -> &[DeviceAppraisal];
 
     /// The document a Rego policy sees as `input`.
-    fn policy_input(&self) -> serde_json::Value;
+    fn policy_input(&self) -> Document<'_>;
 }
 
 mod sealed {
@@ -316,12 +318,14 @@ fn report_signature(raw: &[u8], leaf: Option<&Certificate>) -> Check {
     let right = signed.is_some_and(|(point, (message, signature))| {
         crypto::p384_sha384_raw(point, message, signature)
     });
+    if right {
+        return Check::affirmed(id);
+    }
     let reason = Reason::new(
         Code::ReportSignatureInvalid,
         "report is not signed by the first certificate of the chain",
     );
-    let reason = reason.actual(leaf.common_name());
-    Check::refuted_by(id, (!right).then_some(reason).into_iter().collect())
+    Check::refuted_by(id, vec![reason.actual(leaf.common_name())])
 }
 
 fn kind_by_shape(raw: &[u8]) -> DeviceKind {

@@ -2,15 +2,18 @@
 
 use std::num::NonZeroUsize;
 
-use serde_json::{Value, json};
-
 use super::evidence::{all_affirmed, checks_by_id, devices_input, distinct_devices};
-use super::{Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, topology};
+use super::{
+    Appraised, CORE_DEVICE_CHECKS, Collateral, DeviceAppraisal, DeviceReading, Document, topology,
+};
 use crate::check::{Check, CheckId, Overall, Source, Status};
 use crate::parallel;
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
-use crate::work::{Base64Url, Bundle, CanonicalStatement, JobSpec, WorkStatement};
+use crate::work::{
+    Base64Url, Bundle, CanonicalStatement, Command, JobSpec, ProgramRef, TraceCommitment,
+    WorkStatement,
+};
 
 /// What a verifier knows about kernels. This crate knows none.
 pub trait WorkChecker {
@@ -186,35 +189,68 @@ impl Appraised for WorkAppraisal {
         &self.devices
     }
 
-    fn policy_input(&self) -> Value {
-        let findings = self.findings.iter().map(|finding| {
-            json!({
-                "check": finding.check.id,
-                "status": finding.check.status,
-                "source": finding.source,
-                "log2_error": finding.log2_error,
-                "wrong_ppm": finding.wrong_ppm,
-            })
-        });
-        let findings: Vec<_> = findings.collect();
+    fn policy_input(&self) -> Document<'_> {
         let of_work = self.findings.iter().map(|finding| &finding.check);
-        json!({
-            "purpose": "work",
-            "as_of": self.as_of,
-            "overall": self.overall(),
-            "checks": checks_by_id(self.checks.iter().chain(of_work)),
-            "devices": devices_input(&self.devices),
-            "findings": findings,
-            "job": {
-                "kernel": self.job.kernel().map(|kernel| &kernel.name),
-                "command": self.job.command().map(|command| command.argv()),
-                "checks": self.job.checks,
-            },
-            "program": self.statement.program(),
-            "trace": self.statement.trace,
-            "executor": self.statement.executor,
-        })
+        Document::Object(vec![
+            ("purpose", "work".into()),
+            ("as_of", self.as_of.to_string().into()),
+            ("overall", self.overall().as_str().into()),
+            ("checks", checks_by_id(self.checks.iter().chain(of_work))),
+            ("devices", devices_input(&self.devices)),
+            (
+                "findings",
+                Document::list(self.findings.iter().map(finding_input)),
+            ),
+            ("job", job_input(&self.job)),
+            (
+                "program",
+                self.statement.program().map(program_input).into(),
+            ),
+            ("trace", self.statement.trace.map(trace_input).into()),
+            ("executor", self.statement.executor.as_str().into()),
+        ])
     }
+}
+
+fn finding_input(finding: &WorkFinding) -> Document<'_> {
+    Document::Object(vec![
+        ("check", finding.check.id.as_str().into()),
+        ("status", finding.check.status.as_str().into()),
+        ("source", finding.source.as_str().into()),
+        ("log2_error", finding.log2_error.into()),
+        ("wrong_ppm", finding.wrong_ppm.map(u64::from).into()),
+    ])
+}
+
+fn job_input(job: &JobSpec) -> Document<'_> {
+    let checks = job.checks.iter().map(|check| check.as_str().into());
+    Document::Object(vec![
+        (
+            "kernel",
+            job.kernel().map(|kernel| kernel.name.as_str()).into(),
+        ),
+        ("command", job.command().map(command_input).into()),
+        ("checks", Document::list(checks)),
+    ])
+}
+
+fn command_input(command: &Command) -> Document<'_> {
+    Document::list(command.argv().iter().map(|word| word.as_str().into()))
+}
+
+fn program_input(program: &ProgramRef) -> Document<'_> {
+    Document::Object(vec![
+        ("name", program.name.as_str().into()),
+        ("blake3", program.blake3.to_string().into()),
+        ("exit_code", u64::from(program.exit_code).into()),
+    ])
+}
+
+fn trace_input(trace: TraceCommitment) -> Document<'static> {
+    Document::Object(vec![
+        ("entries", trace.entries.into()),
+        ("blake3", trace.blake3.to_string().into()),
+    ])
 }
 
 /// The statement is about this job and answers this challenge.
@@ -241,16 +277,15 @@ fn job(bundle: &Bundle, challenge: &[u8; 32]) -> Check {
 }
 
 fn agent_signature(bundle: &Bundle, canonical: &CanonicalStatement) -> Check {
-    let signed = bundle.is_signed_by_its_agent(canonical);
+    let id = CheckId::AgentSignature;
+    if bundle.is_signed_by_its_agent(canonical) {
+        return Check::affirmed(id);
+    }
     let reason = Reason::new(
         Code::AgentSignatureInvalid,
         "statement, reports and chains are not signed by the agent key",
     );
-    let reason = reason.expected(bundle.statement.agent_key);
-    Check::refuted_by(
-        CheckId::AgentSignature,
-        (!signed).then_some(reason).into_iter().collect(),
-    )
+    Check::refuted_by(id, vec![reason.expected(bundle.statement.agent_key)])
 }
 
 /// Every device signed a report whose nonce commits to the statement, and so to the output digests in it.

@@ -57,6 +57,20 @@ pub enum RevocationStatus {
     NotChecked,
 }
 
+impl RevocationStatus {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::OnHold => "on_hold",
+            Self::Revoked => "revoked",
+            Self::Unknown => "unknown",
+            Self::NotChecked => "not_checked",
+        }
+    }
+}
+
 /// What is known about one certificate's revocation, and why. Only judging makes one. A member without a value is
 /// `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -120,11 +134,6 @@ impl RevocationFinding {
 
     fn empty(link: &Link<'_>, reasons: Vec<Reason>) -> Self {
         let subject = link.subject.common_name();
-        let chain = match link.profile {
-            ChainProfile::Device => "certificate",
-            ChainProfile::Rim => "RIM certificate",
-        };
-        let about = format!("{chain} {} ({})", link.position, link.subject.label());
         Self {
             position: link.position,
             subject: subject.to_owned(),
@@ -137,7 +146,7 @@ impl RevocationFinding {
             next_update: None,
             response_sha256: None,
             responder_no_check: None,
-            reasons: reasons.into_iter().map(|r| r.about(&about)).collect(),
+            reasons: about(link, reasons),
         }
     }
 
@@ -330,6 +339,19 @@ fn about_status(stated: CertificateStatus) -> Option<Reason> {
 }
 
 /// Hex of a serial number without the zero byte that keeps it positive.
+/// Reasons with the certificate in front.
+fn about(link: &Link<'_>, reasons: Vec<Reason>) -> Vec<Reason> {
+    if reasons.is_empty() {
+        return reasons;
+    }
+    let chain = match link.profile {
+        ChainProfile::Device => "certificate",
+        ChainProfile::Rim => "RIM certificate",
+    };
+    let about = format!("{chain} {} ({})", link.position, link.subject.label());
+    reasons.into_iter().map(|r| r.about(&about)).collect()
+}
+
 fn serial_hex(serial: &[u8]) -> String {
     match serial {
         [0, magnitude @ ..] if !magnitude.is_empty() => hex::encode(magnitude),

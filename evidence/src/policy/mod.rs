@@ -292,8 +292,8 @@ impl Policy {
     /// # Errors
     /// See [`decide`](Self::decide).
     pub fn objections<A: Appraised>(&self, appraisal: &A) -> Result<Vec<Denial>, PolicyError> {
-        match self.text {
-            Text::Pogw(_) => self.weigh(appraisal, &appraisal.policy_input()),
+        match &self.text {
+            Text::Pogw(rules) => weigh(rules, appraisal),
             Text::RelyingParty(_) => Err(PolicyError::ClaimsMissing),
         }
     }
@@ -307,9 +307,9 @@ impl Policy {
         appraisal: &A,
         claims: impl FnOnce(&A) -> serde_json::Value,
     ) -> Result<Vec<Denial>, PolicyError> {
-        match self.text {
-            Text::Pogw(_) => self.weigh(appraisal, &appraisal.policy_input()),
-            Text::RelyingParty(_) => self.weigh(appraisal, &claims(appraisal)),
+        match &self.text {
+            Text::Pogw(rules) => weigh(rules, appraisal),
+            Text::RelyingParty(policy) => weigh_claims(policy, appraisal, &claims(appraisal)),
         }
     }
 
@@ -320,23 +320,9 @@ impl Policy {
     /// The policy itself is at fault.
     pub fn denials(&self, document: &serde_json::Value) -> Result<Vec<Denial>, PolicyError> {
         match &self.text {
-            Text::Pogw(rules) => denials(&rules.evaluate(document)?),
+            Text::Pogw(rules) => denials(&rules.evaluate(rules::of_json(document)?)?),
             Text::RelyingParty(policy) => policy.denials(document),
         }
-    }
-
-    /// Floor first, then what the policy reads, then what it cannot read.
-    fn weigh<A: Appraised>(
-        &self,
-        appraisal: &A,
-        document: &serde_json::Value,
-    ) -> Result<Vec<Denial>, PolicyError> {
-        let mut deny = floor::below(appraisal);
-        deny.extend(self.denials(document)?);
-        if matches!(self.text, Text::RelyingParty(_)) {
-            deny.extend(floor::beside_devices(appraisal));
-        }
-        Ok(deny)
     }
 
     fn decided<A>(&self, appraisal: A, deny: Vec<Denial>) -> Decision<A> {
@@ -350,6 +336,26 @@ impl Policy {
             deny,
         })
     }
+}
+
+/// Floor first, then what the policy says.
+fn weigh<A: Appraised>(rules: &Rules, appraisal: &A) -> Result<Vec<Denial>, PolicyError> {
+    let input = rules::of_document(appraisal.policy_input());
+    let mut deny = floor::below(appraisal);
+    deny.extend(denials(&rules.evaluate(input)?)?);
+    Ok(deny)
+}
+
+/// Floor first, then what the policy says to the claims, then what claims cannot tell.
+fn weigh_claims<A: Appraised>(
+    policy: &RelyingPartyPolicy,
+    appraisal: &A,
+    claims: &serde_json::Value,
+) -> Result<Vec<Denial>, PolicyError> {
+    let mut deny = floor::below(appraisal);
+    deny.extend(policy.denials(claims)?);
+    deny.extend(floor::beside_devices(appraisal));
+    Ok(deny)
 }
 
 fn denials(deny: &regorus::Value) -> Result<Vec<Denial>, PolicyError> {

@@ -58,7 +58,7 @@ impl RelyingPartyPolicy {
     /// # Errors
     /// Evaluation failed, or `nv_match` is neither true nor false nor undefined.
     pub fn matches(&self, claims: &Value) -> Result<bool, PolicyError> {
-        match self.rules.evaluate(claims)? {
+        match self.rules.evaluate(rules::of_json(claims)?)? {
             regorus::Value::Bool(matches) => Ok(matches),
             regorus::Value::Undefined => Ok(false),
             other => Err(PolicyError::Result {

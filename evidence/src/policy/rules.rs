@@ -1,5 +1,6 @@
 //! Rego text, compiled, and one rule of it asked. How large a text may be and how long an answer may take is fixed here.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use regorus::{Engine, Value};
 use serde::Deserialize;
 
 use super::PolicyError;
+use crate::appraise::Document;
 use crate::limits::MAX_VALUE_CHARS;
 
 /// Largest policy text, in bytes.
@@ -74,8 +76,7 @@ impl Rules {
     }
 
     /// The value of the entry point for an input.
-    pub(super) fn evaluate(&self, input: &serde_json::Value) -> Result<Value, PolicyError> {
-        let input = Value::deserialize(input).map_err(evaluation_error)?;
+    pub(super) fn evaluate(&self, input: Value) -> Result<Value, PolicyError> {
         let mut engine = self.engine.clone();
         engine.set_input(input);
         engine
@@ -87,6 +88,30 @@ impl Rules {
     pub(super) fn constant(&self, rule: &str) -> Result<Value, PolicyError> {
         let mut engine = self.engine.clone();
         engine.eval_rule(rule.to_owned()).map_err(evaluation_error)
+    }
+}
+
+/// A JSON document as an input.
+pub(super) fn of_json(document: &serde_json::Value) -> Result<Value, PolicyError> {
+    Value::deserialize(document).map_err(evaluation_error)
+}
+
+/// What an appraisal has for policies, as an input.
+pub(super) fn of_document(document: Document<'_>) -> Value {
+    match document {
+        Document::Null => Value::Null,
+        Document::Flag(flag) => Value::Bool(flag),
+        Document::Number(number) => Value::from(number),
+        Document::Text(text) => Value::from(text.as_ref()),
+        Document::List(items) => {
+            let items: Vec<_> = items.into_iter().map(of_document).collect();
+            Value::from(items)
+        }
+        Document::Object(members) => {
+            let members = members.into_iter();
+            let members = members.map(|(name, value)| (Value::from(name), of_document(value)));
+            Value::from(members.collect::<BTreeMap<_, _>>())
+        }
     }
 }
 

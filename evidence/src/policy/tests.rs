@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::UnixTime;
-use crate::appraise::EvidenceAppraisal;
+use crate::appraise::{Document, EvidenceAppraisal};
 
 fn compiled(rest: &str) -> Result<Policy, PolicyError> {
     let text = format!(
@@ -441,4 +441,62 @@ fn ours_is_not_asked_for_claims() {
         policy.denials(&json!({ "no": true })).unwrap()[0].code,
         "no"
     );
+}
+
+#[test]
+fn the_engine_reads_what_json_would_tell_it() {
+    let device = Document::Object(vec![
+        ("kind", "gpu".into()),
+        ("feature_flag", Some(7_u64).into()),
+        ("log2_error", (-124).into()),
+        ("arch", None::<&str>.into()),
+        ("simulated", false.into()),
+        ("reasons", Document::List(Vec::new())),
+    ]);
+    let input = Document::Object(vec![
+        ("purpose", "evidence".to_owned().into()),
+        ("devices", Document::List(vec![device.clone(), device])),
+        ("checks", Document::Object(Vec::new())),
+    ]);
+    let json = serde_json::to_value(&input).unwrap();
+    assert_eq!(rules::of_json(&json).unwrap(), rules::of_document(input));
+}
+
+#[test]
+fn words_in_the_input_are_those_of_json() {
+    use crate::check::Source;
+    use crate::device::DeviceKind;
+    use crate::ocsp::RevocationStatus;
+    use crate::work::RequestedCheck;
+
+    fn same<T: Serialize>(value: T, word: &str) {
+        assert_eq!(serde_json::to_value(value).unwrap(), json!(word));
+    }
+    for kind in [DeviceKind::Gpu, DeviceKind::Switch] {
+        same(kind, kind.as_str());
+    }
+    for check in [RequestedCheck::OutputDigest, RequestedCheck::Freivalds] {
+        same(check, check.as_str());
+    }
+    let sources = [
+        Source::Hardware,
+        Source::Recomputation,
+        Source::Replicas,
+        Source::VerifierClock,
+        Source::GuestAsserted,
+        Source::ProviderAsserted,
+    ];
+    for source in sources {
+        same(source, source.as_str());
+    }
+    let statuses = [
+        RevocationStatus::Good,
+        RevocationStatus::OnHold,
+        RevocationStatus::Revoked,
+        RevocationStatus::Unknown,
+        RevocationStatus::NotChecked,
+    ];
+    for status in statuses {
+        same(status, status.as_str());
+    }
 }

@@ -102,10 +102,10 @@ fn read_block(
 
 /// Rows 15 and 16: index at least 1 and not seen before.
 fn index_fault(block: &MeasurementBlock, earlier: &[MeasurementBlock]) -> Option<Reason> {
-    let repeated = earlier.iter().any(|other| other.index == block.index);
-    let reason = Reason::new(Code::MeasurementIndexInvalid, "measurement block index");
+    let reason = || Reason::new(Code::MeasurementIndexInvalid, "measurement block index");
     if block.index == 0 {
-        return Some(reason.expected("at least 1").actual(0));
+        return Some(reason().expected("at least 1").actual(0));
     }
-    repeated.then(|| reason.expected("unique").actual(block.index))
+    let repeated = earlier.iter().any(|other| other.index == block.index);
+    repeated.then(|| reason().expected("unique").actual(block.index))
 }

@@ -368,21 +368,22 @@ fn read_field<'a>(reader: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {
 /// Rows 27 to 29: widths, and text that is printable.
 fn shape_fault(known: &Known, value: &[u8]) -> Option<Reason> {
     let length = value.len();
-    let (fits, expected) = match known.shape {
-        Shape::Any => (true, String::new()),
-        Shape::Bytes(wanted) => (length == wanted, format!("{wanted} bytes")),
-        Shape::MultipleOf(wanted) => (
-            length.is_multiple_of(wanted),
-            format!("a multiple of {wanted} bytes"),
-        ),
-        Shape::Unsigned => ((1..=8).contains(&length), "1 to 8 bytes".to_owned()),
-        Shape::Text => (is_text(value), "printable ASCII".to_owned()),
+    let expected = match known.shape {
+        Shape::Bytes(wanted) if length != wanted => format!("{wanted} bytes"),
+        Shape::MultipleOf(wanted) if !length.is_multiple_of(wanted) => {
+            format!("a multiple of {wanted} bytes")
+        }
+        Shape::Unsigned if !(1..=8).contains(&length) => "1 to 8 bytes".to_owned(),
+        Shape::Text if !is_text(value) => "printable ASCII".to_owned(),
+        Shape::Any | Shape::Bytes(_) | Shape::MultipleOf(_) | Shape::Unsigned | Shape::Text => {
+            return None;
+        }
     };
     let reason = Reason::new(
         Code::OpaqueFieldInvalid,
         format!("opaque field {} of {length} bytes", known.name),
     );
-    (!fits).then(|| reason.expected(expected).actual(hex::encode(value)))
+    Some(reason.expected(expected).actual(hex::encode(value)))
 }
 
 fn is_text(value: &[u8]) -> bool {

@@ -34,7 +34,8 @@ impl StrictValue {
     /// # Errors
     /// What the value holds that is not allowed.
     pub fn new(value: &Value) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(&value.to_string())
+        Survey::of(value)?;
+        Ok(Self(value.clone()))
     }
 }
 
@@ -55,8 +56,63 @@ impl<'de> Deserialize<'de> for StrictValue {
 /// The value does not serialise, or holds a number that is no safe integer.
 pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     let value = serde_json::to_value(value)?;
-    let StrictValue(value) = StrictValue::new(&value)?;
-    serde_json_canonicalizer::to_vec(&value)
+    match Survey::of(&value)?.in_canonical_order {
+        true => serde_json::to_vec(&value),
+        false => serde_json_canonicalizer::to_vec(&value),
+    }
+}
+
+/// One look at a value made in this process.
+struct Survey {
+    budget: Cell<u32>,
+    /// Whether members already stand as RFC 8785 sorts them, by UTF-16 code units. Among ASCII names that is the order of
+    /// their bytes; of others the canonicalizer takes care. Without fractions, all else is as any writer writes it.
+    in_canonical_order: bool,
+}
+
+impl Survey {
+    fn of(value: &Value) -> Result<Self, serde_json::Error> {
+        let mut survey = Self {
+            budget: Cell::new(MAX_VALUES),
+            in_canonical_order: true,
+        };
+        survey.visit(value, 0)?;
+        Ok(survey)
+    }
+
+    fn visit(&mut self, value: &Value, depth: usize) -> Result<(), serde_json::Error> {
+        let budget = &self.budget;
+        let seed = Seed { depth, budget };
+        seed.spend::<serde_json::Error>()?;
+        match value {
+            Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+            Value::Number(number) => is_safe(number),
+            Value::Array(items) => {
+                let depth = seed.deeper::<serde_json::Error>()?.depth;
+                items.iter().try_for_each(|item| self.visit(item, depth))
+            }
+            Value::Object(members) => {
+                let depth = seed.deeper::<serde_json::Error>()?.depth;
+                self.in_canonical_order &= members.keys().all(|name| name.is_ascii());
+                self.in_canonical_order &= members.keys().is_sorted();
+                let mut values = members.values();
+                values.try_for_each(|value| self.visit(value, depth))
+            }
+        }
+    }
+}
+
+fn is_safe(number: &Number) -> Result<(), serde_json::Error> {
+    let seed = Seed {
+        depth: 0,
+        budget: &Cell::new(0),
+    };
+    let visited = match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (Some(signed), _, _) => seed.visit_i64(signed),
+        (None, Some(unsigned), _) => seed.visit_u64(unsigned),
+        (None, None, fraction) => seed.visit_f64(fraction.unwrap_or(f64::NAN)),
+    };
+    visited.map(drop)
 }
 
 #[derive(Clone, Copy)]
@@ -179,6 +235,45 @@ mod tests {
             assert!(strict(text).is_err(), "{text}");
         }
         assert!(strict("9007199254740991").is_ok());
+    }
+
+    #[test]
+    fn refuses_the_same_of_values_made_here() {
+        let deep =
+            |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+        let table = [
+            Value::from(1.5),
+            Value::from(1.0),
+            Value::from(9_007_199_254_740_992_i64),
+            Value::from(-9_007_199_254_740_992_i64),
+            Value::from(u64::MAX),
+            deep(17),
+            Value::from(vec![0; 4096]),
+        ];
+        for value in table {
+            assert!(canonical_json(&value).is_err(), "{value}");
+            assert!(StrictValue::new(&value).is_err(), "{value}");
+        }
+        for value in [
+            deep(16),
+            Value::from(vec![0; 4095]),
+            Value::from(MAX_SAFE_INTEGER),
+        ] {
+            assert!(canonical_json(&value).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_writer_agrees_with_the_canonicalizer() {
+        let controls: String = (0..0x80).map(char::from).collect();
+        let table = [
+            serde_json::json!({"b": controls.clone(), "a": [1, {"z": null, "Z": -7}]}),
+            serde_json::json!({controls: true, "\u{80}\u{2028}": "\u{80}\u{2028}\u{1f600}"}),
+        ];
+        for value in table {
+            let expected = serde_json_canonicalizer::to_vec(&value).unwrap();
+            assert_eq!(canonical_json(&value).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -65,6 +65,18 @@ pub enum RequestedCheck {
 #[error("expected either kernel and params, or command")]
 pub struct TaskUnclear;
 
+impl RequestedCheck {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutputDigest => "output_digest",
+            Self::Freivalds => "freivalds",
+            Self::Audit => "audit",
+        }
+    }
+}
+
 impl JobSpec {
     /// SHA-256 of the canonical JSON.
     ///

@@ -1,9 +1,9 @@
 //! From the members of a JSON object to [`ClaimsParts`]: each claim by name, so that a refusal can say which.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use super::{ClaimsParts, PROFILE, Work};
+use crate::json;
 use crate::rejected::Rejected;
 use crate::value::{excerpt, parser_says};
 
@@ -12,7 +12,7 @@ impl ClaimsParts {
     ///
     /// Claims this version does not know are ignored beside ours (RFC 7519 section 4), but not inside `pogw` and the
     /// objects below it: those are ours alone, and a member there that is not understood may limit what is.
-    pub(crate) fn read(payload: Map<String, Value>) -> Result<Self, Rejected> {
+    pub(crate) fn read(payload: json::Members<'_>) -> Result<Self, Rejected> {
         let mut claims = Members::new("", payload);
         is_our_profile(&mut claims)?;
         Ok(Self {
@@ -34,7 +34,7 @@ impl ClaimsParts {
 }
 
 impl Work {
-    fn read(work: Map<String, Value>) -> Result<Self, Rejected> {
+    fn read(work: json::Members<'_>) -> Result<Self, Rejected> {
         let mut work = Members::new("pogw.", work);
         let read = Self {
             job_digest: work.required("job_digest")?,
@@ -62,7 +62,7 @@ impl Work {
 }
 
 /// Looked at before anything else: the claims of another profile have another shape.
-fn is_our_profile(claims: &mut Members) -> Result<(), Rejected> {
+fn is_our_profile(claims: &mut Members<'_>) -> Result<(), Rejected> {
     let actual: String = claims.required("eat_profile")?;
     if actual == PROFILE {
         return Ok(());
@@ -73,31 +73,31 @@ fn is_our_profile(claims: &mut Members) -> Result<(), Rejected> {
     })
 }
 
-struct Members {
+struct Members<'t> {
     prefix: &'static str,
-    left: Map<String, Value>,
+    left: json::Members<'t>,
 }
 
-impl Members {
-    fn new(prefix: &'static str, members: Map<String, Value>) -> Self {
+impl<'t> Members<'t> {
+    fn new(prefix: &'static str, members: json::Members<'t>) -> Self {
         Self {
             prefix,
             left: members,
         }
     }
 
-    fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Rejected> {
+    fn required<T: Deserialize<'t>>(&mut self, name: &str) -> Result<T, Rejected> {
         self.optional(name)?.ok_or_else(|| Rejected::ClaimMissing {
             claim: self.full_name(name),
         })
     }
 
     /// An optional claim is absent or has its type; `null` is not a way to be absent.
-    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Rejected> {
+    fn optional<T: Deserialize<'t>>(&mut self, name: &str) -> Result<Option<T>, Rejected> {
         let Some(value) = self.left.remove(name) else {
             return Ok(None);
         };
-        match serde_json::from_value(value) {
+        match serde_json::from_str(value.get()) {
             Ok(claim) => Ok(Some(claim)),
             Err(error) => Err(Rejected::ClaimMalformed {
                 claim: self.full_name(name),
@@ -107,9 +107,9 @@ impl Members {
     }
 
     fn nothing_left(self) -> Result<(), Rejected> {
-        match self.left.keys().min() {
+        match self.left.keys().next() {
             Some(name) => Err(Rejected::ClaimUnknown {
-                claim: self.full_name(&excerpt(name)),
+                claim: self.full_name(&excerpt(name.as_str())),
             }),
             None => Ok(()),
         }

@@ -4,14 +4,14 @@
 //! drives it has it obtained on an async thread and passes again: the report of a device names its manifests, and the
 //! manifests name the certificates that signed them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use evidence::ocsp::{AtHand, Hold, Link, Responses, Terms};
 use evidence::policy::{Policy, RevocationMode};
 use evidence::{Reason, UnixTime};
 use tokio::time::Instant;
 
-use crate::collateral::{Absence, Collateral, Lookup, Need, OcspNeed, RimAtHand};
+use crate::collateral::{Absence, Collateral, FiledAnswers, Lookup, Need, OcspNeed, RimAtHand};
 
 /// Passes an appraisal can take: manifests and answers about devices, answers about manifests, the judgement.
 pub const MAX_PASSES: u32 = 3;
@@ -69,8 +69,12 @@ pub struct Inquiry {
     hold_asked: bool,
     /// Answers made for this appraisal.
     fresh: Responses,
+    /// What lay in the directory of answers at the first question.
+    filed: OnceLock<FiledAnswers>,
     /// Whether what is not at hand now is taken for unavailable.
     closed: bool,
+    /// Whether evidence of another day is judged.
+    of_the_past: bool,
 }
 
 impl Inquiry {
@@ -81,8 +85,19 @@ impl Inquiry {
             policy,
             hold_asked: true,
             fresh: Responses::new(),
+            filed: OnceLock::new(),
             closed: false,
+            of_the_past: false,
         }
+    }
+
+    /// The same over evidence of another day, as of that day. Nobody is asked about revocation then: what a responder says
+    /// today is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far
+    /// as they are of that day.
+    #[must_use]
+    pub fn of_the_past(mut self) -> Self {
+        self.of_the_past = true;
+        self
     }
 
     /// The same with the sender's word on certificates on hold: without it, they refute even where the policy would
@@ -138,7 +153,7 @@ impl Inquiry {
         link: &Link<'_>,
         as_of: UnixTime,
     ) -> Result<AtHand, Wants> {
-        if self.policy.revocation().mode == RevocationMode::Required {
+        if self.policy.revocation().mode == RevocationMode::Required && !self.of_the_past {
             return self.fresh_answer(link);
         }
         let terms = Terms {
@@ -146,9 +161,10 @@ impl Inquiry {
             max_age_secs: self.max_age_secs(),
             hold: self.hold(),
         };
-        let settled = match self.closed {
-            true => collateral.settle_ocsp(link, &terms, as_of),
-            false => known(collateral.look_up_ocsp(link, &terms, as_of))?,
+        let filed = self.filed.get_or_init(|| collateral.filed_answers(as_of));
+        let settled = match self.closed || self.of_the_past {
+            true => collateral.settle_ocsp(filed, link, &terms, as_of),
+            false => known(collateral.look_up_ocsp(filed, link, &terms, as_of))?,
         };
         Ok(match settled {
             Ok(found) => AtHand::Response {

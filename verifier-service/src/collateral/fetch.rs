@@ -35,8 +35,12 @@ pub(super) const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("not ze
 const ANSWERS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Failures remembered of each kind, about 1 KiB each.
 const FAILURES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Fetched manifests kept for clients of the mirror, beside those.
+const RIMS_MIRRORED: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 /// Requests to each service at one time; more wait for their turn.
 const REQUESTS_AT_ONCE: usize = 16;
+/// The same for those that clients of mirror and relay cause.
+const STRANGERS_AT_ONCE: usize = 8;
 /// Seconds until somebody asks again after what may pass by itself.
 pub(super) const PASSING_S: u32 = 10;
 /// Longest time that a service can make us wait, in seconds.
@@ -57,9 +61,14 @@ pub(super) struct Fetcher {
     pub(super) rims: Cache<String, KeptRim>,
     pub(super) answers: Cache<LinkKey, KeptAnswer>,
     pub(super) relayed: Cache<CertificateId, RelayedAnswer>,
+    /// Manifests fetched because a client of the mirror asked: what strangers ask for displaces nothing of ours.
+    pub(super) mirrored: Cache<String, KeptRim>,
     flights: Flights<Errand>,
     rim_places: Semaphore,
-    pub(super) ocsp_places: Semaphore,
+    ocsp_places: Semaphore,
+    /// Requests for clients of mirror and relay: they take no place from an appraisal.
+    pub(super) mirror_places: Semaphore,
+    pub(super) relay_places: Semaphore,
 }
 
 /// How long a fetched manifest counts, in seconds.
@@ -75,6 +84,8 @@ pub(super) struct RimTerms {
 pub(super) enum Errand {
     /// For an appraisal.
     Need(Need),
+    /// The manifest of this id, for a client of the mirror.
+    Mirror(String),
     /// For a client of the relay, who asked by this id.
     Relay(CertificateId),
 }
@@ -153,9 +164,12 @@ impl Fetcher {
             rims: Cache::new(RIMS_KEPT, FAILURES_KEPT),
             answers: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
             relayed: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
+            mirrored: Cache::new(RIMS_MIRRORED, FAILURES_KEPT),
             flights: Flights::new(),
             rim_places: Semaphore::new(REQUESTS_AT_ONCE),
             ocsp_places: Semaphore::new(REQUESTS_AT_ONCE),
+            mirror_places: Semaphore::new(STRANGERS_AT_ONCE),
+            relay_places: Semaphore::new(STRANGERS_AT_ONCE),
         }
     }
 
@@ -240,6 +254,7 @@ impl Fetcher {
         match errand {
             Errand::Need(Need::Rim(id)) => self.fetch_rim(id, landing).await,
             Errand::Need(Need::Ocsp(need)) => self.fetch_answer(&need).await,
+            Errand::Mirror(id) => self.fetch_for_mirror(id).await,
             Errand::Relay(id) => self.fetch_for_relay(&id).await,
         }
     }
@@ -251,11 +266,7 @@ impl Fetcher {
         let Ok(place) = self.rim_places.acquire().await else {
             return;
         };
-        let outcome = match service.manifest(&id).await {
-            Ok(delivered) => self.examined_rim(&id, delivered).await,
-            Err(Undelivered::Failed(failure)) => Err(self.rim_failure(&id, &failure)),
-            Err(Undelivered::Refused(reason)) => Err((refused(reason), PASSING_S)),
-        };
+        let outcome = self.asked_for_rim(service, &id).await;
         let now = self.clock.now();
         let kept = match outcome {
             Ok(kept) => {
@@ -286,6 +297,19 @@ impl Fetcher {
             None => shelf.remove(&id),
         });
         drop(filed.await);
+    }
+
+    /// Asks the service for a manifest, and examines what comes; or why there is none, and for how many seconds.
+    pub(super) async fn asked_for_rim(
+        self: &Arc<Self>,
+        service: &RimService,
+        id: &str,
+    ) -> Result<KeptRim, (Absence, u32)> {
+        match service.manifest(id).await {
+            Ok(delivered) => self.examined_rim(id, delivered).await,
+            Err(Undelivered::Failed(failure)) => Err(self.rim_failure(id, &failure)),
+            Err(Undelivered::Refused(reason)) => Err((refused(reason), PASSING_S)),
+        }
     }
 
     /// Refused unless it is authentic and of the version in the id: what stands in a cache for a day must not be
@@ -486,7 +510,7 @@ impl Fetcher {
 }
 
 /// Waits for flights, until the deadline at the latest.
-async fn all_end(waits: Vec<Wait>, deadline: Instant) {
+pub(super) async fn all_end(waits: Vec<Wait>, deadline: Instant) {
     for wait in waits {
         // All fly already; waiting for one after the other ends with the last of them.
         if timeout_at(deadline, wait.end()).await.is_err() {

@@ -17,6 +17,7 @@ mod coverage;
 mod directory;
 mod fetch;
 mod flights;
+mod mirror;
 mod ocsp_directory;
 mod relay;
 mod responder;
@@ -57,7 +58,7 @@ use at_hand::LinkKey;
 use cache::Seen;
 use directory::RimDirectory;
 use fetch::Fetcher;
-use ocsp_directory::{Filed, OcspDirectory};
+use ocsp_directory::{Filed, Index, OcspDirectory};
 use responder::Responder;
 use rim_service::RimService;
 use shelf::Shelf;
@@ -72,14 +73,19 @@ const FILED_ANSWERS_KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("not zer
 const SHELF: &str = "collateral";
 
 /// What came of examining filed OCSP answers, by their digest and what the examination depends on beside it.
-type FiledAnswers = LruCache<([u8; 32], LinkKey), Arc<Examined<OcspResponse>>>;
+type ExaminedAnswers = LruCache<([u8; 32], LinkKey), Arc<Examined<OcspResponse>>>;
+
+/// What lay in the directory of answers when it was looked at. An appraisal looks once, however many certificates it is
+/// about.
+#[derive(Clone, Debug)]
+pub struct FiledAnswers(Option<Arc<Index>>);
 
 /// Collateral of one verifier.
 #[derive(Debug)]
 pub struct Collateral {
     chains: Mutex<LruCache<[u8; 32], Arc<Examined<CertificateChain>>>>,
     directory: Option<RimDirectory>,
-    filed_answers: Mutex<FiledAnswers>,
+    filed_answers: Mutex<ExaminedAnswers>,
     fetcher: Arc<Fetcher>,
 }
 
@@ -223,17 +229,25 @@ impl Collateral {
         }
     }
 
-    /// Looks for an answer about a certificate in the directory, then among those fetched. Touches no network; where
+    /// One look at the directory of answers: what lies there now.
+    #[must_use]
+    pub fn filed_answers(&self, now: UnixTime) -> FiledAnswers {
+        let directory = self.fetcher.ocsp_directory.as_ref();
+        FiledAnswers(directory.and_then(|directory| directory.current(now)))
+    }
+
+    /// Looks for an answer about a certificate among those filed, then among those fetched. Touches no network; where
     /// an answer is due to be renewed, that begins in the background.
     #[must_use]
     pub fn look_up_ocsp(
         &self,
+        filed: &FiledAnswers,
         link: &Link<'_>,
         terms: &Terms,
         now: UnixTime,
     ) -> Lookup<OcspAtHand> {
         let key = LinkKey::of(link);
-        let filed = self.filed_answer(link, &key, now);
+        let filed = self.filed_answer(filed, link, &key);
         if self.fetcher.responder.is_none() {
             // Also one that is out of date, damaged or forged: the appraisal says what it is worth.
             return filed.map_or_else(|| Lookup::Absent(self.no_responder()), Lookup::Found);
@@ -269,18 +283,19 @@ impl Collateral {
     /// Why there is none.
     pub fn settle_ocsp(
         &self,
+        filed: &FiledAnswers,
         link: &Link<'_>,
         terms: &Terms,
         now: UnixTime,
     ) -> Result<OcspAtHand, Absence> {
-        match self.look_up_ocsp(link, terms, now) {
+        match self.look_up_ocsp(filed, link, terms, now) {
             Lookup::Found(found) => Ok(found),
             Lookup::Absent(absence) => Err(absence),
             Lookup::Ask(need) => {
                 let answers = &self.fetcher.answers;
                 let kept = answers.at_least(&LinkKey::of(link), now, terms.max_age_secs);
                 let stale = kept.map(|kept| kept.value.at_hand(kept.window.fetched_at, true));
-                let filed = || self.filed_answer(link, &LinkKey::of(link), now);
+                let filed = || self.filed_answer(filed, link, &LinkKey::of(link));
                 stale.or_else(filed).ok_or_else(|| need.not_in_time())
             }
         }
@@ -289,12 +304,16 @@ impl Collateral {
     /// The newest filed answer about a certificate that is authentic; where none is, the newest. Whether it is current is
     /// not looked at: a revocation stands however old the answer is, and what else is wrong with one is for the
     /// appraisal to say.
-    fn filed_answer(&self, link: &Link<'_>, key: &LinkKey, now: UnixTime) -> Option<OcspAtHand> {
-        let directory = self.fetcher.ocsp_directory.as_ref()?;
-        let filed = directory.about(link, now).into_iter();
+    fn filed_answer(
+        &self,
+        filed: &FiledAnswers,
+        link: &Link<'_>,
+        key: &LinkKey,
+    ) -> Option<OcspAtHand> {
+        let filed = filed.0.as_ref()?.about(link).into_iter();
         let mut examined = filed.map(|filed| OcspAtHand {
-            response: self.examine_filed(&filed, link, key),
-            der: filed.der,
+            response: self.examine_filed(filed, link, key),
+            der: Arc::clone(&filed.der),
             origin: Origin::Directory,
             fetched_at: None,
         });
@@ -384,7 +403,20 @@ impl Collateral {
             ids.extend(directory.ids()?);
         }
         ids.extend(self.fetcher.rims.usable_keys(now));
+        ids.extend(self.fetcher.mirrored.usable_keys(now));
         Ok(ids)
+    }
+
+    /// Whether answers about revocation can come from anywhere.
+    #[must_use]
+    pub fn has_source_of_answers(&self) -> bool {
+        self.fetcher.responder.is_some() || self.fetcher.ocsp_directory.is_some()
+    }
+
+    /// Whether manifests can come from anywhere.
+    #[must_use]
+    pub fn has_source_of_manifests(&self) -> bool {
+        self.directory.is_some() || self.fetcher.rim_service.is_some()
     }
 
     /// How long a request of ours may take at most, for callers that wait for one.

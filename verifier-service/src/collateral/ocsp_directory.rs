@@ -36,8 +36,9 @@ pub(super) struct OcspDirectory {
     index: Mutex<Option<Arc<Index>>>,
 }
 
+/// What lay in the directory at one look.
 #[derive(Debug)]
-struct Index {
+pub(super) struct Index {
     directory: FileIdentity,
     read_at: UnixTime,
     /// Each certificate's answers, newest first: whether the newest is authentic is not known here.
@@ -63,29 +64,13 @@ impl OcspDirectory {
         }
     }
 
-    /// The answers about a certificate, newest first, whichever hash they were asked by.
-    pub(super) fn about(&self, link: &Link<'_>, now: UnixTime) -> Vec<Filed> {
-        let Some(index) = self.current(now) else {
-            return Vec::new();
-        };
-        let hashes = index.hashes.iter();
-        let ids = hashes.map(|hash| CertificateId::by(*hash, link.subject(), link.issuer()));
-        let mut filed: Vec<_> = ids
-            .filter_map(|id| index.filed.get(&id))
-            .flatten()
-            .cloned()
-            .collect();
-        filed.sort_by_key(|filed| Reverse(filed.this_update));
-        filed
-    }
-
     /// The newest answer about a certificate, asked by exactly this id.
     pub(super) fn by_id(&self, id: &CertificateId, now: UnixTime) -> Option<Filed> {
         self.current(now)?.filed.get(id)?.first().cloned()
     }
 
     /// The index, made anew if need be. A directory that cannot be read has none.
-    fn current(&self, now: UnixTime) -> Option<Arc<Index>> {
+    pub(super) fn current(&self, now: UnixTime) -> Option<Arc<Index>> {
         let known = lock(&self.index).clone();
         match self.read(known, now) {
             Ok(index) => {
@@ -135,6 +120,17 @@ impl OcspDirectory {
             filed: filed_by_id,
             hashes,
         }))
+    }
+}
+
+impl Index {
+    /// The answers about a certificate, newest first, whichever hash they were asked by.
+    pub(super) fn about(&self, link: &Link<'_>) -> Vec<&Filed> {
+        let hashes = self.hashes.iter();
+        let ids = hashes.map(|hash| CertificateId::by(*hash, link.subject(), link.issuer()));
+        let mut filed: Vec<_> = ids.filter_map(|id| self.filed.get(&id)).flatten().collect();
+        filed.sort_by_key(|filed| Reverse(filed.this_update));
+        filed
     }
 }
 

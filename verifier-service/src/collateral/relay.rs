@@ -28,6 +28,9 @@ pub(crate) enum Relayed {
     Answer(RelayedAnswer),
     /// None now.
     TryLater,
+    /// None ever: there is no responder to ask, and no answer to this id is filed. One filed under another hash of the
+    /// same issuer is of no use, for a client takes it for an answer about another certificate.
+    Unauthorized,
 }
 
 /// An answer as it came.
@@ -44,11 +47,14 @@ impl Collateral {
     pub(crate) async fn relay(&self, request: &OcspRequest, deadline: Instant) -> Relayed {
         let fetcher = &self.fetcher;
         let asked_for_all = request.nonce().is_none();
-        if asked_for_all && let Some(filed) = fetcher.filed_for_relay(request.id()).await {
+        let filed = fetcher.filed_for_relay(request.id()).await;
+        let is_filed = filed.is_some();
+        if asked_for_all && let Some(filed) = filed.filter(|filed| fetcher.is_current(filed)) {
             return Relayed::Answer(filed.into());
         }
         let answer = match (&fetcher.responder, &fetcher.ocsp_directory) {
             (None, None) => return Relayed::NotConfigured,
+            (None, Some(_)) if !is_filed => return Relayed::Unauthorized,
             (None, Some(_)) => None,
             (Some(_), _) if asked_for_all => fetcher.relay_for_all(request.id(), deadline).await,
             (Some(_), _) => {
@@ -68,8 +74,11 @@ impl Fetcher {
             let directory = fetcher.ocsp_directory.as_ref()?;
             directory.by_id(&id, now)
         });
-        let filed = looking.await.ok().flatten();
-        filed.filter(|filed| (filed.this_update..=filed.valid_until).contains(&now))
+        looking.await.ok().flatten()
+    }
+
+    fn is_current(&self, filed: &Filed) -> bool {
+        (filed.this_update..=filed.valid_until).contains(&self.clock.now())
     }
 
     async fn relay_for_all(
@@ -119,7 +128,7 @@ impl Fetcher {
     /// Asks the responder in our own spelling of the question: what else the client wrote goes nowhere.
     async fn relay_one(&self, request: &OcspRequest) -> Option<RelayedAnswer> {
         let responder = self.responder.as_ref()?;
-        let _place = self.ocsp_places.acquire().await;
+        let _place = self.relay_places.acquire().await;
         let answer = responder.ask(request.to_der()).await.ok()?;
         read(answer.body, request, self.clock.now())
     }

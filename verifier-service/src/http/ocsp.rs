@@ -21,9 +21,11 @@ use super::{App, media_type};
 use crate::collateral::Relayed;
 use crate::problem::{Problem, ProblemCode};
 
-/// `OCSPResponse` with status malformedRequest, and with tryLater; no response bytes (RFC 6960 4.2.1).
+/// `OCSPResponse` with status malformedRequest, tryLater and unauthorized, which is the word of a responder that cannot
+/// answer about a certificate (RFC 6960 2.3); no response bytes (RFC 6960 4.2.1).
 const MALFORMED_REQUEST: [u8; 5] = [0x30, 0x03, 0x0a, 0x01, 0x01];
 const TRY_LATER: [u8; 5] = [0x30, 0x03, 0x0a, 0x01, 0x03];
+const UNAUTHORIZED: [u8; 5] = [0x30, 0x03, 0x0a, 0x01, 0x06];
 
 /// Some clients leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -61,6 +63,7 @@ async fn answer(app: &App, der: &[u8]) -> Result<Response, Problem> {
             Err(problem.detail("no OCSP responder is configured"))
         }
         Relayed::TryLater => Ok(without_caching(TRY_LATER)),
+        Relayed::Unauthorized => Ok(without_caching(UNAUTHORIZED)),
         Relayed::Answer(answer) => Ok(match answer.current {
             Some(window) => with_caching(&answer.der, window, app.clock.now()),
             None => without_caching(answer.der.to_vec()),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{App, etag};
-use crate::collateral::{Absence, AbsenceKind, Lookup, Need, RimAtHand};
+use crate::collateral::{Absence, AbsenceKind, Lookup, RimAtHand};
 use crate::problem::{Problem, ProblemCode};
 use crate::random;
 
@@ -98,14 +98,12 @@ pub(super) async fn obtain(
     ids: Vec<String>,
 ) -> Vec<(String, Result<RimAtHand, Absence>)> {
     let (collateral, now) = (app.collateral.clone(), app.clock.now());
-    let needs = move |ids: &[String]| -> Vec<Need> {
-        let looked_up = ids.iter().map(|id| collateral.look_up_rim(id, now));
+    let needs = move |ids: &[String]| -> Vec<String> {
         // Anybody may ask here; the service is not asked for what no device asks for.
-        let asked_for = looked_up.filter_map(|found| match found {
-            Lookup::Ask(Need::Rim(id)) => is_rim_id(&id).then_some(Need::Rim(id)),
-            _ => None,
-        });
-        asked_for.collect()
+        let is_asked_for = |id: &&String| {
+            is_rim_id(id) && matches!(collateral.look_up_mirrored(id, now), Lookup::Ask(_))
+        };
+        ids.iter().filter(is_asked_for).cloned().collect()
     };
     let (ids, needs) = app
         .workers
@@ -116,11 +114,11 @@ pub(super) async fn obtain(
         .await;
     if !needs.is_empty() {
         let deadline = app.collateral_deadline();
-        app.collateral.fetch(needs, deadline).await;
+        app.collateral.mirror(needs, deadline).await;
     }
     let (collateral, now) = (app.collateral.clone(), app.clock.now());
     let settle = move |id: String| {
-        let found = collateral.settle_rim(&id, now);
+        let found = collateral.settle_mirrored(&id, now);
         let unasked = || Absence {
             kind: AbsenceKind::Missing,
             reason: Reason::new(Code::RimNotAvailable, "no device asks for such an id"),

@@ -85,9 +85,10 @@ fn claims(
     let iat = seconds(context.now)?;
     let audience = context.audience.iter().map(Text::new);
     let submods = submods(granted)?;
+    let agent = agent_thumbprint(appraisal.statement())?;
     let mut parts = ClaimsParts {
         iss: Text::new(context.issuer)?,
-        sub: Text::new(agent_thumbprint(appraisal.statement())?.to_string())?,
+        sub: Text::new(agent.to_string())?,
         aud: Audience::new(audience.collect::<Result<Vec<_>, _>>()?)?,
         iat: receipt::UnixTime::from_secs(iat),
         nbf: receipt::UnixTime::from_secs(iat.saturating_sub(NOT_BEFORE_MARGIN_S)),
@@ -95,9 +96,7 @@ fn claims(
             .lifetime_s
             .map(|lifetime| receipt::UnixTime::from_secs(iat.saturating_add(lifetime))),
         jti: Text::new(context.jti)?,
-        cnf: Confirmation {
-            jkt: agent_thumbprint(appraisal.statement())?,
-        },
+        cnf: Confirmation { jkt: agent },
         eat_nonce: Nonce::from_bytes(appraisal.statement().challenge.0)?,
         ear_verifier_id: VerifierId {
             developer: Text::new("https://pogw.dev")?,

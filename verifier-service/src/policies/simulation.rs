@@ -2,7 +2,8 @@
 //! issued.
 //!
 //! Everything but the policy is today's: collateral at hand now, checks as this program makes them now. So a policy in
-//! force may deny in simulation what it granted then, for want of collateral that was dropped since.
+//! force may deny in simulation what it granted then, for want of collateral that was dropped since. About revocation
+//! nobody is asked: answers of that day that are still kept count, whatever the policy wants to be asked anew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +124,7 @@ impl Simulator {
         let reconsider =
             move |judge: &dyn Judge, inquiry: &Inquiry| judge.reconsider(&issued, inquiry);
         self.proceedings
-            .conduct(Inquiry::new(policy), reconsider)
+            .conduct(Inquiry::new(policy).of_the_past(), reconsider)
             .await
     }
 }

@@ -49,7 +49,7 @@ impl FailedCheck {
             device,
             status: check.status,
             reasons: check.reasons.iter().map(Finding::from).collect(),
-            remedy: check.id.remedy(),
+            remedy: check.remedy(),
         }
     }
 }

@@ -25,8 +25,12 @@ impl Site {
             ..TERMS
         };
         let link = PKI.link(ASKED);
-        self.collateral
-            .look_up_ocsp(&link, &terms, self.clock.now())
+        self.collateral.look_up_ocsp(
+            &self.collateral.filed_answers(self.clock.now()),
+            &link,
+            &terms,
+            self.clock.now(),
+        )
     }
 
     async fn want_answer(&self) {
@@ -83,18 +87,28 @@ async fn an_answer_is_asked_for_by_sha_384_without_nonce_and_found() {
     let fake = Fake::new(good).await;
     let site = Site::new(&with_ocsp(&fake), None);
     let needs: Vec<_> = (1..=3)
-        .filter_map(
-            |at| match site.collateral.look_up_ocsp(&PKI.link(at), &TERMS, NOW) {
+        .filter_map(|at| {
+            match site.collateral.look_up_ocsp(
+                &site.collateral.filed_answers(NOW),
+                &PKI.link(at),
+                &TERMS,
+                NOW,
+            ) {
                 Lookup::Ask(need) => Some(need),
                 _ => None,
-            },
-        )
+            }
+        })
         .collect();
     assert_eq!(needs.len(), 3);
     let twice = [needs.clone(), needs].concat();
     site.collateral.fetch(twice, soon()).await;
     for at in 1..=3 {
-        let found = site.collateral.look_up_ocsp(&PKI.link(at), &TERMS, NOW);
+        let found = site.collateral.look_up_ocsp(
+            &site.collateral.filed_answers(NOW),
+            &PKI.link(at),
+            &TERMS,
+            NOW,
+        );
         let Lookup::Found(found) = found else {
             panic!("{found:?}");
         };
@@ -268,11 +282,19 @@ async fn a_revocation_that_comes_out_of_date_is_used_as_stale() {
     let site = Site::new(&with_ocsp(&fake), None);
     site.want_answer().await;
     assert!(site.answered().is_stale());
-    let settled = site
-        .collateral
-        .settle_ocsp(&PKI.link(ASKED), &TERMS, later_by(DAY));
+    let settled = site.collateral.settle_ocsp(
+        &site.collateral.filed_answers(later_by(DAY)),
+        &PKI.link(ASKED),
+        &TERMS,
+        later_by(DAY),
+    );
     assert!(settled.unwrap().is_stale());
-    let nothing = site.collateral.settle_ocsp(&PKI.link(2), &TERMS, NOW);
+    let nothing = site.collateral.settle_ocsp(
+        &site.collateral.filed_answers(NOW),
+        &PKI.link(2),
+        &TERMS,
+        NOW,
+    );
     let reason = nothing.unwrap_err().reason;
     assert_eq!(reason.message, "OCSP responder: no answer in time");
 }

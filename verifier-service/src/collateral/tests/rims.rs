@@ -283,3 +283,40 @@ async fn what_came_since_the_look_up_is_not_asked_for_again() {
     }
     assert_eq!(fake.hits(), 2, "nor what could not be had");
 }
+
+#[tokio::test]
+async fn what_clients_of_the_mirror_ask_for_is_kept_apart() {
+    let fake = Fake::new(Fake::any_rim).await;
+    let site = Site::new(&with_rims(&fake), None);
+    let ids = || vec![DRIVER_ID.to_owned()];
+    site.collateral.mirror(ids(), soon()).await;
+    let mirrored = site.collateral.settle_mirrored(DRIVER_ID, NOW).unwrap();
+    assert_eq!(mirrored.origin, Origin::Service);
+    assert_eq!(fake.hits(), 1);
+    let Lookup::Ask(need) = site.rim(DRIVER_ID) else {
+        panic!("an appraisal goes by what appraisals asked for");
+    };
+    // And the other way round: what appraisals have is handed out.
+    site.collateral.fetch(vec![need], soon()).await;
+    site.collateral
+        .fetcher
+        .mirrored
+        .withdraw(&DRIVER_ID.to_owned());
+    let mirrored = site.collateral.settle_mirrored(DRIVER_ID, NOW).unwrap();
+    assert_eq!(mirrored.sha256, site.found(DRIVER_ID).sha256);
+    assert_eq!(fake.hits(), 2);
+}
+
+#[tokio::test]
+async fn clients_of_the_mirror_take_no_place_from_an_appraisal() {
+    let fake = Fake::new(Fake::any_rim).await;
+    let site = Site::new(&with_rims(&fake), None);
+    let places = &site.collateral.fetcher.mirror_places;
+    let all = u32::try_from(places.available_permits()).unwrap();
+    let taken = places.acquire_many(all).await.unwrap();
+    site.collateral
+        .fetch(vec![Need::Rim(DRIVER_ID.to_owned())], soon())
+        .await;
+    assert_eq!(site.found(DRIVER_ID).origin, Origin::Service);
+    drop(taken);
+}

@@ -13,6 +13,7 @@ use crate::collateral::fixture::{
 const OCSP: &str = "application/ocsp-request";
 const MALFORMED_REQUEST: [u8; 5] = [0x30, 3, 0x0a, 1, 1];
 const TRY_LATER: [u8; 5] = [0x30, 3, 0x0a, 1, 3];
+const UNAUTHORIZED: [u8; 5] = [0x30, 3, 0x0a, 1, 6];
 
 async fn with_rims(fake: &Fake) -> Rig {
     let mut settings = AppraisalSettings::default();
@@ -316,8 +317,8 @@ async fn a_directory_of_answers_is_a_responder_for_those_without() {
     assert_eq!(answer, std::fs::read(folder.path().join("x.der")).unwrap());
     assert_eq!(
         ask(question(IdHash::Sha1, None)).await,
-        TRY_LATER,
-        "asked by another id"
+        UNAUTHORIZED,
+        "asked by another id, which no answer here is about"
     );
     assert_eq!(
         ask(question(IdHash::Sha384, Some([1; 32]))).await,

@@ -1,0 +1,106 @@
+//! What a policy reads, before it has the form in which its engine reads it.
+//!
+//! A tree that borrows from the appraisal and is turned into the engine's own values once: a detour over JSON would cost
+//! as much as evaluating the policy.
+
+use std::borrow::Cow;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+/// The `input` of a policy; its shape is in `policies/README.md`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Document<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Flag(bool),
+    /// A number without a fraction.
+    Number(i128),
+    /// Text.
+    Text(Cow<'a, str>),
+    /// Several in order.
+    List(Vec<Document<'a>>),
+    /// Members by name, none twice.
+    Object(Vec<(&'static str, Document<'a>)>),
+}
+
+impl<'a> Document<'a> {
+    /// A list.
+    pub(super) fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::List(items.into_iter().collect())
+    }
+
+    /// A member by name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else {
+            return None;
+        };
+        let mut members = members.iter();
+        members
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+}
+
+impl From<bool> for Document<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<i32> for Document<'_> {
+    fn from(number: i32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<u64> for Document<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl<'a> From<&'a str> for Document<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Document<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a, T: Into<Document<'a>>> From<Option<T>> for Document<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, T::into)
+    }
+}
+
+/// As JSON, for people and for tables of decisions.
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Number(number) => serializer.serialize_i128(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                items
+                    .iter()
+                    .try_for_each(|item| list.serialize_element(item))?;
+                list.end()
+            }
+            Self::Object(members) => {
+                let mut object = serializer.serialize_map(Some(members.len()))?;
+                let mut members = members.iter();
+                members.try_for_each(|(name, value)| object.serialize_entry(name, value))?;
+                object.end()
+            }
+        }
+    }
+}

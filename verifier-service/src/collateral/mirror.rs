@@ -1,0 +1,90 @@
+//! Manifests for clients of the mirror: anybody, whose questions must not cost appraisals anything.
+//!
+//! In scope: manifests asked for here and by no appraisal, fetched in places and kept in a cache of their own. What is at
+//! hand for appraisals is handed out as it is. Out of scope: HTTP, and which ids may be asked for.
+
+use std::sync::Arc;
+
+use evidence::UnixTime;
+use tokio::time::Instant;
+
+use super::Collateral;
+use super::at_hand::{Absence, AbsenceKind, Lookup, RimAtHand};
+use super::cache::Seen;
+use super::fetch::{Errand, Fetcher, all_end};
+
+impl Collateral {
+    /// Looks for a manifest as an appraisal would, then among those fetched for clients. Touches no network.
+    pub(crate) fn look_up_mirrored(&self, id: &str, now: UnixTime) -> Lookup<RimAtHand> {
+        let need = match self.look_up_rim(id, now) {
+            Lookup::Ask(need) => need,
+            known => return known,
+        };
+        match self.fetcher.mirrored.look_up(id, now, None) {
+            Seen::Usable {
+                kept,
+                stale,
+                refresh,
+            } => {
+                if refresh {
+                    self.fetcher.refresh_mirrored(id);
+                }
+                Lookup::Found(kept.value.at_hand(kept.window.fetched_at, stale))
+            }
+            Seen::Failed(absence) => Lookup::Absent(absence),
+            Seen::Unknown => Lookup::Ask(need),
+        }
+    }
+
+    /// Looks again after [`mirror`](Self::mirror).
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn settle_mirrored(&self, id: &str, now: UnixTime) -> Result<RimAtHand, Absence> {
+        match self.look_up_mirrored(id, now) {
+            Lookup::Found(found) => Ok(found),
+            Lookup::Absent(absence) => Err(absence),
+            Lookup::Ask(_) => self.settle_rim(id, now),
+        }
+    }
+
+    /// Fetches manifests for clients, each once however many ask, and returns when all are at hand or known not to be, or
+    /// at the deadline.
+    pub(crate) async fn mirror(&self, ids: Vec<String>, deadline: Instant) {
+        let fetcher = &self.fetcher;
+        let errands = ids.into_iter().map(Errand::Mirror);
+        let waits: Vec<_> = errands
+            .filter_map(|errand| fetcher.launch(errand))
+            .collect();
+        all_end(waits, deadline).await;
+    }
+}
+
+impl Fetcher {
+    fn refresh_mirrored(self: &Arc<Self>, id: &str) {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            drop(self.launch(Errand::Mirror(id.to_owned())));
+        }
+    }
+
+    pub(super) async fn fetch_for_mirror(self: &Arc<Self>, id: String) {
+        let Some(service) = &self.rim_service else {
+            return;
+        };
+        let Ok(_place) = self.mirror_places.acquire().await else {
+            return;
+        };
+        let outcome = self.asked_for_rim(service, &id).await;
+        let now = self.clock.now();
+        match outcome {
+            Ok(kept) => self.mirrored.keep(id, kept, self.rim_terms.window(now)),
+            Err((absence, for_secs)) => {
+                tracing::warn!(id, reason = %absence.reason, "no manifest for a client of the mirror");
+                if absence.kind == AbsenceKind::Missing {
+                    self.mirrored.withdraw(&id);
+                }
+                self.mirrored.fail(id, absence, now, for_secs);
+            }
+        }
+    }
+}
