@@ -14,8 +14,10 @@
 //!   [`gemm_bf16::tensor_core`] emulates, `spec/gemm_bf16.md`.
 //! * [`gemm_f32`]: the f32 product in a fixed order, `spec/gemm_f32.md`.
 //! * [`matrix`]: what the products share.
+//! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
 //! * [`nbody`]: bodies under their gravity, step by step, `spec/nbody.md`.
 //! * [`pathtrace`]: a picture by path tracing, as a PNG file, `spec/pathtrace.md`.
+//! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -38,18 +40,24 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+pub mod blake3_tree;
 mod catalog;
 mod digest;
+pub mod digest_program;
 mod excerpt;
+mod fill;
 pub mod freivalds;
 pub mod gemm_bf16;
+pub mod gemm_chain;
 pub mod gemm_f32;
 pub mod gemm_i8;
+pub mod gemm_i8_requant;
 mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
 mod job;
 pub mod matrix;
+pub mod mlp_sgd;
 mod modules;
 pub mod nbody;
 mod operand_stream;
@@ -59,6 +67,9 @@ pub mod point;
 pub mod program;
 mod randomness;
 pub mod scalar;
+pub mod stream;
+pub mod transformer_block;
+pub mod vram_walk;
 
 pub use catalog::{Kernel, UnknownKernel};
 pub use digest::{Blake3Digest, DigestWriter};

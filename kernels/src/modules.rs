@@ -40,10 +40,16 @@ const TEXTS: &[(Module, &str)] = texts! {
     "blake3" Portable,
     "gemm_bf16" Portable,
     "gemm_bf16_sm90a" Sm90a,
+    "gemm_chain" Portable,
     "gemm_f32" Portable,
     "gemm_i8" Portable,
+    "gemm_i8_requant" Portable,
+    "mlp_sgd" Portable,
     "nbody" Portable,
     "pathtrace" Portable,
+    "stream" Portable,
+    "transformer_block" Portable,
+    "vram_walk" Portable,
 };
 
 /// As `sha256sum` writes it: digest, two blanks, name of the file.

@@ -31,7 +31,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::hex32::{self, HexError};
-use crate::philox::{self, philox4x32_10};
+use crate::philox::{self, LANES, philox4x32_10, philox4x32_10_lanes};
 
 /// The 32 bytes all operands of one job come from; in JSON, 64 lower-case hexadecimal digits.
 ///
@@ -120,6 +120,42 @@ impl OperandStream {
         fill_from_blocks(first, out, |index| self.block(index));
     }
 
+    /// Writes the elements from index `first` on into `out`, as bytes.
+    pub fn fill_bytes(&self, first: u64, out: &mut [u8]) {
+        fill_from_blocks(first, out, |index| self.block(index).map(i8::cast_unsigned));
+    }
+
+    /// Writes the words from index `first` on into `out`.
+    pub fn fill_words(&self, first: u64, out: &mut [u32]) {
+        fill_from_blocks(first, out, |index| self.block_words(index));
+    }
+
+    /// Writes the elements `first`, `first + stride`, `first + 2·stride`, … into `out`: a column of a row-major matrix.
+    ///
+    /// A column meets a new block at every element, and blocks are independent of each other: they are computed
+    /// several at a time.
+    pub fn gather(&self, first: u64, stride: u64, out: &mut [i8]) {
+        let (batches, rest) = out.as_chunks_mut::<LANES>();
+        let at = |i: usize| first.wrapping_add(stride.wrapping_mul(i as u64));
+        let done = batches.len() * LANES;
+        for (batch, start) in batches.iter_mut().zip((0..).step_by(LANES)) {
+            let indices = std::array::from_fn(|lane| at(start + lane));
+            *batch = self.elements(&indices);
+        }
+        for (value, i) in rest.iter_mut().zip(done..) {
+            *value = self.element(at(i));
+        }
+    }
+
+    fn elements(&self, indices: &[u64; LANES]) -> [i8; LANES] {
+        let blocks = indices.map(|index| index / BLOCK);
+        let words = philox4x32_10_lanes(&blocks, self.counter_high, self.key);
+        std::array::from_fn(|lane| {
+            let byte = (indices[lane] % BLOCK) as usize;
+            words[byte / 4][lane].to_le_bytes()[byte % 4].cast_signed()
+        })
+    }
+
     /// Word `index` of the stream.
     pub fn word(&self, index: u64) -> u32 {
         self.block_words(index / WORDS)[(index % WORDS) as usize]
@@ -203,6 +239,27 @@ mod tests {
             stream.fill(first, &mut filled);
             let single: Vec<i8> = (first..).take(len).map(|i| stream.element(i)).collect();
             prop_assert_eq!(filled, single);
+        }
+
+        #[test]
+        fn a_column_is_its_elements(first in 0_u64..1 << 40, stride in 1_u64..100_000, len in 0_usize..200) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
+            let mut column = vec![0; len];
+            stream.gather(first, stride, &mut column);
+            let single: Vec<i8> = (0..len as u64).map(|i| stream.element(first + i * stride)).collect();
+            prop_assert_eq!(column, single);
+        }
+
+        #[test]
+        fn bytes_and_words_are_the_elements_in_another_form(first in 0_u64..1000, len in 0_usize..40) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
+            let (mut bytes, mut words) = (vec![0; len], vec![0; len]);
+            stream.fill_bytes(first, &mut bytes);
+            stream.fill_words(first, &mut words);
+            for (index, (byte, word)) in (first..).zip(bytes.into_iter().zip(words)) {
+                prop_assert_eq!(byte.cast_signed(), stream.element(index));
+                prop_assert_eq!(word, stream.word(index));
+            }
         }
 
         #[test]

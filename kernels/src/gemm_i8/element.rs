@@ -4,6 +4,8 @@ use super::{GemmI8, encode, reference};
 use crate::catalog::Kernel;
 use crate::matrix::{Element, Functions, Multiply, Operands};
 use crate::modules::Module;
+use crate::operand_stream::OperandStream;
+use crate::point::{SliceMissing, Slices};
 use crate::program::Target;
 
 impl Element for i8 {
@@ -24,6 +26,12 @@ impl Element for i8 {
 
     fn write(self, bytes: &mut [u8]) {
         bytes[0] = self.cast_unsigned();
+    }
+
+    fn gather(stream: &OperandStream, first: usize, stride: usize, len: usize) -> Vec<Self> {
+        let mut column = vec![0; len];
+        stream.gather(first as u64, stride as u64, &mut column);
+        column
     }
 }
 
@@ -50,6 +58,14 @@ impl Multiply for i8 {
 
     fn exact(job: &GemmI8) -> Option<&GemmI8> {
         Some(job)
+    }
+}
+
+impl GemmI8 {
+    /// The exact sum at element `point` of C, counted in row-major order.
+    pub(crate) fn sum_at(&self, point: u64, slices: &dyn Slices) -> Result<i32, SliceMissing> {
+        let (row, column) = self.row_and_column(point, slices)?;
+        Ok(sum(&row, &column))
     }
 }
 

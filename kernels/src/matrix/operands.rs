@@ -121,23 +121,19 @@ pub(super) fn generate<E: Element>(
     values
 }
 
-/// The elements of the stream `label` at `indices`, each by itself.
+/// The `len` elements of the stream `label` at `first`, `first + stride`, … .
 pub(super) fn pick<E: Element>(
     seed: &OperandSeed,
     label: &str,
-    indices: impl Iterator<Item = usize>,
+    first: usize,
+    stride: usize,
+    len: usize,
 ) -> Vec<E> {
-    let stream = OperandStream::new(seed, label);
-    let element = |index| {
-        let bytes = &mut [0; MAX_LEN][..E::LEN];
-        fill(&stream, index as u64 * E::LEN as u64, bytes);
-        E::draw(bytes)
-    };
-    indices.map(element).collect()
+    E::gather(&OperandStream::new(seed, label), first, stride, len)
 }
 
 /// The stream as bytes: element e of a type of L bytes is drawn from bytes L·e to L·e + L - 1.
-fn fill(stream: &OperandStream, first: u64, bytes: &mut [u8]) {
+pub(super) fn fill(stream: &OperandStream, first: u64, bytes: &mut [u8]) {
     let mut values = [0; 1024];
     for (bytes, first) in bytes
         .chunks_mut(values.len())
@@ -231,7 +227,7 @@ mod tests {
             for j in 0..shape.n() {
                 let (n, k) = (shape.n(), shape.k());
                 let row = generate(seed, "a", i * k, k);
-                let column = pick(seed, "b", (0..k).map(|l| l * n + j));
+                let column = pick(seed, "b", j, n, k);
                 assert_eq!(operands.row_and_column(i, j), Some((row, column)));
             }
         }

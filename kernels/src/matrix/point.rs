@@ -38,29 +38,8 @@ impl<E: Multiply> PointKernel for Product<E> {
     }
 
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing> {
-        if point >= self.points() {
-            return Err(SliceMissing {
-                tensor: Tensor::Output("c"),
-                offset: self.place(point).offset,
-                len: 4,
-            });
-        }
-        // Below m·n, at most 2^26.
-        let (n, k) = (self.shape().n(), self.shape().k());
-        let (row, column) = (point as usize / n, point as usize % n);
-        let first = row * k;
-        let column = (0..k).map(|l| l * n + column);
-        let (a, b) = match &self.operands() {
-            OperandSource::Seed(seed) => (
-                operands::generate(seed, "a", first, k),
-                operands::pick(seed, "b", column),
-            ),
-            OperandSource::Given { .. } => (
-                read_all(slices, A, first..first + k)?,
-                read_all(slices, B, column)?,
-            ),
-        };
-        Ok(E::element(&a, &b).to_vec())
+        let (row, column) = self.row_and_column(point, slices)?;
+        Ok(E::element(&row, &column).to_vec())
     }
 
     fn point_cost(&self) -> Cost {
@@ -69,6 +48,38 @@ impl<E: Multiply> PointKernel for Product<E> {
             operations: 2 * k,
             bytes_read: 2 * k * E::LEN as u64,
             bytes_written: 4,
+        }
+    }
+}
+
+impl<E: Element> Product<E> {
+    /// The row of A and the column of B of element `point` of C, counted in row-major order.
+    pub(crate) fn row_and_column(
+        &self,
+        point: u64,
+        slices: &dyn Slices,
+    ) -> Result<(Vec<E>, Vec<E>), SliceMissing> {
+        let shape = self.shape();
+        if point >= shape.c_len() as u64 {
+            return Err(SliceMissing {
+                tensor: Tensor::Output("c"),
+                offset: point.saturating_mul(4),
+                len: 4,
+            });
+        }
+        // Below m·n, at most 2^26.
+        let (n, k) = (shape.n(), shape.k());
+        let (row, column) = (point as usize / n, point as usize % n);
+        let first = row * k;
+        match &self.operands() {
+            OperandSource::Seed(seed) => Ok((
+                operands::generate(seed, "a", first, k),
+                operands::pick(seed, "b", column, n, k),
+            )),
+            OperandSource::Given { .. } => Ok((
+                read_all(slices, A, first..first + k)?,
+                read_all(slices, B, (0..k).map(|l| l * n + column))?,
+            )),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a device does for a product: fill A and B from the seed, or take them as they come, then one launch.
 
 use super::{Element, OperandSource, Product};
+use crate::fill;
 use crate::modules::Module;
 use crate::operand_stream::OperandStream;
-use crate::program::{Arg, BufferId, Program, blocks};
+use crate::program::{Arg, BufferId, Program};
 
 /// A module that multiplies, and how it is launched.
 ///
@@ -23,9 +24,6 @@ pub struct Functions {
     pub block: [u32; 3],
 }
 
-/// Bytes of a stream that a block fills.
-const FILL: u32 = 256 * 16;
-
 pub(super) fn of<E: Element>(job: &Product<E>, functions: Functions) -> Program {
     let shape = job.shape();
     let mut program = Program::new(functions.module);
@@ -44,7 +42,7 @@ pub(super) fn of<E: Element>(job: &Product<E>, functions: Functions) -> Program 
 fn operand<E: Element>(
     program: &mut Program,
     job: &Product<E>,
-    fill: &'static str,
+    function: &'static str,
     name: &'static str,
     elements: usize,
 ) -> BufferId {
@@ -54,9 +52,7 @@ fn operand<E: Element>(
     };
     let buffer = program.buffer(name, len);
     let stream = OperandStream::new(&seed, name);
-    let args = [Arg::Buffer(buffer, 0), Arg::U64(elements as u64)];
-    let args = args.into_iter().chain(stream.words().map(Arg::U32));
-    program.launch(fill, blocks(len, FILL), 256, args.collect());
+    fill::fill(program, function, buffer, elements as u64, len, &stream);
     buffer
 }
 

@@ -1,8 +1,8 @@
 //! Jobs that every shared test body runs: one list, each entry with the reason it is in it.
 
 use kernels::pathtrace::Params;
-use kernels::point::{SliceMissing, Slices, Span, Tensor};
-use kernels::{Job, Kernel};
+use kernels::point::{InMemory, SliceMissing, Slices, Span, Tensor};
+use kernels::{Inputs, Job, Kernel};
 use serde_json::{Value, json};
 
 pub(crate) const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -20,31 +20,31 @@ pub(crate) fn small() -> Vec<(String, Job)> {
     Kernel::ALL.iter().copied().flat_map(of_kernel).collect()
 }
 
-fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
+/// The parameters of those of one kernel.
+pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
     match kernel {
-        Kernel::GemmI8 => vec![
-            ("one element", product(1, 1, 1)),
-            ("one row, long sum", product(1, 3, 1000)),
-            ("one below a tile", product(63, 5, 31)),
-            ("a tile", product(64, 64, 32)),
-            ("one above a tile", product(65, 66, 33)),
-            ("odd everywhere", product(37, 71, 53)),
+        Kernel::Blake3 => vec![
+            ("one byte", hashed(1)),
+            ("a block and one byte", hashed(65)),
+            ("a chunk", hashed(1024)),
+            ("a chunk and one byte", hashed(1025)),
+            ("a node left over at every level", hashed(31 * 1024 - 7)),
+            ("a launch of the tree", hashed(512 * 1024)),
+            ("two launches of the tree", hashed(513 * 1024 + 1)),
         ],
-        Kernel::GemmBf16 => vec![
-            ("one element", product(1, 1, 1)),
-            ("one row, long sum", product(1, 3, 1000)),
-            ("one below a tile and a step", product(31, 5, 15)),
-            ("a tile, a step", product(32, 32, 16)),
-            ("one above a tile and a step", product(33, 34, 17)),
-            ("odd everywhere", product(37, 71, 53)),
+        Kernel::GemmChain => vec![
+            ("one element", chain(1, 3, 2)),
+            ("one below a tile, one weight", chain(63, 2, 1)),
+            ("a tile, weights used twice", chain(64, 4, 2)),
+            ("odd, more weights than steps", chain(71, 2, 3)),
+            ("more than a slice", chain(260, 2, 2)),
         ],
-        Kernel::GemmF32 => vec![
-            ("one element", product(1, 1, 1)),
-            ("one row, long sum", product(1, 3, 1000)),
-            ("one below a tile and its depth", product(63, 5, 15)),
-            ("a tile", product(64, 64, 16)),
-            ("one above a tile and its depth", product(65, 66, 17)),
-            ("odd everywhere", product(37, 71, 53)),
+        Kernel::GemmI8Requant => vec![
+            ("one element", requantised(1, 1, 1, 1, 0)),
+            ("all clamped", requantised(17, 9, 5, u32::MAX >> 1, 0)),
+            ("ties", requantised(65, 33, 2, 1, 9)),
+            ("spread over int8", requantised(64, 64, 130, 24_000, 24)),
+            ("largest shift", requantised(3, 5, 70, u32::MAX >> 1, 62)),
         ],
         Kernel::Nbody => vec![
             ("one body", bodies(1, 3)),
@@ -69,6 +69,54 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("draws of every kind", picture([7, 5], 40, 32, 40)),
             ("more rows than a block of rows", picture([2, 65], 1, 3, 7)),
         ],
+        Kernel::Stream => vec![
+            ("one word", passes(1, 1)),
+            ("not a multiple of four words", passes(1027, 2)),
+            ("a block, each array written", passes(1024, 3)),
+            ("many passes", passes(1021, 100)),
+        ],
+        Kernel::VramWalk => vec![
+            ("one line", walk(1, 1, 1, 1)),
+            ("one lane", walk(1, 65, 3, 70)),
+            ("one line a lane", walk(130, 1, 5, 4)),
+            ("more lanes than a block", walk(129, 7, 140, 9)),
+        ],
+        Kernel::GemmI8 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile", product(63, 5, 31)),
+            ("a tile", product(64, 64, 32)),
+            ("one above a tile", product(65, 66, 33)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
+        Kernel::GemmBf16 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile and a step", product(31, 5, 15)),
+            ("a tile, a step", product(32, 32, 16)),
+            ("one above a tile and a step", product(33, 34, 17)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
+        Kernel::GemmF32 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile and its depth", product(63, 5, 15)),
+            ("a tile", product(64, 64, 16)),
+            ("one above a tile and its depth", product(65, 66, 17)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
+        Kernel::MlpSgd => trainings(),
+        Kernel::TransformerBlock => vec![
+            ("one of everything", block(1, 2, 1, 1)),
+            ("one token", block(1, 32, 2, 40)),
+            ("one head, odd columns", block(5, 34, 1, 17)),
+            ("heads of two columns", block(9, 10, 5, 31)),
+            ("heads of six columns", block(17, 18, 3, 33)),
+            ("one below a tile of queries", block(15, 16, 2, 63)),
+            ("tiles", block(64, 64, 4, 64)),
+            ("one above a tile", block(65, 66, 3, 65)),
+            ("the widest head", block(18, 256, 1, 5)),
+        ],
     }
 }
 
@@ -86,8 +134,108 @@ fn picture([width, height]: [u32; 2], samples: u32, depth: u32, marbles: u32) ->
     serde_json::to_value(params).unwrap()
 }
 
+fn trainings() -> Vec<(&'static str, Value)> {
+    let spirals = |layers: &[u32], batch: u32, steps: [u32; 2], momentum: u32| {
+        training("classification", layers, [60, batch], steps, momentum)
+    };
+    let teacher = |layers: &[u32], batch: u32, steps: [u32; 2], momentum: u32| {
+        training("regression", layers, [50, batch], steps, momentum)
+    };
+    vec![
+        ("one of everything", teacher(&[1, 1, 1], 1, [1, 1], 0)),
+        (
+            "one unit a layer, two hidden",
+            teacher(&[1, 1, 1, 1], 1, [3, 1], 1),
+        ),
+        ("one step a segment", spirals(&[2, 5, 3], 7, [3, 1], 58_982)),
+        ("one segment", spirals(&[2, 5, 4, 2], 7, [3, 3], 0)),
+        (
+            "one below a tile",
+            teacher(&[14, 15, 15, 15], 15, [4, 2], 30_000),
+        ),
+        ("a tile", teacher(&[16, 16, 16], 64, [2, 1], 0)),
+        (
+            "one above a tile",
+            spirals(&[2, 17, 17, 17], 65, [4, 2], 65_535),
+        ),
+        (
+            "a batch beyond the samples",
+            spirals(&[2, 3, 2], 130, [2, 1], 10),
+        ),
+        (
+            "a teacher of many inputs",
+            teacher(&[67, 33, 3], 33, [4, 2], 60_000),
+        ),
+    ]
+}
+
+fn training(
+    task: &str,
+    layers: &[u32],
+    [samples, batch]: [u32; 2],
+    [steps, checkpoint_every]: [u32; 2],
+    momentum: u32,
+) -> Value {
+    json!({"layers": layers, "task": task, "samples": samples, "batch": batch, "steps": steps,
+        "checkpoint_every": checkpoint_every, "learning_rate": 6554, "momentum": momentum,
+        "seed": SEED, "data": "seeded"})
+}
+
+fn block(tokens: u32, width: u32, heads: u32, hidden: u32) -> Value {
+    json!({"tokens": tokens, "width": width, "heads": heads, "hidden": hidden,
+        "operands": {"seed": SEED}})
+}
+
 fn product(m: u32, n: u32, k: u32) -> Value {
     json!({"m": m, "n": n, "k": k, "operands": {"seed": SEED}})
+}
+
+fn hashed(len: u32) -> Value {
+    json!({"len": len, "input": {"seed": SEED}})
+}
+
+fn chain(n: u32, steps: u32, weights: u32) -> Value {
+    json!({"n": n, "steps": steps, "weights": weights, "seed": SEED})
+}
+
+fn requantised(m: u32, n: u32, k: u32, multiplier: u32, shift: u32) -> Value {
+    let mut params = product(m, n, k);
+    params["multiplier"] = multiplier.into();
+    params["shift"] = shift.into();
+    params
+}
+
+fn passes(words: u32, passes: u32) -> Value {
+    json!({"words": words, "passes": passes, "seed": SEED})
+}
+
+fn walk(lanes: u32, depth: u32, walkers: u32, hops: u32) -> Value {
+    json!({"lanes": lanes, "depth": depth, "walkers": walkers, "hops": hops, "seed": SEED})
+}
+
+/// Every point of a job with these inputs is what the reference says, read from what it announces.
+pub(crate) fn check_points(job: &Job, inputs: &Inputs<'_>) {
+    let inputs = job.accept(inputs).unwrap();
+    let outputs: Vec<Vec<u8>> = job.reference_bytes(&inputs);
+    let specs = job.outputs();
+    let named = specs.iter().map(|spec| spec.name);
+    let slices = InMemory::new(&inputs, named.zip(outputs.iter().map(Vec::as_slice)));
+    for point in 0..job.points().points() {
+        let needs = job.points().needs(point);
+        let place = job.points().place(point);
+        let right = &outputs[place.output][place.offset as usize..][..place.len];
+        let alone = job.points().eval(point, &Watched::new(&slices, &needs));
+        assert_eq!(alone.as_deref(), Ok(right), "point {point}");
+    }
+}
+
+/// Every f32 of an output is finite, and none is -0.
+pub(crate) fn assert_canonical(bytes: &[u8]) {
+    for (at, word) in bytes.as_chunks().0.iter().enumerate() {
+        let value = f32::from_le_bytes(*word);
+        assert!(value.is_finite(), "element {at} is {value}");
+        assert_ne!(value.to_bits(), 0x8000_0000, "element {at} is -0");
+    }
 }
 
 /// Slices that refuse what was not announced.
