@@ -15,9 +15,9 @@
 //! * [`gemm_f32`]: the f32 product in a fixed order, `spec/gemm_f32.md`.
 //! * [`matrix`]: what the products share.
 //! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
+//! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
 //! * [`nbody`]: bodies under their gravity, step by step, `spec/nbody.md`.
 //! * [`pathtrace`]: a picture by path tracing, as a PNG file, `spec/pathtrace.md`.
-//! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.

@@ -5,7 +5,6 @@ mod codes;
 mod cpp;
 #[cfg(feature = "host")]
 mod device_digest;
-mod executions;
 mod float_vectors;
 #[cfg(feature = "host")]
 mod host;

@@ -1,8 +1,8 @@
 //! Jobs that every shared test body runs: one list, each entry with the reason it is in it.
 
-use kernels::pathtrace::Params;
+use kernels::pathtrace;
 use kernels::point::{InMemory, SliceMissing, Slices, Span, Tensor};
-use kernels::{Inputs, Job, Kernel};
+use kernels::{Blake3Digest, Inputs, Job, Kernel};
 use serde_json::{Value, json};
 
 pub(crate) const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -46,29 +46,6 @@ pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("spread over int8", requantised(64, 64, 130, 24_000, 24)),
             ("largest shift", requantised(3, 5, 70, u32::MAX >> 1, 62)),
         ],
-        Kernel::Nbody => vec![
-            ("one body", bodies(1, 3)),
-            ("two cores", bodies(2, 4)),
-            ("one disc of two", bodies(3, 2)),
-            ("one step", bodies(10, 1)),
-            ("odd", bodies(37, 3)),
-            ("one below a tile", bodies(255, 2)),
-            ("a tile", bodies(256, 2)),
-            ("one above a tile", bodies(257, 2)),
-        ],
-        Kernel::Pathtrace => vec![
-            ("one pixel", picture([1, 1], 1, 1, 0)),
-            ("one pixel wide", picture([1, 9], 3, 4, 5)),
-            ("one pixel high", picture([19, 1], 2, 10, 64)),
-            ("one below a block", picture([15, 15], 2, 4, 30)),
-            ("a block", picture([16, 16], 3, 8, 30)),
-            (
-                "one above a block, every marble",
-                picture([17, 17], 1, 8, 253),
-            ),
-            ("draws of every kind", picture([7, 5], 40, 32, 40)),
-            ("more rows than a block of rows", picture([2, 65], 1, 3, 7)),
-        ],
         Kernel::Stream => vec![
             ("one word", passes(1, 1)),
             ("not a multiple of four words", passes(1027, 2)),
@@ -105,6 +82,29 @@ pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one above a tile and its depth", product(65, 66, 17)),
             ("odd everywhere", product(37, 71, 53)),
         ],
+        Kernel::Nbody => vec![
+            ("one body", bodies(1, 3)),
+            ("two cores", bodies(2, 4)),
+            ("one disc of two", bodies(3, 2)),
+            ("one step", bodies(10, 1)),
+            ("odd", bodies(37, 3)),
+            ("one below a tile", bodies(255, 2)),
+            ("a tile", bodies(256, 2)),
+            ("one above a tile", bodies(257, 2)),
+        ],
+        Kernel::Pathtrace => vec![
+            ("one pixel", picture([1, 1], 1, 1, 0)),
+            ("one pixel wide", picture([1, 9], 3, 4, 5)),
+            ("one pixel high", picture([19, 1], 2, 10, 64)),
+            ("one below a block", picture([15, 15], 2, 4, 30)),
+            ("a block", picture([16, 16], 3, 8, 30)),
+            (
+                "one above a block, every marble",
+                picture([17, 17], 1, 8, 253),
+            ),
+            ("draws of every kind", picture([7, 5], 40, 32, 40)),
+            ("more rows than a block of rows", picture([2, 65], 1, 3, 7)),
+        ],
         Kernel::MlpSgd => trainings(),
         Kernel::TransformerBlock => vec![
             ("one of everything", block(1, 2, 1, 1)),
@@ -118,20 +118,6 @@ pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("the widest head", block(18, 256, 1, 5)),
         ],
     }
-}
-
-fn bodies(n: u32, steps: u32) -> Value {
-    json!({"n": n, "steps": steps, "dt": 656, "softening": 3277, "bodies": {"seed": SEED}})
-}
-
-fn picture([width, height]: [u32; 2], samples: u32, depth: u32, marbles: u32) -> Value {
-    let mut params = Params::marbles(SEED.parse().unwrap());
-    params.width = width;
-    params.height = height;
-    params.samples = samples;
-    params.depth = depth;
-    params.marbles = marbles;
-    serde_json::to_value(params).unwrap()
 }
 
 fn trainings() -> Vec<(&'static str, Value)> {
@@ -186,6 +172,20 @@ fn block(tokens: u32, width: u32, heads: u32, hidden: u32) -> Value {
         "operands": {"seed": SEED}})
 }
 
+fn bodies(n: u32, steps: u32) -> Value {
+    json!({"n": n, "steps": steps, "dt": 656, "softening": 3277, "bodies": {"seed": SEED}})
+}
+
+fn picture([width, height]: [u32; 2], samples: u32, depth: u32, marbles: u32) -> Value {
+    let mut params = pathtrace::Params::marbles(SEED.parse().unwrap());
+    params.width = width;
+    params.height = height;
+    params.samples = samples;
+    params.depth = depth;
+    params.marbles = marbles;
+    serde_json::to_value(params).unwrap()
+}
+
 fn product(m: u32, n: u32, k: u32) -> Value {
     json!({"m": m, "n": n, "k": k, "operands": {"seed": SEED}})
 }
@@ -236,6 +236,48 @@ pub(crate) fn assert_canonical(bytes: &[u8]) {
         assert!(value.is_finite(), "element {at} is {value}");
         assert_ne!(value.to_bits(), 0x8000_0000, "element {at} is -0");
     }
+}
+
+/// A job whose inputs are sent, with them.
+pub(crate) struct Given {
+    pub(crate) name: String,
+    pub(crate) job: Job,
+    pub(crate) inputs: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Given {
+    fn new(kernel: Kernel, params: Value, inputs: Vec<(&'static str, Vec<u8>)>) -> Self {
+        let job = Job::parse(kernel.name(), &params).unwrap();
+        let name = format!("{kernel}, given");
+        Self { name, job, inputs }
+    }
+
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
+        let mut all = Inputs::none();
+        for (name, bytes) in &self.inputs {
+            all = all.with(name, bytes);
+        }
+        all
+    }
+}
+
+/// One job of every kernel that takes inputs.
+pub(crate) fn given() -> Vec<Given> {
+    let painted = |len: usize| -> Vec<u8> { (0..len).map(|i| (i % 251) as u8).collect() };
+    let digest = |bytes: &[u8]| Blake3Digest::of(bytes).to_string();
+    let (a, b, x) = (painted(65 * 17), painted(17 * 66), painted(3 * 1024 + 5));
+    let operands = json!({"given": {"a": digest(&a), "b": digest(&b)}});
+    let product = json!({"m": 65, "n": 66, "k": 17, "operands": operands});
+    let mut requantised = product.clone();
+    requantised["multiplier"] = 3.into();
+    requantised["shift"] = 9.into();
+    let hashed = json!({"len": x.len(), "input": {"given": digest(&x)}});
+    let matrices = vec![("a", a), ("b", b)];
+    vec![
+        Given::new(Kernel::Blake3, hashed, vec![("x", x)]),
+        Given::new(Kernel::GemmI8, product, matrices.clone()),
+        Given::new(Kernel::GemmI8Requant, requantised, matrices),
+    ]
 }
 
 /// Slices that refuse what was not announced.

@@ -15,7 +15,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::samples;
-
 use crate::{float_vectors, job_vectors, scalar_vectors, scene_vectors};
 
 #[test]
