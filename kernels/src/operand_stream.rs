@@ -199,7 +199,7 @@ impl OperandStream {
     }
 
     /// The four words of block `index`.
-    fn block_words(&self, index: u64) -> [u32; WORDS as usize] {
+    pub(crate) fn block_words(&self, index: u64) -> [u32; WORDS as usize] {
         let [high_0, high_1] = self.counter_high;
         let counter = [index as u32, (index >> 32) as u32, high_0, high_1];
         philox4x32_10(counter, self.key)

@@ -3,8 +3,8 @@
 use super::params::{BodySource, Nbody};
 use super::step::{Body, State, vector};
 use crate::job::{CheckedInputs, InputError};
-use crate::operand_stream::{OperandSeed, OperandStream};
-use crate::philox::{philox4x32_10, symmetric, uniform};
+use crate::operand_stream::OperandStream;
+use crate::philox::{symmetric, uniform};
 use crate::point::{SliceMissing, Slices, Tensor};
 use crate::scalar::{self, SinCos};
 
@@ -43,7 +43,8 @@ pub(super) fn begin(job: &Nbody, slices: &dyn Slices) -> Result<(Vec<f32>, State
     let n = job.params().n;
     match job.params().bodies {
         BodySource::Seed(seed) => {
-            let bodies = (0..n).map(|i| seeded(&seed, n, job.softening_squared(), i));
+            let stream = OperandStream::new(&seed, "bodies");
+            let bodies = (0..n).map(|i| seeded(&stream, n, job.softening_squared(), i));
             Ok(bodies.unzip())
         }
         BodySource::Given { .. } => {
@@ -97,7 +98,7 @@ impl Role {
     }
 }
 
-fn seeded(seed: &OperandSeed, n: u32, softening_squared: f32, i: u32) -> (f32, Body) {
+fn seeded(stream: &OperandStream, n: u32, softening_squared: f32, i: u32) -> (f32, Body) {
     let role = role(n, i);
     let disc = role.disc;
     let body = match role.around {
@@ -105,16 +106,9 @@ fn seeded(seed: &OperandSeed, n: u32, softening_squared: f32, i: u32) -> (f32, B
             place: disc.centre,
             velocity: disc.drift,
         },
-        Some(_) => disc.body(draw(seed, i), softening_squared),
+        Some(_) => disc.body(stream.block_words(i.into()), softening_squared),
     };
     (role.mass(), body.written())
-}
-
-/// The words of block `i`.
-fn draw(seed: &OperandSeed, i: u32) -> [u32; 4] {
-    let stream = OperandStream::new(seed, "bodies");
-    let [high_0, high_1] = stream.counter_high();
-    philox4x32_10([i, 0, high_0, high_1], stream.key())
 }
 
 impl Disc {

@@ -46,21 +46,12 @@ impl Draws<'_> {
     pub(super) fn block(&self, s: u32, b: u32) -> Block {
         let first = self.pixel << 32;
         let Some(steps) = self.paths.steps.get(b as usize) else {
-            return block(
-                &self.paths.stream,
-                first + (u64::from(s) << 8) + u64::from(b),
-            );
+            let index = first + (u64::from(s) << 8) + u64::from(b);
+            return self.paths.stream.block_words(index);
         };
-        let words = block(&self.paths.stream, first + u64::from(b));
+        let words = self.paths.stream.block_words(first + u64::from(b));
         std::array::from_fn(|j| words[j].wrapping_add(s.wrapping_mul(steps[j])))
     }
-}
-
-/// Block `q` of a stream read as words.
-pub(super) fn block(stream: &OperandStream, q: u64) -> Block {
-    let [high_0, high_1] = stream.counter_high();
-    let counter = [q as u32, (q >> 32) as u32, high_0, high_1];
-    philox::philox4x32_10(counter, stream.key())
 }
 
 /// The point of the unit sphere that two words select.

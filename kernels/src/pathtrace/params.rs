@@ -138,7 +138,7 @@ impl Pathtrace {
 }
 
 /// From a ray to `rest` of a sphere.
-const OPERATIONS_PER_SPHERE: u64 = 20;
+const OPERATIONS_PER_SPHERE: u64 = 21;
 
 impl KernelJob for Pathtrace {
     fn kernel(&self) -> Kernel {

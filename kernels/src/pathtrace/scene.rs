@@ -1,6 +1,5 @@
 //! What there is to see: spheres on a floor, from the seed, and the sky around them.
 
-use super::draw::block;
 use super::vector::{Vector, WHITE, fma, mix, vector};
 use crate::operand_stream::{OperandSeed, OperandStream};
 use crate::philox::uniform;
@@ -65,9 +64,9 @@ pub(super) fn spheres(seed: &OperandSeed, marbles: u32) -> Vec<Sphere> {
 const GOLDEN_ANGLE: u32 = 0x61c8_8647;
 
 fn marble(stream: &OperandStream, k: u32) -> Sphere {
-    let [first_angle, hue, ..] = block(stream, 0);
-    let [size, rough, ..] = block(stream, 1 + 2 * u64::from(k));
-    let look = block(stream, 2 + 2 * u64::from(k));
+    let [first_angle, hue, ..] = stream.block_words(0);
+    let [size, rough, ..] = stream.block_words(1 + 2 * u64::from(k));
+    let look = stream.block_words(2 + 2 * u64::from(k));
     let n = k + 10;
     let distance = 0.5625 * (n as f32).sqrt();
     let angle = first_angle.wrapping_add(n.wrapping_mul(GOLDEN_ANGLE));

@@ -85,7 +85,12 @@ fn output((spec, output): (OutputSpec, &Output)) -> OutputCase {
 #[test]
 fn specifications_name_the_scalar_maths_by_its_digest() {
     let digest = Blake3Digest::of(kernels::scalar::SPECIFICATION.as_bytes()).to_string();
-    for kernel in [Kernel::MlpSgd, Kernel::TransformerBlock] {
+    for kernel in [
+        Kernel::MlpSgd,
+        Kernel::Nbody,
+        Kernel::Pathtrace,
+        Kernel::TransformerBlock,
+    ] {
         assert!(
             kernel.specification().contains(&digest),
             "{kernel}: {digest}"

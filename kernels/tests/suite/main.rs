@@ -24,7 +24,6 @@ mod program_sets;
 mod ptx_rules;
 mod samples;
 mod scalar_vectors;
-mod scene_option_sets;
 mod scene_vectors;
 mod transformer_block;
 mod vectors;

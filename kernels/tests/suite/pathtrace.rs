@@ -203,6 +203,7 @@ const DIGEST_OF_MARBLES: &str = "2584f01cce8c5b9054d1b4b67855fa663b609672d633cd4
 #[test]
 #[ignore = "writes target/tmp/marbles.png, some seconds of work"]
 fn picture() {
+    use kernels::audit::{self, Verdict};
     use kernels::host::Machine;
     use std::num::NonZeroUsize;
     let job = job(&Params::marbles(SEED.parse().unwrap()));
@@ -215,4 +216,10 @@ fn picture() {
     let digest = run.outputs[0].digest().to_string();
     assert_eq!(digest, DIGEST_OF_MARBLES);
     eprintln!("{}: {digest}", path.display());
+    // A verifier's share of the work, by the reference.
+    let randomness = kernels::Randomness::drawn_after_commitment([1; 32]);
+    let points = audit::draw(&randomness, job.points().points(), 300);
+    let outputs = [run.outputs[0].bytes()];
+    let verdict = audit::check(&job, &inputs, &outputs, &points, threads);
+    assert_eq!(verdict, Ok(Verdict::Accepted));
 }

@@ -12,7 +12,12 @@ use kernels::{Inputs, Job, Kernel};
 use crate::{cpp, samples};
 
 /// Those whose arithmetic is not of integers alone.
-const KERNELS: [Kernel; 2] = [Kernel::MlpSgd, Kernel::TransformerBlock];
+const KERNELS: [Kernel; 4] = [
+    Kernel::MlpSgd,
+    Kernel::Nbody,
+    Kernel::Pathtrace,
+    Kernel::TransformerBlock,
+];
 
 /// The driver with the runtime that it needs.
 const SOURCES: [&str; 5] = [

@@ -128,15 +128,3 @@ fn course(why: &'static str, params: nbody::Params) -> Course {
 fn job(kernel: &str, params: &impl Serialize) -> Job {
     Job::parse(kernel, serde_json::to_value(params).unwrap()).unwrap()
 }
-
-/// A specification that leaves its arithmetic to another text names that text.
-#[test]
-fn specifications_name_the_scalar_maths_they_use() {
-    let digest = Blake3Digest::of(kernels::scalar::SPECIFICATION.as_bytes()).to_string();
-    for kernel in [kernels::Kernel::Nbody, kernels::Kernel::Pathtrace] {
-        assert!(
-            kernel.specification().contains(&digest),
-            "{kernel}: {digest}"
-        );
-    }
-}
