@@ -62,6 +62,11 @@ pub trait KernelJob: fmt::Debug + Send + Sync {
     /// What a device of this target does; `None` where the kernel has no module for it.
     fn program(&self, target: Target) -> Option<Program>;
 
+    /// How many digests a run leaves in its trace, one for each [`Step::Mark`](crate::program::Step::Mark).
+    fn marks(&self) -> u64 {
+        0
+    }
+
     /// The right outputs, from the specification alone, on one thread: slow, and not the source of the device's code.
     fn reference(&self, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>>;
 
@@ -146,6 +151,11 @@ impl Job {
     /// What a device of this target does; `None` where the kernel has no module for it.
     pub fn program(&self, target: Target) -> Option<Program> {
         self.0.program(target)
+    }
+
+    /// How many digests a run leaves in its trace.
+    pub fn marks(&self) -> u64 {
+        self.0.marks()
     }
 
     /// The job point by point.

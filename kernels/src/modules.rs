@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use crate::catalog::Kernel;
 use crate::hex32;
 use crate::program::Target;
 
@@ -75,6 +76,12 @@ impl Module {
     /// Every module that has PTX, by name.
     pub fn all() -> impl Iterator<Item = Self> {
         TEXTS.iter().map(|(module, _)| *module)
+    }
+
+    /// SHA-256 of the modules shipped for a kernel: by one of these a statement names what was loaded.
+    pub fn digests_of(kernel: Kernel) -> Vec<[u8; 32]> {
+        let names = [kernel.name().to_owned(), format!("{kernel}_sm90a")];
+        names.iter().filter_map(|name| sum_of(name)).collect()
     }
 
     /// Its name: that of its source without the ending.

@@ -13,7 +13,7 @@ use evidence::work::{
 use evidence::{Check, CheckId, Code, Reason, Source};
 use kernels::audit::{self, Strength};
 use kernels::freivalds::{self, Accepted, Verdict};
-use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel, Randomness};
+use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel, Module, Randomness};
 
 /// Checks results with the shipped kernels.
 #[derive(Clone, Copy, Debug)]
@@ -157,10 +157,10 @@ fn inspect_kernel(task: &KernelTask, bundle: &Bundle) -> Vec<Reason> {
         return vec![Reason::new(Code::KernelUnknown, "kernel of the job").actual(&task.name)];
     };
     let mut reasons: Vec<Reason> = kernel_mismatch(kernel, statement).into_iter().collect();
-    reasons.extend(unexpected_trace(statement));
     match Job::parse(&task.name, task.params.as_value()) {
         Ok(parsed) => {
             reasons.extend(unavailable_check(&parsed, &bundle.job));
+            reasons.extend(unexpected_trace(&parsed, statement));
             reasons.extend(unexpected_outputs(&parsed, statement));
             reasons.extend(unexpected_bytes(&parsed, bundle));
         }
@@ -169,11 +169,12 @@ fn inspect_kernel(task: &KernelTask, bundle: &Bundle) -> Vec<Reason> {
     reasons
 }
 
-/// No kernel of this catalogue has states on the way, so any commitment to them would be a claim nobody can check.
-fn unexpected_trace(statement: &WorkStatement) -> Option<Reason> {
+/// A trace has as many entries as the kernel marks states on its way. What the entries say, nobody has checked.
+fn unexpected_trace(job: &Job, statement: &WorkStatement) -> Option<Reason> {
     let trace = statement.trace?;
+    let marks = job.marks();
     let reason = Reason::new(Code::TraceUnexpected, "states on the way of the kernel");
-    Some(reason.expected("none").actual(trace.entries))
+    (trace.entries != marks).then(|| reason.expected(marks).actual(trace.entries))
 }
 
 /// What every audit is: points, and the share they speak of.
@@ -236,8 +237,8 @@ fn unavailable_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
     (wanted && parsed.product().is_none()).then(|| reason.actual(parsed.kernel()))
 }
 
-/// The statement names the kernel's specification, and no module: none is shipped yet, so any digest of one would be a
-/// claim nobody can check.
+/// The statement names the kernel's specification, and as its module one that is shipped for it, or none where no module
+/// was loaded. That this module ran is the host's word.
 fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> {
     let (name, spec) = (kernel.name(), Hex(*kernel.digest().as_bytes()));
     let reason = Reason::new(Code::KernelMismatch, "kernel in the statement");
@@ -254,7 +255,16 @@ fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> 
         return Some(reason.actual(format!("{} {}", stated.name, stated.spec)));
     }
     let module = stated.module?;
-    Some(reason.expected("no module").actual(module))
+    let shipped = Module::digests_of(kernel);
+    if shipped.contains(&module.0) {
+        return None;
+    }
+    let names: Vec<_> = shipped
+        .into_iter()
+        .map(|sum| Hex(sum).to_string())
+        .collect();
+    let reason = reason.expected(format!("module {}, or none", names.join(" or ")));
+    Some(reason.actual(module))
 }
 
 /// Bytes that no check reads are bound by no digest, and have no place in what a receipt refers to.

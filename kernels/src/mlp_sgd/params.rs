@@ -186,6 +186,10 @@ impl KernelJob for MlpSgd {
         Kernel::MlpSgd
     }
 
+    fn marks(&self) -> u64 {
+        self.params.steps.into()
+    }
+
     fn cost(&self) -> Cost {
         Cost {
             operations: u64::from(self.params.steps) * self.step_operations(),

@@ -89,3 +89,13 @@ fn parameters_are_read_as_the_compiler_writes_them() {
     assert_eq!(parameters(ptx, "g"), Some(vec![]));
     assert_eq!(parameters(ptx, "h"), None);
 }
+
+#[test]
+fn a_job_says_how_many_digests_its_run_leaves() {
+    for (why, job) in samples::small() {
+        let program = job.program(Target::Portable).unwrap();
+        let is_mark = |step: &&Step| matches!(step, Step::Mark(_));
+        let marks = program.steps().iter().filter(is_mark).count();
+        assert_eq!(job.marks(), marks as u64, "{why}");
+    }
+}
