@@ -23,7 +23,8 @@ mod host {
 
     /// What makes C++ compute what CUDA computes: no contraction to fused operations that the source does not name,
     /// integers that wrap, signed `char`, pointers that may alias; and a probe of every page of a large stack frame,
-    /// so that an overflow meets the guard page.
+    /// so that an overflow meets the guard page. Shared memory is thread-local: found without a call, it can be used in
+    /// inner loops.
     const FLAGS: &[&str] = &[
         "-ffp-contract=off",
         "-fno-math-errno",
@@ -31,6 +32,7 @@ mod host {
         "-fsigned-char",
         "-fno-strict-aliasing",
         "-fstack-clash-protection",
+        "-ftls-model=initial-exec",
         "-fno-exceptions",
         "-fno-rtti",
         "-fvisibility=hidden",

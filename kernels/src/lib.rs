@@ -13,6 +13,7 @@
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
+//! * [`scalar`]: f32 maths with fixed bits, `spec/scalar.md`, the twin of `cuda/pogw.cuh`.
 //! * [`Blake3Digest`], [`DigestWriter`]: the digest of operands and outputs; `b3sum` of the same
 //!   bytes prints the same text.
 //!
@@ -46,6 +47,7 @@ pub mod philox;
 pub mod point;
 pub mod program;
 mod randomness;
+pub mod scalar;
 
 pub use catalog::{Kernel, UnknownKernel};
 pub use digest::{Blake3Digest, DigestWriter};

@@ -1,4 +1,4 @@
-//! Operands from a seed: an unbounded sequence of int8 values with random access.
+//! Operands from a seed: an unbounded sequence of int8 or f32 values with random access.
 //!
 //! In scope: seed and label to Philox key, element index to value. Out of scope: which tensors a
 //! kernel has and how they are laid out (the kernel's own module), and where the seed comes from.
@@ -16,6 +16,10 @@
 //! 5. Element `e` is byte `e mod 16` of block `e div 16`, read as two's complement int8. All 256
 //!    values occur.
 //!
+//! A stream read as f32 differs in step 5 alone: element `e` comes from word `e mod 4` of block
+//! `e div 4`, by [`philox::uniform`] or [`philox::symmetric`]. One stream may be read as one kind
+//! only: the words are the same bytes, so tensors of a job have labels of their own.
+//!
 //! Steps 1 to 3 happen once on the host: a GPU kernel is handed four plain numbers.
 //!
 //! Each element depends on its own index through ten rounds, so the matrices have no structure
@@ -27,7 +31,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::hex32::{self, HexError};
-use crate::philox::philox4x32_10;
+use crate::philox::{self, philox4x32_10};
 
 /// The 32 bytes all operands of one job come from; in JSON, 64 lower-case hexadecimal digits.
 ///
@@ -69,7 +73,7 @@ impl FromStr for OperandSeed {
     }
 }
 
-/// The sequence of int8 values of one tensor.
+/// The sequence of values of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperandStream {
     key: [u32; 2],
@@ -113,30 +117,73 @@ impl OperandStream {
 
     /// Writes the elements from index `first` on into `out`.
     pub fn fill(&self, first: u64, out: &mut [i8]) {
-        let skip = (first % BLOCK) as usize;
-        // 0 when `first` starts a block, else what is left of the block it falls into.
-        let head_len = ((BLOCK as usize - skip) % BLOCK as usize).min(out.len());
-        let (head, body) = out.split_at_mut(head_len);
-        head.copy_from_slice(&self.block(first / BLOCK)[skip..][..head_len]);
-        for (chunk, index) in body.chunks_mut(BLOCK as usize).zip(first.div_ceil(BLOCK)..) {
-            chunk.copy_from_slice(&self.block(index)[..chunk.len()]);
-        }
+        fill_from_blocks(first, out, |index| self.block(index));
     }
 
-    /// The 16 elements of block `index`.
+    /// Word `index` of the stream.
+    pub fn word(&self, index: u64) -> u32 {
+        self.block_words(index / WORDS)[(index % WORDS) as usize]
+    }
+
+    /// The f32 at `index`: a multiple of 2^-24 in [0, 1).
+    pub fn uniform(&self, index: u64) -> f32 {
+        philox::uniform(self.word(index))
+    }
+
+    /// The f32 at `index`: a multiple of 2^-23 in [-1, 1), never -0.
+    pub fn symmetric(&self, index: u64) -> f32 {
+        philox::symmetric(self.word(index))
+    }
+
+    /// Writes [`uniform`](Self::uniform) of the indices from `first` on into `out`.
+    pub fn fill_uniform(&self, first: u64, out: &mut [f32]) {
+        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::uniform));
+    }
+
+    /// Writes [`symmetric`](Self::symmetric) of the indices from `first` on into `out`.
+    pub fn fill_symmetric(&self, first: u64, out: &mut [f32]) {
+        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::symmetric));
+    }
+
+    /// The 16 int8 elements of block `index`.
     fn block(&self, index: u64) -> [i8; BLOCK as usize] {
+        let words = self.block_words(index).map(u32::to_le_bytes);
+        std::array::from_fn(|i| words[i / 4][i % 4].cast_signed())
+    }
+
+    /// The four words of block `index`.
+    fn block_words(&self, index: u64) -> [u32; WORDS as usize] {
         let [high_0, high_1] = self.counter_high;
         let counter = [index as u32, (index >> 32) as u32, high_0, high_1];
-        let words = philox4x32_10(counter, self.key).map(u32::to_le_bytes);
-        std::array::from_fn(|i| words[i / 4][i % 4].cast_signed())
+        philox4x32_10(counter, self.key)
+    }
+}
+
+/// Copies the elements from index `first` on out of blocks of `N`, each computed once.
+fn fill_from_blocks<T: Copy, const N: usize>(
+    first: u64,
+    out: &mut [T],
+    block: impl Fn(u64) -> [T; N],
+) {
+    let len = N as u64;
+    let skip = (first % len) as usize;
+    // 0 when `first` starts a block, else what is left of the block it falls into.
+    let head_len = ((N - skip) % N).min(out.len());
+    let (head, body) = out.split_at_mut(head_len);
+    head.copy_from_slice(&block(first / len)[skip..][..head_len]);
+    for (chunk, index) in body.chunks_mut(N).zip(first.div_ceil(len)..) {
+        chunk.copy_from_slice(&block(index)[..chunk.len()]);
     }
 }
 
 /// BLAKE3 `derive_key` context. Changing the derivation means changing this text.
 const CONTEXT: &str = "PoGW 2026-11-23 operand stream v1";
 
-/// Elements in one Philox block.
+/// int8 elements in one Philox block.
 const BLOCK: u64 = 16;
+
+/// Words, and so f32 elements, in one Philox block.
+const WORDS: u64 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -162,6 +209,32 @@ mod tests {
             stream.fill(first, &mut parts[..cut]);
             stream.fill(first + cut as u64, &mut parts[cut..]);
             prop_assert_eq!(whole, parts);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_words_read_alone_or_filled(seed: [u8; 32], first: u64, len in 0_usize..30) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes(seed), "x");
+            let first = first.saturating_sub(len as u64);
+            let (mut uniform, mut symmetric) = (vec![0.0; len], vec![0.0; len]);
+            stream.fill_uniform(first, &mut uniform);
+            stream.fill_symmetric(first, &mut symmetric);
+            for (index, at) in (first..).zip(0..len) {
+                prop_assert_eq!(uniform[at], stream.uniform(index));
+                prop_assert_eq!(symmetric[at], stream.symmetric(index));
+                prop_assert_eq!(uniform[at], philox::uniform(stream.word(index)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_is_four_int8_elements() {
+        let stream = OperandStream::new(&OperandSeed::from_bytes([5; 32]), "x");
+        for index in [0, 1, 2, 3, 4, 1 << 34] {
+            let bytes =
+                std::array::from_fn(|i| stream.element(4 * index + i as u64).cast_unsigned());
+            assert_eq!(stream.word(index), u32::from_le_bytes(bytes));
         }
     }
 

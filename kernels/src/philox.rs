@@ -1,7 +1,7 @@
 //! Philox4x32-10, the counter-based generator behind seeded operands.
 //!
-//! In scope: the block function. Out of scope: where key and counter come from
-//! ([`OperandStream`](crate::OperandStream)).
+//! In scope: the block function, and a word of it as a number. Out of scope: where key and counter
+//! come from ([`OperandStream`](crate::OperandStream)).
 //!
 //! Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
 //! and its Random123 library, whose known answers the tests repeat. cuRAND and JAX ship the same
@@ -19,6 +19,17 @@ pub const fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
         round += 1;
     }
     state
+}
+
+/// The upper 24 bits of a word as a multiple of 2^-24 in [0, 1), so 0 to 1 - 2^-24; exact.
+pub const fn uniform(word: u32) -> f32 {
+    (word >> 8) as f32 * TWO_MINUS_24
+}
+
+/// The upper 24 bits of a word, as a signed number, as a multiple of 2^-23 in [-1, 1), so -1 to
+/// 1 - 2^-23; exact, and never -0.
+pub const fn symmetric(word: u32) -> f32 {
+    (word.cast_signed() >> 8) as f32 * TWO_MINUS_23
 }
 
 const fn one_round(state: [u32; 4], key: [u32; 2]) -> [u32; 4] {
@@ -45,6 +56,8 @@ const MULTIPLIER_1: u32 = 0xcd9e_8d57;
 const WEYL_0: u32 = 0x9e37_79b9;
 /// Square root of 3, less 1.
 const WEYL_1: u32 = 0xbb67_ae85;
+const TWO_MINUS_24: f32 = f32::from_bits(0x3380_0000);
+const TWO_MINUS_23: f32 = f32::from_bits(0x3400_0000);
 
 #[cfg(test)]
 mod tests {
@@ -73,5 +86,18 @@ mod tests {
         for (counter, key, expected) in cases {
             assert_eq!(philox4x32_10(counter, key), expected);
         }
+    }
+
+    #[test]
+    fn numbers_reach_their_bounds_and_stay_inside() {
+        assert_eq!([0, 0xff, 0x100].map(uniform), [0.0, 0.0, TWO_MINUS_24]);
+        assert_eq!(uniform(u32::MAX), 1.0 - TWO_MINUS_24);
+        assert_eq!(symmetric(0x8000_0000), -1.0);
+        assert_eq!(symmetric(0x7fff_ffff), 1.0 - TWO_MINUS_23);
+        assert_eq!(
+            [u32::MAX, 0x100].map(symmetric),
+            [-TWO_MINUS_23, TWO_MINUS_23]
+        );
+        assert_eq!(symmetric(0xff).to_bits(), 0);
     }
 }

@@ -13,6 +13,8 @@ use kernels::philox::philox4x32_10;
 use kernels::{Blake3Digest, Kernel, OperandSeed, OperandStream};
 use serde::Serialize;
 
+use crate::scalar_vectors;
+
 #[test]
 fn vectors_are_what_is_computed() {
     for (name, computed) in all() {
@@ -38,13 +40,14 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 5] {
+fn all() -> [(&'static str, String); 6] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
         ("gemm_i8.json", products()),
         ("operand_stream.json", streams()),
         ("philox4x32_10.json", philox()),
+        ("scalar.json", scalar_vectors::text()),
     ]
 }
 
