@@ -56,6 +56,6 @@ pub use job::{
     CheckedInputs, Cost, InputError, InputSpec, Inputs, Job, JobError, KernelJob, LimitError,
     Output, OutputSpec,
 };
-pub use modules::Module;
+pub use modules::{Module, Ptx};
 pub use operand_stream::{OperandSeed, OperandStream};
 pub use randomness::Randomness;
