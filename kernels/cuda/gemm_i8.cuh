@@ -193,9 +193,7 @@ POGW_INLINE void pg_copy(PgSlices& slices, const PgMatrix& a, const PgMatrix& b,
 POGW_INLINE void pg_slice_products(PgSum (*sums)[4], const PgSlices& slices, u32 words) {
     const u32 next = 16 * PG_ROW_WORDS;
     // Two columns at a time: eight sums and their operands fit into sixteen vector registers.
-#if POGW_DEVICE
 #pragma unroll
-#endif
     for (u32 j = 0; j < 4; j += 2) {
         PgSum left[4], right[4];
         for (u32 i = 0; i < 4; ++i) {

@@ -23,32 +23,64 @@ use crate::excerpt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernel {
+    /// BLAKE3 with the chaining values of all chunks, [`blake3_tree`](crate::blake3_tree).
+    Blake3,
+    /// int8 products one after another, [`gemm_chain`](crate::gemm_chain).
+    GemmChain,
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
+    /// int8 matrix product brought back to int8, [`gemm_i8_requant`](crate::gemm_i8_requant).
+    GemmI8Requant,
+    /// Passes over large arrays, [`stream`](crate::stream).
+    Stream,
+    /// Random reads all over memory that is slow to make anew, [`vram_walk`](crate::vram_walk).
+    VramWalk,
 }
 
 impl Kernel {
     /// Every kernel there is.
-    pub const ALL: &[Self] = &[Self::GemmI8];
+    pub const ALL: &[Self] = &[
+        Self::Blake3,
+        Self::GemmChain,
+        Self::GemmI8,
+        Self::GemmI8Requant,
+        Self::Stream,
+        Self::VramWalk,
+    ];
 
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Blake3 => "blake3",
+            Self::GemmChain => "gemm_chain",
             Self::GemmI8 => "gemm_i8",
+            Self::GemmI8Requant => "gemm_i8_requant",
+            Self::Stream => "stream",
+            Self::VramWalk => "vram_walk",
         }
     }
 
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
         match self {
-            Self::GemmI8 => 1,
+            Self::Blake3
+            | Self::GemmChain
+            | Self::GemmI8
+            | Self::GemmI8Requant
+            | Self::Stream
+            | Self::VramWalk => 1,
         }
     }
 
     /// The specification: Markdown, UTF-8, lines end in a line feed.
     pub const fn specification(self) -> &'static str {
         match self {
+            Self::Blake3 => include_str!("../spec/blake3.md"),
+            Self::GemmChain => include_str!("../spec/gemm_chain.md"),
             Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
+            Self::GemmI8Requant => include_str!("../spec/gemm_i8_requant.md"),
+            Self::Stream => include_str!("../spec/stream.md"),
+            Self::VramWalk => include_str!("../spec/vram_walk.md"),
         }
     }
 

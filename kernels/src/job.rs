@@ -18,12 +18,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::blake3_tree::{self, Blake3Tree};
 use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
+use crate::gemm_chain::{self, GemmChain};
 use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::gemm_i8_requant::{self, GemmI8Requant};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
+use crate::stream::{self, StreamPasses};
+use crate::vram_walk::{self, VramWalk};
 
 /// A job of one kernel whose rules are checked: what each kernel brings along.
 pub trait KernelJob: fmt::Debug + Send + Sync {
@@ -93,9 +98,29 @@ impl Job {
     pub fn parse<'de, D: Deserializer<'de>>(kernel: &str, params: D) -> Result<Self, JobError> {
         let kernel: Kernel = kernel.parse()?;
         match kernel {
+            Kernel::Blake3 => {
+                let params: blake3_tree::Params = parse_params(kernel, params)?;
+                Ok(Self::new(Blake3Tree::try_from(params)?))
+            }
+            Kernel::GemmChain => {
+                let params: gemm_chain::Params = parse_params(kernel, params)?;
+                Ok(Self::new(GemmChain::try_from(params)?))
+            }
             Kernel::GemmI8 => {
                 let params: gemm_i8::Params = parse_params(kernel, params)?;
                 Ok(Self::new(GemmI8::try_from(params)?))
+            }
+            Kernel::GemmI8Requant => {
+                let params: gemm_i8_requant::Params = parse_params(kernel, params)?;
+                Ok(Self::new(GemmI8Requant::try_from(params)?))
+            }
+            Kernel::Stream => {
+                let params: stream::Params = parse_params(kernel, params)?;
+                Ok(Self::new(StreamPasses::try_from(params)?))
+            }
+            Kernel::VramWalk => {
+                let params: vram_walk::Params = parse_params(kernel, params)?;
+                Ok(Self::new(VramWalk::try_from(params)?))
             }
         }
     }

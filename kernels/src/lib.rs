@@ -32,11 +32,16 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+pub mod blake3_tree;
 mod catalog;
 mod digest;
+pub mod digest_program;
 mod excerpt;
+mod fill;
 pub mod freivalds;
+pub mod gemm_chain;
 pub mod gemm_i8;
+pub mod gemm_i8_requant;
 mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
@@ -48,6 +53,8 @@ pub mod point;
 pub mod program;
 mod randomness;
 pub mod scalar;
+pub mod stream;
+pub mod vram_walk;
 
 pub use catalog::{Kernel, UnknownKernel};
 pub use digest::{Blake3Digest, DigestWriter};

@@ -31,7 +31,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::hex32::{self, HexError};
-use crate::philox::{self, philox4x32_10};
+use crate::philox::{self, LANES, philox4x32_10, philox4x32_10_lanes};
 
 /// The 32 bytes all operands of one job come from; in JSON, 64 lower-case hexadecimal digits.
 ///
@@ -118,6 +118,34 @@ impl OperandStream {
     /// Writes the elements from index `first` on into `out`.
     pub fn fill(&self, first: u64, out: &mut [i8]) {
         fill_from_blocks(first, out, |index| self.block(index));
+    }
+
+    /// Writes the elements from index `first` on into `out`, as bytes.
+    pub fn fill_bytes(&self, first: u64, out: &mut [u8]) {
+        fill_from_blocks(first, out, |index| self.block(index).map(i8::cast_unsigned));
+    }
+
+    /// Writes the words from index `first` on into `out`.
+    pub fn fill_words(&self, first: u64, out: &mut [u32]) {
+        fill_from_blocks(first, out, |index| self.block_words(index));
+    }
+
+    /// Writes the elements `first`, `first + stride`, `first + 2·stride`, … into `out`: a column of a row-major matrix.
+    ///
+    /// A column meets a new block at every element, and blocks are independent of each other: they are computed
+    /// several at a time.
+    pub fn gather(&self, first: u64, stride: u64, out: &mut [i8]) {
+        let mut index = first;
+        for chunk in out.chunks_mut(LANES) {
+            let indices: [u64; LANES] = std::array::from_fn(|i| index.wrapping_add(stride.wrapping_mul(i as u64)));
+            let blocks = indices.map(|index| index / BLOCK);
+            let words = philox4x32_10_lanes(blocks, self.counter_high, self.key);
+            for ((value, index), lane) in chunk.iter_mut().zip(indices).zip(0..) {
+                let byte = (index % BLOCK) as usize;
+                *value = words[byte / 4][lane].to_le_bytes()[byte % 4].cast_signed();
+            }
+            index = index.wrapping_add(stride.wrapping_mul(LANES as u64));
+        }
     }
 
     /// Word `index` of the stream.

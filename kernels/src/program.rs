@@ -152,13 +152,22 @@ impl Program {
         block: [u32; 3],
         args: Vec<Arg>,
     ) {
-        let launch = Launch {
+        self.push_launch(Launch {
             function,
             grid,
             block,
             args,
-        };
+        });
+    }
+
+    /// Adds a launch that is made up already.
+    pub(crate) fn push_launch(&mut self, launch: Launch) {
         self.steps.push(Step::Launch(launch));
+    }
+
+    /// Takes all steps out, for them to be put back changed.
+    pub(crate) fn take_steps(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.steps)
     }
 
     /// Adds the digest of a whole buffer, as it is by now, to the trace.

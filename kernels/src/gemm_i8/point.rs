@@ -38,28 +38,7 @@ impl PointKernel for GemmI8 {
     }
 
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing> {
-        let (n, k) = (self.shape().n() as u64, self.shape().k());
-        let (row, column) = (point / n, point % n);
-        let mut a = vec![0; k];
-        let mut b = vec![0; k];
-        let first = row.saturating_mul(k as u64);
-        match self.operands() {
-            OperandSource::Seed(seed) => {
-                OperandStream::new(&seed, "a").fill(first, &mut a);
-                let stream = OperandStream::new(&seed, "b");
-                for (b, index) in b.iter_mut().zip((column..).step_by(n as usize)) {
-                    *b = stream.element(index);
-                }
-            }
-            OperandSource::Given { .. } => {
-                read(slices, A, first, &mut a)?;
-                for (b, index) in b.chunks_exact_mut(1).zip((column..).step_by(n as usize)) {
-                    read(slices, B, index, b)?;
-                }
-            }
-        }
-        let products = a.iter().zip(&b).map(|(a, b)| i32::from(*a) * i32::from(*b));
-        Ok(products.sum::<i32>().to_le_bytes().to_vec())
+        Ok(self.element(point, slices)?.to_le_bytes().to_vec())
     }
 
     fn point_cost(&self) -> Cost {
@@ -69,6 +48,31 @@ impl PointKernel for GemmI8 {
             bytes_read: 2 * k,
             bytes_written: 4,
         }
+    }
+}
+
+impl GemmI8 {
+    /// Element `point` of C, counted in row-major order.
+    pub(crate) fn element(&self, point: u64, slices: &dyn Slices) -> Result<i32, SliceMissing> {
+        let (n, k) = (self.shape().n() as u64, self.shape().k());
+        let (row, column) = (point / n, point % n);
+        let mut a = vec![0; k];
+        let mut b = vec![0; k];
+        let first = row.saturating_mul(k as u64);
+        match self.operands() {
+            OperandSource::Seed(seed) => {
+                OperandStream::new(&seed, "a").fill(first, &mut a);
+                OperandStream::new(&seed, "b").gather(column, n, &mut b);
+            }
+            OperandSource::Given { .. } => {
+                read(slices, A, first, &mut a)?;
+                for (b, index) in b.chunks_exact_mut(1).zip((column..).step_by(n as usize)) {
+                    read(slices, B, index, b)?;
+                }
+            }
+        }
+        let products = a.iter().zip(&b).map(|(a, b)| i32::from(*a) * i32::from(*b));
+        Ok(products.sum())
     }
 }
 

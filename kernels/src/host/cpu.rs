@@ -10,6 +10,9 @@ pub enum Build {
 }
 
 impl Build {
+    /// Every build there is, whether or not this CPU runs it.
+    pub const ALL: &[Self] = &[Self::Portable, Self::X86_64V3];
+
     /// The fastest build that this CPU runs.
     #[must_use]
     pub fn detect() -> Self {

@@ -3,12 +3,16 @@
 mod attacks;
 mod codes;
 mod cpp;
+#[cfg(feature = "host")]
+mod device_digest;
+#[cfg(feature = "host")]
+mod host;
 mod jobs;
 mod launches;
 mod modules;
 mod points;
+mod option_sets;
 mod ptx_rules;
 mod samples;
-mod option_sets;
 mod scalar_vectors;
 mod vectors;

@@ -21,6 +21,41 @@ pub(crate) fn small() -> Vec<(String, Job)> {
 
 fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
     match kernel {
+        Kernel::Blake3 => vec![
+            ("one byte", hashed(1)),
+            ("a block and one byte", hashed(65)),
+            ("a chunk", hashed(1024)),
+            ("a chunk and one byte", hashed(1025)),
+            ("a node left over at every level", hashed(31 * 1024 - 7)),
+            ("a launch of the tree", hashed(512 * 1024)),
+            ("two launches of the tree", hashed(513 * 1024 + 1)),
+        ],
+        Kernel::GemmChain => vec![
+            ("one element", chain(1, 3, 2)),
+            ("one below a tile, one weight", chain(63, 2, 1)),
+            ("a tile, weights used twice", chain(64, 4, 2)),
+            ("odd, more weights than steps", chain(71, 2, 3)),
+            ("more than a slice", chain(132, 2, 2)),
+        ],
+        Kernel::GemmI8Requant => vec![
+            ("one element", requantised(1, 1, 1, 1, 0)),
+            ("all clamped", requantised(17, 9, 5, u32::MAX >> 1, 0)),
+            ("ties", requantised(65, 33, 2, 1, 9)),
+            ("spread over int8", requantised(64, 64, 130, 24_000, 24)),
+            ("largest shift", requantised(3, 5, 70, u32::MAX >> 1, 62)),
+        ],
+        Kernel::Stream => vec![
+            ("one word", passes(1, 1)),
+            ("not a multiple of four words", passes(1027, 2)),
+            ("a block, each array written", passes(1024, 3)),
+            ("many passes", passes(1021, 100)),
+        ],
+        Kernel::VramWalk => vec![
+            ("one line", walk(1, 1, 1, 1)),
+            ("one lane", walk(1, 65, 3, 70)),
+            ("one line a lane", walk(130, 1, 5, 4)),
+            ("more lanes than a block", walk(129, 7, 140, 9)),
+        ],
         Kernel::GemmI8 => vec![
             ("one element", product(1, 1, 1)),
             ("one row, long sum", product(1, 3, 1000)),
@@ -34,6 +69,29 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
 
 fn product(m: u32, n: u32, k: u32) -> Value {
     json!({"m": m, "n": n, "k": k, "operands": {"seed": SEED}})
+}
+
+fn hashed(len: u32) -> Value {
+    json!({"len": len, "input": {"seed": SEED}})
+}
+
+fn chain(n: u32, steps: u32, weights: u32) -> Value {
+    json!({"n": n, "steps": steps, "weights": weights, "seed": SEED})
+}
+
+fn requantised(m: u32, n: u32, k: u32, multiplier: u32, shift: u32) -> Value {
+    let mut params = product(m, n, k);
+    params["multiplier"] = multiplier.into();
+    params["shift"] = shift.into();
+    params
+}
+
+fn passes(words: u32, passes: u32) -> Value {
+    json!({"words": words, "passes": passes, "seed": SEED})
+}
+
+fn walk(lanes: u32, depth: u32, walkers: u32, hops: u32) -> Value {
+    json!({"lanes": lanes, "depth": depth, "walkers": walkers, "hops": hops, "seed": SEED})
 }
 
 /// Slices that refuse what was not announced.
