@@ -36,7 +36,10 @@ macro_rules! texts {
 }
 
 /// Every module that has PTX, by name.
-const TEXTS: &[(Module, &str)] = texts! {};
+const TEXTS: &[(Module, &str)] = texts! {
+    "blake3" Portable, "gemm_chain" Portable, "gemm_i8" Portable, "gemm_i8_requant" Portable, "stream" Portable,
+    "vram_walk" Portable,
+};
 
 /// As `sha256sum` writes it: digest, two blanks, name of the file.
 const SUMS: &str = include_str!("../ptx/SHA256SUMS");
