@@ -1,15 +1,16 @@
 //! The NVIDIA GPUs of this machine, through the driver's management library (NVML).
 //!
 //! In scope: the preconditions of attestation (driver, GPU, chip family, confidential computing on), the report and the
-//! certificate chain. [`Driver`] asks the single questions.
+//! certificate chain. [`Driver`] asks the single questions; [`Monitor`] looks at the counters around a run.
 //!
-//! Out of scope: telemetry, and every judgement of the evidence but two that only catch a driver that answered another
+//! Out of scope: every judgement of the evidence but two that only catch a driver that answered another
 //! question: sizes, and the nonce in its place.
 //!
 //! Everything NVML says is an unsigned statement of the host. A library that is not NVIDIA's can claim any mode and any
 //! name; it cannot sign a report.
 
 mod driver;
+mod monitor;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use evidence::device::Architecture;
 
 pub use driver::{Driver, Environment, SystemState};
+pub use monitor::Monitor;
 
 use super::{Description, Device, DeviceError, DeviceEvidence, Modes, NONCE_LENGTH, SourceKind};
 
