@@ -64,9 +64,9 @@ pub use collect::{DeviceSet, SerializedEvidence, bundle_device, serialized};
 pub use config::{ConfigError, DeviceSettings, ENV_PREFIX, Overrides, Settings};
 pub use error::{AgentError, Ending};
 pub use execute::{
-    CpuReference, Cuda, CudaDevice, CudaSelection, CudaSettings, DeviceFailure, ExecuteError, Execution, Executor,
-    ExecutorKind, FailureKind, HostCpu, HostSettings, IPC_HANDLE_LENGTH, NamedOutput, SharedBuffers, Work,
-    open_executor,
+    CpuReference, Cuda, CudaDevice, CudaSelection, CudaSettings, DeviceFailure, ExecuteError,
+    Execution, Executor, ExecutorKind, FailureKind, HostCpu, HostSettings, IPC_HANDLE_LENGTH,
+    NamedOutput, SharedBuffers, Work, open_executor,
 };
 pub use files::{FileError, write_result};
 pub use http::HttpSettings;

@@ -166,7 +166,8 @@ impl KernelJob for GemmChain {
 impl GemmChain {
     fn next(&self, x: Vec<i8>, w: Vec<i8>) -> Vec<i8> {
         let n = self.n as usize;
-        let shape = Shape::new(self.n, self.n, self.n).expect("n is within the limits of a product");
+        let shape =
+            Shape::new(self.n, self.n, self.n).expect("n is within the limits of a product");
         let operands = Operands::new(shape, x, w).expect("both matrices have n² elements");
         let sums = gemm_i8::reference(&operands);
         let element = |index: usize| self.requant(sums[index % n * n + index / n]);

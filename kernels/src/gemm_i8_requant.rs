@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Kernel;
 use crate::fill::seeded_i8;
 use crate::gemm_i8::{self, GemmI8, OperandSource, Shape};
-use crate::job::{
-    CheckedInputs, Cost, InputSpec, JobError, KernelJob, LimitError, OutputSpec,
-};
+use crate::job::{CheckedInputs, Cost, InputSpec, JobError, KernelJob, LimitError, OutputSpec};
 use crate::modules::Module;
 use crate::operand_stream::OperandStream;
 use crate::point::{Place, PointKernel, SliceMissing, Slices, Span};

@@ -137,7 +137,8 @@ impl OperandStream {
     pub fn gather(&self, first: u64, stride: u64, out: &mut [i8]) {
         let mut index = first;
         for chunk in out.chunks_mut(LANES) {
-            let indices: [u64; LANES] = std::array::from_fn(|i| index.wrapping_add(stride.wrapping_mul(i as u64)));
+            let indices: [u64; LANES] =
+                std::array::from_fn(|i| index.wrapping_add(stride.wrapping_mul(i as u64)));
             let blocks = indices.map(|index| index / BLOCK);
             let words = philox4x32_10_lanes(blocks, self.counter_high, self.key);
             for ((value, index), lane) in chunk.iter_mut().zip(indices).zip(0..) {
@@ -165,12 +166,16 @@ impl OperandStream {
 
     /// Writes [`uniform`](Self::uniform) of the indices from `first` on into `out`.
     pub fn fill_uniform(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::uniform));
+        fill_from_blocks(first, out, |index| {
+            self.block_words(index).map(philox::uniform)
+        });
     }
 
     /// Writes [`symmetric`](Self::symmetric) of the indices from `first` on into `out`.
     pub fn fill_symmetric(&self, first: u64, out: &mut [f32]) {
-        fill_from_blocks(first, out, |index| self.block_words(index).map(philox::symmetric));
+        fill_from_blocks(first, out, |index| {
+            self.block_words(index).map(philox::symmetric)
+        });
     }
 
     /// The 16 int8 elements of block `index`.

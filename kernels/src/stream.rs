@@ -186,7 +186,14 @@ fn program(job: &StreamPasses) -> Program {
     let arrays = ARRAYS.map(|name| program.buffer(name, 4 * words));
     for index in SEEDED {
         let (buffer, stream) = (arrays[index], job.array(index));
-        fill(&mut program, "stream_fill", buffer, words, 4 * words, &stream);
+        fill(
+            &mut program,
+            "stream_fill",
+            buffer,
+            words,
+            4 * words,
+            &stream,
+        );
     }
     for (pass, scale) in job.scales().into_iter().enumerate() {
         let [to, left, right] = [0, 1, 2].map(|role| Arg::Buffer(arrays[(pass + role) % 3], 0));

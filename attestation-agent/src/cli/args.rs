@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use attestation_agent::{ExecutorKind, Overrides};
 use attestation_agent::device::{NONCE_LENGTH, SourceKind};
+use attestation_agent::{ExecutorKind, Overrides};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evidence::work::{Base64Url, Hex};
 

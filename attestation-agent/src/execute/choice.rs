@@ -12,8 +12,8 @@ use kernels::Job;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Cuda, CudaSelection, ExecuteError, Execution, Executor, HostCpu, Work};
 use super::reference::CpuReference;
+use super::{Cuda, CudaSelection, ExecuteError, Execution, Executor, HostCpu, Work};
 
 /// What runs jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,12 @@ fn best_first(cuda: &CudaSelection, host: &HostSettings) -> Vec<Box<dyn Executor
     match Cuda::open(cuda) {
         Ok(cuda) => {
             let gpu = cuda.device();
-            info!(executor = Cuda::NAME, gpu = gpu.uuid, name = gpu.name, "chosen: a GPU is usable");
+            info!(
+                executor = Cuda::NAME,
+                gpu = gpu.uuid,
+                name = gpu.name,
+                "chosen: a GPU is usable"
+            );
             executors.push(Box::new(cuda));
         }
         Err(error) => {
@@ -111,7 +116,11 @@ impl FirstAble {
             match executor.admit(job) {
                 Ok(()) => return Ok(executor.as_ref()),
                 Err(error @ ExecuteError::KernelUnsupported { .. }) => {
-                    warn!(executor = executor.name(), code = error.code(), "passed over: {error}");
+                    warn!(
+                        executor = executor.name(),
+                        code = error.code(),
+                        "passed over: {error}"
+                    );
                     last = Some(error);
                 }
                 Err(error) => return Err(error),

@@ -123,9 +123,7 @@ impl ExecuteError {
             Self::Failed { .. } => {
                 "Look at the executor's words. The work can be repeated: nothing was committed or submitted."
             }
-            Self::HostOutOfMemory { .. } => {
-                "Free memory on this machine, or take a smaller job."
-            }
+            Self::HostOutOfMemory { .. } => "Free memory on this machine, or take a smaller job.",
             Self::KernelUnsupported { .. } => {
                 "Set the executor to auto, or to one that has this kernel; an older agent may lack it altogether."
             }
@@ -273,7 +271,9 @@ impl FailureKind {
                 "The result is void. Look for Xid 48, 63, 64, 94 and 95 in dmesg; reset the GPU (nvidia-smi -r) or \
                  have it replaced."
             }
-            Self::KeyRotation => "Repeat the work: the keys between CPU and GPU were being changed.",
+            Self::KeyRotation => {
+                "Repeat the work: the keys between CPU and GPU were being changed."
+            }
             Self::LaunchFailed => {
                 "Look for Xid 13, 31 or 43 in dmesg. The kernels keep inside their memory on every machine we tried: \
                  if it happens again, suspect the GPU, and report it with the driver's version."
@@ -297,7 +297,9 @@ impl FailureKind {
                 "Start nvidia-fabricmanager where there are NVSwitches; with confidential computing on, set the GPUs \
                  ready (nvidia-smi conf-compute -srs 1)."
             }
-            Self::NotPermitted => "Let this account use /dev/nvidia*; check cgroups and MIG rights.",
+            Self::NotPermitted => {
+                "Let this account use /dev/nvidia*; check cgroups and MIG rights."
+            }
             Self::Timeout => {
                 "Raise cuda.timeout_s if the job is that large; else look for an Xid in dmesg and reset the GPU."
             }
@@ -322,14 +324,19 @@ mod tests {
         let codes: BTreeSet<_> = FailureKind::ALL.iter().map(|kind| kind.code()).collect();
         assert_eq!(codes.len(), FailureKind::ALL.len());
         for kind in FailureKind::ALL {
-            let snake = kind.code().chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            let snake = kind
+                .code()
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_');
             assert!(snake && kind.remedy().ends_with('.'), "{kind:?}");
         }
     }
 
     #[test]
     fn every_kind_but_none_is_reached_by_a_number() {
-        let reached: BTreeSet<_> = (1..1000).map(|number| FailureKind::of(number).code()).collect();
+        let reached: BTreeSet<_> = (1..1000)
+            .map(|number| FailureKind::of(number).code())
+            .collect();
         for kind in FailureKind::ALL {
             assert!(reached.contains(kind.code()), "{kind:?}");
         }

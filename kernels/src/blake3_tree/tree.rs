@@ -34,9 +34,7 @@ pub(super) fn root(chunks: &[ChainingValue]) -> Option<[u8; 32]> {
 
 fn subtree(chunks: &[ChainingValue]) -> ChainingValue {
     match split(chunks) {
-        Some((left, right)) => {
-            merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash)
-        }
+        Some((left, right)) => merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash),
         None => chunks.first().copied().unwrap_or_default(),
     }
 }

@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn every_bit_that_goes_in_changes_about_half_of_the_line() {
-        let base = Line(std::array::from_fn(|i| (i as u32).wrapping_mul(0x9e37_79b9)));
+        let base = Line(std::array::from_fn(|i| {
+            (i as u32).wrapping_mul(0x9e37_79b9)
+        }));
         let right = base.next(Line::ZERO, 0, 1);
         for bit in 0..1024 {
             let mut other = base;

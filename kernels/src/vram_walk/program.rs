@@ -19,18 +19,33 @@ pub(super) fn of(job: &VramWalk) -> Program {
     let mut args = vec![Arg::Buffer(first, 0)];
     args.extend(shape);
     args.extend(words("x").into_iter().chain(words("p")));
-    program.launch("vram_walk_first", blocks(job.lanes.into(), THREADS), THREADS, args);
+    program.launch(
+        "vram_walk_first",
+        blocks(job.lanes.into(), THREADS),
+        THREADS,
+        args,
+    );
 
     let mut args = vec![Arg::Buffer(first, 0), Arg::Buffer(second, 0)];
     args.extend(shape);
     args.extend(words("q"));
-    program.launch("vram_walk_second", blocks(job.lanes.into(), THREADS), THREADS, args);
+    program.launch(
+        "vram_walk_second",
+        blocks(job.lanes.into(), THREADS),
+        THREADS,
+        args,
+    );
 
     let mut args = vec![Arg::Buffer(second, 0), Arg::Buffer(walks, 0)];
     args.push(Arg::U64(job.lines()));
     args.extend([Arg::U32(job.walkers), Arg::U32(job.hops)]);
     args.extend(words("w"));
-    program.launch("vram_walk_walk", blocks(job.walkers.into(), THREADS), THREADS, args);
+    program.launch(
+        "vram_walk_walk",
+        blocks(job.walkers.into(), THREADS),
+        THREADS,
+        args,
+    );
 
     for output in [first, second, walks] {
         program.output(output);

@@ -167,7 +167,9 @@ extern "C" fn cuInit(_flags: c_uint) -> Return {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuDriverGetVersion(out: *mut c_int) -> Return {
     // SAFETY: cuda.h: `out` is one integer.
-    code(plain("cuDriverGetVersion", |world| unsafe { put(out, world.scene.driver_version) }))
+    code(plain("cuDriverGetVersion", |world| unsafe {
+        put(out, world.scene.driver_version)
+    }))
 }
 
 fn name_of(number: Return) -> &'static CStr {
@@ -223,7 +225,8 @@ unsafe extern "C" fn cuDeviceGetName(out: *mut c_char, room: c_int, device: c_in
         }
         // SAFETY: cuda.h: `out` has `room` bytes, more than the name has.
         unsafe {
-            out.cast::<u8>().copy_from_nonoverlapping(NAME.as_ptr(), NAME.len());
+            out.cast::<u8>()
+                .copy_from_nonoverlapping(NAME.as_ptr(), NAME.len());
             out.add(NAME.len()).write(0);
         }
         Ok(())
@@ -330,7 +333,9 @@ unsafe extern "C" fn cuMemAlloc_v2(out: *mut Address, len: usize) -> Return {
 
 #[unsafe(no_mangle)]
 extern "C" fn cuMemFree_v2(address: Address) -> Return {
-    code(current("cuMemFree_v2", |world, context| world.free(context, address)))
+    code(current("cuMemFree_v2", |world, context| {
+        world.free(context, address)
+    }))
 }
 
 #[unsafe(no_mangle)]
@@ -421,7 +426,9 @@ unsafe extern "C" fn cuIpcOpenMemHandle_v2(
 
 #[unsafe(no_mangle)]
 extern "C" fn cuIpcCloseMemHandle(address: Address) -> Return {
-    code(current("cuIpcCloseMemHandle", |world, context| world.close_shared(context, address)))
+    code(current("cuIpcCloseMemHandle", |world, context| {
+        world.close_shared(context, address)
+    }))
 }
 
 // ---- Streams and events
@@ -474,7 +481,9 @@ extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> Return {
 
 #[unsafe(no_mangle)]
 extern "C" fn cuEventQuery(event: Handle) -> Return {
-    code(current("cuEventQuery", |world, context| world.query(context, number(event))))
+    code(current("cuEventQuery", |world, context| {
+        world.query(context, number(event))
+    }))
 }
 
 #[unsafe(no_mangle)]
@@ -529,14 +538,20 @@ unsafe fn complain(count: c_uint, names: *const c_uint, values: *const *mut c_vo
         if name == ERROR_LOG && !value.is_null() {
             let words = WORDS.to_bytes_with_nul();
             // SAFETY: the log has room for it, by the contract of this function.
-            unsafe { value.cast::<u8>().copy_from_nonoverlapping(words.as_ptr(), words.len()) };
+            unsafe {
+                value
+                    .cast::<u8>()
+                    .copy_from_nonoverlapping(words.as_ptr(), words.len())
+            };
         }
     }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn cuModuleUnload(module: Handle) -> Return {
-    code(current("cuModuleUnload", |world, context| world.unload_module(context, number(module))))
+    code(current("cuModuleUnload", |world, context| {
+        world.unload_module(context, number(module))
+    }))
 }
 
 #[unsafe(no_mangle)]
@@ -550,7 +565,9 @@ unsafe extern "C" fn cuModuleGetFunction(
             return Err(INVALID_VALUE);
         }
         // SAFETY: cuda.h: a C string, here not null.
-        let name = unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| INVALID_VALUE)?;
+        let name = unsafe { CStr::from_ptr(name) }
+            .to_str()
+            .map_err(|_| INVALID_VALUE)?;
         let function = world.function(context, number(module), name)?;
         // SAFETY: cuda.h: `out` is one handle.
         unsafe { put(out, handle(function)) }

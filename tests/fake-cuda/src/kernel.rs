@@ -54,8 +54,12 @@ pub(crate) fn run(call: &Call, memory: &mut BTreeMap<u64, Vec<u8>>) -> Result<()
     for value in &call.values {
         args.push(match *value {
             Value::Pointer(address) => {
-                let (base, bytes) = allocation(memory, address)
-                    .ok_or_else(|| format!("{} points to {address:#x}, which is nobody's", call.function))?;
+                let (base, bytes) = allocation(memory, address).ok_or_else(|| {
+                    format!(
+                        "{} points to {address:#x}, which is nobody's",
+                        call.function
+                    )
+                })?;
                 let next = || program.bytes("allocation", bytes.to_vec());
                 let buffer = *placed.entry(base).or_insert_with(next);
                 Arg::Buffer(buffer, address - base)
@@ -99,5 +103,6 @@ fn machine() -> Machine {
 fn nothing() -> CheckedInputs<'static> {
     let params = serde_json::json!({"m": 1, "n": 1, "k": 1, "operands": {"seed": "00".repeat(32)}});
     let job = Job::parse("gemm_i8", &params).expect("a job");
-    job.accept(&Inputs::none()).expect("a seeded job has no inputs")
+    job.accept(&Inputs::none())
+        .expect("a seeded job has no inputs")
 }

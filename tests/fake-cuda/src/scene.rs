@@ -114,7 +114,13 @@ impl Device {
     #[must_use]
     pub fn uuid_text(&self) -> String {
         let uuid = &self.uuid;
-        let groups = [&uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..32]];
+        let groups = [
+            &uuid[..8],
+            &uuid[8..12],
+            &uuid[12..16],
+            &uuid[16..20],
+            &uuid[20..32],
+        ];
         format!("GPU-{}", groups.join("-"))
     }
 }

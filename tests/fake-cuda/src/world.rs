@@ -200,7 +200,10 @@ impl World {
     /// What is left at the end of the process.
     pub(crate) fn end(&self) {
         if !self.contexts.is_empty() {
-            self.misuse(&format!("{} contexts were never destroyed", self.contexts.len()));
+            self.misuse(&format!(
+                "{} contexts were never destroyed",
+                self.contexts.len()
+            ));
         }
     }
 
@@ -238,10 +241,16 @@ impl World {
         let index = self.context(context)?.device;
         let device = self.scene.devices.get(index).ok_or(INVALID_DEVICE)?;
         let (total, taken) = (device.memory_bytes, device.taken_bytes);
-        let of_device = self.contexts.values().filter(|context| context.device == index);
+        let of_device = self
+            .contexts
+            .values()
+            .filter(|context| context.device == index);
         let used: u64 = of_device.map(Context::used).sum();
         let free = total.saturating_sub(taken).saturating_sub(used);
-        Ok((usize::try_from(free).unwrap_or(0), usize::try_from(total).unwrap_or(0)))
+        Ok((
+            usize::try_from(free).unwrap_or(0),
+            usize::try_from(total).unwrap_or(0),
+        ))
     }
 
     pub(crate) fn allocate(&mut self, context: u64, len: usize) -> Outcome<u64> {
@@ -300,7 +309,11 @@ impl World {
 
     pub(crate) fn open_shared(&mut self, context: u64, handle: &[u8; 64]) -> Outcome<u64> {
         let wanted = hex::encode(handle);
-        let shared = self.scene.shared.iter().find(|shared| shared.handle == wanted);
+        let shared = self
+            .scene
+            .shared
+            .iter()
+            .find(|shared| shared.handle == wanted);
         let bytes = shared.and_then(|shared| fs::read(&shared.file).ok());
         let address = self.place(context, bytes.ok_or(INVALID_HANDLE)?)?;
         self.context(context)?.shared.insert(address);
@@ -319,7 +332,12 @@ impl World {
 
     pub(crate) fn load_module(&mut self, context: u64, ptx: &str) -> Outcome<u64> {
         let index = self.context(context)?.device;
-        let capability = self.scene.devices.get(index).ok_or(INVALID_DEVICE)?.capability;
+        let capability = self
+            .scene
+            .devices
+            .get(index)
+            .ok_or(INVALID_DEVICE)?
+            .capability;
         if version_of(ptx).ok_or(INVALID_PTX)? > self.scene.ptx_version {
             return Err(UNSUPPORTED_PTX);
         }
@@ -344,7 +362,11 @@ impl World {
     }
 
     pub(crate) fn function(&mut self, context: u64, module: u64, name: &str) -> Outcome<u64> {
-        let module = *self.context(context)?.modules.get(&module).ok_or(INVALID_HANDLE)?;
+        let module = *self
+            .context(context)?
+            .modules
+            .get(&module)
+            .ok_or(INVALID_HANDLE)?;
         let (name, signature) = kernel::function_of(module, name).ok_or(NOT_FOUND)?;
         let handle = self.handle();
         let function = Function {
@@ -366,7 +388,9 @@ impl World {
 
     pub(crate) fn create_stream(&mut self, context: u64) -> Outcome<u64> {
         let handle = self.handle();
-        self.context(context)?.streams.insert(handle, Stream::default());
+        self.context(context)?
+            .streams
+            .insert(handle, Stream::default());
         Ok(handle)
     }
 
@@ -401,7 +425,11 @@ impl World {
     }
 
     pub(crate) fn wait_event(&mut self, context: u64, stream: u64, event: u64) -> Outcome<()> {
-        let place = *self.context(context)?.events.get(&event).ok_or(INVALID_HANDLE)?;
+        let place = *self
+            .context(context)?
+            .events
+            .get(&event)
+            .ok_or(INVALID_HANDLE)?;
         match place {
             Some(place) => self.push(context, stream, Op::Wait(place)).map(drop),
             None => Ok(()),
@@ -410,14 +438,25 @@ impl World {
 
     /// Whether everything before an event is done: it is now.
     pub(crate) fn query(&mut self, context: u64, event: u64) -> Outcome<()> {
-        let place = *self.context(context)?.events.get(&event).ok_or(INVALID_HANDLE)?;
-        place.map_or(Ok(()), |place| self.run_until(context, place.stream, place.index))
+        let place = *self
+            .context(context)?
+            .events
+            .get(&event)
+            .ok_or(INVALID_HANDLE)?;
+        place.map_or(Ok(()), |place| {
+            self.run_until(context, place.stream, place.index)
+        })
     }
 
     pub(crate) fn elapsed(&mut self, context: u64, start: u64, end: u64) -> Outcome<f32> {
         let context = self.context(context)?;
         let time = |event: u64| {
-            let place = context.events.get(&event).copied().flatten().ok_or(INVALID_HANDLE)?;
+            let place = context
+                .events
+                .get(&event)
+                .copied()
+                .flatten()
+                .ok_or(INVALID_HANDLE)?;
             let stream = context.streams.get(&place.stream).ok_or(INVALID_HANDLE)?;
             stream.marks.get(&place.index).copied().ok_or(NOT_READY)
         };
@@ -433,7 +472,8 @@ impl World {
         len: usize,
     ) -> Outcome<()> {
         self.check_device(context, at, len)?;
-        self.push(context, stream, Op::Fill { at, value, len }).map(drop)
+        self.push(context, stream, Op::Fill { at, value, len })
+            .map(drop)
     }
 
     pub(crate) fn upload(
@@ -446,7 +486,8 @@ impl World {
     ) -> Outcome<()> {
         self.check_device(context, at, len)?;
         self.check_pinned(context, from, len)?;
-        self.push(context, stream, Op::Upload { at, from, len }).map(drop)
+        self.push(context, stream, Op::Upload { at, from, len })
+            .map(drop)
     }
 
     pub(crate) fn download(
@@ -459,7 +500,8 @@ impl World {
     ) -> Outcome<()> {
         self.check_device(context, at, len)?;
         self.check_pinned(context, to, len)?;
-        self.push(context, stream, Op::Download { to, at, len }).map(drop)
+        self.push(context, stream, Op::Download { to, at, len })
+            .map(drop)
     }
 
     pub(crate) fn launch(
@@ -485,9 +527,12 @@ impl World {
 
     fn check_device(&mut self, context: u64, at: u64, len: usize) -> Outcome<()> {
         let memory = &self.context(context)?.memory;
-        let inside = memory.range(..=at).next_back().is_some_and(|(base, bytes)| {
-            (at - base).saturating_add(len as u64) <= bytes.len() as u64
-        });
+        let inside = memory
+            .range(..=at)
+            .next_back()
+            .is_some_and(|(base, bytes)| {
+                (at - base).saturating_add(len as u64) <= bytes.len() as u64
+            });
         if !inside || len == 0 {
             self.misuse(&format!("{len} bytes at {at:#x} are in no allocation"));
             return Err(INVALID_VALUE);
@@ -507,7 +552,11 @@ impl World {
     }
 
     fn push(&mut self, context: u64, stream: u64, op: Op) -> Outcome<usize> {
-        let stream = self.context(context)?.streams.get_mut(&stream).ok_or(INVALID_HANDLE)?;
+        let stream = self
+            .context(context)?
+            .streams
+            .get_mut(&stream)
+            .ok_or(INVALID_HANDLE)?;
         stream.queue.push(op);
         Ok(stream.queue.len() - 1)
     }
@@ -515,7 +564,9 @@ impl World {
     /// Does everything that is queued in a context.
     fn finish(&mut self, context: u64) -> Outcome<()> {
         let streams = self.context(context)?.streams.iter();
-        let ends: Vec<_> = streams.map(|(handle, stream)| (*handle, stream.queue.len())).collect();
+        let ends: Vec<_> = streams
+            .map(|(handle, stream)| (*handle, stream.queue.len()))
+            .collect();
         for (stream, len) in ends {
             if let Some(last) = len.checked_sub(1) {
                 self.run_until(context, stream, last)?;
@@ -526,7 +577,11 @@ impl World {
 
     fn run_until(&mut self, context: u64, stream: u64, last: usize) -> Outcome<()> {
         loop {
-            let running = self.context(context)?.streams.get_mut(&stream).ok_or(INVALID_HANDLE)?;
+            let running = self
+                .context(context)?
+                .streams
+                .get_mut(&stream)
+                .ok_or(INVALID_HANDLE)?;
             if running.done > last {
                 return Ok(());
             }
@@ -585,8 +640,12 @@ impl World {
 
 impl Context {
     fn used(&self) -> u64 {
-        let own = self.memory.iter().filter(|(base, _)| !self.shared.contains(base));
-        own.map(|(_, bytes)| (bytes.len() as u64).next_multiple_of(ALIGN)).sum()
+        let own = self
+            .memory
+            .iter()
+            .filter(|(base, _)| !self.shared.contains(base));
+        own.map(|(_, bytes)| (bytes.len() as u64).next_multiple_of(ALIGN))
+            .sum()
     }
 
     fn left(&self) -> String {
@@ -598,7 +657,9 @@ impl Context {
             ("modules", self.modules.len()),
         ];
         let left = left.into_iter().filter(|(_, count)| *count > 0);
-        let left: Vec<_> = left.map(|(what, count)| format!("{count} {what}")).collect();
+        let left: Vec<_> = left
+            .map(|(what, count)| format!("{count} {what}"))
+            .collect();
         left.join(", ")
     }
 }
@@ -610,7 +671,9 @@ fn concerns(fault: &Fault, before: u32) -> bool {
 
 /// The ISA that a text is written in.
 fn version_of(ptx: &str) -> Option<(u32, u32)> {
-    let line = ptx.lines().find_map(|line| line.trim().strip_prefix(".version"))?;
+    let line = ptx
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(".version"))?;
     let (major, minor) = line.trim().split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }

@@ -1,8 +1,8 @@
 //! The functions of `nvml.h` that the agent calls, under their C names.
 //!
 //! Layouts and numbers were written down from NVIDIA's header, not taken from the bindings that the agent uses, so that
-//! a mistake in either shows. All structures are unsigned integers and byte arrays without padding; the sizes are held
-//! below at compile time.
+//! a mistake in either shows. All structures are unsigned integers and byte arrays, all but `Process` and `Memory`
+//! without padding; the sizes are held below at compile time.
 //!
 //! Every function does three things in this order, as the library it stands for: it refuses to work before
 //! initialisation and on handles and null pointers it did not hand out, it does what the scene says goes wrong, it
@@ -13,7 +13,7 @@
     reason = "a C library is called with pointers and found by unmangled names"
 )]
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_uchar, c_uint, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_uchar, c_uint, c_ulonglong, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,12 +28,15 @@ type Handle = *mut c_void;
 const SUCCESS: Return = 0;
 const UNINITIALIZED: Return = 1;
 const INVALID_ARGUMENT: Return = 2;
+const NOT_SUPPORTED: Return = 3;
 const NOT_FOUND: Return = 6;
 const INSUFFICIENT_SIZE: Return = 7;
 const ARGUMENT_VERSION_MISMATCH: Return = 25;
 const UNKNOWN: Return = 999;
 
 /// `NVML_STRUCT_VERSION`: size in the lower 24 bits, version in the upper 8.
+const MEMORY_VERSION: c_uint = 40 | 2 << 24;
+/// The same.
 const SETTINGS_VERSION: c_uint = 20 | 1 << 24;
 
 #[repr(C)]
@@ -87,7 +90,38 @@ struct PciInfo {
     bus_id: [c_uchar; 32],
 }
 
+#[repr(C)]
+struct Process {
+    pid: c_uint,
+    memory: c_ulonglong,
+    gpu_instance: c_uint,
+    compute_instance: c_uint,
+}
+
+#[repr(C)]
+struct Memory {
+    version: c_uint,
+    total: c_ulonglong,
+    reserved: c_ulonglong,
+    free: c_ulonglong,
+    used: c_ulonglong,
+}
+
+#[repr(C)]
+struct AccountingStats {
+    gpu_utilization: c_uint,
+    memory_utilization: c_uint,
+    max_memory: c_ulonglong,
+    time: c_ulonglong,
+    start: c_ulonglong,
+    is_running: c_uint,
+    reserved: [c_uint; 5],
+}
+
 const _: () = {
+    assert!(size_of::<Process>() == 24);
+    assert!(size_of::<Memory>() == 40);
+    assert!(size_of::<AccountingStats>() == 56);
     assert!(size_of::<Capabilities>() == 8);
     assert!(size_of::<State>() == 12);
     assert!(size_of::<Settings>() == 20);
@@ -468,6 +502,161 @@ unsafe extern "C" fn nvmlDeviceGetConfComputeGpuAttestationReport(
         answer.is_cec_report_present = 0;
         answer.cec_report_size = gpu.cec_report_size;
         Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTotalEnergyConsumption(
+    device: Handle,
+    out: *mut c_ulonglong,
+) -> Return {
+    of_gpu(
+        "nvmlDeviceGetTotalEnergyConsumption",
+        device,
+        |play, _, gpu| {
+            let energy = play.energy_mj(gpu).ok_or(NOT_SUPPORTED)?;
+            // SAFETY: nvml.h: `out` is one integer.
+            unsafe { put(out, energy) }
+        },
+    )
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetClockInfo(
+    device: Handle,
+    clock: c_uint,
+    out: *mut c_uint,
+) -> Return {
+    const SM: c_uint = 1;
+    const MEMORY: c_uint = 2;
+    of_gpu("nvmlDeviceGetClockInfo", device, |_, _, gpu| {
+        let mhz = match clock {
+            SM => gpu.clocks_mhz.0,
+            MEMORY => gpu.clocks_mhz.1,
+            _ => return Err(INVALID_ARGUMENT),
+        };
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, mhz) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetCurrentClocksThrottleReasons(
+    device: Handle,
+    out: *mut c_ulonglong,
+) -> Return {
+    let call = "nvmlDeviceGetCurrentClocksThrottleReasons";
+    of_gpu(call, device, |_, _, gpu| {
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, gpu.throttle_reasons) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTemperature(
+    device: Handle,
+    _sensor: c_uint,
+    out: *mut c_uint,
+) -> Return {
+    of_gpu("nvmlDeviceGetTemperature", device, |_, _, gpu| {
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, gpu.temperature_c) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Handle, out: *mut Memory) -> Return {
+    of_gpu("nvmlDeviceGetMemoryInfo_v2", device, |_, _, gpu| {
+        // SAFETY: nvml.h: `out` is one such structure, whose version the caller has set.
+        let memory = unsafe { out.as_mut() }.ok_or(INVALID_ARGUMENT)?;
+        if memory.version != MEMORY_VERSION {
+            return Err(ARGUMENT_VERSION_MISMATCH);
+        }
+        memory.used = gpu.memory_used;
+        memory.reserved = 0;
+        memory.free = 0;
+        memory.total = gpu.memory_used;
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
+    device: Handle,
+    _kind: c_uint,
+    _counter: c_uint,
+    out: *mut c_ulonglong,
+) -> Return {
+    of_gpu("nvmlDeviceGetTotalEccErrors", device, |_, _, gpu| {
+        let errors = gpu.ecc_errors.ok_or(NOT_SUPPORTED)?;
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, errors) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
+    device: Handle,
+    count: *mut c_uint,
+    out: *mut Process,
+) -> Return {
+    let call = "nvmlDeviceGetComputeRunningProcesses_v3";
+    of_gpu(call, device, |_, _, gpu| {
+        let text = gpu.processes.as_ref().map(std::fs::read_to_string);
+        let text = text.and_then(Result::ok).unwrap_or_default();
+        let pids: Vec<c_uint> = text
+            .lines()
+            .filter_map(|line| line.trim().parse().ok())
+            .collect();
+        // SAFETY: nvml.h: `count` is one integer.
+        let room = unsafe { count.as_mut() }.ok_or(INVALID_ARGUMENT)?;
+        let needed = u32::try_from(pids.len()).map_err(|_| UNKNOWN)?;
+        let fits = needed <= *room && (!out.is_null() || needed == 0);
+        *room = needed;
+        if !fits {
+            return Err(INSUFFICIENT_SIZE);
+        }
+        for (place, pid) in pids.into_iter().enumerate() {
+            let process = Process {
+                pid,
+                memory: gpu.process_memory,
+                gpu_instance: c_uint::MAX,
+                compute_instance: c_uint::MAX,
+            };
+            // SAFETY: nvml.h: `out` has room for as many as `count` said, and `place` is below that.
+            unsafe { out.add(place).write(process) };
+        }
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetAccountingMode(device: Handle, out: *mut c_uint) -> Return {
+    of_gpu("nvmlDeviceGetAccountingMode", device, |_, _, gpu| {
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, c_uint::from(gpu.accounting.is_some())) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetAccountingStats(
+    device: Handle,
+    _pid: c_uint,
+    out: *mut AccountingStats,
+) -> Return {
+    of_gpu("nvmlDeviceGetAccountingStats", device, |_, _, gpu| {
+        let (time, memory) = gpu.accounting.ok_or(NOT_FOUND)?;
+        let stats = AccountingStats {
+            gpu_utilization: 0,
+            memory_utilization: 0,
+            max_memory: memory,
+            time,
+            start: 0,
+            is_running: 0,
+            reserved: [0; 5],
+        };
+        // SAFETY: nvml.h: `out` is one such structure.
+        unsafe { put(out, stats) }
     })
 }
 

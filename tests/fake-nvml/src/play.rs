@@ -19,7 +19,7 @@ const NONCE_IN_REPORT: std::ops::Range<usize> = 4..4 + NONCE_LENGTH;
 /// Bytes of a blank report, as many as a genuine one may have.
 const BLANK_REPORT: usize = 4130;
 /// Names of the functions that a fault can concern.
-const CALLS: [&str; 21] = [
+const CALLS: [&str; 30] = [
     "nvmlInit_v2",
     "nvmlInitWithFlags",
     "nvmlSystemGetDriverVersion",
@@ -41,6 +41,15 @@ const CALLS: [&str; 21] = [
     "nvmlDeviceGetPciInfo_v3",
     "nvmlDeviceGetConfComputeGpuCertificate",
     "nvmlDeviceGetConfComputeGpuAttestationReport",
+    "nvmlDeviceGetTotalEnergyConsumption",
+    "nvmlDeviceGetClockInfo",
+    "nvmlDeviceGetCurrentClocksThrottleReasons",
+    "nvmlDeviceGetTemperature",
+    "nvmlDeviceGetMemoryInfo_v2",
+    "nvmlDeviceGetTotalEccErrors",
+    "nvmlDeviceGetComputeRunningProcesses_v3",
+    "nvmlDeviceGetAccountingMode",
+    "nvmlDeviceGetAccountingStats",
 ];
 
 /// See the [module documentation](self).
@@ -51,6 +60,8 @@ pub(crate) struct Play {
     met: Vec<AtomicU32>,
     /// How often the number of GPUs was asked for.
     counted: AtomicU32,
+    /// How often the energy of a GPU was asked for.
+    energy_looks: AtomicU32,
 }
 
 enum Source {
@@ -78,8 +89,16 @@ impl Play {
             sources: sources.collect::<Result<_, _>>()?,
             met: scene.faults.iter().map(|_| AtomicU32::new(0)).collect(),
             counted: AtomicU32::new(0),
+            energy_looks: AtomicU32::new(0),
             scene,
         })
+    }
+
+    /// The energy of a GPU at the next look.
+    pub(crate) fn energy_mj(&self, gpu: &Gpu) -> Option<u64> {
+        let looks = self.energy_looks.fetch_add(1, Ordering::Relaxed);
+        let added = gpu.energy_step_mj.saturating_mul(u64::from(looks));
+        Some(gpu.energy_mj?.saturating_add(added))
     }
 
     /// Takes the time the scene says, and fails if it says so.

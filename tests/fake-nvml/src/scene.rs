@@ -64,6 +64,27 @@ pub struct Gpu {
     pub report_size: Option<u32>,
     /// Bytes of the attestation chain as announced, if not as many as there are.
     pub chain_size: Option<u32>,
+    /// Energy since the driver was loaded, millijoules; each look adds `energy_step_mj`. Without it the call is not
+    /// supported.
+    pub energy_mj: Option<u64>,
+    /// What each look at the energy adds.
+    pub energy_step_mj: u64,
+    /// Clocks of the multiprocessors and of the memory, MHz.
+    pub clocks_mhz: (u32, u32),
+    /// `nvmlClocksThrottleReason*` bits.
+    pub throttle_reasons: u64,
+    /// Temperature of the chip, degrees Celsius.
+    pub temperature_c: u32,
+    /// Memory in use, bytes.
+    pub memory_used: u64,
+    /// Uncorrectable errors since the driver was loaded. Without it the call is not supported.
+    pub ecc_errors: Option<u64>,
+    /// File with the ids of the processes with a compute context, one a line, read at each look; none without it.
+    pub processes: Option<PathBuf>,
+    /// Memory of each of them, bytes.
+    pub process_memory: u64,
+    /// Whether accounting is on: then every process asked about had this time (ms) and memory (bytes).
+    pub accounting: Option<(u64, u64)>,
     /// Bytes of the report of the external root of trust (CEC) as announced; none is ever there.
     pub cec_report_size: u32,
 }
@@ -161,6 +182,16 @@ impl Default for Gpu {
             report_size: None,
             chain_size: None,
             cec_report_size: 0,
+            energy_mj: None,
+            energy_step_mj: 0,
+            clocks_mhz: (0, 0),
+            throttle_reasons: 0,
+            temperature_c: 0,
+            memory_used: 0,
+            ecc_errors: None,
+            processes: None,
+            process_memory: 0,
+            accounting: None,
         }
     }
 }

@@ -53,7 +53,10 @@ impl Monitor {
             // Nobody may be waiting any more.
             let _ = hand_over.send(counters.unwrap_or_default());
         };
-        thread::Builder::new().name("nvml".to_owned()).spawn(look).ok()?;
+        thread::Builder::new()
+            .name("nvml".to_owned())
+            .spawn(look)
+            .ok()?;
         if begun.recv_timeout(PATIENCE).is_err() {
             warn!("the driver tells no counters; the statement will have none");
             return None;
@@ -65,10 +68,12 @@ impl Monitor {
     #[must_use]
     pub fn finish(self) -> BTreeMap<String, i64> {
         drop(self.end);
-        self.counters.recv_timeout(PATIENCE).unwrap_or_else(|error| {
-            warn!("the driver tells no counters: {error}");
-            BTreeMap::new()
-        })
+        self.counters
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|error| {
+                warn!("the driver tells no counters: {error}");
+                BTreeMap::new()
+            })
     }
 }
 
@@ -203,8 +208,14 @@ impl Counters {
         let Ok(account) = device.accounting_stats_for(std::process::id()) else {
             return;
         };
-        self.add("accounting_gpu_percent", account.gpu_utilization.map(u64::from));
-        self.add("accounting_memory_percent", account.memory_utilization.map(u64::from));
+        self.add(
+            "accounting_gpu_percent",
+            account.gpu_utilization.map(u64::from),
+        );
+        self.add(
+            "accounting_memory_percent",
+            account.memory_utilization.map(u64::from),
+        );
         self.add("accounting_memory_bytes_max", account.max_memory_usage);
         self.add("accounting_time_ms", Some(account.time));
     }

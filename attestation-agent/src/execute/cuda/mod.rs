@@ -90,7 +90,9 @@ impl Cuda {
     fn programs(&self, job: &Job) -> impl Iterator<Item = Program> {
         let programs = self.device.targets().iter();
         let programs = programs.filter_map(|target| job.program(*target));
-        let programs: Vec<_> = programs.filter(|program| program.module().ptx().is_some()).collect();
+        let programs: Vec<_> = programs
+            .filter(|program| program.module().ptx().is_some())
+            .collect();
         programs.into_iter()
     }
 
@@ -116,7 +118,11 @@ impl Cuda {
         let mut telemetry = ran.times.telemetry();
         telemetry.extend(counters);
         add(&mut telemetry, "cuda_whole_us", Some(whole_us));
-        add(&mut telemetry, "cuda_nvml_index", self.device.nvml_index.map(u64::from));
+        add(
+            &mut telemetry,
+            "cuda_nvml_index",
+            self.device.nvml_index.map(u64::from),
+        );
         Ok(Execution {
             executor: Self::NAME,
             outputs: ran.outputs,
@@ -150,9 +156,15 @@ impl Executor for Cuda {
         let mut refused = None;
         for program in self.programs(work.job) {
             match self.run(&program, work) {
-                Err(error) if is_refused(&error) && program.module().target() != Target::Portable => {
+                Err(error)
+                    if is_refused(&error) && program.module().target() != Target::Portable =>
+                {
                     let module = program.module().name();
-                    warn!(module, code = error.code(), "trying the portable module: {error}");
+                    warn!(
+                        module,
+                        code = error.code(),
+                        "trying the portable module: {error}"
+                    );
                     refused = Some(error);
                 }
                 ended => return ended,

@@ -73,7 +73,8 @@ pub(super) fn run(
 ) -> Result<Ran, ExecuteError> {
     let started = Instant::now();
     let context = Context::create(cuda.driver, &cuda.device.facts);
-    let context = context.map_err(|error| cuda.failed("making a context", error, ALLOWANCE, None))?;
+    let context =
+        context.map_err(|error| cuda.failed("making a context", error, ALLOWANCE, None))?;
     let desk = Desk {
         cuda,
         context: &context,
@@ -98,6 +99,11 @@ impl Cuda {
         needed: u64,
         memory: Option<(u64, u64)>,
     ) -> ExecuteError {
+        if error.number == OUT_OF_MEMORY && error.call == "cuMemHostAlloc" {
+            return ExecuteError::HostOutOfMemory {
+                detail: format!("pinned memory: {error}"),
+            };
+        }
         if error.number != OUT_OF_MEMORY {
             return failure(&self.device.to_string(), during, error);
         }
@@ -213,13 +219,21 @@ impl<'a> Desk<'a> {
             bench.copying.wait_for(done)?;
             let (marks, outputs) = (bench.plan.marks.clone(), bench.plan.outputs.clone());
             let mut all = |regions: &[Region]| {
-                let digests = regions.iter().map(|region| bench.digest(region, self.deadline));
+                let digests = regions
+                    .iter()
+                    .map(|region| bench.digest(region, self.deadline));
                 digests.collect::<Result<Vec<_>, _>>()
             };
             Ok((all(&marks)?, all(&outputs)?))
         })?;
         let mut outputs = Vec::new();
-        for ((spec, buffer), digest) in work.job.outputs().iter().zip(program.outputs()).zip(digests) {
+        for ((spec, buffer), digest) in work
+            .job
+            .outputs()
+            .iter()
+            .zip(program.outputs())
+            .zip(digests)
+        {
             let region = Region {
                 buffer: *buffer,
                 offset: 0,
@@ -227,7 +241,11 @@ impl<'a> Desk<'a> {
             };
             let fetched = || bench.fetch(&region, self.deadline);
             outputs.push(match work.keep_outputs {
-                true => compared(spec.name, self.step("downloading outputs", fetched)?, digest)?,
+                true => compared(
+                    spec.name,
+                    self.step("downloading outputs", fetched)?,
+                    digest,
+                )?,
                 false => NamedOutput {
                     name: spec.name,
                     len: region.len,
@@ -322,9 +340,15 @@ impl Bench<'_> {
         let buffer = buffer.ok_or_else(|| broken(format!("there is no buffer for {region:?}")))?;
         let mut bytes = reserved(region.len)?;
         let part = region.offset..region.offset.saturating_add(region.len);
-        buffer.download(part, &self.copying, &mut self.staging, deadline, &mut |piece| {
-            bytes.extend_from_slice(piece);
-        })?;
+        buffer.download(
+            part,
+            &self.copying,
+            &mut self.staging,
+            deadline,
+            &mut |piece| {
+                bytes.extend_from_slice(piece);
+            },
+        )?;
         Ok(bytes)
     }
 }
@@ -334,7 +358,9 @@ fn check_length(buffer: &Buffer, bytes: &[u8]) -> Result<(), ExecuteError> {
         return Ok(());
     }
     let (name, expected, actual) = (buffer.name, buffer.len, bytes.len());
-    Err(broken(format!("buffer {name} has {expected} bytes, its contents {actual}")))
+    Err(broken(format!(
+        "buffer {name} has {expected} bytes, its contents {actual}"
+    )))
 }
 
 fn reserved(len: u64) -> Result<Vec<u8>, ExecuteError> {
@@ -394,7 +420,9 @@ fn launches_of_digests(program: &Program) -> usize {
             offset: 0,
             len: program.at(*buffer).len,
         };
-        DigestPlan::new(data, *buffer, (*buffer, 0)).launches().len()
+        DigestPlan::new(data, *buffer, (*buffer, 0))
+            .launches()
+            .len()
     });
     launches.sum()
 }

@@ -82,7 +82,10 @@ impl CudaSelection {
         let facts = driver.devices();
         let facts = facts.map_err(|error| failure("driver", "looking for GPUs", error))?;
         let known = self.nvml_uuids();
-        Ok(facts.into_iter().map(|facts| CudaDevice::new(facts, &known)).collect())
+        Ok(facts
+            .into_iter()
+            .map(|facts| CudaDevice::new(facts, &known))
+            .collect())
     }
 
     /// The UUIDs in NVML's order. Without NVML there are none; that is an error elsewhere, if evidence is wanted.
@@ -93,7 +96,10 @@ impl CudaSelection {
             (0..count).map(|index| driver.uuid(index)).collect()
         };
         asked().unwrap_or_else(|error| {
-            warn!(code = error.code(), "the GPU that runs jobs cannot be found in NVML: {error}");
+            warn!(
+                code = error.code(),
+                "the GPU that runs jobs cannot be found in NVML: {error}"
+            );
             Vec::new()
         })
     }
@@ -102,7 +108,10 @@ impl CudaSelection {
         let seen: Vec<_> = devices.iter().map(ToString::to_string).collect();
         let seen = seen.join(", ");
         let mut wanted = devices.iter().filter(|device| {
-            let named = self.gpu.as_ref().is_none_or(|uuid| uuid.eq_ignore_ascii_case(&device.uuid));
+            let named = self
+                .gpu
+                .as_ref()
+                .is_none_or(|uuid| uuid.eq_ignore_ascii_case(&device.uuid));
             named && (!self.attested || device.nvml_index.is_some())
         });
         let found = wanted.next();
@@ -124,7 +133,9 @@ impl CudaSelection {
 impl CudaDevice {
     fn new(facts: DeviceFacts, nvml_uuids: &[String]) -> Self {
         let uuid = uuid_text(&facts.uuid);
-        let index = nvml_uuids.iter().position(|known| known.eq_ignore_ascii_case(&uuid));
+        let index = nvml_uuids
+            .iter()
+            .position(|known| known.eq_ignore_ascii_case(&uuid));
         Self {
             name: facts.name.clone(),
             capability: facts.capability,
@@ -177,7 +188,10 @@ pub(super) fn load() -> Result<Driver, ExecuteError> {
 fn uuid_text(uuid: &[u8; 16]) -> String {
     let text = hex::encode(uuid);
     let groups = [0..8, 8..12, 12..16, 16..20, 20..32];
-    let groups: Vec<_> = groups.into_iter().filter_map(|group| text.get(group)).collect();
+    let groups: Vec<_> = groups
+        .into_iter()
+        .filter_map(|group| text.get(group))
+        .collect();
     format!("GPU-{}", groups.join("-"))
 }
 
@@ -230,7 +244,9 @@ mod tests {
                 ..CudaSelection::default()
             };
             let found = selection.pick(&devices);
-            found.map(|device| (device.facts.ordinal, device.nvml_index)).map_err(|e| e.code())
+            found
+                .map(|device| (device.facts.ordinal, device.nvml_index))
+                .map_err(|e| e.code())
         };
         let missing = Err("cuda_device_not_found");
         assert_eq!(pick(None, true), Ok((1, Some(1))));

@@ -12,7 +12,9 @@ use kernels::digest_program::DigestPlan;
 use kernels::program::{Program, Region};
 use kernels::{Blake3Digest, Module as KernelModule};
 
-use super::driver::{CallError, Context, DeviceMemory, Driver, Module, PinnedMemory, SharedMemory, Stream};
+use super::driver::{
+    CallError, Context, DeviceMemory, Driver, Module, PinnedMemory, SharedMemory, Stream,
+};
 use super::run::{Trouble, as_digest, broken, launch_one};
 use super::{CudaDevice, CudaSelection, failure, select};
 use crate::execute::ExecuteError;
@@ -79,9 +81,14 @@ impl SharedBuffers {
         part: Range<u64>,
         act: impl FnOnce(&Opened<'_>) -> Result<T, ExecuteError>,
     ) -> Result<T, ExecuteError> {
-        let found = usize::try_from(device).ok().and_then(|index| self.devices.get(index));
+        let found = usize::try_from(device)
+            .ok()
+            .and_then(|index| self.devices.get(index));
         let gpu = found.ok_or_else(|| ExecuteError::DeviceNotFound {
-            why: format!("expected CUDA device {device}, CUDA sees {}", self.devices.len()),
+            why: format!(
+                "expected CUDA device {device}, CUDA sees {}",
+                self.devices.len()
+            ),
         })?;
         let context = Context::create(self.driver, &gpu.facts);
         let context = context.map_err(|error| failed(gpu, "making a context", error))?;
@@ -126,14 +133,24 @@ impl Opened<'_> {
         let digest = DeviceMemory::new(self.context, DIGEST)?;
         let stream = Stream::new(self.context)?;
         let mut staging = PinnedMemory::new(self.context)?;
-        let bases = [self.memory.address() + self.part.start, scratch.address(), digest.address()];
+        let bases = [
+            self.memory.address() + self.part.start,
+            scratch.address(),
+            digest.address(),
+        ];
         for launch in plan.launches() {
             launch_one(&mut module, &launch, &bases, &stream)?;
         }
         let mut bytes = Vec::new();
-        digest.download(0..DIGEST, &stream, &mut staging, self.deadline, &mut |piece| {
-            bytes.extend_from_slice(piece);
-        })?;
+        digest.download(
+            0..DIGEST,
+            &stream,
+            &mut staging,
+            self.deadline,
+            &mut |piece| {
+                bytes.extend_from_slice(piece);
+            },
+        )?;
         Ok(as_digest(&bytes)?)
     }
 
@@ -148,7 +165,9 @@ impl Opened<'_> {
                 }
             };
             let part = self.part.clone();
-            Ok(self.memory.download(part, &stream, &mut staging, self.deadline, &mut piecewise)?)
+            Ok(self
+                .memory
+                .download(part, &stream, &mut staging, self.deadline, &mut piecewise)?)
         })?;
         written.map_err(|error| broken(format!("a copy of a buffer was not written: {error}")))
     }

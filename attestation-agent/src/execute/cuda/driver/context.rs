@@ -33,11 +33,17 @@ enum State {
 
 impl Context {
     /// Makes a context on a device and makes it current. Waiting threads sleep rather than spin.
-    pub(in super::super) fn create(_driver: Driver, device: &DeviceFacts) -> Result<Self, CallError> {
+    pub(in super::super) fn create(
+        _driver: Driver,
+        device: &DeviceFacts,
+    ) -> Result<Self, CallError> {
         let device = result::device::get(device.ordinal).called("cuDeviceGet")?;
         let flags = sys::CUctx_flags::CU_CTX_SCHED_BLOCKING_SYNC as u32;
         let mut raw = none();
-        #[expect(unsafe_code, reason = "the bindings wrap a newer call only, which older drivers lack")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings wrap a newer call only, which older drivers lack"
+        )]
         // SAFETY: the driver is initialised (`Driver`), the device comes from `cuDeviceGet`; the call writes one pointer.
         let answer = unsafe { sys::cuCtxCreate_v2(&raw mut raw, flags, device) };
         answer.called("cuCtxCreate_v2")?;
@@ -81,7 +87,10 @@ impl Drop for Context {
     fn drop(&mut self) {
         let ending = Ending(self.raw);
         if self.state.get() == State::Hanging {
-            #[expect(unsafe_code, reason = "the bindings leave it to the caller that a context is one")]
+            #[expect(
+                unsafe_code,
+                reason = "the bindings leave it to the caller that a context is one"
+            )]
             // SAFETY: no context is one as well: nothing is current on this thread from here on.
             let unset = unsafe { result::ctx::set_current(none()) };
             if let Err(error) = unset.called("cuCtxSetCurrent") {
@@ -97,13 +106,19 @@ impl Drop for Context {
 /// A context that nobody uses any more.
 struct Ending(sys::CUcontext);
 
-#[expect(unsafe_code, reason = "a context is ended on whichever thread is there for it")]
+#[expect(
+    unsafe_code,
+    reason = "a context is ended on whichever thread is there for it"
+)]
 // SAFETY: `cuCtxDestroy` may be called on any thread, whether or not the context is current there (cuda.h).
 unsafe impl Send for Ending {}
 
 impl Ending {
     fn end(self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the context")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the context"
+        )]
         // SAFETY: the context was made by `Context::create` and is ended once; what is in it borrows `Context`, and has
         // been dropped, or its release left to this call.
         let ended = unsafe { sys::cuCtxDestroy_v2(self.0) };
@@ -136,7 +151,10 @@ impl<'context> Stream<'context> {
 
     /// Marks this place of the stream by an event that has been used before.
     pub(super) fn record_again(&self, event: &Event<'_>) -> Result<(), CallError> {
-        #[expect(unsafe_code, reason = "the bindings leave it to the caller that event and stream live")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings leave it to the caller that event and stream live"
+        )]
         // SAFETY: both are borrowed, of contexts that are alive.
         let recorded = unsafe { result::event::record(event.raw, self.raw) };
         self.context.note(recorded.called("cuEventRecord"))
@@ -145,7 +163,10 @@ impl<'context> Stream<'context> {
     /// What comes next in this stream begins after `event`.
     pub(in super::super) fn wait_for(&self, event: &Event<'_>) -> Result<(), CallError> {
         let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
-        #[expect(unsafe_code, reason = "the bindings leave it to the caller that event and stream live")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings leave it to the caller that event and stream live"
+        )]
         // SAFETY: both are borrowed, of contexts that are alive; the driver keeps what it needs of the event.
         let waiting = unsafe { result::stream::wait_event(self.raw, event.raw, flags) };
         self.context.note(waiting.called("cuStreamWaitEvent"))
@@ -154,7 +175,10 @@ impl<'context> Stream<'context> {
 
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the stream")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the stream"
+        )]
         // SAFETY: made by `new`, destroyed once, in a context that is alive.
         let release = || unsafe { sys::cuStreamDestroy_v2(self.raw) };
         self.context.release("cuStreamDestroy_v2", release);
@@ -181,7 +205,10 @@ impl<'context> Event<'context> {
         const NOT_READY: u32 = 600;
         let mut pause = Duration::from_micros(20);
         loop {
-            #[expect(unsafe_code, reason = "the bindings leave it to the caller that the event lives")]
+            #[expect(
+                unsafe_code,
+                reason = "the bindings leave it to the caller that the event lives"
+            )]
             // SAFETY: made by `new`, not destroyed yet, in a context that is alive.
             let asked = unsafe { result::event::query(self.raw) };
             match self.context.note(asked.called("cuEventQuery")) {
@@ -199,7 +226,10 @@ impl<'context> Event<'context> {
 
     /// Time of the device from an earlier event of the same stream to this one, both of them passed.
     pub(in super::super) fn since(&self, earlier: &Self) -> Result<Duration, CallError> {
-        #[expect(unsafe_code, reason = "the bindings leave it to the caller that the events live")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings leave it to the caller that the events live"
+        )]
         // SAFETY: both were made by `new` and are not destroyed yet; of other contexts, the call is refused.
         let elapsed = unsafe { result::event::elapsed(earlier.raw, self.raw) };
         let ms = self.context.note(elapsed.called("cuEventElapsedTime"))?;
@@ -209,7 +239,10 @@ impl<'context> Event<'context> {
 
 impl Drop for Event<'_> {
     fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the event")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the event"
+        )]
         // SAFETY: made by `new`, destroyed once, in a context that is alive.
         let release = || unsafe { sys::cuEventDestroy_v2(self.raw) };
         self.context.release("cuEventDestroy_v2", release);

@@ -23,7 +23,10 @@ impl<'context> DeviceMemory<'context> {
     /// So many bytes, with whatever was in them. A device has no memory of no bytes: of none, one is taken.
     pub(in super::super) fn new(context: &'context Context, len: u64) -> Result<Self, CallError> {
         let bytes = usize::try_from(len.max(1)).unwrap_or(usize::MAX);
-        #[expect(unsafe_code, reason = "the bindings call memory unsafe that was not written to yet")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings call memory unsafe that was not written to yet"
+        )]
         // SAFETY: the context is current on this thread (it cannot leave it); `zero` and `upload` write before a kernel
         // reads.
         let at = unsafe { result::malloc_sync(bytes) };
@@ -41,7 +44,10 @@ impl<'context> DeviceMemory<'context> {
         let Some(len) = usize::try_from(self.len).ok().filter(|len| *len > 0) else {
             return Ok(());
         };
-        #[expect(unsafe_code, reason = "the bindings leave it to the caller that the memory is there")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings leave it to the caller that the memory is there"
+        )]
         // SAFETY: `len` bytes from `at` on are this memory; the stream lives, and is destroyed before the memory is
         // released or waited for by `cuMemFree`.
         let set = unsafe { result::memset_d8_async(self.at, 0, len, stream.raw) };
@@ -57,7 +63,9 @@ impl<'context> DeviceMemory<'context> {
         bytes: &[u8],
         deadline: Instant,
     ) -> Result<(), CallError> {
-        let bytes = &bytes[..bytes.len().min(usize::try_from(self.len).unwrap_or(usize::MAX))];
+        let bytes = &bytes[..bytes
+            .len()
+            .min(usize::try_from(self.len).unwrap_or(usize::MAX))];
         for (piece, at) in bytes.chunks(PIECE).zip((self.at..).step_by(PIECE)) {
             let (buffer, free) = staging.next(deadline)?;
             let buffer = &mut buffer[..piece.len()];
@@ -88,7 +96,10 @@ impl<'context> DeviceMemory<'context> {
 
 impl Drop for DeviceMemory<'_> {
     fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the memory")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the memory"
+        )]
         // SAFETY: made by `new`, released once, in a context that is alive; the call waits for what still uses it.
         let release = || unsafe { sys::cuMemFree_v2(self.at) };
         self.context.release("cuMemFree_v2", release);
@@ -136,7 +147,10 @@ impl<'context> PinnedMemory<'context> {
     /// Two pieces, whose contents are zero.
     pub(in super::super) fn new(context: &'context Context) -> Result<Self, CallError> {
         let free = [Event::new(context)?, Event::new(context)?];
-        #[expect(unsafe_code, reason = "the bindings call memory unsafe that was not written to yet")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings call memory unsafe that was not written to yet"
+        )]
         // SAFETY: the context is current; the flags ask for nothing but pinned memory.
         let at = unsafe { result::malloc_host(2 * PIECE, 0) };
         let at = context.note(at.called("cuMemHostAlloc"))?.cast::<u8>();
@@ -161,7 +175,10 @@ impl<'context> PinnedMemory<'context> {
             event.wait(deadline)?;
         }
         self.taken += 1;
-        #[expect(unsafe_code, reason = "pinned memory is the driver's, not an allocator's of Rust")]
+        #[expect(
+            unsafe_code,
+            reason = "pinned memory is the driver's, not an allocator's of Rust"
+        )]
         // SAFETY: `PIECE` bytes at this place are half of what `new` was given and initialised. `self` is borrowed for
         // as long as the slice is used, so there is no second one. No copy uses it: the last one has passed its event.
         let piece = unsafe { std::slice::from_raw_parts_mut(self.at.add(index * PIECE), PIECE) };
@@ -171,7 +188,10 @@ impl<'context> PinnedMemory<'context> {
 
 impl Drop for PinnedMemory<'_> {
     fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the memory")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the memory"
+        )]
         // SAFETY: made by `new`, released once, in a context that is alive. Copies that still use it end before: of a
         // good context, whoever starts one waits for it, but for a failed start.
         let release = || unsafe { sys::cuMemFreeHost(self.at.cast()) };
@@ -238,9 +258,9 @@ impl<'context> SharedMemory<'context> {
         let (mut base, mut size) = (0, 0);
         #[expect(unsafe_code, reason = "the bindings have no wrapper for this call")]
         // SAFETY: the address is one the driver just gave; the call writes one address and one size.
-        let answer =
-            unsafe { sys::cuMemGetAddressRange_v2(&raw mut base, &raw mut size, self.at) };
-        self.context.note(answer.called("cuMemGetAddressRange_v2"))?;
+        let answer = unsafe { sys::cuMemGetAddressRange_v2(&raw mut base, &raw mut size, self.at) };
+        self.context
+            .note(answer.called("cuMemGetAddressRange_v2"))?;
         // The handle opens the allocation at its beginning.
         Ok((base + size as u64).saturating_sub(self.at))
     }
@@ -248,7 +268,10 @@ impl<'context> SharedMemory<'context> {
 
 impl Drop for SharedMemory<'_> {
     fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the memory")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the memory"
+        )]
         // SAFETY: opened by `open`, closed once, in a context that is alive; whoever reads it waits for the end.
         let release = || unsafe { sys::cuIpcCloseMemHandle(self.at) };
         self.context.release("cuIpcCloseMemHandle", release);

@@ -91,7 +91,12 @@ pub(super) struct CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call, number, name, text } = self;
+        let Self {
+            call,
+            number,
+            name,
+            text,
+        } = self;
         write!(f, "{call} returned {number} ({name}): {text}")
     }
 }
@@ -99,7 +104,10 @@ impl fmt::Display for CallError {
 impl CallError {
     fn new(call: &'static str, error: DriverError) -> Self {
         let owned = |text: Result<&CStr, DriverError>| {
-            text.map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned())
+            text.map_or_else(
+                |_| String::new(),
+                |text| text.to_string_lossy().into_owned(),
+            )
         };
         Self {
             call,
@@ -199,7 +207,10 @@ impl Driver {
 /// The bindings panic on a name without a NUL; this reads what is there.
 fn name_of(device: sys::CUdevice) -> Result<String, CallError> {
     let mut name = [0_u8; 128];
-    #[expect(unsafe_code, reason = "the bindings' wrapper panics on a name that is too long")]
+    #[expect(
+        unsafe_code,
+        reason = "the bindings' wrapper panics on a name that is too long"
+    )]
     // SAFETY: the device comes from `cuDeviceGet`; the call writes at most as many bytes as it is told, one less here
     // than there are.
     let answer = unsafe { sys::cuDeviceGetName(name.as_mut_ptr().cast::<c_char>(), 127, device) };
@@ -209,7 +220,10 @@ fn name_of(device: sys::CUdevice) -> Result<String, CallError> {
 }
 
 fn attribute(device: sys::CUdevice, which: sys::CUdevice_attribute) -> Result<u32, CallError> {
-    #[expect(unsafe_code, reason = "the bindings leave it to the caller that the device is one")]
+    #[expect(
+        unsafe_code,
+        reason = "the bindings leave it to the caller that the device is one"
+    )]
     // SAFETY: the device comes from `cuDeviceGet`.
     let value = unsafe { result::device::get_attribute(device, which) };
     let value = value.called("cuDeviceGetAttribute")?;
@@ -217,7 +231,10 @@ fn attribute(device: sys::CUdevice, which: sys::CUdevice_attribute) -> Result<u3
 }
 
 fn total_memory(device: sys::CUdevice) -> Result<u64, CallError> {
-    #[expect(unsafe_code, reason = "the bindings leave it to the caller that the device is one")]
+    #[expect(
+        unsafe_code,
+        reason = "the bindings leave it to the caller that the device is one"
+    )]
     // SAFETY: the device comes from `cuDeviceGet`.
     let bytes = unsafe { result::device::total_mem(device) };
     Ok(bytes.called("cuDeviceTotalMem_v2")? as u64)
@@ -232,7 +249,10 @@ fn is_present() -> bool {
 }
 
 fn has(symbol: &str) -> bool {
-    #[expect(unsafe_code, reason = "a symbol is looked up by name, and not called here")]
+    #[expect(
+        unsafe_code,
+        reason = "a symbol is looked up by name, and not called here"
+    )]
     // SAFETY: the library is there (`is_present`), so that the bindings do not panic; the address found is not used.
     unsafe {
         sys::culib().get::<*const c_void>(symbol.as_bytes()).is_ok()

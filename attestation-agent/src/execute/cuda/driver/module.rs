@@ -46,7 +46,10 @@ impl<'context> Module<'context> {
         let room = std::ptr::without_provenance_mut::<c_void>(words.len() - 1);
         let mut values = [words.as_mut_ptr().cast::<c_void>(), room];
         let mut raw = none();
-        #[expect(unsafe_code, reason = "the bindings' wrapper has no place for the compiler's words")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings' wrapper has no place for the compiler's words"
+        )]
         // SAFETY: the context is current; the text ends with NUL; there are two options with a value each, of the types
         // that cuda.h gives them, and the buffer has as many bytes as it is said to have.
         let loaded = unsafe {
@@ -86,12 +89,22 @@ impl<'context> Module<'context> {
             .collect();
         let [gx, gy, gz] = grid;
         let [bx, by, bz] = block;
-        #[expect(unsafe_code, reason = "a kernel is code that no compiler of ours has seen")]
+        #[expect(
+            unsafe_code,
+            reason = "a kernel is code that no compiler of ours has seen"
+        )]
         // SAFETY: function and stream are alive. There is a pointer for each argument, to 8 bytes aligned to 8, which the
         // driver copies before it returns. The kernels stay within the buffers that their programs hand them; that is
         // held by the tests of the crate `kernels`, which run every program on a CPU with guards around each buffer.
         let launched = unsafe {
-            result::launch_kernel(function, (gx, gy, gz), (bx, by, bz), 0, stream.raw, &mut pointers)
+            result::launch_kernel(
+                function,
+                (gx, gy, gz),
+                (bx, by, bz),
+                0,
+                stream.raw,
+                &mut pointers,
+            )
         };
         self.context.note(launched.called("cuLaunchKernel"))
     }
@@ -101,7 +114,10 @@ impl<'context> Module<'context> {
             return Ok(*found);
         }
         let text = CString::new(name).unwrap_or_default();
-        #[expect(unsafe_code, reason = "the bindings leave it to the caller that the module lives")]
+        #[expect(
+            unsafe_code,
+            reason = "the bindings leave it to the caller that the module lives"
+        )]
         // SAFETY: the module is loaded; the name ends with NUL.
         let found = unsafe { result::module::get_function(self.raw, text) };
         let found = self.context.note(found.called("cuModuleGetFunction"))?;
@@ -112,7 +128,10 @@ impl<'context> Module<'context> {
 
 impl Drop for Module<'_> {
     fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "the driver cannot know that nobody uses the module")]
+        #[expect(
+            unsafe_code,
+            reason = "the driver cannot know that nobody uses the module"
+        )]
         // SAFETY: loaded by `load`, unloaded once, in a context that is alive; its functions go with it.
         let release = || unsafe { sys::cuModuleUnload(self.raw) };
         self.context.release("cuModuleUnload", release);
