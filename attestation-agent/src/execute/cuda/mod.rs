@@ -30,7 +30,6 @@ mod select;
 mod shared;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use evidence::work::Hex;
 use kernels::Job;
@@ -106,7 +105,7 @@ impl Cuda {
     }
 
     fn run(&self, program: &Program, work: &Work<'_>) -> Result<Execution, ExecuteError> {
-        let deadline = Instant::now() + self.selection.timeout;
+        let deadline = self.selection.deadline();
         let monitor = self.selection.monitor(&self.device);
         let start = work.clock.elapsed();
         let ran = run::run(self, program, work, deadline);

@@ -142,11 +142,12 @@ struct Desk<'a> {
 /// Everything at hand for the first launch.
 struct Bench<'a> {
     plan: DigestedProgram,
-    module: Module<'a>,
+    // In the order in which they are released: releasing device memory waits for whatever still runs.
     buffers: Vec<DeviceMemory<'a>>,
+    staging: PinnedMemory<'a>,
+    module: Module<'a>,
     working: Stream<'a>,
     copying: Stream<'a>,
-    staging: PinnedMemory<'a>,
 }
 
 impl<'a> Desk<'a> {

@@ -4,7 +4,7 @@
 //! their own way, so they are compared by UUID. Out of scope: believing either of them.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kernels::program::Target;
 use tracing::warn;
@@ -64,6 +64,12 @@ impl CudaSelection {
             nvml_library,
             timeout: cuda.timeout(),
         }
+    }
+
+    /// The end of a job that begins now.
+    pub(super) fn deadline(&self) -> Instant {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        Instant::now() + self.timeout.min(YEAR)
     }
 
     pub(super) fn choose(&self, driver: Driver) -> Result<CudaDevice, ExecuteError> {

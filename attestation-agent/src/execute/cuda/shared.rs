@@ -103,7 +103,7 @@ impl SharedBuffers {
             context: &context,
             memory: &memory,
             part,
-            deadline: Instant::now() + self.selection.timeout,
+            deadline: self.selection.deadline(),
         })
     }
 }
