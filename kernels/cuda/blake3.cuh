@@ -124,19 +124,20 @@ POGW_INLINE void pg_blake3_load_rest(u32* m, const u8* from, u32 len) {
 POGW_INLINE PgCv pg_blake3_chunk(const u8* from, u32 len, u64 index, u32 root_flag) {
     PgCv cv = pg_blake3_iv();
     u32 m[16], at = 0, start = PG_BLAKE3_CHUNK_START;
-    while (len - at > 64) {
-        pg_blake3_load_block(m, from + at);
-        cv = pg_blake3_compress(cv, m, index, 64, start);
+    // One call for every block: each module carries this code, and its rounds are written out.
+    for (;;) {
+        const u32 left = len - at;
+        const bool last = left <= 64;
+        if (left >= 64) {
+            pg_blake3_load_block(m, from + at);
+        } else {
+            pg_blake3_load_rest(m, from + at, left);
+        }
+        cv = pg_blake3_compress(cv, m, index, last ? left : 64, last ? start | PG_BLAKE3_CHUNK_END | root_flag : start);
+        if (last) return cv;
         start = 0;
         at += 64;
     }
-    const u32 rest = len - at;
-    if (rest == 64) {
-        pg_blake3_load_block(m, from + at);
-    } else {
-        pg_blake3_load_rest(m, from + at, rest);
-    }
-    return pg_blake3_compress(cv, m, index, rest, start | PG_BLAKE3_CHUNK_END | root_flag);
 }
 
 // ---- Kernels --------------------------------------------------------------------------------------------------------
@@ -171,22 +172,20 @@ POGW_KERNEL blake3_parents(const u32* from, u64 count, u32* to) {
     const u64 first = (u64)blockIdx.x * 512u;
     u32 nodes = count - first < 512u ? (u32)(count - first) : 512u;
     const u32 only_block = gridDim.x == 1 ? PG_BLAKE3_ROOT : 0;
+    const u32* values = from + 8 * first;
     PgCv cv = pg_blake3_iv();
-    if (2 * t < nodes) {
-        const u32* pair = from + 8 * (first + 2 * t);
-        cv = pg_blake3_fetch(pair);
-        if (2 * t + 1 < nodes) cv = pg_blake3_parent(cv, pg_blake3_fetch(pair + 8), nodes == 2 ? only_block : 0);
-    }
-    for (nodes = (nodes + 1) / 2; nodes > 1; nodes = (nodes + 1) / 2) {
+    for (;;) {
+        if (2 * t < nodes) {
+            const u32* pair = values + 16 * t;
+            cv = pg_blake3_fetch(pair);
+            if (2 * t + 1 < nodes) cv = pg_blake3_parent(cv, pg_blake3_fetch(pair + 8), nodes == 2 ? only_block : 0);
+        }
+        nodes = (nodes + 1) / 2;
+        if (nodes <= 1) break;
+        __syncthreads();
         if (t < nodes) pg_blake3_store(level + 8 * t, cv);
         __syncthreads();
-        if (2 * t < nodes) {
-            cv = pg_blake3_fetch(level + 16 * t);
-            if (2 * t + 1 < nodes) {
-                cv = pg_blake3_parent(cv, pg_blake3_fetch(level + 16 * t + 8), nodes == 2 ? only_block : 0);
-            }
-        }
-        __syncthreads();
+        values = level;
     }
     if (t == 0) pg_blake3_store(to + 8 * (u64)blockIdx.x, cv);
 }

@@ -3,16 +3,16 @@
 // In scope: the sums of one block of threads. Out of scope: what becomes of them (gemm_i8.cu, gemm_i8_requant.cu,
 // gemm_chain.cu), and where operands come from.
 //
-// 256 threads as 16x16. K is taken in slices of 128: A's part of a slice is copied to shared memory, B's is transposed
+// 256 threads as 16x16. K is taken in slices of 256: A's part of a slice is copied to shared memory, B's is transposed
 // on the way, so that 16 bytes in a row are 16 steps of one sum. Thread (x, y) has the sums of rows y + 16 i and
 // columns x + 16 j, i and j from 0 to 3. The sums are exact (spec/gemm_i8.md), so their order is free.
 #pragma once
 
 #include "pogw.cuh"
 
-static const u32 PG_TILE = 64, PG_SLICE = 128;
+static const u32 PG_TILE = 64, PG_SLICE = 256;
 
-// Words from one row of a slice to the next: 36 mod 32 banks is 4, so eight threads that each read 16 bytes of eight
+// Words from one row of a slice to the next: 68 mod 32 banks is 4, so eight threads that each read 16 bytes of eight
 // rows meet all banks once.
 static const u32 PG_ROW_WORDS = PG_SLICE / 4 + 4;
 
@@ -127,10 +127,9 @@ POGW_INLINE u32 pg_load_word(const i8* from) {
 #endif
 }
 
-// Four elements from (row, column) on, the first in the lowest byte; zero outside the matrix. `inside` is a promise
-// that they are all inside and may be read as a word.
-template <bool inside> POGW_INLINE u32 pg_matrix_word(const PgMatrix& m, u32 row, u32 column) {
-    const i8* from = m.at + (u64)row * m.columns + column;
+// Four elements from (row, column) on, which is at `from`, the first in the lowest byte; zero outside the matrix.
+// `inside` is a promise that they are all inside and may be read as a word.
+template <bool inside> POGW_INLINE u32 pg_matrix_word(const PgMatrix& m, u32 row, u32 column, const i8* from) {
     if (inside) return pg_load_word(from);
     if (row >= m.rows || column >= m.columns) return 0;
     const u32 count = m.columns - column < 4 ? m.columns - column : 4;
@@ -153,23 +152,34 @@ POGW_INLINE void pg_transpose_4x4(u32* w) {
     }
 }
 
-// A's rows `row` to `row + 63`, columns `depth` to `depth + 127`. A warp reads one row at a time.
+// A's rows `row` to `row + 63`, columns `depth` to `depth + 255`. A warp reads half a row at a time.
 template <bool inside> POGW_INLINE void pg_copy_a(u32* to, const PgMatrix& a, u32 row, u32 depth) {
     const u32 t = threadIdx.y * 16 + threadIdx.x;
-    const u32 first = t >> 5, word = t & 31u;
-    for (u32 r = 0; r < PG_TILE; r += 8) {
-        to[(first + r) * PG_ROW_WORDS + word] = pg_matrix_word<inside>(a, row + first + r, depth + 4 * word);
+    const u32 width = PG_SLICE / 4, first = t / width, word = t % width;
+    const i8* from = a.at + (u64)(row + first) * a.columns + depth + 4 * word;
+    to += first * PG_ROW_WORDS + word;
+#pragma unroll
+    for (u32 r = 0; r < PG_TILE; r += 256 / width) {
+        to[r * PG_ROW_WORDS] = pg_matrix_word<inside>(a, row + first + r, depth + 4 * word, from);
+        from += 256 / width * (u64)a.columns;
     }
 }
 
-// B's rows `depth` to `depth + 127`, columns `column` to `column + 63`, transposed in squares of 4x4.
+// B's rows `depth` to `depth + 255`, columns `column` to `column + 63`, transposed in squares of 4x4.
 template <bool inside> POGW_INLINE void pg_copy_b(u32* to, const PgMatrix& b, u32 depth, u32 column) {
     const u32 c = 4 * threadIdx.x, first = threadIdx.y;
+    const i8* from = b.at + (u64)(depth + 4 * first) * b.columns + column + c;
+    to += c * PG_ROW_WORDS + first;
+#pragma unroll
     for (u32 word = 0; word < PG_SLICE / 4; word += 16) {
         u32 square[4];
-        for (u32 i = 0; i < 4; ++i) square[i] = pg_matrix_word<inside>(b, depth + 4 * (first + word) + i, column + c);
+#pragma unroll
+        for (u32 i = 0; i < 4; ++i) {
+            const i8* here = from + (4 * word + i) * (u64)b.columns;
+            square[i] = pg_matrix_word<inside>(b, depth + 4 * (first + word) + i, column + c, here);
+        }
         pg_transpose_4x4(square);
-        for (u32 j = 0; j < 4; ++j) to[(c + j) * PG_ROW_WORDS + first + word] = square[j];
+        for (u32 j = 0; j < 4; ++j) to[j * PG_ROW_WORDS + word] = square[j];
     }
 }
 

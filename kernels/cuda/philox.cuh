@@ -60,9 +60,11 @@ POGW_INLINE u32 pg_block_word(const PgBlock& block, u32 i) {
     return (i & 2u) != 0 ? high : low;
 }
 // Byte i mod 16.
-POGW_INLINE i8 pg_block_i8(const PgBlock& block, u32 i) { return (i8)(pg_block_word(block, i >> 2) >> (8u * (i & 3u))); }
+POGW_INLINE i8 pg_block_i8(const PgBlock& block, u32 i) {
+    return (i8)(pg_block_word(block, i >> 2) >> (8u * (i & 3u)));
+}
 
-POGW_INLINE i8 pg_stream_i8(const PgStream& s, u64 e) { return pg_block_i8(pg_stream_block(s, e >> 4), (u32)(e & 15u)); }
+POGW_INLINE i8 pg_stream_i8(const PgStream& s, u64 e) { return pg_block_i8(pg_stream_block(s, e >> 4), (u32)e & 15u); }
 POGW_INLINE u32 pg_stream_word(const PgStream& s, u64 e) { return pg_block_word(pg_stream_block(s, e >> 2), (u32)e); }
 POGW_INLINE float pg_stream_uniform(const PgStream& s, u64 e) { return pg_uniform(pg_stream_word(s, e)); }
 POGW_INLINE float pg_stream_symmetric(const PgStream& s, u64 e) { return pg_symmetric(pg_stream_word(s, e)); }

@@ -1,4 +1,4 @@
-// Types, kernel macros and scalar maths of every kernel. spec/scalar.md is the definition; src/scalar/ is its Rust twin.
+// Types, kernel macros and scalar maths of every kernel. spec/scalar.md is the definition, src/scalar/ the Rust twin.
 //
 // In scope: what one thread computes from a few numbers. Out of scope: streams of operands (philox.cuh), digests
 // (blake3.cuh), threads, barriers and launches (the device, or host/cuda_host.h).

@@ -3,7 +3,7 @@
 //! # What's in scope
 //!
 //! [`sample_size`] (how many points for a cheated fraction and a miss probability), [`draw`] (which points), [`check`]
-//! (each point recomputed, its bytes compared).
+//! (each point recomputed, its bytes compared), [`expected`] (each point recomputed).
 //!
 //! # What's out of scope
 //!
@@ -20,7 +20,7 @@
 use std::num::NonZeroUsize;
 
 use crate::job::{CheckedInputs, Job};
-use crate::point::{InMemory, SliceMissing};
+use crate::point::{InMemory, SliceMissing, Slices};
 use crate::randomness::Randomness;
 
 /// What an audit of `k` points says about a fraction: the strength of an affirmed one.
@@ -145,20 +145,50 @@ pub fn check(
 ) -> Result<Verdict, AuditError> {
     let names = claimed(job, outputs)?;
     let slices = InMemory::new(inputs, names.iter().copied().zip(outputs.iter().copied()));
-    let share = points.len().div_ceil(threads.get()).max(1);
     let audit = |points: &[u64]| first_wrong(job, &names, outputs, &slices, points);
-    let found = std::thread::scope(|scope| {
+    let found = in_shares(points, threads, audit)?;
+    let first = found.into_iter().flatten().next();
+    Ok(first.map_or(Verdict::Accepted, Verdict::Refused))
+}
+
+/// The right bytes of `points`, in their order, on at most `threads` threads: for whoever holds digests of the claimed
+/// outputs and single bytes of them, not the outputs.
+///
+/// # Errors
+///
+/// [`SliceMissing`] for the first point, in the order given, that `slices` does not have the bytes for.
+pub fn expected(
+    job: &Job,
+    slices: &(dyn Slices + Sync),
+    points: &[u64],
+    threads: NonZeroUsize,
+) -> Result<Vec<Vec<u8>>, SliceMissing> {
+    let eval = |points: &[u64]| {
+        let kernel = job.points();
+        let bytes = points.iter().map(|point| kernel.eval(*point, slices));
+        bytes.collect::<Result<Vec<_>, _>>()
+    };
+    Ok(in_shares(points, threads, eval)?.concat())
+}
+
+/// `work` on equal shares of `points`, one thread each; its answers in the order of the shares.
+fn in_shares<T: Send, E: Send>(
+    points: &[u64],
+    threads: NonZeroUsize,
+    work: impl Fn(&[u64]) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let share = points.len().div_ceil(threads.get()).max(1);
+    let work = &work;
+    std::thread::scope(|scope| {
         let workers: Vec<_> = points
             .chunks(share)
-            .map(|points| scope.spawn(move || audit(points)))
+            .map(|points| scope.spawn(move || work(points)))
             .collect();
         let joined = workers.into_iter().map(|worker| worker.join());
         joined
             .map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Result<Vec<_>, _>>()
-    })?;
-    let first = found.into_iter().flatten().next();
-    Ok(first.map_or(Verdict::Accepted, Verdict::Refused))
+            .collect()
+    })
 }
 
 fn claimed(job: &Job, outputs: &[&[u8]]) -> Result<Vec<&'static str>, AuditError> {

@@ -25,63 +25,87 @@ use crate::excerpt;
 pub enum Kernel {
     /// BLAKE3 with the chaining values of all chunks, [`blake3_tree`](crate::blake3_tree).
     Blake3,
+    /// bf16 matrix product in the arithmetic of tensor cores, [`gemm_bf16`](crate::gemm_bf16).
+    GemmBf16,
     /// int8 products one after another, [`gemm_chain`](crate::gemm_chain).
     GemmChain,
+    /// f32 matrix product in a fixed order, [`gemm_f32`](crate::gemm_f32).
+    GemmF32,
     /// Exact int8 matrix product, [`gemm_i8`](crate::gemm_i8).
     GemmI8,
     /// int8 matrix product brought back to int8, [`gemm_i8_requant`](crate::gemm_i8_requant).
     GemmI8Requant,
+    /// Training of a small network, [`mlp_sgd`](crate::mlp_sgd).
+    MlpSgd,
     /// Passes over large arrays, [`stream`](crate::stream).
     Stream,
+    /// One block of a quantised transformer, [`transformer_block`](crate::transformer_block).
+    TransformerBlock,
     /// Random reads all over memory that is slow to make anew, [`vram_walk`](crate::vram_walk).
     VramWalk,
 }
 
+/// What the catalogue says of a kernel.
+struct Entry {
+    name: &'static str,
+    version: u32,
+    specification: &'static str,
+}
+
+/// The entry of the specification `spec/NAME.md` in a version.
+macro_rules! entry {
+    ($name:literal, $version:literal) => {
+        Entry {
+            name: $name,
+            version: $version,
+            specification: include_str!(concat!("../spec/", $name, ".md")),
+        }
+    };
+}
+
 impl Kernel {
-    /// Every kernel there is.
+    /// Every kernel there is, by name.
     pub const ALL: &[Self] = &[
         Self::Blake3,
+        Self::GemmBf16,
         Self::GemmChain,
+        Self::GemmF32,
         Self::GemmI8,
         Self::GemmI8Requant,
+        Self::MlpSgd,
         Self::Stream,
+        Self::TransformerBlock,
         Self::VramWalk,
     ];
 
+    const fn entry(self) -> Entry {
+        match self {
+            Self::Blake3 => entry!("blake3", 1),
+            Self::GemmBf16 => entry!("gemm_bf16", 1),
+            Self::GemmChain => entry!("gemm_chain", 1),
+            Self::GemmF32 => entry!("gemm_f32", 1),
+            Self::GemmI8 => entry!("gemm_i8", 1),
+            Self::GemmI8Requant => entry!("gemm_i8_requant", 1),
+            Self::MlpSgd => entry!("mlp_sgd", 1),
+            Self::Stream => entry!("stream", 1),
+            Self::TransformerBlock => entry!("transformer_block", 1),
+            Self::VramWalk => entry!("vram_walk", 1),
+        }
+    }
+
     /// The name used in jobs and statements.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Blake3 => "blake3",
-            Self::GemmChain => "gemm_chain",
-            Self::GemmI8 => "gemm_i8",
-            Self::GemmI8Requant => "gemm_i8_requant",
-            Self::Stream => "stream",
-            Self::VramWalk => "vram_walk",
-        }
+        self.entry().name
     }
 
     /// The version of the specification, counted from 1.
     pub const fn version(self) -> u32 {
-        match self {
-            Self::Blake3
-            | Self::GemmChain
-            | Self::GemmI8
-            | Self::GemmI8Requant
-            | Self::Stream
-            | Self::VramWalk => 1,
-        }
+        self.entry().version
     }
 
     /// The specification: Markdown, UTF-8, lines end in a line feed.
     pub const fn specification(self) -> &'static str {
-        match self {
-            Self::Blake3 => include_str!("../spec/blake3.md"),
-            Self::GemmChain => include_str!("../spec/gemm_chain.md"),
-            Self::GemmI8 => include_str!("../spec/gemm_i8.md"),
-            Self::GemmI8Requant => include_str!("../spec/gemm_i8_requant.md"),
-            Self::Stream => include_str!("../spec/stream.md"),
-            Self::VramWalk => include_str!("../spec/vram_walk.md"),
-        }
+        self.entry().specification
     }
 
     /// The *kernel digest* of a statement: BLAKE3 of the specification's bytes.

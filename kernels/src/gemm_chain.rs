@@ -281,3 +281,51 @@ fn program(job: &GemmChain) -> Program {
     program.output(x);
     program
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Inputs, Job};
+
+    #[test]
+    fn values_neither_die_out_nor_all_saturate() {
+        let job = GemmChain::try_from(Params {
+            n: 64,
+            steps: 300,
+            weights: 3,
+            seed: OperandSeed::from_bytes([5; 32]),
+        });
+        let job = Job::new(job.unwrap());
+        let out = job.reference_run(&Inputs::none()).unwrap().remove(0);
+        for matrix in out.bytes().chunks_exact(64 * 64) {
+            let values = matrix.iter().map(|byte| i32::from(byte.cast_signed()));
+            let mean_square = values.clone().map(|value| value * value).sum::<i32>() / (64 * 64);
+            assert!((50 * 50..100 * 100).contains(&mean_square), "{mean_square}");
+            let clamped = values.filter(|value| [-128, 127].contains(value)).count();
+            assert!(clamped < 64 * 64 / 3, "{clamped}");
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_the_limits_are_refused() {
+        let with = |n, steps, weights| Params {
+            n,
+            steps,
+            weights,
+            seed: OperandSeed::from_bytes([0; 32]),
+        };
+        let table = [
+            (with(0, 1, 1), "n"),
+            (with(MAX_N + 1, 1, 1), "n"),
+            (with(1, 0, 1), "steps"),
+            (with(1, 1, 0), "weights"),
+            (with(MAX_N, 1, 17), "bytes of the weights"),
+            (with(MAX_N, 17, 1), "bytes of the outputs"),
+        ];
+        for (params, what) in table {
+            let error = GemmChain::try_from(params).unwrap_err();
+            assert_eq!(error.what, what, "{params:?}");
+        }
+        assert!(GemmChain::try_from(with(MAX_N, 16, 16)).is_ok());
+    }
+}

@@ -17,16 +17,20 @@
 //! The normative text is `spec/gemm_i8.md`. There is no rounding and no overflow, so the order of
 //! additions is free and every correct implementation produces the same bytes.
 
-mod operands;
+mod element;
 mod output;
-mod params;
-mod point;
-mod program;
 mod reference;
-mod shape;
 
-pub use operands::Operands;
+use crate::matrix;
+
+pub use crate::matrix::{
+    MAX_K, MAX_M_N, MAX_MATRIX_ELEMENTS, OperandSource, Params, Shape, ShapeError,
+};
 pub use output::{OutputLength, OutputView, decode, encode};
-pub use params::{GemmI8, OperandSource, Params};
 pub use reference::reference;
-pub use shape::{MAX_K, MAX_M_N, MAX_MATRIX_ELEMENTS, Shape, ShapeError};
+
+/// A job of this kernel whose shape keeps the rules.
+pub type GemmI8 = matrix::Product<i8>;
+
+/// A and B of this kernel.
+pub type Operands = matrix::Operands<i8>;

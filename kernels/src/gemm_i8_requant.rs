@@ -2,7 +2,7 @@
 //!
 //! # What's in scope
 //!
-//! [`Params`] → [`GemmI8Requant`]: a product of [`gemm_i8`](crate::gemm_i8) and the two numbers of its requantisation;
+//! [`Params`] → [`GemmI8Requant`]: a product of [`gemm_i8`] and the two numbers of its requantisation;
 //! the right output, single elements of it, the launches of a device.
 //!
 //! # What's out of scope
@@ -131,7 +131,7 @@ impl PointKernel for GemmI8Requant {
     }
 
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing> {
-        Ok(vec![self.requant(self.product.element(point, slices)?)])
+        Ok(vec![self.requant(self.product.sum_at(point, slices)?)])
     }
 
     fn point_cost(&self) -> Cost {
@@ -178,5 +178,34 @@ fn operand(program: &mut Program, job: &GemmI8Requant, name: &'static str, len: 
             seeded_i8(program, "gemm_i8_requant_fill", name, len, &stream)
         }
         OperandSource::Given { .. } => program.input(name, len),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operand_stream::OperandSeed;
+
+    #[test]
+    fn numbers_beyond_the_limits_are_refused() {
+        let with = |m, multiplier, shift| Params {
+            m,
+            n: 1,
+            k: 1,
+            operands: OperandSource::Seed(OperandSeed::from_bytes([0; 32])),
+            multiplier,
+            shift,
+        };
+        let table = [
+            (with(0, 1, 0), "shape_zero_dimension"),
+            (with(1, 0, 0), "param_out_of_bounds"),
+            (with(1, 1 << 31, 0), "param_out_of_bounds"),
+            (with(1, 1, MAX_SHIFT + 1), "param_out_of_bounds"),
+        ];
+        for (params, code) in table {
+            let error = GemmI8Requant::try_from(params).unwrap_err();
+            assert_eq!(error.code(), code, "{params:?}");
+        }
+        assert!(GemmI8Requant::try_from(with(1, (1 << 31) - 1, MAX_SHIFT)).is_ok());
     }
 }

@@ -22,12 +22,16 @@ use crate::blake3_tree::{self, Blake3Tree};
 use crate::catalog::{Kernel, UnknownKernel};
 use crate::digest::Blake3Digest;
 use crate::excerpt;
+use crate::gemm_bf16::Bf16;
 use crate::gemm_chain::{self, GemmChain};
-use crate::gemm_i8::{self, GemmI8, ShapeError};
+use crate::gemm_i8::GemmI8;
 use crate::gemm_i8_requant::{self, GemmI8Requant};
+use crate::matrix::{self, Multiply, ShapeError};
+use crate::mlp_sgd::{self, MlpSgd};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
 use crate::stream::{self, StreamPasses};
+use crate::transformer_block::{self, TransformerBlock};
 use crate::vram_walk::{self, VramWalk};
 
 /// A job of one kernel whose rules are checked: what each kernel brings along.
@@ -98,30 +102,20 @@ impl Job {
     pub fn parse<'de, D: Deserializer<'de>>(kernel: &str, params: D) -> Result<Self, JobError> {
         let kernel: Kernel = kernel.parse()?;
         match kernel {
-            Kernel::Blake3 => {
-                let params: blake3_tree::Params = parse_params(kernel, params)?;
-                Ok(Self::new(Blake3Tree::try_from(params)?))
-            }
-            Kernel::GemmChain => {
-                let params: gemm_chain::Params = parse_params(kernel, params)?;
-                Ok(Self::new(GemmChain::try_from(params)?))
-            }
-            Kernel::GemmI8 => {
-                let params: gemm_i8::Params = parse_params(kernel, params)?;
-                Ok(Self::new(GemmI8::try_from(params)?))
-            }
+            Kernel::Blake3 => made::<blake3_tree::Params, Blake3Tree, D>(kernel, params),
+            Kernel::GemmBf16 => parse_product::<Bf16, D>(params),
+            Kernel::GemmChain => made::<gemm_chain::Params, GemmChain, D>(kernel, params),
+            Kernel::GemmF32 => parse_product::<f32, D>(params),
+            Kernel::GemmI8 => parse_product::<i8, D>(params),
             Kernel::GemmI8Requant => {
-                let params: gemm_i8_requant::Params = parse_params(kernel, params)?;
-                Ok(Self::new(GemmI8Requant::try_from(params)?))
+                made::<gemm_i8_requant::Params, GemmI8Requant, D>(kernel, params)
             }
-            Kernel::Stream => {
-                let params: stream::Params = parse_params(kernel, params)?;
-                Ok(Self::new(StreamPasses::try_from(params)?))
+            Kernel::MlpSgd => made::<mlp_sgd::Params, MlpSgd, D>(kernel, params),
+            Kernel::Stream => made::<stream::Params, StreamPasses, D>(kernel, params),
+            Kernel::TransformerBlock => {
+                made::<transformer_block::Params, TransformerBlock, D>(kernel, params)
             }
-            Kernel::VramWalk => {
-                let params: vram_walk::Params = parse_params(kernel, params)?;
-                Ok(Self::new(VramWalk::try_from(params)?))
-            }
+            Kernel::VramWalk => made::<vram_walk::Params, VramWalk, D>(kernel, params),
         }
     }
 
@@ -498,6 +492,23 @@ impl LimitError {
     pub const fn code(&self) -> &'static str {
         "param_out_of_bounds"
     }
+}
+
+fn parse_product<'de, E: Multiply, D: Deserializer<'de>>(params: D) -> Result<Job, JobError> {
+    let params: matrix::Params = parse_params(E::KERNEL, params)?;
+    Ok(Job::new(matrix::Product::<E>::try_from(params)?))
+}
+
+/// A job from parameters whose form and rules are its kernel's own.
+fn made<'de, P, J, D>(kernel: Kernel, params: D) -> Result<Job, JobError>
+where
+    D: Deserializer<'de>,
+    P: Deserialize<'de>,
+    J: KernelJob + TryFrom<P> + 'static,
+    JobError: From<J::Error>,
+{
+    let params: P = parse_params(kernel, params)?;
+    Ok(Job::new(J::try_from(params)?))
 }
 
 fn parse_params<'de, D, T>(kernel: Kernel, params: D) -> Result<T, JobError>

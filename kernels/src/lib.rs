@@ -10,6 +10,12 @@
 //! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
+//! * [`gemm_bf16`]: the bf16 product in the arithmetic of Hopper's tensor cores, which
+//!   [`gemm_bf16::tensor_core`] emulates, `spec/gemm_bf16.md`.
+//! * [`gemm_f32`]: the f32 product in a fixed order, `spec/gemm_f32.md`.
+//! * [`matrix`]: what the products share.
+//! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
+//! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -39,13 +45,17 @@ pub mod digest_program;
 mod excerpt;
 mod fill;
 pub mod freivalds;
+pub mod gemm_bf16;
 pub mod gemm_chain;
+pub mod gemm_f32;
 pub mod gemm_i8;
 pub mod gemm_i8_requant;
 mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
 mod job;
+pub mod matrix;
+pub mod mlp_sgd;
 mod modules;
 mod operand_stream;
 pub mod philox;
@@ -54,6 +64,7 @@ pub mod program;
 mod randomness;
 pub mod scalar;
 pub mod stream;
+pub mod transformer_block;
 pub mod vram_walk;
 
 pub use catalog::{Kernel, UnknownKernel};

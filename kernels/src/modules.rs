@@ -37,7 +37,16 @@ macro_rules! texts {
 
 /// Every module that has PTX, by name.
 const TEXTS: &[(Module, &str)] = texts! {
-    "blake3" Portable, "gemm_chain" Portable, "gemm_i8" Portable, "gemm_i8_requant" Portable, "stream" Portable,
+    "blake3" Portable,
+    "gemm_bf16" Portable,
+    "gemm_bf16_sm90a" Sm90a,
+    "gemm_chain" Portable,
+    "gemm_f32" Portable,
+    "gemm_i8" Portable,
+    "gemm_i8_requant" Portable,
+    "mlp_sgd" Portable,
+    "stream" Portable,
+    "transformer_block" Portable,
     "vram_walk" Portable,
 };
 
@@ -50,6 +59,14 @@ impl Module {
         Self {
             name,
             target: Target::Portable,
+        }
+    }
+
+    /// The module of `cuda/NAME.cu`, for Hopper alone.
+    pub(crate) const fn sm90a(name: &'static str) -> Self {
+        Self {
+            name,
+            target: Target::Sm90a,
         }
     }
 

@@ -135,18 +135,25 @@ impl OperandStream {
     /// A column meets a new block at every element, and blocks are independent of each other: they are computed
     /// several at a time.
     pub fn gather(&self, first: u64, stride: u64, out: &mut [i8]) {
-        let mut index = first;
-        for chunk in out.chunks_mut(LANES) {
-            let indices: [u64; LANES] =
-                std::array::from_fn(|i| index.wrapping_add(stride.wrapping_mul(i as u64)));
-            let blocks = indices.map(|index| index / BLOCK);
-            let words = philox4x32_10_lanes(blocks, self.counter_high, self.key);
-            for ((value, index), lane) in chunk.iter_mut().zip(indices).zip(0..) {
-                let byte = (index % BLOCK) as usize;
-                *value = words[byte / 4][lane].to_le_bytes()[byte % 4].cast_signed();
-            }
-            index = index.wrapping_add(stride.wrapping_mul(LANES as u64));
+        let (batches, rest) = out.as_chunks_mut::<LANES>();
+        let at = |i: usize| first.wrapping_add(stride.wrapping_mul(i as u64));
+        let done = batches.len() * LANES;
+        for (batch, start) in batches.iter_mut().zip((0..).step_by(LANES)) {
+            let indices = std::array::from_fn(|lane| at(start + lane));
+            *batch = self.elements(&indices);
         }
+        for (value, i) in rest.iter_mut().zip(done..) {
+            *value = self.element(at(i));
+        }
+    }
+
+    fn elements(&self, indices: &[u64; LANES]) -> [i8; LANES] {
+        let blocks = indices.map(|index| index / BLOCK);
+        let words = philox4x32_10_lanes(&blocks, self.counter_high, self.key);
+        std::array::from_fn(|lane| {
+            let byte = (indices[lane] % BLOCK) as usize;
+            words[byte / 4][lane].to_le_bytes()[byte % 4].cast_signed()
+        })
     }
 
     /// Word `index` of the stream.
@@ -232,6 +239,27 @@ mod tests {
             stream.fill(first, &mut filled);
             let single: Vec<i8> = (first..).take(len).map(|i| stream.element(i)).collect();
             prop_assert_eq!(filled, single);
+        }
+
+        #[test]
+        fn a_column_is_its_elements(first in 0_u64..1 << 40, stride in 1_u64..100_000, len in 0_usize..200) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
+            let mut column = vec![0; len];
+            stream.gather(first, stride, &mut column);
+            let single: Vec<i8> = (0..len as u64).map(|i| stream.element(first + i * stride)).collect();
+            prop_assert_eq!(column, single);
+        }
+
+        #[test]
+        fn bytes_and_words_are_the_elements_in_another_form(first in 0_u64..1000, len in 0_usize..40) {
+            let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
+            let (mut bytes, mut words) = (vec![0; len], vec![0; len]);
+            stream.fill_bytes(first, &mut bytes);
+            stream.fill_words(first, &mut words);
+            for (index, (byte, word)) in (first..).zip(bytes.into_iter().zip(words)) {
+                prop_assert_eq!(byte.cast_signed(), stream.element(index));
+                prop_assert_eq!(word, stream.word(index));
+            }
         }
 
         #[test]

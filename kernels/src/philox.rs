@@ -21,33 +21,46 @@ pub const fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     state
 }
 
-/// Blocks that [`philox4x32_10_lanes`] computes at a time.
-pub const LANES: usize = 8;
+/// Blocks that [`philox4x32_10_lanes`] computes at a time: so many that a round of all of them is a loop, which
+/// compilers turn into instructions on several lanes.
+pub const LANES: usize = 64;
 
 /// [`philox4x32_10`] of the counters `(low word, high word, upper[0], upper[1])` of each of `indices`: word i of lane l
 /// at `[i][l]`.
 ///
-/// Lane by lane the same steps, written so that a compiler does them for several lanes in one instruction.
+/// Lane by lane the same steps, on words in the lower halves of 64 bits: that is how CPUs multiply 32-bit words several at
+/// a time, and what is in the upper halves meanwhile does no harm.
 #[must_use]
 pub fn philox4x32_10_lanes(
-    indices: [u64; LANES],
+    indices: &[u64; LANES],
     upper: [u32; 2],
     key: [u32; 2],
 ) -> [[u32; LANES]; 4] {
-    let low = indices.map(|index| index as u32);
-    let high = indices.map(|index| (index >> 32) as u32);
-    let mut state = [low, high, [upper[0]; LANES], [upper[1]; LANES]];
+    let high = indices.map(|index| index >> 32);
+    let mut state = [
+        *indices,
+        high,
+        [upper[0].into(); LANES],
+        [upper[1].into(); LANES],
+    ];
     let mut key = key;
     for _ in 0..ROUNDS {
-        let [mut c0, mut c1, mut c2, mut c3] = state;
-        for lane in 0..LANES {
-            let next = one_round([c0[lane], c1[lane], c2[lane], c3[lane]], key);
-            [c0[lane], c1[lane], c2[lane], c3[lane]] = next;
-        }
-        state = [c0, c1, c2, c3];
+        one_round_of_lanes(&mut state, key.map(u64::from));
         key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
     }
-    state
+    state.map(|words| words.map(|word| word as u32))
+}
+
+fn one_round_of_lanes([c0, c1, c2, c3]: &mut [[u64; LANES]; 4], key: [u64; 2]) {
+    let product = |word: u64, multiplier: u32| u64::from(word as u32) * u64::from(multiplier);
+    for lane in 0..LANES {
+        let low_0 = product(c0[lane], MULTIPLIER_0);
+        let low_1 = product(c2[lane], MULTIPLIER_1);
+        c0[lane] = (low_1 >> 32) ^ c1[lane] ^ key[0];
+        c2[lane] = (low_0 >> 32) ^ c3[lane] ^ key[1];
+        c1[lane] = low_1;
+        c3[lane] = low_0;
+    }
 }
 
 /// The upper 24 bits of a word as a multiple of 2^-24 in [0, 1), so 0 to 1 - 2^-24; exact.
@@ -128,5 +141,16 @@ mod tests {
             [-TWO_MINUS_23, TWO_MINUS_23]
         );
         assert_eq!(symmetric(0xff).to_bits(), 0);
+    }
+
+    #[test]
+    fn each_lane_is_the_block_of_its_index() {
+        // Every bit of the index, and all of them.
+        let indices = std::array::from_fn(|lane| (1 << lane) ^ (lane as u64 % 5));
+        let words = philox4x32_10_lanes(&indices, [3, 4], [5, 6]);
+        for (lane, index) in indices.into_iter().enumerate() {
+            let alone = philox4x32_10([index as u32, (index >> 32) as u32, 3, 4], [5, 6]);
+            assert_eq!(words.map(|word| word[lane]), alone);
+        }
     }
 }

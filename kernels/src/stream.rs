@@ -203,3 +203,28 @@ fn program(job: &StreamPasses) -> Program {
     program.output(arrays[job.last()]);
     program
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_the_limits_are_refused() {
+        let with = |words, passes| Params {
+            words,
+            passes,
+            seed: OperandSeed::from_bytes([0; 32]),
+        };
+        let table = [
+            (with(0, 1), "words"),
+            (with(MAX_WORDS + 1, 1), "words"),
+            (with(1, 0), "passes"),
+            (with(1, MAX_PASSES + 1), "passes"),
+        ];
+        for (params, what) in table {
+            let error = StreamPasses::try_from(params).unwrap_err();
+            assert_eq!(error.what, what, "{params:?}");
+        }
+        assert!(StreamPasses::try_from(with(MAX_WORDS, MAX_PASSES)).is_ok());
+    }
+}

@@ -138,3 +138,24 @@ impl KernelJob for Blake3Tree {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_beyond_the_limits_are_refused() {
+        let input = InputSource::Seed(OperandSeed::from_bytes([0; 32]));
+        for len in [0, MAX_LEN + 1] {
+            let error = Blake3Tree::try_from(Params { len, input }).unwrap_err();
+            assert_eq!(error.what, "len");
+        }
+        assert!(
+            Blake3Tree::try_from(Params {
+                len: MAX_LEN,
+                input
+            })
+            .is_ok()
+        );
+    }
+}

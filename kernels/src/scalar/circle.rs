@@ -145,6 +145,11 @@ mod tests {
         }
 
         #[test]
+        fn sine_is_odd_and_cosine_even(x in 0.0_f32..=131_072.0) {
+            prop_assert_eq!((sin(-x), cos(-x)), (-sin(x), cos(x)));
+        }
+
+        #[test]
         fn squares_add_up_to_one(x in -131_072.0_f32..131_072.0) {
             let SinCos { sin, cos } = sin_cos(x);
             prop_assert!((sin * sin + cos * cos - 1.0).abs() <= 4.0 * f32::EPSILON);

@@ -210,3 +210,34 @@ pub(super) const STATE: u64 = 32;
 
 /// Operations of the mixing of a line: 4 rounds of 8 steps of 12.
 pub(super) const MIX: u64 = 4 * 8 * 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_the_limits_are_refused() {
+        let with = |lanes, depth, walkers, hops| Params {
+            lanes,
+            depth,
+            walkers,
+            hops,
+            seed: OperandSeed::from_bytes([0; 32]),
+        };
+        let table = [
+            (with(0, 1, 1, 1), "lanes"),
+            (with(1, 0, 1, 1), "depth"),
+            (with(1, MAX_DEPTH + 1, 1, 1), "depth"),
+            (with(1, 1, 0, 1), "walkers"),
+            (with(1, 1, 1, 0), "hops"),
+            (with(1, 1, 1, MAX_HOPS + 1), "hops"),
+            (with(1 << 12, (1 << 10) + 1, 1, 1), "lines"),
+            (with(1 << 12, 1 << 10, 1, 1), "bytes of the outputs"),
+        ];
+        for (params, what) in table {
+            let error = VramWalk::try_from(params).unwrap_err();
+            assert_eq!(error.what, what, "{params:?}");
+        }
+        assert!(VramWalk::try_from(with((1 << 12) - 1, 1 << 10, 1 << 10, 1)).is_ok());
+    }
+}

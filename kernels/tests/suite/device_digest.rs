@@ -112,11 +112,8 @@ fn marks_are_digested_where_they_stand() {
     let mut digested = digested(&program);
     assert_eq!((digested.marks.len(), digested.outputs.len()), (2, 1));
     digested.program.output(digested.marks[0].buffer);
-    let inputs = Job::parse(
-        "gemm_i8",
-        &json!({"m": 1, "n": 1, "k": 1, "operands": {"seed": "0".repeat(64)}}),
-    );
-    let inputs = inputs.unwrap().accept(&Inputs::none()).unwrap();
+    let none = Inputs::none();
+    let inputs = one_byte().accept(&none).unwrap();
     let run = machine(0).run(&digested.program, &inputs).unwrap();
     let expected = *Blake3Digest::of(&painted(3000)).as_bytes();
     assert_eq!(run.outputs[1].bytes(), [expected; 3].concat());
@@ -147,20 +144,21 @@ fn device_digest(
 
 fn run_for(mut program: Program, digest: BufferId, seed: u64) -> Blake3Digest {
     program.output(digest);
-    let job = Job::parse(
-        "gemm_i8",
-        &json!({"m": 1, "n": 1, "k": 1, "operands": {"seed": "0".repeat(64)}}),
-    );
-    let inputs = job.unwrap().accept(&Inputs::none()).unwrap();
+    let none = Inputs::none();
+    let inputs = one_byte().accept(&none).unwrap();
     let run = machine(seed).run(&program, &inputs).unwrap();
     let bytes: [u8; 32] = run.outputs[0].bytes().try_into().unwrap();
     Blake3Digest::from_bytes(bytes)
 }
 
-fn blake3_module() -> kernels::Module {
+/// A job without inputs, for its module and for inputs that are none.
+fn one_byte() -> Job {
     let params = json!({"len": 1, "input": {"seed": "0".repeat(64)}});
-    let job = Job::parse("blake3", &params).unwrap();
-    job.program(Target::Portable).unwrap().module()
+    Job::parse("blake3", &params).unwrap()
+}
+
+fn blake3_module() -> kernels::Module {
+    one_byte().program(Target::Portable).unwrap().module()
 }
 
 fn machine(seed: u64) -> Machine {

@@ -1,11 +1,14 @@
 //! Jobs from JSON: what is accepted, what is refused and with which code.
 
 use kernels::gemm_i8::{GemmI8, OperandSource, Operands, Params, Shape, encode, reference};
+use kernels::point::InMemory;
 use kernels::{
     Blake3Digest, InputError, Inputs, Job, JobError, Kernel, OperandSeed, Output, OutputSpec,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::samples;
 
 const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -139,6 +142,57 @@ fn each_wrong_input_has_its_error() {
 }
 
 #[test]
+fn values_that_a_kernel_does_not_multiply_are_refused_with_their_place() {
+    let cases: [(&str, &[u8], &[u8], u64); 4] = [
+        ("gemm_bf16", &[0x80, 0x3f], &[0x80, 0x7f], 2),
+        ("gemm_bf16", &[0x80, 0x3f], &[0x01, 0x00], 2),
+        ("gemm_f32", &[0, 0, 0x80, 0x3f], &[0, 0, 0xc0, 0x7f], 4),
+        ("gemm_f32", &[0, 0, 0x80, 0x3f], &[0, 0, 0, 0x5b], 4),
+    ];
+    for (kernel, good, bad, offset) in cases {
+        let (a, b) = (good.repeat(2), [good, bad].concat());
+        let digests = json!({"a": Blake3Digest::of(&a), "b": Blake3Digest::of(&b)});
+        let params = json!({"m": 2, "n": 2, "k": 1, "operands": {"given": digests}});
+        let job = Job::parse(kernel, &params).unwrap();
+        let error = job.accept(&Inputs::none().with("a", &a).with("b", &b));
+        let InputError::Content {
+            name, offset: at, ..
+        } = error.unwrap_err()
+        else {
+            panic!("{kernel} refused something else");
+        };
+        assert_eq!((name, at), ("b", offset), "{kernel}");
+    }
+}
+
+#[test]
+fn points_of_given_operands_are_those_of_the_reference() {
+    for (kernel, len) in [("gemm_i8", 1), ("gemm_bf16", 2), ("gemm_f32", 4)] {
+        let one = [
+            [0x40, 0x3f, 0xc0].map(|byte| vec![byte; len]).concat(),
+            vec![0x3f; len],
+        ]
+        .concat();
+        let (a, b) = (one.clone(), one);
+        let digests = json!({"a": Blake3Digest::of(&a), "b": Blake3Digest::of(&b)});
+        let params = json!({"m": 2, "n": 2, "k": 2, "operands": {"given": digests}});
+        let job = Job::parse(kernel, &params).unwrap();
+        let inputs = job.accept(&Inputs::none().with("a", &a).with("b", &b));
+        let inputs = inputs.unwrap();
+        let output = job.reference(&inputs).remove(0).into_bytes();
+        let slices = InMemory::new(&inputs, []);
+        for point in 0..4 {
+            let needs = job.points().needs(point);
+            let watched = samples::Watched::new(&slices, &needs);
+            let alone = job.points().eval(point, &watched).unwrap();
+            assert_eq!(alone, output[4 * point as usize..][..4], "{kernel}");
+        }
+        assert!(job.points().eval(4, &slices).is_err());
+        assert!(job.points().eval(u64::MAX, &slices).is_err());
+    }
+}
+
+#[test]
 fn a_seeded_job_refuses_operands_somebody_sends() {
     let job = parse(&seeded()).unwrap();
     let error = job.accept(&Inputs::none().with("a", &[0; 21])).unwrap_err();
@@ -158,10 +212,12 @@ fn operands_of_the_wrong_length_are_refused() {
 #[test]
 fn an_unknown_kernel_is_refused_by_name() {
     let error = Job::parse("gemm_i9", seeded()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "kernel is unknown: expected one of gemm_i8, got \"gemm_i9\""
+    let names: Vec<&str> = Kernel::ALL.iter().map(|kernel| kernel.name()).collect();
+    let expected = format!(
+        "kernel is unknown: expected one of {}, got \"gemm_i9\"",
+        names.join(", ")
     );
+    assert_eq!(error.to_string(), expected);
 }
 
 /// `seeded()` with one member replaced, or removed if `value` is null.

@@ -5,14 +5,23 @@ mod codes;
 mod cpp;
 #[cfg(feature = "host")]
 mod device_digest;
+mod executions;
+mod float_vectors;
 #[cfg(feature = "host")]
 mod host;
+#[cfg(feature = "host")]
+mod host_products;
+mod job_vectors;
 mod jobs;
 mod launches;
+mod mlp_sgd;
 mod modules;
 mod option_sets;
 mod points;
+#[cfg(feature = "host")]
+mod program_sets;
 mod ptx_rules;
 mod samples;
 mod scalar_vectors;
+mod transformer_block;
 mod vectors;

@@ -1,10 +1,12 @@
 //! `cuda/pogw.cuh` and `cuda/philox.cuh`, compiled for the host in six ways, against the Rust twin:
 //! the same bits from each, over some four million results.
 
+use std::sync::LazyLock;
+
 use kernels::scalar::{self, SinCos};
 use kernels::{Blake3Digest, OperandSeed, OperandStream, philox};
 
-use crate::cpp;
+use crate::cpp::{self, OptionSet};
 
 const DRIVER: &str = "tests/option_sets/scalar.cpp";
 
@@ -13,24 +15,27 @@ fn every_option_set_gives_the_bits_of_the_rust_twin() {
     let Some(compiler) = cpp::compiler() else {
         return;
     };
-    let expected = twin(&stream());
-    let digest = Blake3Digest::of(&bytes(&expected));
-    for set in cpp::OPTION_SETS {
-        if set.fuses && !cpp::has_hardware_fma() {
-            eprintln!("ignored: {} (no FMA instruction here)", set.name);
-            continue;
+    std::thread::scope(|scope| {
+        for set in &cpp::OPTION_SETS {
+            scope.spawn(|| compare(&compiler, set));
         }
-        let binary = cpp::compile(
-            &compiler,
-            &format!("scalar-{}", set.name),
-            &[DRIVER],
-            set.options,
-        );
-        let written = cpp::run(&binary, &arguments(&stream()));
-        if Blake3Digest::of(&written) != digest {
-            panic!("{}: {}", set.name, first_difference(&expected, &written));
-        }
+    });
+}
+
+fn compare(compiler: &str, set: &OptionSet) {
+    if set.fuses && !cpp::has_hardware_fma() {
+        eprintln!("ignored: {} (no FMA instruction here)", set.name);
+        return;
     }
+    let binary = cpp::compile(
+        compiler,
+        &format!("scalar-{}", set.name),
+        &[DRIVER],
+        set.options,
+    );
+    let written = cpp::run(&binary, &arguments(&stream()));
+    let same = Blake3Digest::of(&written) == digest_of_twin();
+    assert!(same, "{}: {}", set.name, first_difference(&TWIN, &written));
 }
 
 /// Shows that the comparison can fail: `x * z + y` in place of the functions is fused.
@@ -50,8 +55,11 @@ fn plain_arithmetic_does_not_keep_its_bits() {
 
 /// The digest of every result, for `vectors/scalar.json`.
 pub(crate) fn digest_of_twin() -> Blake3Digest {
-    Blake3Digest::of(&bytes(&twin(&stream())))
+    Blake3Digest::of(&bytes(&TWIN))
 }
+
+/// All results, computed once for the tests that compare with them.
+static TWIN: LazyLock<Vec<u32>> = LazyLock::new(|| twin(&stream()));
 
 fn stream() -> OperandStream {
     OperandStream::new(&OperandSeed::from_bytes([0x5c; 32]), "scalar")
@@ -148,7 +156,7 @@ fn functions(x: f32) -> [u32; 8] {
 fn integers([a, b, c]: [u32; 3]) -> [u32; 13] {
     let SinCos { sin, cos } = scalar::sin_cos_turn(a);
     let join = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
-    let wide = (u128::from(join(a, b)) * u128::from(join(b, c)) >> 64) as u64;
+    let wide = ((u128::from(join(a, b)) * u128::from(join(b, c))) >> 64) as u64;
     let shifted = scalar::shift_even(join(a, b).cast_signed(), c % 64);
     let few_bits = i64::from((a & 0xff00_00f0).cast_signed());
     let int8 = |word: u32| word.to_le_bytes().map(u8::cast_signed);
@@ -157,8 +165,8 @@ fn integers([a, b, c]: [u32; 3]) -> [u32; 13] {
         cos.to_bits(),
         (a.cast_signed() as f32).to_bits(),
         (a as f32).to_bits(),
-        (u64::from(a) * u64::from(b) >> 32) as u32,
-        (i64::from(a.cast_signed()) * i64::from(b.cast_signed()) >> 32) as u32,
+        ((u64::from(a) * u64::from(b)) >> 32) as u32,
+        ((i64::from(a.cast_signed()) * i64::from(b.cast_signed())) >> 32) as u32,
         wide as u32,
         (wide >> 32) as u32,
         scalar::dp4a(int8(a), int8(b), c.cast_signed()).cast_unsigned(),

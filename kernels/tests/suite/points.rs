@@ -55,6 +55,27 @@ fn a_point_reads_no_more_than_it_says() {
 }
 
 #[test]
+fn claimed_outputs_of_any_bytes_have_points() {
+    for (name, job) in samples::small() {
+        let none = Inputs::none();
+        let inputs = job.accept(&none).unwrap();
+        for byte in [0x00, 0x7f, 0x80, 0xff] {
+            let claimed: Vec<Vec<u8>> = job
+                .outputs()
+                .iter()
+                .map(|spec| vec![byte; spec.len as usize])
+                .collect();
+            let slices = in_memory(&job, &inputs, &claimed);
+            for point in 0..job.points().points() {
+                let place = job.points().place(point);
+                let right = job.points().eval(point, &slices).unwrap();
+                assert_eq!(right.len(), place.len, "{name}, point {point}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_audit_of_all_points_finds_any_flipped_bit() {
     for (name, job) in samples::small() {
         let inputs = job.accept(&Inputs::none()).unwrap();

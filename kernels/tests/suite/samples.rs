@@ -1,7 +1,7 @@
 //! Jobs that every shared test body runs: one list, each entry with the reason it is in it.
 
-use kernels::point::{SliceMissing, Slices, Span, Tensor};
-use kernels::{Job, Kernel};
+use kernels::point::{InMemory, SliceMissing, Slices, Span, Tensor};
+use kernels::{Inputs, Job, Kernel};
 use serde_json::{Value, json};
 
 pub(crate) const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -19,7 +19,8 @@ pub(crate) fn small() -> Vec<(String, Job)> {
     Kernel::ALL.iter().copied().flat_map(of_kernel).collect()
 }
 
-fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
+/// The parameters of those of one kernel.
+pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
     match kernel {
         Kernel::Blake3 => vec![
             ("one byte", hashed(1)),
@@ -35,7 +36,7 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one below a tile, one weight", chain(63, 2, 1)),
             ("a tile, weights used twice", chain(64, 4, 2)),
             ("odd, more weights than steps", chain(71, 2, 3)),
-            ("more than a slice", chain(132, 2, 2)),
+            ("more than a slice", chain(260, 2, 2)),
         ],
         Kernel::GemmI8Requant => vec![
             ("one element", requantised(1, 1, 1, 1, 0)),
@@ -64,7 +65,87 @@ fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one above a tile", product(65, 66, 33)),
             ("odd everywhere", product(37, 71, 53)),
         ],
+        Kernel::GemmBf16 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile and a step", product(31, 5, 15)),
+            ("a tile, a step", product(32, 32, 16)),
+            ("one above a tile and a step", product(33, 34, 17)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
+        Kernel::GemmF32 => vec![
+            ("one element", product(1, 1, 1)),
+            ("one row, long sum", product(1, 3, 1000)),
+            ("one below a tile and its depth", product(63, 5, 15)),
+            ("a tile", product(64, 64, 16)),
+            ("one above a tile and its depth", product(65, 66, 17)),
+            ("odd everywhere", product(37, 71, 53)),
+        ],
+        Kernel::MlpSgd => trainings(),
+        Kernel::TransformerBlock => vec![
+            ("one of everything", block(1, 2, 1, 1)),
+            ("one token", block(1, 32, 2, 40)),
+            ("one head, odd columns", block(5, 34, 1, 17)),
+            ("heads of two columns", block(9, 10, 5, 31)),
+            ("heads of six columns", block(17, 18, 3, 33)),
+            ("one below a tile of queries", block(15, 16, 2, 63)),
+            ("tiles", block(64, 64, 4, 64)),
+            ("one above a tile", block(65, 66, 3, 65)),
+            ("the widest head", block(18, 256, 1, 5)),
+        ],
     }
+}
+
+fn trainings() -> Vec<(&'static str, Value)> {
+    let spirals = |layers: &[u32], batch: u32, steps: [u32; 2], momentum: u32| {
+        training("classification", layers, [60, batch], steps, momentum)
+    };
+    let teacher = |layers: &[u32], batch: u32, steps: [u32; 2], momentum: u32| {
+        training("regression", layers, [50, batch], steps, momentum)
+    };
+    vec![
+        ("one of everything", teacher(&[1, 1, 1], 1, [1, 1], 0)),
+        (
+            "one unit a layer, two hidden",
+            teacher(&[1, 1, 1, 1], 1, [3, 1], 1),
+        ),
+        ("one step a segment", spirals(&[2, 5, 3], 7, [3, 1], 58_982)),
+        ("one segment", spirals(&[2, 5, 4, 2], 7, [3, 3], 0)),
+        (
+            "one below a tile",
+            teacher(&[14, 15, 15, 15], 15, [4, 2], 30_000),
+        ),
+        ("a tile", teacher(&[16, 16, 16], 64, [2, 1], 0)),
+        (
+            "one above a tile",
+            spirals(&[2, 17, 17, 17], 65, [4, 2], 65_535),
+        ),
+        (
+            "a batch beyond the samples",
+            spirals(&[2, 3, 2], 130, [2, 1], 10),
+        ),
+        (
+            "a teacher of many inputs",
+            teacher(&[67, 33, 3], 33, [4, 2], 60_000),
+        ),
+    ]
+}
+
+fn training(
+    task: &str,
+    layers: &[u32],
+    [samples, batch]: [u32; 2],
+    [steps, checkpoint_every]: [u32; 2],
+    momentum: u32,
+) -> Value {
+    json!({"layers": layers, "task": task, "samples": samples, "batch": batch, "steps": steps,
+        "checkpoint_every": checkpoint_every, "learning_rate": 6554, "momentum": momentum,
+        "seed": SEED, "data": "seeded"})
+}
+
+fn block(tokens: u32, width: u32, heads: u32, hidden: u32) -> Value {
+    json!({"tokens": tokens, "width": width, "heads": heads, "hidden": hidden,
+        "operands": {"seed": SEED}})
 }
 
 fn product(m: u32, n: u32, k: u32) -> Value {
@@ -92,6 +173,31 @@ fn passes(words: u32, passes: u32) -> Value {
 
 fn walk(lanes: u32, depth: u32, walkers: u32, hops: u32) -> Value {
     json!({"lanes": lanes, "depth": depth, "walkers": walkers, "hops": hops, "seed": SEED})
+}
+
+/// Every point of a job with these inputs is what the reference says, read from what it announces.
+pub(crate) fn check_points(job: &Job, inputs: &Inputs<'_>) {
+    let inputs = job.accept(inputs).unwrap();
+    let outputs: Vec<Vec<u8>> = job.reference_bytes(&inputs);
+    let specs = job.outputs();
+    let named = specs.iter().map(|spec| spec.name);
+    let slices = InMemory::new(&inputs, named.zip(outputs.iter().map(Vec::as_slice)));
+    for point in 0..job.points().points() {
+        let needs = job.points().needs(point);
+        let place = job.points().place(point);
+        let right = &outputs[place.output][place.offset as usize..][..place.len];
+        let alone = job.points().eval(point, &Watched::new(&slices, &needs));
+        assert_eq!(alone.as_deref(), Ok(right), "point {point}");
+    }
+}
+
+/// Every f32 of an output is finite, and none is -0.
+pub(crate) fn assert_canonical(bytes: &[u8]) {
+    for (at, word) in bytes.as_chunks().0.iter().enumerate() {
+        let value = f32::from_le_bytes(*word);
+        assert!(value.is_finite(), "element {at} is {value}");
+        assert_ne!(value.to_bits(), 0x8000_0000, "element {at} is -0");
+    }
 }
 
 /// Slices that refuse what was not announced.

@@ -25,6 +25,9 @@ struct Function {
     results: Vec<String>,
 }
 
+/// A function under its name in the file.
+type Named<A, R> = (&'static str, fn(A) -> R);
+
 /// The text of the file.
 pub(crate) fn text() -> String {
     let file = File {
@@ -42,7 +45,7 @@ pub(crate) fn text() -> String {
 
 /// Functions of one f32.
 fn numbers() -> Vec<Function> {
-    let functions: [(&str, fn(f32) -> u32); 17] = [
+    let functions: [Named<f32, u32>; 17] = [
         ("exp", |x| scalar::exp(x).to_bits()),
         ("tanh", |x| scalar::tanh(x).to_bits()),
         ("sigmoid", |x| scalar::sigmoid(x).to_bits()),
@@ -63,7 +66,7 @@ fn numbers() -> Vec<Function> {
         }),
         ("u8_nearest", |x| u32::from(scalar::u8_nearest(x))),
     ];
-    let of = |(name, function): (_, fn(f32) -> u32)| Function {
+    let of = |(name, function): Named<f32, u32>| Function {
         function: name,
         results: arguments()
             .into_iter()
@@ -140,7 +143,7 @@ const EDGES: [u32; 44] = [
 
 /// Operations on two or three f32.
 fn operations() -> Vec<Function> {
-    let functions: [(&str, fn([f32; 3]) -> f32); 7] = [
+    let functions: [Named<[f32; 3], f32>; 7] = [
         ("fma", |[a, b, c]| a.mul_add(b, c)),
         ("add", |[a, b, _]| a + b),
         ("sub", |[a, b, _]| a - b),
@@ -149,7 +152,7 @@ fn operations() -> Vec<Function> {
         ("min", |[a, b, _]| scalar::min(a, b)),
         ("max", |[a, b, _]| scalar::max(a, b)),
     ];
-    let of = |(name, function): (_, fn([f32; 3]) -> f32)| Function {
+    let of = |(name, function): Named<[f32; 3], f32>| Function {
         function: name,
         results: triples()
             .into_iter()

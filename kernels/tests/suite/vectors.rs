@@ -10,10 +10,13 @@ use std::path::PathBuf;
 use kernels::freivalds::{Accepted, Randomness};
 use kernels::gemm_i8::{Operands, Shape, encode, reference};
 use kernels::philox::philox4x32_10;
-use kernels::{Blake3Digest, Kernel, OperandSeed, OperandStream};
+use kernels::{Blake3Digest, Inputs, Job, Kernel, OperandSeed, OperandStream};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::scalar_vectors;
+use crate::samples;
+
+use crate::{float_vectors, job_vectors, scalar_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -40,24 +43,32 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 6] {
+fn all() -> [(&'static str, String); 11] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
+        ("gemm_bf16.json", float_vectors::bf16()),
+        ("gemm_f32.json", float_vectors::f32()),
         ("gemm_i8.json", products()),
+        ("mlp_sgd.json", job_vectors::text(Kernel::MlpSgd)),
         ("operand_stream.json", streams()),
+        ("outputs.json", outputs()),
         ("philox4x32_10.json", philox()),
         ("scalar.json", scalar_vectors::text()),
+        (
+            "transformer_block.json",
+            job_vectors::text(Kernel::TransformerBlock),
+        ),
     ]
 }
 
 #[derive(Serialize)]
-struct File<T> {
-    _comment: &'static str,
+struct File<'a, T> {
+    _comment: &'a str,
     cases: Vec<T>,
 }
 
-fn text<T: Serialize>(comment: &'static str, cases: Vec<T>) -> String {
+pub(crate) fn text<T: Serialize>(comment: &str, cases: Vec<T>) -> String {
     let file = File {
         _comment: comment,
         cases,
@@ -72,7 +83,7 @@ fn words(words: &[u32]) -> String {
 }
 
 /// Bytes 0, 1, … 31 plus `offset`: every byte differs, so that a wrong order shows.
-fn counting(offset: u8) -> [u8; 32] {
+pub(crate) fn counting(offset: u8) -> [u8; 32] {
     std::array::from_fn(|i| i as u8 + offset)
 }
 
@@ -284,6 +295,50 @@ fn product(why: &'static str, operands: &Operands, described: OperandsCase) -> P
         blake3_c: Blake3Digest::of(&encode(&c)),
         first: c[0],
         last: c[c.len() - 1],
+    }
+}
+
+#[derive(Serialize)]
+struct JobCase {
+    kernel: Kernel,
+    why: &'static str,
+    params: Value,
+    outputs: Vec<OutputCase>,
+}
+
+#[derive(Serialize)]
+struct OutputCase {
+    name: &'static str,
+    len: u64,
+    blake3: Blake3Digest,
+}
+
+fn outputs() -> String {
+    let of_kernel = |kernel: &Kernel| {
+        let kernel = *kernel;
+        let cases = samples::cases(kernel).into_iter();
+        cases.map(move |(why, params)| job_case(kernel, why, params))
+    };
+    text(
+        "Every kernel: params of a job, and the BLAKE3 digests of its outputs by spec/KERNEL.md.",
+        Kernel::ALL.iter().flat_map(of_kernel).collect(),
+    )
+}
+
+fn job_case(kernel: Kernel, why: &'static str, params: Value) -> JobCase {
+    let job = Job::parse(kernel.name(), &params).unwrap();
+    let outputs = job.reference_run(&Inputs::none()).unwrap();
+    let outputs = job.outputs().into_iter().zip(outputs);
+    let outputs = outputs.map(|(spec, output)| OutputCase {
+        name: spec.name,
+        len: spec.len,
+        blake3: output.digest(),
+    });
+    JobCase {
+        kernel,
+        why,
+        params,
+        outputs: outputs.collect(),
     }
 }
 

@@ -5,11 +5,12 @@
 
 use crate::job::Cost;
 
-/// Longest sum that is exact in int32.
+/// Longest sum: what is exact in int32, and below 2^17.
 ///
 /// A product of two int8 values lies in \[-16256, 16384\], so every partial sum, in any order, has
 /// magnitude at most k·2^14. For k = 131 071 that is 2^31 - 2^14, below 2^31 on both sides; for
-/// k = 131 072 a sum of (-128)·(-128) is 2^31, which int32 does not hold.
+/// k = 131 072 a sum of (-128)·(-128) is 2^31, which int32 does not hold. The float products take
+/// the same limit: theirs is 2^17, for operands below 2^55 (`spec/gemm_bf16.md`, "Domain").
 pub const MAX_K: u32 = 131_071;
 
 /// Largest m and largest n: 2^20.
@@ -20,7 +21,7 @@ pub const MAX_M_N: u32 = 1 << 20;
 
 /// Most elements in each of A, B and C: 2^26, the square 8192×8192.
 ///
-/// A verifier then holds at most 64 MiB each of A and B and 256 MiB of C, and a reference run is
+/// A verifier then holds at most 64 MiB each of int8 A and B (256 MiB of f32), 256 MiB of C, and a reference run is
 /// at most 2^39 multiply-adds: m·n, m·k and k·n are each at most 2^26, hence (m·n·k)² ≤ 2^78.
 pub const MAX_MATRIX_ELEMENTS: u64 = 1 << 26;
 
@@ -63,12 +64,17 @@ impl Shape {
         self.k as usize
     }
 
-    /// Elements of A, which is also its length in bytes.
+    /// Whether C has row i and column j.
+    pub const fn contains(self, i: usize, j: usize) -> bool {
+        i < self.m() && j < self.n()
+    }
+
+    /// Elements of A.
     pub const fn a_len(self) -> usize {
         self.m() * self.k()
     }
 
-    /// Elements of B, which is also its length in bytes.
+    /// Elements of B.
     pub const fn b_len(self) -> usize {
         self.k() * self.n()
     }
@@ -78,16 +84,17 @@ impl Shape {
         self.m() * self.n()
     }
 
-    /// Length of C in bytes: four per element.
+    /// Length of C in bytes: four per element, int32 or f32.
     pub const fn output_len(self) -> usize {
-        self.c_len() * size_of::<i32>()
+        self.c_len() * size_of::<u32>()
     }
 
-    /// 2·m·n·k operations (a multiply-add counts as two), and each matrix moved once.
-    pub const fn cost(self) -> Cost {
+    /// 2·m·n·k operations (a multiply-add counts as two), and each matrix moved once; an operand
+    /// has `element_len` bytes.
+    pub const fn cost(self, element_len: usize) -> Cost {
         Cost {
             operations: 2 * self.c_len() as u64 * self.k as u64,
-            bytes_read: self.a_len() as u64 + self.b_len() as u64,
+            bytes_read: (self.a_len() as u64 + self.b_len() as u64) * element_len as u64,
             bytes_written: self.output_len() as u64,
         }
     }
@@ -229,7 +236,7 @@ mod tests {
             // Shifted so that small and allowed values occur.
             let [m, n, k] = [m >> (n % 32), n >> (k % 32), k >> (m % 32)];
             if let Ok(shape) = Shape::new(m, n, k) {
-                prop_assert!(shape.cost().operations <= 1 << 40);
+                prop_assert!(shape.cost(4).operations <= 1 << 40);
                 prop_assert_eq!(shape.output_len(), 4 * shape.c_len());
             }
         }

@@ -3,15 +3,15 @@
 //! In scope: the JSON form and its rules. Out of scope: the JSON around it, and the operands'
 //! bytes ([`Operands`]).
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Operands, Shape, ShapeError, encode, program, reference};
-use crate::catalog::Kernel;
+use super::{Element, Operands, Shape, ShapeError};
 use crate::digest::Blake3Digest;
-use crate::job::{CheckedInputs, Cost, InputSpec, KernelJob, OutputSpec};
+use crate::job::CheckedInputs;
 use crate::operand_stream::OperandSeed;
-use crate::point::PointKernel;
-use crate::program::{Program, Target};
 
 /// The `params` of a job as JSON: well-formed, its shape not yet checked.
 ///
@@ -44,24 +44,29 @@ pub enum OperandSource {
     /// Both are sent, and are the bytes with these digests. Their structure is whatever the
     /// sender chose, so the product may have a shortcut.
     Given {
-        /// BLAKE3 of A's m·k bytes.
+        /// BLAKE3 of A's m·k elements.
         a: Blake3Digest,
-        /// BLAKE3 of B's k·n bytes.
+        /// BLAKE3 of B's k·n elements.
         b: Blake3Digest,
     },
 }
 
-/// A job of this kernel whose shape keeps the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GemmI8 {
+/// A job of the product of matrices of `E`, whose shape keeps the rules.
+pub struct Product<E> {
     shape: Shape,
     operands: OperandSource,
+    element: PhantomData<E>,
 }
 
-impl GemmI8 {
+impl<E: Element> Product<E> {
     /// A job from its parts.
     pub const fn new(shape: Shape, operands: OperandSource) -> Self {
-        Self { shape, operands }
+        let element = PhantomData;
+        Self {
+            shape,
+            operands,
+            element,
+        }
     }
 
     /// The shape of the product.
@@ -85,55 +90,17 @@ impl GemmI8 {
     }
 
     /// A and B, generated or taken from `inputs`, which the job has accepted.
-    pub fn operands_from(&self, inputs: &CheckedInputs<'_>) -> Operands {
-        match self.operands {
-            OperandSource::Seed(seed) => Operands::from_seed(self.shape, &seed),
+    pub fn operands_from(&self, inputs: &CheckedInputs<'_>) -> Operands<E> {
+        match &self.operands {
+            OperandSource::Seed(seed) => Operands::from_seed(self.shape, seed),
             OperandSource::Given { .. } => {
-                Operands::accepted(self.shape, int8(inputs.get("a")), int8(inputs.get("b")))
+                Operands::accepted(self.shape, inputs.get("a"), inputs.get("b"))
             }
         }
     }
 }
 
-impl KernelJob for GemmI8 {
-    fn kernel(&self) -> Kernel {
-        Kernel::GemmI8
-    }
-
-    fn cost(&self) -> Cost {
-        self.shape.cost()
-    }
-
-    fn inputs(&self) -> Vec<InputSpec> {
-        match self.operands {
-            OperandSource::Seed(_) => Vec::new(),
-            OperandSource::Given { a, b } => given(self.shape, a, b).to_vec(),
-        }
-    }
-
-    fn outputs(&self) -> Vec<OutputSpec> {
-        let len = self.shape.output_len() as u64;
-        vec![OutputSpec { name: "c", len }]
-    }
-
-    fn program(&self, target: Target) -> Option<Program> {
-        (target == Target::Portable).then(|| program::of(self))
-    }
-
-    fn reference(&self, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>> {
-        vec![encode(&reference(&self.operands_from(inputs)))]
-    }
-
-    fn points(&self) -> &dyn PointKernel {
-        self
-    }
-
-    fn product(&self) -> Option<&Self> {
-        Some(self)
-    }
-}
-
-impl TryFrom<Params> for GemmI8 {
+impl<E: Element> TryFrom<Params> for Product<E> {
     type Error = ShapeError;
 
     fn try_from(params: Params) -> Result<Self, ShapeError> {
@@ -142,12 +109,27 @@ impl TryFrom<Params> for GemmI8 {
     }
 }
 
-/// The inputs of a job whose operands are sent.
-fn given(shape: Shape, a: Blake3Digest, b: Blake3Digest) -> [InputSpec; 2] {
-    let spec = |name, len, digest| InputSpec { name, len, digest };
-    [spec("a", shape.a_len(), a), spec("b", shape.b_len(), b)]
+// Written out because derived ones would ask the same of `E`.
+impl<E> Clone for Product<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-fn int8(bytes: &[u8]) -> Vec<i8> {
-    bytes.iter().map(|byte| byte.cast_signed()).collect()
+impl<E> Copy for Product<E> {}
+
+impl<E> PartialEq for Product<E> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.shape, self.operands) == (other.shape, other.operands)
+    }
+}
+
+impl<E> Eq for Product<E> {}
+
+impl<E> fmt::Debug for Product<E> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("Product");
+        out.field("shape", &self.shape);
+        out.field("operands", &self.operands).finish()
+    }
 }
