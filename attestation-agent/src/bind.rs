@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 use evidence::crypto::sha256;
 use evidence::limits::MAX_DEVICES;
 use evidence::work::{
-    Base64Url, Blob, Bundle, CanonicalStatement, Hex, KernelRef, Profile, RequestedCheck, Timing,
-    UnsignedBundle, WorkStatement,
+    Base64Url, Blob, Bundle, CanonicalStatement, Hex, KernelRef, Profile, Ran, RequestedCheck,
+    Timing, UnsignedBundle, WorkStatement,
 };
 
 use crate::collect::{DeviceSet, bundle_device};
+use crate::command::commitment_to;
 use crate::device::DeviceError;
 use crate::execute::Execution;
 use crate::job::PreparedJob;
@@ -103,12 +104,13 @@ pub fn commit(
         job: job.digest,
         challenge: occasion.challenge,
         agent_key: occasion.agent_key,
-        kernel: KernelRef {
+        ran: Ran::Kernel(KernelRef {
             name: job.job.kernel().name().to_owned(),
             spec: Hex(*job.job.kernel().digest().as_bytes()),
             module: run.module,
-        },
+        }),
         outputs: run.outputs.iter().map(|o| o.commitment()).collect(),
+        trace: commitment_to(&states_of(run)),
         executor: occasion.executor.to_owned(),
         timing: Timing {
             started_at_ms: occasion.started_at_ms,
@@ -121,6 +123,11 @@ pub fn commit(
         canonical: statement.canonical()?,
         statement,
     })
+}
+
+fn states_of(run: &Execution) -> Vec<u8> {
+    let digests = run.trace.iter();
+    digests.flat_map(|digest| *digest.as_bytes()).collect()
 }
 
 /// Has every device sign the commitment, and puts everything into one bundle.

@@ -4,6 +4,7 @@
 //! Out of scope: texts. Each step words its own errors and remedies.
 
 use crate::bind::BindError;
+use crate::command::CommandError;
 use crate::config::ConfigError;
 use crate::device::DeviceError;
 use crate::execute::ExecuteError;
@@ -20,6 +21,9 @@ pub enum AgentError {
     /// The run could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The command could not be run, or was run in vain.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -63,6 +67,7 @@ impl AgentError {
     pub fn code(&self) -> &str {
         match self {
             Self::Bind(error) => error.code(),
+            Self::Command(error) => error.code(),
             Self::Config(error) => error.code(),
             Self::Device(error) => error.code(),
             Self::Execute(error) => error.code(),
@@ -79,6 +84,7 @@ impl AgentError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Bind(error) => error.remedy(),
+            Self::Command(error) => error.remedy(),
             Self::Config(error) => error.remedy(),
             Self::Device(error) => error.remedy(),
             Self::Execute(error) => error.remedy(),
@@ -100,7 +106,9 @@ impl AgentError {
             ) => Ending::Unusable,
             Self::Verifier(_) | Self::Device(_) | Self::Execute(_) => Ending::Unavailable,
             Self::Bind(BindError::Device(_)) => Ending::Unavailable,
+            Self::Command(CommandError::Supervisor { .. }) => Ending::Unavailable,
             Self::Bind(_)
+            | Self::Command(_)
             | Self::Config(_)
             | Self::File(_)
             | Self::Job(_)

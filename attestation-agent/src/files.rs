@@ -128,6 +128,25 @@ pub fn write_result(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_whole(path, bytes, PUBLIC)
 }
 
+/// Copies a result to where its reader looks for it, as [`write_result`] does, without holding it in memory.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn copy_result(source: &Path, path: &Path) -> Result<(), FileError> {
+    let folder = parent(path);
+    fs::create_dir_all(folder).map_err(FileError::io("create", folder))?;
+    let staged = Staged::new(path, &[], PUBLIC)?;
+    let copied = File::open(source).and_then(|mut from| io::copy(&mut from, &mut &staged.file));
+    match copied.and_then(|_| staged.file.sync_all()) {
+        Ok(()) => staged.publish(path).map(drop),
+        Err(error) => {
+            // The failed copy is what to report; half a file is of no use to anybody.
+            let _ = fs::remove_file(&staged.path);
+            Err(FileError::io("copy", source)(error))
+        }
+    }
+}
+
 /// A file written beside its final place, on disk, under a name nobody looks for.
 pub(crate) struct Staged {
     file: File,

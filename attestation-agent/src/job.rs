@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use evidence::work::{Hex, JobSpec};
 use kernels::CheckedInputs;
 
+use crate::command::CommandError;
 use crate::files::{self, FileError};
 
 /// The largest job file read, in bytes. A job names its operands by seed or digest and has a few
@@ -38,6 +39,12 @@ pub struct PreparedJob {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
+    /// The command of the job cannot be run here.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The job is a command, and was asked for as a kernel.
+    #[error("the job is a command and not a kernel")]
+    NotAKernel,
     /// A file cannot be read, or is too large.
     #[error(transparent)]
     File(#[from] FileError),
@@ -57,6 +64,8 @@ impl JobError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Command(error) => error.code(),
+            Self::NotAKernel => "job_not_a_kernel",
             Self::File(error) => error.code(),
             Self::Input(error) => error.code(),
             Self::Json(_) => "job_malformed",
@@ -68,14 +77,18 @@ impl JobError {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
+            Self::Command(error) => error.remedy(),
+            Self::NotAKernel => {
+                "Run it as a command: attestation-agent run --job FILE [-- COMMAND…]."
+            }
             Self::File(error) => error.remedy(),
             Self::Input(_) => {
                 "Give every input the job names, and no other, as --input NAME=FILE, with exactly \
                  the bytes whose BLAKE3 digest (b3sum FILE) is in the job."
             }
             Self::Json(_) => {
-                "A job is one JSON object with profile, kernel, params and optionally checks and \
-                 label; no member twice, no unknown member, no fraction."
+                "A job is one JSON object with profile, checks, either kernel and params or command, \
+                 and optionally label; no member twice, no unknown member, no fraction."
             }
             Self::Kernel(_) => {
                 "Compare kernel and params with the kernel's specification; an agent older than \
@@ -148,7 +161,8 @@ impl PreparedJob {
 }
 
 fn catalogued(spec: &JobSpec) -> Result<kernels::Job, JobError> {
-    Ok(kernels::Job::parse(&spec.kernel, spec.params.as_value())?)
+    let kernel = spec.kernel().ok_or(JobError::NotAKernel)?;
+    Ok(kernels::Job::parse(&kernel.name, kernel.params.as_value())?)
 }
 
 #[cfg(test)]

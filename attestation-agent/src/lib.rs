@@ -9,6 +9,7 @@
 //! * [`JobSpec`](evidence::work::JobSpec) in, through [`read_job`] and [`PreparedJob`]; run by an
 //!   [`Executor`]: a GPU ([`Cuda`]), this CPU ([`HostCpu`]), or the reference ([`CpuReference`]).
 //! * [`SharedBuffers`]: buffers on a GPU that other processes hand in.
+//! * [`command`]: people's own programs, run and watched, with the socket they speak to.
 //! * [`device`]: the sources of evidence, `nvml`, `recorded` and `simulated`; [`DeviceSet`] asks
 //!   them together, [`serialized`] writes their answers as NVIDIA's tools do.
 //! * [`Commitment`] and [`SealedBundle`]: the statement, the nonce every device signs, the
@@ -42,6 +43,7 @@ mod agent;
 mod bind;
 mod clock;
 mod collect;
+pub mod command;
 mod config;
 pub mod device;
 pub mod doctor;
@@ -57,18 +59,18 @@ mod progress;
 mod retry;
 mod verifier;
 
-pub use agent::{Agent, BoundWork, Leftovers, RunReport};
+pub use agent::{Agent, BoundCommand, BoundWork, FinishedCommand, Leftovers, RunReport};
 pub use bind::{BindError, Commitment, Occasion, SealedBundle, commit, seal, vouch};
 pub use clock::{Clock, SystemClock};
 pub use collect::{DeviceSet, SerializedEvidence, bundle_device, serialized};
-pub use config::{ConfigError, DeviceSettings, ENV_PREFIX, Overrides, Settings};
+pub use config::{CommandSettings, ConfigError, DeviceSettings, ENV_PREFIX, Overrides, Settings};
 pub use error::{AgentError, Ending};
 pub use execute::{
     CpuReference, Cuda, CudaDevice, CudaSelection, CudaSettings, DeviceFailure, ExecuteError,
     Execution, Executor, ExecutorKind, FailureKind, HostCpu, HostSettings, IPC_HANDLE_LENGTH,
     NamedOutput, SharedBuffers, Work, open_executor,
 };
-pub use files::{FileError, write_result};
+pub use files::{FileError, copy_result, write_result};
 pub use http::HttpSettings;
 pub use job::{InputBytes, JobError, MAX_JOB_BYTES, PreparedJob, parse_job, read_inputs, read_job};
 pub use key::{AgentKey, KEY_FILE, KeyError};

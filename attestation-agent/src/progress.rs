@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use evidence::work::{Hex, WorkStatement};
 
+use crate::command::{CommandJob, CommandRun};
 use crate::device::Description;
 use crate::execute::Execution;
 use crate::job::PreparedJob;
@@ -30,6 +31,16 @@ pub enum Step<'a> {
     Prepared {
         /// The job.
         job: &'a PreparedJob,
+    },
+    /// The program and inputs of a command were found.
+    CommandPrepared {
+        /// The job.
+        job: &'a CommandJob,
+    },
+    /// A command's program ended, and its outputs are digested.
+    CommandFinished {
+        /// Outputs, times and counters.
+        run: &'a CommandRun,
     },
     /// All devices are open.
     DevicesOpened {

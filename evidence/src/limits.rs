@@ -51,6 +51,19 @@ pub const MAX_OUTPUTS: usize = 256;
 /// Most members of one map of a bundle: inputs, outputs, telemetry.
 pub const MAX_MEMBERS: usize = 256;
 
+/// Most arguments of one command, the program counted. A job file has 64 KiB; no program we know is given as many.
+pub const MAX_ARGUMENTS: usize = 256;
+
+/// Longest argument of a command, in bytes; half of the shortest bound POSIX allows for all of them (`_POSIX_ARG_MAX`).
+pub const MAX_ARGUMENT_BYTES: usize = 2048;
+
+/// Longest name of a file of a command, in bytes: `NAME_MAX` of the file systems in use is 255, and an input may get a
+/// suffix while it is written.
+pub const MAX_FILE_NAME_BYTES: usize = 200;
+
+/// Longest run of a command, in seconds: four weeks.
+pub const MAX_WALL_S: u64 = 28 * 24 * 3600;
+
 /// Most characters of one expected or actual value in a [`Reason`](crate::Reason).
 pub const MAX_VALUE_CHARS: usize = 256;
 

@@ -235,6 +235,15 @@ codes! {
     KernelUnknown = "kernel_unknown",
     /// The statement names another kernel specification than the one in force.
     KernelMismatch = "kernel_mismatch",
+    /// The statement is about a kernel where the job is a command, about a command where it is a kernel, or about another
+    /// command.
+    ProgramMismatch = "program_mismatch",
+    /// The program ended with another exit status than 0.
+    ProgramFailed = "program_failed",
+    /// The statement commits to states on the way of a kernel that has none.
+    TraceUnexpected = "trace_unexpected",
+    /// The job asks for a check that its kernel or command does not have: a command cannot be recomputed.
+    CheckNotAvailable = "check_not_available",
     /// The outputs stated are not those the job has.
     OutputsUnexpected = "outputs_unexpected",
     /// The job's parameters are not those of its kernel.
@@ -251,8 +260,6 @@ codes! {
     FreivaldsRefuted = "freivalds_refuted",
     /// A point of the output is not what the kernel's specification makes of the inputs.
     AuditRefuted = "audit_refuted",
-    /// The job asks for a check that its kernel does not have.
-    CheckNotAvailable = "check_not_available",
 
     /// The evidence was refuted by a cheaper check, so this one was not run.
     EvidenceRefuted = "evidence_refuted",

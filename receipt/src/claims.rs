@@ -28,7 +28,7 @@ pub use revocation::{CertificateRevocation, CertificateStatus};
 pub use vendor::VendorClaims;
 pub use work::{
     Asserted, Assurance, Collateral, Device, DeviceKind, Inclusion, Kernel, Level, Output, Policy,
-    ResultCheck, Timings, Work,
+    Program, ResultCheck, Timings, Trace, Work,
 };
 
 use crate::limits::MAX_AUDIENCES;

@@ -173,8 +173,8 @@ pub use claims::{
     Appraisal, Asserted, Assurance, Audience, CertificateRevocation, CertificateStatus, Claims,
     ClaimsError, ClaimsParts, Collateral, Confirmation, Device, DeviceKind, Finding, Inclusion,
     Kernel, Level, Log2Error, Method, OtherMethod, Output, PROFILE, PartsPerMillion, Policy,
-    ResultCheck, Shortfall, Source, Status, Tier, Timings, TrustVector, VendorClaims, VerifierId,
-    Work,
+    Program, ResultCheck, Shortfall, Source, Status, Tier, Timings, Trace, TrustVector,
+    VendorClaims, VerifierId, Work,
 };
 pub use json::JsonFault;
 pub use jwk::{Jwk, JwkError};

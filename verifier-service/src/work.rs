@@ -2,10 +2,14 @@
 //!
 //! The randomness of a check is drawn by the verifier after the output was committed; it never comes from the bundle.
 
+mod command;
+
 use std::num::NonZeroUsize;
 
 use evidence::appraise::{WorkChecker, WorkFinding};
-use evidence::work::{Blob, Bundle, Hex, JobSpec, OutputCommitment, RequestedCheck, WorkStatement};
+use evidence::work::{
+    Blob, Bundle, Hex, JobSpec, KernelTask, OutputCommitment, RequestedCheck, Task, WorkStatement,
+};
 use evidence::{Check, CheckId, Code, Reason, Source};
 use kernels::audit::{self, Strength};
 use kernels::freivalds::{self, Accepted, Verdict};
@@ -31,20 +35,10 @@ impl KernelChecker {
 
 impl WorkChecker for KernelChecker {
     fn inspect(&self, bundle: &Bundle) -> Vec<Reason> {
-        let (job, statement) = (&bundle.job, &bundle.statement);
-        let Ok(kernel) = job.kernel.parse::<Kernel>() else {
-            return vec![Reason::new(Code::KernelUnknown, "kernel of the job").actual(&job.kernel)];
-        };
-        let mut reasons: Vec<Reason> = kernel_mismatch(kernel, statement).into_iter().collect();
-        match Job::parse(&job.kernel, job.params.as_value()) {
-            Ok(parsed) => {
-                reasons.extend(unavailable_check(&parsed, job));
-                reasons.extend(unexpected_outputs(&parsed, statement));
-                reasons.extend(unexpected_bytes(&parsed, bundle));
-            }
-            Err(error) => reasons.push(Reason::new(Code::JobParametersInvalid, error.to_string())),
+        match &bundle.job.task {
+            Task::Kernel(task) => inspect_kernel(task, bundle),
+            Task::Command(command) => command::inspect(command, bundle),
         }
-        reasons
     }
 
     fn requested(&self, job: &JobSpec) -> Vec<CheckId> {
@@ -55,6 +49,9 @@ impl WorkChecker for KernelChecker {
     }
 
     fn recompute(&self, bundle: &Bundle) -> Vec<WorkFinding> {
+        if bundle.job.command().is_some() {
+            return command::recompute(bundle);
+        }
         // Every check of a result stands on the committed bytes, which are digested once.
         let committed = committed_outputs(bundle);
         let mut requested = bundle.job.checks.clone();
@@ -154,6 +151,31 @@ impl KernelChecker {
     }
 }
 
+fn inspect_kernel(task: &KernelTask, bundle: &Bundle) -> Vec<Reason> {
+    let statement = &bundle.statement;
+    let Ok(kernel) = task.name.parse::<Kernel>() else {
+        return vec![Reason::new(Code::KernelUnknown, "kernel of the job").actual(&task.name)];
+    };
+    let mut reasons: Vec<Reason> = kernel_mismatch(kernel, statement).into_iter().collect();
+    reasons.extend(unexpected_trace(statement));
+    match Job::parse(&task.name, task.params.as_value()) {
+        Ok(parsed) => {
+            reasons.extend(unavailable_check(&parsed, &bundle.job));
+            reasons.extend(unexpected_outputs(&parsed, statement));
+            reasons.extend(unexpected_bytes(&parsed, bundle));
+        }
+        Err(error) => reasons.push(Reason::new(Code::JobParametersInvalid, error.to_string())),
+    }
+    reasons
+}
+
+/// No kernel of this catalogue has states on the way, so any commitment to them would be a claim nobody can check.
+fn unexpected_trace(statement: &WorkStatement) -> Option<Reason> {
+    let trace = statement.trace?;
+    let reason = Reason::new(Code::TraceUnexpected, "states on the way of the kernel");
+    Some(reason.expected("none").actual(trace.entries))
+}
+
 /// What every audit is: points, and the share they speak of.
 const AUDIT: Strength = Strength::DEFAULT;
 
@@ -218,8 +240,15 @@ fn unavailable_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
 /// claim nobody can check.
 fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> {
     let (name, spec) = (kernel.name(), Hex(*kernel.digest().as_bytes()));
-    let stated = &statement.kernel;
     let reason = Reason::new(Code::KernelMismatch, "kernel in the statement");
+    let Some(stated) = statement.kernel() else {
+        let reason = Reason::new(Code::ProgramMismatch, "what ran");
+        return Some(
+            reason
+                .expected(format!("kernel {name}"))
+                .actual("a program"),
+        );
+    };
     if stated.name != name || stated.spec != spec {
         let reason = reason.expected(format!("{name} {spec}"));
         return Some(reason.actual(format!("{} {}", stated.name, stated.spec)));
@@ -296,7 +325,11 @@ fn output_mismatch(commitment: &OutputCommitment, bytes: &[u8]) -> Option<Reason
 
 /// The job with its inputs: none where they follow from a seed, else the bytes handed over.
 fn accepted(bundle: &Bundle) -> Result<(Job, CheckedInputs<'_>), Finding> {
-    let job = Job::parse(&bundle.job.kernel, bundle.job.params.as_value())
+    let Some(task) = bundle.job.kernel() else {
+        let reason = Reason::new(Code::CheckNotAvailable, "a command cannot be recomputed");
+        return Err(Finding::Wrong(reason));
+    };
+    let job = Job::parse(&task.name, task.params.as_value())
         .map_err(|e| Finding::Wrong(Reason::new(Code::JobParametersInvalid, e.to_string())))?;
     let mut inputs = Inputs::none();
     for (name, Blob(bytes)) in &bundle.inputs {

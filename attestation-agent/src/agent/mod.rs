@@ -11,6 +11,7 @@
 //!
 //! Out of scope: each step's own work, and pulling jobs from a verifier.
 
+mod command;
 mod leftovers;
 mod work;
 
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use evidence::work::{Base64Url, JobSpec};
+use evidence::work::{Base64Url, Hex, JobSpec};
 
 use crate::bind::SealedBundle;
 use crate::clock::{Clock, SystemClock};
@@ -34,6 +35,7 @@ use crate::outbox::{Entry, Outbox, OutboxError};
 use crate::progress::{Progress, Step};
 use crate::verifier::{Challenge, ChallengeRequest, Receipt, Verifier, VerifierError};
 
+pub use command::{BoundCommand, FinishedCommand};
 pub use leftovers::Leftovers;
 pub use work::BoundWork;
 
@@ -174,8 +176,21 @@ impl Agent {
         verifier: &Verifier,
         progress: &dyn Progress,
     ) -> Result<Challenge, AgentError> {
+        self.challenge_for(job.digest, verifier, progress).await
+    }
+
+    /// Asks for a challenge for the job of this digest.
+    ///
+    /// # Errors
+    /// [`AgentError::Verifier`].
+    pub async fn challenge_for(
+        &self,
+        job: Hex<32>,
+        verifier: &Verifier,
+        progress: &dyn Progress,
+    ) -> Result<Challenge, AgentError> {
         let request = ChallengeRequest {
-            job: job.digest,
+            job,
             agent_key: self.public_key(),
             audience: self.settings.audience.as_deref(),
         };

@@ -39,6 +39,11 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a job, attest with every device, and get a receipt for it
     ///
+    /// A job is a kernel, which the agent computes, or a command, a program of this machine. A program starts in a fresh
+    /// folder with the inputs of the job in it, an environment of a few variables and the socket $POGW_SOCKET, and is
+    /// ended with everything it started when it is beyond a limit of the job. It runs as this account: where the program is
+    /// a stranger's, put both into a container.
+    ///
     /// Bundles that earlier runs could not hand in are sent first. Without --out the receipt goes
     /// to standard output, with it to DIR/receipt.jwt, beside bundle.json and the outputs.
     Run(RunArgs),
@@ -66,6 +71,9 @@ pub(crate) enum Command {
     /// A bundle whose challenge expired while the verifier could not verify is moved aside, to
     /// outbox/<sha256>.expired, with the verifier's words beside it. That ends with 3, not with 1.
     Submit,
+    /// Watch over a program; started by `run`, with its order on standard input
+    #[command(hide = true)]
+    Supervise,
     /// Write what a verifier needs to appraise the software device: manifests, roots, OCSP answers
     ///
     /// The device is made in --device-dir at first use, and opened there afterwards; `run` and
@@ -137,7 +145,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "UUID")]
     gpu: Option<String>,
 
-    /// Folder for bundle.json, output-NAME.bin and receipt.jwt
+    /// Leave the run folder of a command where it is, for a look at what went wrong
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// The command of the job, to the letter; without it the job's is run
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+
+    /// Folder for bundle.json, the outputs and receipt.jwt; of a command also stdout.txt, stderr.txt and the trace
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
@@ -261,6 +277,11 @@ impl CollateralArgs {
 }
 
 impl Cli {
+    /// Whether this process only watches over a program.
+    pub(crate) fn is_supervisor(&self) -> bool {
+        matches!(self.command, Command::Supervise)
+    }
+
     /// The settings that the arguments name.
     pub(crate) fn overrides(&self) -> Overrides {
         let (device, verifier, audience) = match &self.command {
@@ -272,7 +293,7 @@ impl Cli {
             Command::Attest(args) => (args.device.clone(), None, None),
             Command::Devices(device) => (device.clone(), None, None),
             Command::Doctor(args) => (args.device.clone(), args.verifier.clone(), None),
-            Command::Submit => (DeviceArgs::default(), None, None),
+            Command::Submit | Command::Supervise => (DeviceArgs::default(), None, None),
             Command::SimulatedCollateral(args) => (args.device(), None, None),
         };
         let (executor, gpu) = match &self.command {

@@ -29,6 +29,8 @@ impl Progress for Narrator {
     fn step(&self, step: &Step<'_>) {
         match step {
             Step::Prepared { .. }
+            | Step::CommandPrepared { .. }
+            | Step::CommandFinished { .. }
             | Step::DevicesOpened { .. }
             | Step::Challenged { .. }
             | Step::Executed { .. } => before_commitment(step),
@@ -40,7 +42,22 @@ impl Progress for Narrator {
 fn before_commitment(step: &Step<'_>) {
     match step {
         Step::Prepared { job } => {
-            info!(job = %job.digest, kernel = %job.spec.kernel, "job is ready")
+            info!(job = %job.digest, kernel = %job.job.kernel().name(), "job is ready")
+        }
+        Step::CommandPrepared { job } => {
+            info!(job = %job.digest, program = job.command.program(), "job is ready");
+        }
+        Step::CommandFinished { run } => {
+            let (run_us, digest_us) = (run.run_us, run.digest_us);
+            info!(
+                run_us,
+                digest_us,
+                marks = run.trace.marks().len(),
+                "program ended"
+            );
+            for output in &run.outputs {
+                info!(output = output.name, bytes = output.len, blake3 = %output.blake3, "output is fixed");
+            }
         }
         Step::DevicesOpened { devices } => {
             for device in *devices {

@@ -4,26 +4,32 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use attestation_agent::command::CommandError;
 use attestation_agent::{
     Agent, AgentError, BoundWork, DeviceSet, PreparedJob, Receipt, Settings, Verifier, read_inputs,
     read_job, write_result,
 };
-use evidence::work::Base64Url;
+use evidence::work::{Base64Url, Task};
 use serde_json::{Value, json};
 
 use super::args::RunArgs;
+use super::command;
 use super::log::Narrator;
 use super::report::Report;
 
 pub(super) async fn run(args: RunArgs, settings: Settings) -> Result<Report, AgentError> {
     let spec = read_job(&args.job)?;
+    let kernel = match &spec.task {
+        Task::Command(_) => return command::run(spec, args, settings).await,
+        Task::Kernel(kernel) => kernel.name.clone(),
+    };
+    if !args.command.is_empty() {
+        return Err(CommandError::NotACommand { kernel }.into());
+    }
     let paths: BTreeMap<_, _> = args.inputs.into_iter().collect();
     let inputs = read_inputs(&spec, &paths)?;
     let agent = Agent::open(settings)?.with_outputs_kept(args.out.is_some());
-    let target = match args.challenge {
-        Some(challenge) => Target::Challenge(challenge),
-        None => Target::Verifier(agent.verifier()?),
-    };
+    let target = Target::of(&agent, args.challenge)?;
     let job = agent.prepare(spec, inputs, &Narrator).await?;
     if let Target::Verifier(_) = target {
         agent.submit_leftovers(false, &Narrator).await?;
@@ -42,11 +48,21 @@ pub(super) async fn run(args: RunArgs, settings: Settings) -> Result<Report, Age
 }
 
 /// What the work is for.
-enum Target {
+pub(super) enum Target {
     /// A receipt of this verifier.
     Verifier(Verifier),
     /// A bundle over a challenge that came another way.
     Challenge(Base64Url<32>),
+}
+
+impl Target {
+    /// The challenge given, else the verifier of the settings.
+    pub(super) fn of(agent: &Agent, challenge: Option<Base64Url<32>>) -> Result<Self, AgentError> {
+        match challenge {
+            Some(challenge) => Ok(Self::Challenge(challenge)),
+            None => Ok(Self::Verifier(agent.verifier()?)),
+        }
+    }
 }
 
 /// Everything at hand that a run needs of this host.
@@ -133,7 +149,7 @@ fn describe(work: &BoundWork, files: &[PathBuf]) -> Value {
     })
 }
 
-fn add_receipt(json: &mut Value, receipt: &Receipt, stored: &Path) {
+pub(super) fn add_receipt(json: &mut Value, receipt: &Receipt, stored: &Path) {
     let Some(object) = json.as_object_mut() else {
         return;
     };
@@ -147,7 +163,7 @@ fn add_receipt(json: &mut Value, receipt: &Receipt, stored: &Path) {
     }
 }
 
-fn lines(files: &[PathBuf]) -> String {
+pub(super) fn lines(files: &[PathBuf]) -> String {
     files
         .iter()
         .map(|path| format!("{}\n", path.display()))

@@ -42,6 +42,8 @@ pub struct Settings {
     pub cuda: CudaSettings,
     /// How this CPU is used, where it runs jobs.
     pub host: HostSettings,
+    /// How people's own programs are run.
+    pub command: CommandSettings,
     /// How to reach the verifier.
     pub http: HttpSettings,
     /// How persistent to be.
@@ -59,6 +61,16 @@ pub struct DeviceSettings {
     pub dir: Option<PathBuf>,
     /// The management library (`nvml`), where the loader does not find `libnvidia-ml.so.1`.
     pub library: Option<PathBuf>,
+}
+
+/// How people's own programs are run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandSettings {
+    /// Where run folders are made, else `<state_dir>/runs`.
+    pub run_dir: Option<PathBuf>,
+    /// Variables of the agent's environment that programs get beside the usual ones.
+    pub environment: Vec<String>,
 }
 
 /// The topmost layer: what a command line, or a program that embeds the agent, sets.
@@ -144,6 +156,7 @@ impl Default for Settings {
             device: DeviceSettings::default(),
             cuda: CudaSettings::default(),
             host: HostSettings::default(),
+            command: CommandSettings::default(),
             http: HttpSettings::default(),
             retry: RetryPolicy::default(),
         }
@@ -180,6 +193,13 @@ impl Settings {
             .map_err(|e| ConfigError::Invalid(e.to_string()))?;
         settings.validate()?;
         Ok(settings)
+    }
+
+    /// Where run folders are made.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        let set = self.command.run_dir.clone();
+        set.unwrap_or_else(|| self.state_dir.join("runs"))
     }
 
     /// The devices these settings choose.

@@ -36,10 +36,10 @@ async fn a_bundle_is_consistent_and_answers_its_challenge() {
     assert_eq!(statement.agent_key, agent.public_key());
     assert_eq!(statement.job, seeded("").digest().unwrap());
     assert_eq!(statement.executor, "host");
-    assert_eq!(statement.kernel.name, "gemm_i8");
+    assert_eq!(statement.kernel().unwrap().name, "gemm_i8");
     let spec = kernels::Kernel::GemmI8.digest();
-    assert_eq!(statement.kernel.spec.0, *spec.as_bytes());
-    assert_eq!(statement.kernel.module, None);
+    assert_eq!(statement.kernel().unwrap().spec.0, *spec.as_bytes());
+    assert_eq!(statement.kernel().unwrap().module, None);
     assert!(statement.timing.started_at_ms > 1_700_000_000_000);
     assert_eq!(work.bundle.devices.len(), 1);
 }
@@ -48,7 +48,8 @@ async fn a_bundle_is_consistent_and_answers_its_challenge() {
 async fn the_output_is_the_reference_output_and_is_committed() {
     let dir = tempfile::tempdir().unwrap();
     let work = work(&agent(dir.path()), seeded(""), InputBytes::new()).await;
-    let job = kernels::Job::parse("gemm_i8", seeded("").params.as_value()).unwrap();
+    let job =
+        kernels::Job::parse("gemm_i8", seeded("").kernel().unwrap().params.as_value()).unwrap();
     let right = job.reference_run(&kernels::Inputs::none()).unwrap();
     let [output] = work.outputs.as_slice() else {
         panic!("one output expected");

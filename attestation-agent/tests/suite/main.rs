@@ -2,6 +2,8 @@
 
 mod binary;
 mod bundle;
+mod command;
+mod command_socket;
 mod derivations;
 mod doctor;
 mod kit;

@@ -41,7 +41,7 @@ impl Progress for Narrator {
             Step::Prepared { job } => {
                 self.tell(
                     "job",
-                    format_args!("{}, sha256 {}", job.spec.kernel, job.digest),
+                    format_args!("{}, sha256 {}", job.job.kernel().name(), job.digest),
                 );
             }
             Step::DevicesOpened { devices } => {

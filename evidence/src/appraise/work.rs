@@ -205,7 +205,13 @@ impl Appraised for WorkAppraisal {
             "checks": checks_by_id(self.checks.iter().chain(of_work)),
             "devices": devices_input(&self.devices),
             "findings": findings,
-            "job": { "kernel": self.job.kernel, "checks": self.job.checks },
+            "job": {
+                "kernel": self.job.kernel().map(|kernel| &kernel.name),
+                "command": self.job.command().map(|command| command.argv()),
+                "checks": self.job.checks,
+            },
+            "program": self.statement.program(),
+            "trace": self.statement.trace,
             "executor": self.statement.executor,
         })
     }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits::MAX_MEMBERS;
@@ -165,6 +165,35 @@ where
     }
 
     deserializer.deserialize_map(Members(PhantomData))
+}
+
+/// A list of at most `MAX` texts: refused at the first too many, since short texts take many times the memory of their
+/// JSON.
+pub(crate) fn few_texts<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    struct Few<const MAX: usize>;
+
+    impl<'de, const MAX: usize> Visitor<'de> for Few<MAX> {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX} texts")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = items.next_element()? {
+                if texts.len() == MAX {
+                    return Err(A::Error::custom(format_args!("more than {MAX} texts")));
+                }
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+
+    deserializer.deserialize_seq(Few::<MAX>)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! | guest report data | SHA-512("pogw/1 guest\n" ‖ JCS(statement) ‖ SHA-256 of each report in order) |
 //! | bundle signature | Ed25519 over "pogw/1 bundle\n" ‖ JCS(statement) ‖ (SHA-256(report) ‖ SHA-256(chain)) of each device in order |
 //!
-//! JCS is RFC 8785. Job and outputs are bound through the digests in the statement. Test vectors are in
+//! A job's work is a kernel of a catalogue or a [`Command`], a program of the tenant's own. JCS is RFC 8785. Job and outputs are bound through the digests in the statement. Test vectors are in
 //! `tests/vectors/derivations.json`.
 //!
 //! Out of scope: which kernels exist and what their parameters mean. A verifier brings that as a
@@ -18,14 +18,17 @@
 
 mod bundle;
 mod canonical;
+mod command;
 mod encoding;
 mod job;
 mod statement;
 
 pub use bundle::{Bundle, BundleDevice, BundleError, UnsignedBundle};
 pub use canonical::{MAX_SAFE_INTEGER, StrictValue, canonical_json};
+pub use command::{Command, CommandError, CommandLimits, InputRef};
 pub use encoding::{Base64Url, Blob, Hex};
-pub use job::{JobSpec, RequestedCheck};
+pub use job::{JobSpec, KernelTask, RequestedCheck, Task, TaskUnclear};
 pub use statement::{
-    CanonicalStatement, KernelRef, OutputCommitment, Profile, Timing, WorkStatement,
+    CanonicalStatement, KernelRef, OutputCommitment, Profile, ProgramRef, Ran, RanUnclear, Timing,
+    TraceCommitment, WorkStatement,
 };

@@ -39,6 +39,41 @@ pub struct KernelRef {
     pub module: Option<Hex<32>>,
 }
 
+/// The program that ran, in the agent's words. There is no specification to hold it against, and the file is one of the
+/// host's: a digest that a tenant knows says what the host claims to have started, not what it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramRef {
+    /// The first argument of the job.
+    pub name: String,
+    /// Plain BLAKE3 of the file that was found under that name and started.
+    pub blake3: Hex<32>,
+    /// Its exit status. One that was ended by a signal, or by a limit, has no statement.
+    pub exit_code: u8,
+}
+
+/// What ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// A kernel of a catalogue.
+    Kernel(KernelRef),
+    /// A program of the tenant's own.
+    Program(ProgramRef),
+}
+
+/// States on the way, committed by one digest.
+///
+/// The 32-byte BLAKE3 digests of the states, one after the other, are digested by plain BLAKE3. A Bao slice of 32 bytes
+/// therefore opens any one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceCommitment {
+    /// How many digests.
+    pub entries: u64,
+    /// Plain BLAKE3 of the digests in order, 32 bytes each.
+    pub blake3: Hex<32>,
+}
+
 /// An output, committed by digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,8 +99,10 @@ pub struct Timing {
 }
 
 /// What an agent commits to before it asks the devices for their reports.
+///
+/// In JSON what ran is the member `kernel` or the member `program`, exactly one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "StatementForm", into = "StatementForm")]
 pub struct WorkStatement {
     /// Version of this form.
     pub profile: Profile,
@@ -76,23 +113,126 @@ pub struct WorkStatement {
     /// The agent's Ed25519 public key.
     pub agent_key: Base64Url<32>,
     /// What ran.
-    pub kernel: KernelRef,
+    pub ran: Ran,
     /// What came out.
     pub outputs: Vec<OutputCommitment>,
+    /// The states on the way, where the run has such.
+    pub trace: Option<TraceCommitment>,
     /// Where it ran, in the agent's words, such as `cpu-reference` or `cuda`.
     pub executor: String,
     /// When, in the agent's words.
     pub timing: Timing,
     /// Counters of the host, such as NVML readings, by name. The host can forge them.
+    pub telemetry: BTreeMap<String, i64>,
+}
+
+/// A statement that names nothing that ran, or two things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected either kernel or program")]
+pub struct RanUnclear;
+
+/// The members as they stand in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatementForm {
+    profile: Profile,
+    job: Hex<32>,
+    challenge: Base64Url<32>,
+    agent_key: Base64Url<32>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    kernel: Option<KernelRef>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    program: Option<ProgramRef>,
+    outputs: Vec<OutputCommitment>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    trace: Option<TraceCommitment>,
+    executor: String,
+    timing: Timing,
     #[serde(
         default,
         deserialize_with = "distinct_members",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
-    pub telemetry: BTreeMap<String, i64>,
+    telemetry: BTreeMap<String, i64>,
+}
+
+impl TryFrom<StatementForm> for WorkStatement {
+    type Error = RanUnclear;
+
+    fn try_from(form: StatementForm) -> Result<Self, RanUnclear> {
+        let ran = match (form.kernel, form.program) {
+            (Some(kernel), None) => Ran::Kernel(kernel),
+            (None, Some(program)) => Ran::Program(program),
+            _ => return Err(RanUnclear),
+        };
+        Ok(Self {
+            profile: form.profile,
+            job: form.job,
+            challenge: form.challenge,
+            agent_key: form.agent_key,
+            ran,
+            outputs: form.outputs,
+            trace: form.trace,
+            executor: form.executor,
+            timing: form.timing,
+            telemetry: form.telemetry,
+        })
+    }
+}
+
+impl From<WorkStatement> for StatementForm {
+    fn from(statement: WorkStatement) -> Self {
+        let (kernel, program) = match statement.ran {
+            Ran::Kernel(kernel) => (Some(kernel), None),
+            Ran::Program(program) => (None, Some(program)),
+        };
+        Self {
+            profile: statement.profile,
+            job: statement.job,
+            challenge: statement.challenge,
+            agent_key: statement.agent_key,
+            kernel,
+            program,
+            outputs: statement.outputs,
+            trace: statement.trace,
+            executor: statement.executor,
+            timing: statement.timing,
+            telemetry: statement.telemetry,
+        }
+    }
 }
 
 impl WorkStatement {
+    /// The kernel that ran, where one did.
+    #[must_use]
+    pub fn kernel(&self) -> Option<&KernelRef> {
+        match &self.ran {
+            Ran::Kernel(kernel) => Some(kernel),
+            Ran::Program(_) => None,
+        }
+    }
+
+    /// The program that ran, where one did.
+    #[must_use]
+    pub fn program(&self) -> Option<&ProgramRef> {
+        match &self.ran {
+            Ran::Kernel(_) => None,
+            Ran::Program(program) => Some(program),
+        }
+    }
+
     /// The canonical JSON, over which all derivations run.
     ///
     /// # Errors

@@ -161,6 +161,9 @@ pub enum ClaimsError {
     /// Outputs are said to be committed, and there are none.
     #[error("output_commitment is affirmed without outputs")]
     OutputsMissing,
+    /// A kernel and a program are said to have run, and a reader would take the one it looked for.
+    #[error("pogw: expected a kernel or a program, got both")]
+    ProgramBesideKernel,
     /// What nobody but the guest or the provider can say is said to rest on another word.
     #[error("{claim}: expected the provider's or guest's word, got {actual}")]
     AssertedSource {
@@ -236,6 +239,7 @@ codes! { ClaimsError:
     RevocationUnshown = "revocation_unshown",
     RevocationContradiction = "revocation_contradiction",
     OutputsMissing = "outputs_missing",
+    ProgramBesideKernel = "program_beside_kernel",
     AssertedSource = "asserted_source_not_allowed",
     TimingsInvalid = "timings_invalid",
     BatchIndex = "batch_index_out_of_range",

@@ -39,9 +39,11 @@ impl Work {
         let read = Self {
             job_digest: work.required("job_digest")?,
             kernel: work.optional("kernel")?,
+            program: work.optional("program")?,
             executor: work.optional("executor")?,
             module_digest: work.optional("module_digest")?,
             outputs: work.required("outputs")?,
+            trace: work.optional("trace")?,
             devices: work.required("devices")?,
             methods: work.required("methods")?,
             assurance: work.required("assurance")?,

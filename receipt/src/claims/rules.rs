@@ -34,6 +34,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
     }
     revocation::agrees_with_its_method(claims)?;
     committed_outputs_exist(claims)?;
+    one_thing_ran(claims)?;
     asserted_by_the_host(claims)?;
     timings_run_forward(claims)?;
     batch_holds_index(claims)?;
@@ -294,12 +295,24 @@ fn committed_outputs_exist(claims: &ClaimsParts) -> Result<(), ClaimsError> {
     Ok(())
 }
 
+fn one_thing_ran(claims: &ClaimsParts) -> Result<(), ClaimsError> {
+    if claims.pogw.kernel.is_some() && claims.pogw.program.is_some() {
+        return Err(ClaimsError::ProgramBesideKernel);
+    }
+    Ok(())
+}
+
 /// A statement of the host stays one: no stronger word can be put under it.
 fn asserted_by_the_host(claims: &ClaimsParts) -> Result<(), ClaimsError> {
     let work = &claims.pogw;
+    let program = work.program.as_ref().map(|program| program.source);
     let executor = work.executor.as_ref().map(|executor| executor.source);
     let module = work.module_digest.map(|module| module.source);
-    let sources = [("executor", executor), ("module_digest", module)];
+    let sources = [
+        ("program", program),
+        ("executor", executor),
+        ("module_digest", module),
+    ];
     for (claim, source) in sources {
         match source {
             Some(actual) if !is_of_the_host(actual) => {

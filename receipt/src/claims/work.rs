@@ -16,6 +16,10 @@ pub struct Work {
     /// The kernel that ran; absent where the job is a command of the tenant's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
+    /// The program that is said to have run, where the job is a command; nobody vouches for it, and nobody can recompute
+    /// what it does. Never beside `kernel`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<Asserted<Program>>,
     /// Where the work is said to have run, in the host's words, such as `cpu-reference`; nobody vouches for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executor: Option<Asserted<Text>>,
@@ -24,6 +28,10 @@ pub struct Work {
     pub module_digest: Option<Asserted<Sha256Digest>>,
     /// What came out.
     pub outputs: Vec<Output>,
+    /// States on the way, committed with the outputs. That the run went through them is shown by nobody, unless a method
+    /// says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// The devices whose evidence came with it; one entry for each entry of `submods`.
     pub devices: Vec<Device>,
     /// Which checks were made, and how they came out; each method at most once.
@@ -69,6 +77,28 @@ pub struct Kernel {
     pub name: Text,
     /// BLAKE3 of the kernel's specification text: what it is meant to compute.
     pub digest: Blake3Digest,
+}
+
+/// A program of the tenant's own, in the host's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The first argument of the job.
+    pub name: Text,
+    /// BLAKE3 of the file that is said to have been started under that name.
+    pub blake3: Blake3Digest,
+    /// The exit status it is said to have ended with.
+    pub exit_code: u8,
+}
+
+/// The digests of states on the way of a run, committed by one digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// How many states.
+    pub entries: u64,
+    /// BLAKE3 of their 32-byte digests in order.
+    pub blake3: Blake3Digest,
 }
 
 /// What only the host can say, and on whose word; nobody else vouches for it.

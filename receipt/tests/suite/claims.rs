@@ -172,6 +172,13 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
         p.pogw.revocation[0].status = CertificateStatus::NotChecked
     }),
     ("outputs_missing", |p| p.pogw.outputs.clear()),
+    ("program_beside_kernel", |p| {
+        p.pogw.program = crate::kit::parts_of_program().pogw.program;
+    }),
+    ("asserted_source_not_allowed", |p| {
+        p.pogw = crate::kit::parts_of_program().pogw;
+        p.pogw.program.as_mut().unwrap().source = Source::Hardware;
+    }),
     ("asserted_source_not_allowed", |p| {
         p.pogw.executor.as_mut().unwrap().source = Source::Hardware
     }),

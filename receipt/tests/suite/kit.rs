@@ -8,9 +8,9 @@ use receipt::{
     Algorithm, Appraisal, Asserted, Assurance, Blake3Digest, CertificateRevocation,
     CertificateStatus, Claims, ClaimsParts, Collateral, Confirmation, Device, DeviceKind,
     Expectations, Finding, Jwks, Kernel, Level, LocalSigner, Log2Error, Method, Nonce, Output,
-    Policy, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest, Signer, Source, Status,
-    Text, Thumbprint, Tier, Timings, TrustVector, UnixTime, Validator, VendorClaims, VerifierId,
-    Work,
+    Policy, Program, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest, Signer, Source,
+    Status, Text, Thumbprint, Tier, Timings, Trace, TrustVector, UnixTime, Validator, VendorClaims,
+    VerifierId, Work,
 };
 use serde_json::{Map, Value, json};
 
@@ -192,6 +192,7 @@ fn work() -> Work {
             name: text("gemm_i8@1"),
             digest: Blake3Digest::from_bytes([0x0b; 32]),
         }),
+        program: None,
         executor: Some(asserted(text("cuda"))),
         module_digest: Some(asserted(sha256(0x0c))),
         outputs: vec![Output {
@@ -199,6 +200,7 @@ fn work() -> Work {
             len: 4_194_304,
             blake3: Blake3Digest::from_bytes([0x0d; 32]),
         }],
+        trace: None,
         devices: vec![device(0)],
         methods: vec![
             finding(Method::DeviceReport, Status::Affirmed, Source::Hardware),
@@ -247,6 +249,27 @@ fn work() -> Work {
         batch: None,
         log_index: Some(7),
     }
+}
+
+/// A good receipt for a command, with states on the way.
+pub(crate) fn parts_of_program() -> ClaimsParts {
+    let mut parts = parts();
+    parts.pogw.kernel = None;
+    parts.pogw.module_digest = None;
+    parts.pogw.executor = Some(asserted(text("host-program")));
+    parts.pogw.program = Some(asserted(Program {
+        name: text("python3"),
+        blake3: Blake3Digest::from_bytes([0x1b; 32]),
+        exit_code: 0,
+    }));
+    parts.pogw.trace = Some(Trace {
+        entries: 3,
+        blake3: Blake3Digest::from_bytes([0x1c; 32]),
+    });
+    let recomputed = |finding: &Finding| finding.source == Source::Recomputation;
+    parts.pogw.methods.retain(|finding| !recomputed(finding));
+    parts.pogw.assurance.results.clear();
+    parts
 }
 
 /// The good receipt, raised to A3 by a guest quote.

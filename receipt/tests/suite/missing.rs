@@ -101,6 +101,8 @@ fn null_is_not_a_way_to_be_absent() {
     for path in [
         "/exp",
         "/pogw/kernel",
+        "/pogw/program",
+        "/pogw/trace",
         "/pogw/executor",
         "/pogw/module_digest",
         "/pogw/timings",
@@ -163,6 +165,16 @@ fn every_claim_of_the_wrong_type_is_malformed() {
         ("/pogw/job_digest", json!(sixty_five_digits)),
         ("/pogw/job_digest", json!("AB".repeat(32))),
         ("/pogw/kernel", json!({"name": "x"})),
+        ("/pogw/program", json!({"name": "x"})),
+        (
+            "/pogw/program",
+            json!({"value": {"name": "x", "blake3": "00".repeat(32), "exit_code": 256}, "source": "provider_asserted"}),
+        ),
+        ("/pogw/trace", json!({"entries": 1})),
+        (
+            "/pogw/trace",
+            json!({"entries": -1, "blake3": "00".repeat(32)}),
+        ),
         ("/pogw/executor", json!("cuda")),
         ("/pogw/executor", json!({"value": "cuda"})),
         ("/pogw/executor/value", json!("")),

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use receipt::{
     Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
     DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, PartsPerMillion,
-    Sha256Digest, Source, Status, Text, Tier, TrustVector, Validator, VendorClaims, issue,
+    Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims,
+    issue,
 };
 use serde_json::Value;
 
@@ -110,6 +111,15 @@ fn any_finding(method: &'static Method) -> impl Strategy<Value = Finding> {
     })
 }
 
+fn any_program() -> impl Strategy<Value = Program> {
+    let digest = any::<[u8; 32]>().prop_map(Blake3Digest::from_bytes);
+    (any_text(), digest, any::<u8>()).prop_map(|(name, blake3, exit_code)| Program {
+        name,
+        blake3,
+        exit_code,
+    })
+}
+
 fn any_findings() -> impl Strategy<Value = Vec<Finding>> {
     let all: Vec<_> = Method::KNOWN
         .iter()
@@ -129,6 +139,8 @@ prop_compose! {
         findings in any_findings(),
         job_digest in any_sha256(),
         kernel in option::of((any_text(), any::<[u8; 32]>())),
+        program in option::of(any_asserted(any_program())),
+        trace in option::of((any_int(), any::<[u8; 32]>())),
         executor in option::of(any_asserted(any_text())),
         module_digest in option::of(any_asserted(any_sha256())),
         outputs in vec((any_int(), any::<[u8; 32]>()), 1..5),
@@ -162,6 +174,11 @@ prop_compose! {
         parts.pogw.kernel = kernel.map(|(name, digest)| Kernel {
             name,
             digest: Blake3Digest::from_bytes(digest),
+        });
+        parts.pogw.program = program.filter(|_| parts.pogw.kernel.is_none());
+        parts.pogw.trace = trace.map(|(entries, blake3)| Trace {
+            entries,
+            blake3: Blake3Digest::from_bytes(blake3),
         });
         parts.pogw.executor = executor;
         parts.pogw.module_digest = module_digest;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kit::{
     AUDIENCE, IAT, ISSUER, RETIRED_AT, TestKey, base64url, code, finding, header, key_set, nonce,
-    parts, parts_at_a3, parts_simulated, payload_of, set_finding, sha256, time,
+    parts, parts_at_a3, parts_of_program, parts_simulated, payload_of, set_finding, sha256, time,
 };
 
 /// One vector: a token that is wrong in at most one way, and what to answer.
@@ -175,6 +175,7 @@ fn cases() -> Vec<Case> {
         case("good_es384", "ok", "a matrix product at A2 with Freivalds' check"),
         case("good_es256", "ok", "signed with ECDSA P-256").key(TestKey::Es256),
         case("good_ed25519", "ok", "signed with Ed25519 under its own name").key(TestKey::Ed25519),
+        case("good_program", "ok", "a command of the tenant's own, with states on the way").claims(parts_of_program()),
         case("good_a3", "ok", "with a CPU TEE quote").claims(parts_at_a3()).demand("minimum_level", "A3"),
         case("good_simulated", "ok", "a simulated device, for a relying party that accepts A0")
             .claims(parts_simulated()).demand("minimum_level", "A0"),
@@ -322,6 +323,11 @@ fn cases() -> Vec<Case> {
             .payload(|p| p["pogw"]["executor"]["source"] = json!("hardware")),
         case("module_as_hardware", "asserted_source_not_allowed", "the module loaded said to rest on hardware")
             .payload(|p| p["pogw"]["module_digest"]["source"] = json!("hardware")),
+        case("program_as_hardware", "asserted_source_not_allowed", "what program ran said to rest on hardware")
+            .claims(parts_of_program()).payload(|p| p["pogw"]["program"]["source"] = json!("hardware")),
+        case("program_and_kernel", "program_beside_kernel", "a kernel and a program at once")
+            .claims(parts_of_program())
+            .payload(|p| p["pogw"]["kernel"] = json!({ "name": "gemm_i8@1", "digest": "0b".repeat(32) })),
         case("result_not_affirmed", "assurance_result_not_affirmed", "claims an audit nobody made")
             .payload(|p| p["pogw"]["assurance"]["results"] = json!(["audit"])),
         case("level_a3_without_quote", "assurance_level_unsupported", "A3 without a CPU TEE quote")

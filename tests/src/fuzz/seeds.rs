@@ -12,8 +12,8 @@ use evidence::ocsp::{CertificateId, IdHash, OcspRequest};
 use evidence::report::Report;
 use evidence::rim::Rim;
 use evidence::work::{
-    Base64Url, Blob, Bundle, BundleDevice, Hex, JobSpec, KernelRef, OutputCommitment, Profile,
-    Timing, UnsignedBundle, WorkStatement,
+    Base64Url, Blob, Bundle, BundleDevice, Hex, JobSpec, KernelRef, OutputCommitment, Profile, Ran,
+    Timing, TraceCommitment, UnsignedBundle, WorkStatement,
 };
 use serde_json::{Value, json};
 
@@ -274,11 +274,15 @@ pub fn bundle() -> Bundle {
         job: job.digest().expect("a digest"),
         challenge: Base64Url([1; 32]),
         agent_key: Base64Url([2; 32]),
-        kernel: KernelRef {
+        ran: Ran::Kernel(KernelRef {
             name: "gemm_i8".to_owned(),
             spec: Hex([3; 32]),
             module: Some(Hex([4; 32])),
-        },
+        }),
+        trace: Some(TraceCommitment {
+            entries: 2,
+            blake3: Hex([10; 32]),
+        }),
         outputs: vec![OutputCommitment {
             name: "c".to_owned(),
             len: 64,

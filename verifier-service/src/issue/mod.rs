@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use evidence::UnixTime;
 use evidence::appraise::WorkAppraisal;
 use evidence::policy::Granted;
-use evidence::work::WorkStatement;
+use evidence::work::{Hex, KernelRef, ProgramRef, WorkStatement};
 use receipt::{
     Asserted, Assurance, Audience, Blake3Digest, Claims, ClaimsError, ClaimsParts, Confirmation,
-    InvalidValue, Jwk, JwkError, Kernel, Level, Nonce, Output, Policy, Sha256Digest, SignedReceipt,
-    Signer, Source, Text, Thumbprint, Tier, Timings, VerifierId, Work,
+    InvalidValue, Jwk, JwkError, Kernel, Level, Nonce, Output, Policy, Program, Sha256Digest,
+    SignedReceipt, Signer, Source, Text, Thumbprint, Tier, Timings, Trace, VerifierId, Work,
 };
 use thiserror::Error;
 
@@ -148,19 +148,21 @@ fn work(
     let policy = granted.policy();
     Ok(Work {
         job_digest: Sha256Digest::from_bytes(statement.job.0),
-        kernel: Some(Kernel {
-            name: Text::new(&statement.kernel.name)?,
-            digest: Blake3Digest::from_bytes(statement.kernel.spec.0),
-        }),
+        kernel: statement.kernel().map(kernel).transpose()?,
+        program: statement.program().map(program).transpose()?,
         executor: Some(Asserted {
             value: Text::new(&statement.executor)?,
             source: Source::ProviderAsserted,
         }),
-        module_digest: statement.kernel.module.map(|module| Asserted {
+        module_digest: module(statement).map(|module| Asserted {
             value: Sha256Digest::from_bytes(module.0),
             source: Source::ProviderAsserted,
         }),
         outputs: outputs.collect::<Result<_, InvalidValue>>()?,
+        trace: statement.trace.map(|trace| Trace {
+            entries: trace.entries,
+            blake3: Blake3Digest::from_bytes(trace.blake3.0),
+        }),
         devices: devices.collect::<Result<_, InvalidValue>>()?,
         methods: findings::methods(appraisal)?,
         assurance: Assurance {
@@ -179,6 +181,29 @@ fn work(
         batch: None,
         log_index: None,
     })
+}
+
+fn kernel(kernel: &KernelRef) -> Result<Kernel, InvalidValue> {
+    Ok(Kernel {
+        name: Text::new(&kernel.name)?,
+        digest: Blake3Digest::from_bytes(kernel.spec.0),
+    })
+}
+
+/// What the agent says it started: asserted by the provider.
+fn program(program: &ProgramRef) -> Result<Asserted<Program>, InvalidValue> {
+    Ok(Asserted {
+        value: Program {
+            name: Text::new(&program.name)?,
+            blake3: Blake3Digest::from_bytes(program.blake3.0),
+            exit_code: program.exit_code,
+        },
+        source: Source::ProviderAsserted,
+    })
+}
+
+fn module(statement: &WorkStatement) -> Option<Hex<32>> {
+    statement.kernel().and_then(|kernel| kernel.module)
 }
 
 /// The agent's own clock: asserted by the provider.

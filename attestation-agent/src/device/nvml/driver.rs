@@ -18,6 +18,10 @@ use evidence::device::Architecture;
 
 use super::super::{DeviceError, MultiGpuMode, NONCE_LENGTH};
 
+mod gauge;
+
+pub use gauge::{Account, Gauge, GpuProcess, Reading};
+
 /// The library's name as every NVIDIA driver package installs it.
 const LIBRARY: &str = "libnvidia-ml.so.1";
 /// `NVML_CC_SYSTEM_FEATURE_ENABLED`, and likewise for developer tools and for accepting work.

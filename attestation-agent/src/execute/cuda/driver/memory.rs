@@ -63,12 +63,10 @@ impl<'context> DeviceMemory<'context> {
         bytes: &[u8],
         deadline: Instant,
     ) -> Result<(), CallError> {
-        let bytes = &bytes[..bytes
-            .len()
-            .min(usize::try_from(self.len).unwrap_or(usize::MAX))];
+        let room = usize::try_from(self.len).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..room).unwrap_or(bytes);
         for (piece, at) in bytes.chunks(PIECE).zip((self.at..).step_by(PIECE)) {
-            let (buffer, free) = staging.next(deadline)?;
-            let buffer = &mut buffer[..piece.len()];
+            let (buffer, free) = staging.next(piece.len(), deadline)?;
             buffer.copy_from_slice(piece);
             #[expect(unsafe_code, reason = "the copy goes on after the call")]
             // SAFETY: the piece lies within this memory. `buffer` is pinned memory that nobody touches before `free` has
@@ -119,8 +117,8 @@ fn download(
     let mut at = part.start;
     while at < part.end {
         let len = (part.end - at).min(PIECE as u64);
-        let (buffer, arrived) = staging.next(deadline)?;
-        let buffer = &mut buffer[..usize::try_from(len).unwrap_or(PIECE)];
+        let piece = usize::try_from(len).unwrap_or(PIECE);
+        let (buffer, arrived) = staging.next(piece, deadline)?;
         #[expect(unsafe_code, reason = "the copy goes on after the call")]
         // SAFETY: `len` bytes from `base + at` on lie within the memory; `buffer` is pinned memory of as many bytes, not
         // touched before `arrived` has passed, which is waited for here; if that fails, it is not looked at.
@@ -167,21 +165,30 @@ impl<'context> PinnedMemory<'context> {
         })
     }
 
-    /// The piece whose turn it is, once no copy uses it any more, and the event to record behind the next copy.
-    fn next(&mut self, deadline: Instant) -> Result<(&mut [u8], &Event<'context>), CallError> {
-        let index = self.taken % 2;
-        let event = &self.free[index];
+    /// The piece whose turn it is, once no copy uses it any more, and the event to record behind the next copy. It has
+    /// `len` bytes, at most [`PIECE`].
+    fn next(
+        &mut self,
+        len: usize,
+        deadline: Instant,
+    ) -> Result<(&mut [u8], &Event<'context>), CallError> {
+        let [even, odd] = &self.free;
+        let (event, start) = match self.taken % 2 {
+            0 => (even, 0),
+            _ => (odd, PIECE),
+        };
         if self.taken >= 2 {
             event.wait(deadline)?;
         }
         self.taken += 1;
+        let len = len.min(PIECE);
         #[expect(
             unsafe_code,
             reason = "pinned memory is the driver's, not an allocator's of Rust"
         )]
-        // SAFETY: `PIECE` bytes at this place are half of what `new` was given and initialised. `self` is borrowed for
+        // SAFETY: `PIECE` bytes from `start` on are half of what `new` was given and initialised. `self` is borrowed for
         // as long as the slice is used, so there is no second one. No copy uses it: the last one has passed its event.
-        let piece = unsafe { std::slice::from_raw_parts_mut(self.at.add(index * PIECE), PIECE) };
+        let piece = unsafe { std::slice::from_raw_parts_mut(self.at.add(start), len) };
         Ok((piece, event))
     }
 }

@@ -1,0 +1,41 @@
+//! People's own programs: a command with declared inputs and outputs, run, watched, cleaned up after.
+//!
+//! In scope: the folder a program runs in, its environment, its limits, the end of it and of everything it started
+//! ([`supervise`](mod@supervise)), the digests of what it left, the states it hands in on the way ([`Trace`]) and the
+//! socket by which it does ([`socket`]).
+//!
+//! Out of scope: isolation. A program runs as the account of the agent, with its rights and its network: whoever runs
+//! programs of strangers puts agent and program into a container or an account of their own. And proof: that a program
+//! ran, which one, and how it ended is the word of this host.
+//!
+//! | Limit | Held by |
+//! |---|---|
+//! | time | the supervisor, exact to a poll |
+//! | bytes of one file | the kernel (`RLIMIT_FSIZE`) |
+//! | bytes of all files, processes, memory | the supervisor, poll by poll: a burst between two polls passes |
+//! | end of the whole tree | the kernel hands every orphan to the supervisor, which ends what is left |
+//!
+//! A process that has another service start something for it (systemd, cron, a container daemon), or kills the
+//! supervisor, gets out of the tree.
+
+mod bind;
+mod environment;
+mod error;
+mod folder;
+mod gpu;
+mod job;
+mod outputs;
+mod run;
+pub mod socket;
+pub mod supervise;
+mod trace;
+
+pub use bind::{commit_command, vouch_for_command};
+pub use environment::KEPT_VARIABLES;
+pub use error::CommandError;
+pub use folder::RunFolder;
+pub use job::CommandJob;
+pub use outputs::FileOutput;
+pub use run::{CommandRun, Host, PROGRAM_EXECUTOR};
+pub(crate) use trace::commitment_to;
+pub use trace::{Mark, Trace};
