@@ -239,7 +239,7 @@ POGW_KERNEL transformer_block_attend(const i8* q, const i8* k, const i8* v, i16*
     const u32 end = tokens < first_query + TB_QUERIES ? tokens : first_query + TB_QUERIES;
     tb_load(queries, q, first_query, tokens, width, head);
 
-    i32 largest = (i32)0x80000000u;
+    i32 largest = -(1 << 30); // below any logit
     for (u32 first = 0; first < end; first += TB_QUERIES) {
         tb_load(keys, k, first, tokens, width, head);
         __syncthreads();

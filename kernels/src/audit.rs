@@ -17,6 +17,7 @@
 //! The randomness must be the verifier's and later than the commitment: a prover who knows the points computes only
 //! those, and one who can draw again does so until they miss.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use crate::job::{CheckedInputs, Job};
@@ -130,8 +131,8 @@ impl AuditError {
     }
 }
 
-/// Recomputes `points` of the claimed outputs on at most `threads` threads, and tells the first in the order given that
-/// is wrong.
+/// Recomputes `points` of the claimed outputs on at most `threads` threads, each point once, and tells the lowest that is
+/// wrong.
 ///
 /// # Errors
 ///
@@ -177,6 +178,9 @@ fn in_shares<T: Send, E: Send>(
     threads: NonZeroUsize,
     work: impl Fn(&[u64]) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
+    // A job of few points draws most of them many times over.
+    let points: BTreeSet<u64> = points.iter().copied().collect();
+    let points: Vec<u64> = points.into_iter().collect();
     let share = points.len().div_ceil(threads.get()).max(1);
     let work = &work;
     std::thread::scope(|scope| {

@@ -37,6 +37,10 @@ pub enum Kernel {
     GemmI8Requant,
     /// Training of a small network, [`mlp_sgd`](crate::mlp_sgd).
     MlpSgd,
+    /// Bodies under their gravity, [`nbody`](crate::nbody).
+    Nbody,
+    /// A picture by path tracing, [`pathtrace`](crate::pathtrace).
+    Pathtrace,
     /// Passes over large arrays, [`stream`](crate::stream).
     Stream,
     /// One block of a quantised transformer, [`transformer_block`](crate::transformer_block).
@@ -73,6 +77,8 @@ impl Kernel {
         Self::GemmI8,
         Self::GemmI8Requant,
         Self::MlpSgd,
+        Self::Nbody,
+        Self::Pathtrace,
         Self::Stream,
         Self::TransformerBlock,
         Self::VramWalk,
@@ -87,6 +93,8 @@ impl Kernel {
             Self::GemmI8 => entry!("gemm_i8", 1),
             Self::GemmI8Requant => entry!("gemm_i8_requant", 1),
             Self::MlpSgd => entry!("mlp_sgd", 1),
+            Self::Nbody => entry!("nbody", 1),
+            Self::Pathtrace => entry!("pathtrace", 1),
             Self::Stream => entry!("stream", 1),
             Self::TransformerBlock => entry!("transformer_block", 1),
             Self::VramWalk => entry!("vram_walk", 1),

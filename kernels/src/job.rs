@@ -28,6 +28,8 @@ use crate::gemm_i8::GemmI8;
 use crate::gemm_i8_requant::{self, GemmI8Requant};
 use crate::matrix::{self, Multiply, ShapeError};
 use crate::mlp_sgd::{self, MlpSgd};
+use crate::nbody::{self, Nbody};
+use crate::pathtrace::{self, Pathtrace};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
 use crate::stream::{self, StreamPasses};
@@ -111,6 +113,8 @@ impl Job {
                 made::<gemm_i8_requant::Params, GemmI8Requant, D>(kernel, params)
             }
             Kernel::MlpSgd => made::<mlp_sgd::Params, MlpSgd, D>(kernel, params),
+            Kernel::Nbody => made::<nbody::Params, Nbody, D>(kernel, params),
+            Kernel::Pathtrace => made::<pathtrace::Params, Pathtrace, D>(kernel, params),
             Kernel::Stream => made::<stream::Params, StreamPasses, D>(kernel, params),
             Kernel::TransformerBlock => {
                 made::<transformer_block::Params, TransformerBlock, D>(kernel, params)

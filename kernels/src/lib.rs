@@ -16,6 +16,8 @@
 //! * [`matrix`]: what the products share.
 //! * [`mlp_sgd`]: the training of a small network, `spec/mlp_sgd.md`.
 //! * [`transformer_block`]: one block of a quantised transformer, `spec/transformer_block.md`.
+//! * [`nbody`]: bodies under their gravity, step by step, `spec/nbody.md`.
+//! * [`pathtrace`]: a picture by path tracing, as a PNG file, `spec/pathtrace.md`.
 //! * [`freivalds`]: the check of a whole claimed product at a small part of its cost, with a
 //!   wrong product accepted with probability at most 2^-124.
 //! * [`philox`], [`OperandStream`]: how operands come from a seed, so that they need not be sent.
@@ -57,7 +59,9 @@ mod job;
 pub mod matrix;
 pub mod mlp_sgd;
 mod modules;
+pub mod nbody;
 mod operand_stream;
+pub mod pathtrace;
 pub mod philox;
 pub mod point;
 pub mod program;

@@ -45,6 +45,8 @@ const TEXTS: &[(Module, &str)] = texts! {
     "gemm_i8" Portable,
     "gemm_i8_requant" Portable,
     "mlp_sgd" Portable,
+    "nbody" Portable,
+    "pathtrace" Portable,
     "stream" Portable,
     "transformer_block" Portable,
     "vram_walk" Portable,

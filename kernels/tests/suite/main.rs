@@ -5,7 +5,6 @@ mod codes;
 mod cpp;
 #[cfg(feature = "host")]
 mod device_digest;
-mod executions;
 mod float_vectors;
 #[cfg(feature = "host")]
 mod host;
@@ -16,12 +15,16 @@ mod jobs;
 mod launches;
 mod mlp_sgd;
 mod modules;
+mod nbody;
 mod option_sets;
+mod pathtrace;
 mod points;
 #[cfg(feature = "host")]
 mod program_sets;
 mod ptx_rules;
 mod samples;
 mod scalar_vectors;
+mod scene_option_sets;
+mod scene_vectors;
 mod transformer_block;
 mod vectors;

@@ -16,7 +16,20 @@ use crate::ptx_rules::{self, RULES, Text};
 const REGISTERS: u32 = 128;
 
 /// Functions that may have more, up to what an instruction can name, and why.
-const MORE_REGISTERS: &[(&str, u32, &str)] = &[];
+const MORE_REGISTERS: &[(&str, u32, &str)] = &[
+    ("gemm_chain_step", 168, INT8_TILE),
+    ("gemm_i8_product", 168, INT8_TILE),
+    ("gemm_i8_requant_product", 168, INT8_TILE),
+    ("transformer_block_down", 168, INT8_TILE),
+    ("transformer_block_merge", 168, INT8_TILE),
+    ("transformer_block_merge_high", 168, INT8_TILE),
+    ("transformer_block_rotate", 168, INT8_TILE),
+    ("transformer_block_up", 168, INT8_TILE),
+    ("transformer_block_values", 168, INT8_TILE),
+];
+
+/// 256 threads of 168 registers fit a multiprocessor's 65536 once.
+const INT8_TILE: &str = "the tile of every int8 product keeps its inner loop in registers";
 
 /// Static shared memory of a block, bytes: what every device gives without being asked.
 const SHARED: u32 = 48 * 1024;

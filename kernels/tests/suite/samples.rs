@@ -1,5 +1,6 @@
 //! Jobs that every shared test body runs: one list, each entry with the reason it is in it.
 
+use kernels::pathtrace;
 use kernels::point::{InMemory, SliceMissing, Slices, Span, Tensor};
 use kernels::{Inputs, Job, Kernel};
 use serde_json::{Value, json};
@@ -81,6 +82,29 @@ pub(crate) fn cases(kernel: Kernel) -> Vec<(&'static str, Value)> {
             ("one above a tile and its depth", product(65, 66, 17)),
             ("odd everywhere", product(37, 71, 53)),
         ],
+        Kernel::Nbody => vec![
+            ("one body", bodies(1, 3)),
+            ("two cores", bodies(2, 4)),
+            ("one disc of two", bodies(3, 2)),
+            ("one step", bodies(10, 1)),
+            ("odd", bodies(37, 3)),
+            ("one below a tile", bodies(255, 2)),
+            ("a tile", bodies(256, 2)),
+            ("one above a tile", bodies(257, 2)),
+        ],
+        Kernel::Pathtrace => vec![
+            ("one pixel", picture([1, 1], 1, 1, 0)),
+            ("one pixel wide", picture([1, 9], 3, 4, 5)),
+            ("one pixel high", picture([19, 1], 2, 10, 64)),
+            ("one below a block", picture([15, 15], 2, 4, 30)),
+            ("a block", picture([16, 16], 3, 8, 30)),
+            (
+                "one above a block, every marble",
+                picture([17, 17], 1, 8, 253),
+            ),
+            ("draws of every kind", picture([7, 5], 40, 32, 40)),
+            ("more rows than a block of rows", picture([2, 65], 1, 3, 7)),
+        ],
         Kernel::MlpSgd => trainings(),
         Kernel::TransformerBlock => vec![
             ("one of everything", block(1, 2, 1, 1)),
@@ -146,6 +170,20 @@ fn training(
 fn block(tokens: u32, width: u32, heads: u32, hidden: u32) -> Value {
     json!({"tokens": tokens, "width": width, "heads": heads, "hidden": hidden,
         "operands": {"seed": SEED}})
+}
+
+fn bodies(n: u32, steps: u32) -> Value {
+    json!({"n": n, "steps": steps, "dt": 656, "softening": 3277, "bodies": {"seed": SEED}})
+}
+
+fn picture([width, height]: [u32; 2], samples: u32, depth: u32, marbles: u32) -> Value {
+    let mut params = pathtrace::Params::marbles(SEED.parse().unwrap());
+    params.width = width;
+    params.height = height;
+    params.samples = samples;
+    params.depth = depth;
+    params.marbles = marbles;
+    serde_json::to_value(params).unwrap()
 }
 
 fn product(m: u32, n: u32, k: u32) -> Value {

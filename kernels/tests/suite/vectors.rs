@@ -15,8 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::samples;
-
-use crate::{float_vectors, job_vectors, scalar_vectors};
+use crate::{float_vectors, job_vectors, scalar_vectors, scene_vectors};
 
 #[test]
 fn vectors_are_what_is_computed() {
@@ -43,7 +42,7 @@ fn path(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn all() -> [(&'static str, String); 11] {
+fn all() -> [(&'static str, String); 13] {
     [
         ("catalog.json", catalog()),
         ("freivalds.json", challenge_vectors()),
@@ -51,8 +50,10 @@ fn all() -> [(&'static str, String); 11] {
         ("gemm_f32.json", float_vectors::f32()),
         ("gemm_i8.json", products()),
         ("mlp_sgd.json", job_vectors::text(Kernel::MlpSgd)),
+        ("nbody.json", courses()),
         ("operand_stream.json", streams()),
         ("outputs.json", outputs()),
+        ("pathtrace.json", pictures()),
         ("philox4x32_10.json", philox()),
         ("scalar.json", scalar_vectors::text()),
         (
@@ -108,6 +109,22 @@ fn catalog() -> String {
         "digest: BLAKE3 of spec/NAME.md. A text that has been released is never edited: a change \
          is a new version.",
         Kernel::ALL.iter().map(case).collect(),
+    )
+}
+
+fn courses() -> String {
+    text(
+        "Trajectories, spec/nbody.md. Words of bodies: place and velocity, the bits of each f32 in hexadecimal. \
+         blake3_trajectory: digest of the output.",
+        scene_vectors::courses(OperandSeed::from_bytes(counting(0))),
+    )
+}
+
+fn pictures() -> String {
+    text(
+        "Pictures, spec/pathtrace.md. pixel: the bytes of one pixel, which needs no other. blake3_image: digest of \
+         the output, a PNG file of so many bytes.",
+        scene_vectors::pictures(OperandSeed::from_bytes(counting(0))),
     )
 }
 
