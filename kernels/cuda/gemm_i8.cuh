@@ -212,6 +212,8 @@ POGW_INLINE void pg_slice_products(PgSum (*sums)[4], const PgSlices& slices, u32
         }
         const u32* a = slices.a + threadIdx.y * PG_ROW_WORDS;
         const u32* b = slices.b + threadIdx.x * PG_ROW_WORDS + j * next;
+        // Unrolled, it takes more registers than two blocks of a multiprocessor have.
+#pragma unroll 1
         for (const u32* end = a + words; a != end; a += 4, b += 4) {
             const PgSteps b_left = pg_steps(b), b_right = pg_steps(b + next);
             for (u32 i = 0; i < 4; ++i) {

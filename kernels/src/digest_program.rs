@@ -29,20 +29,20 @@ const NODES_PER_BLOCK: u32 = 512;
 pub struct DigestPlan {
     data: Region,
     /// Where the chaining values of the chunks go.
-    leaves: Place,
+    leaves: Address,
     /// Where the nodes of the levels above go, but for the last.
-    nodes: Place,
-    digest: Place,
+    nodes: Address,
+    digest: Address,
 }
 
 /// A byte of a buffer.
-pub type Place = (BufferId, u64);
+pub type Address = (BufferId, u64);
 
 impl DigestPlan {
     /// The digest of `data`, written to the 32 bytes from a multiple of 4 on in another buffer. `scratch` has
     /// [`scratch_len`](Self::scratch_len) bytes that nobody else uses meanwhile.
     #[must_use]
-    pub const fn new(data: Region, scratch: BufferId, digest: Place) -> Self {
+    pub const fn new(data: Region, scratch: BufferId, digest: Address) -> Self {
         let nodes = (scratch, NODE * chunks(data.len));
         Self::with_leaves(data, (scratch, 0), nodes, digest)
     }
@@ -50,9 +50,9 @@ impl DigestPlan {
     /// The same, with the chunks' chaining values and the nodes above them in places of their own.
     pub(crate) const fn with_leaves(
         data: Region,
-        leaves: Place,
-        nodes: Place,
-        digest: Place,
+        leaves: Address,
+        nodes: Address,
+        digest: Address,
     ) -> Self {
         Self {
             data,
@@ -105,7 +105,7 @@ impl DigestPlan {
         self.chunk_values(chunks, 0, self.leaves)
     }
 
-    fn chunk_values(&self, chunks: Range<u64>, flag: u32, to: Place) -> Launch {
+    fn chunk_values(&self, chunks: Range<u64>, flag: u32, to: Address) -> Launch {
         let count = chunks.end.saturating_sub(chunks.start);
         launch(
             "blake3_chunks",
@@ -180,56 +180,43 @@ pub fn digested(program: &Program) -> DigestedProgram {
         Step::Mark(region) => Some(*region),
         Step::Launch(_) => None,
     });
-    let marked: Vec<Region> = marked.collect();
-    let regions = marked.iter().chain(&outputs);
-    let scratch_len = regions.map(|region| DigestPlan::scratch_len(region.len));
+    let regions: Vec<Region> = marked.chain(outputs.iter().copied()).collect();
 
-    let mut with_digests = program.clone();
+    let mut digested = program.clone();
+    let scratch_len = regions
+        .iter()
+        .map(|region| DigestPlan::scratch_len(region.len));
     // A device has no buffer of no bytes.
-    let scratch = with_digests.buffer("digest scratch", scratch_len.max().unwrap_or(0).max(NODE));
-    let count = (marked.len() + outputs.len()) as u64;
-    let digests = with_digests.buffer("digests", NODE * count.max(1));
-    let mut places = (0..count).map(|index| Region {
-        buffer: digests,
-        offset: NODE * index,
-        len: NODE,
-    });
-
-    let mut marks = Vec::new();
-    for step in with_digests.take_steps() {
+    let scratch = digested.buffer("digest scratch", scratch_len.max().unwrap_or(0).max(NODE));
+    let digests = digested.buffer("digests", NODE * regions.len().max(1) as u64);
+    let mut places = Vec::new();
+    let mut push_digest = |program: &mut Program, data: Region| {
+        let place = Region {
+            buffer: digests,
+            offset: NODE * places.len() as u64,
+            len: NODE,
+        };
+        places.push(place);
+        let plan = DigestPlan::new(data, scratch, (place.buffer, place.offset));
+        for launch in plan.launches() {
+            program.push_launch(launch);
+        }
+    };
+    for step in digested.take_steps() {
         match step {
-            Step::Launch(launch) => with_digests.push_launch(launch),
-            Step::Mark(region) => marks.extend(push_digest(
-                &mut with_digests,
-                region,
-                scratch,
-                places.next(),
-            )),
+            Step::Launch(launch) => digested.push_launch(launch),
+            Step::Mark(region) => push_digest(&mut digested, region),
         }
     }
-    let outputs = outputs
-        .into_iter()
-        .filter_map(|region| push_digest(&mut with_digests, region, scratch, places.next()));
-    let outputs = outputs.collect();
+    for output in &outputs {
+        push_digest(&mut digested, *output);
+    }
+    let output_digests = places.split_off(places.len() - outputs.len());
     DigestedProgram {
-        program: with_digests,
-        marks,
-        outputs,
+        program: digested,
+        marks: places,
+        outputs: output_digests,
     }
-}
-
-fn push_digest(
-    program: &mut Program,
-    data: Region,
-    scratch: BufferId,
-    place: Option<Region>,
-) -> Option<Region> {
-    let place = place?;
-    let plan = DigestPlan::new(data, scratch, (place.buffer, place.offset));
-    for launch in plan.launches() {
-        program.push_launch(launch);
-    }
-    Some(place)
 }
 
 /// Nodes before each launch and after the last: the chunks, then one for 512, until one is left.

@@ -232,9 +232,10 @@ impl PointKernel for GemmChain {
             None => self.start().fill_bytes(at.column * n, &mut x),
         }
         let first = self.weight_at(at.step) + at.row;
-        self.weight().gather(first, n, &mut w);
+        self.weight().gather(1, first, n, &mut w);
         let products = x.iter().zip(&w);
-        let sum = products.map(|(x, w)| i32::from(x.cast_signed()) * i32::from(*w));
+        let int8 = |byte: &u8| i32::from(byte.cast_signed());
+        let sum = products.map(|(x, w)| int8(x) * int8(w));
         Ok(vec![self.requant(sum.sum()).cast_unsigned()])
     }
 

@@ -130,30 +130,37 @@ impl OperandStream {
         fill_from_blocks(first, out, |index| self.block_words(index));
     }
 
-    /// Writes the elements `first`, `first + stride`, `first + 2·stride`, … into `out`: a column of a row-major matrix.
+    /// A column of a row-major matrix whose elements are `len` bytes of the stream each, a divisor of 16: writes the
+    /// bytes of the elements `first`, `first + stride`, `first + 2·stride`, … into `out`.
     ///
     /// A column meets a new block at every element, and blocks are independent of each other: they are computed
-    /// several at a time.
-    pub fn gather(&self, first: u64, stride: u64, out: &mut [i8]) {
-        let (batches, rest) = out.as_chunks_mut::<LANES>();
-        let at = |i: usize| first.wrapping_add(stride.wrapping_mul(i as u64));
-        let done = batches.len() * LANES;
-        for (batch, start) in batches.iter_mut().zip((0..).step_by(LANES)) {
-            let indices = std::array::from_fn(|lane| at(start + lane));
-            *batch = self.elements(&indices);
-        }
-        for (value, i) in rest.iter_mut().zip(done..) {
-            *value = self.element(at(i));
+    /// many at a time.
+    pub fn gather(&self, len: usize, first: u64, stride: u64, out: &mut [u8]) {
+        let at = |i: usize| {
+            first
+                .wrapping_add(stride.wrapping_mul(i as u64))
+                .wrapping_mul(len as u64)
+        };
+        for (batch, start) in out.chunks_mut(LANES * len).zip((0..).step_by(LANES)) {
+            if batch.len() == LANES * len {
+                let places = std::array::from_fn(|lane| at(start + lane));
+                self.gather_batch(len, &places, batch);
+            } else {
+                for (piece, i) in batch.chunks_mut(len).zip(start..) {
+                    self.fill_bytes(at(i), piece);
+                }
+            }
         }
     }
 
-    fn elements(&self, indices: &[u64; LANES]) -> [i8; LANES] {
-        let blocks = indices.map(|index| index / BLOCK);
+    fn gather_batch(&self, len: usize, places: &[u64; LANES], out: &mut [u8]) {
+        let blocks = places.map(|place| place / BLOCK);
         let words = philox4x32_10_lanes(&blocks, self.counter_high, self.key);
-        std::array::from_fn(|lane| {
-            let byte = (indices[lane] % BLOCK) as usize;
-            words[byte / 4][lane].to_le_bytes()[byte % 4].cast_signed()
-        })
+        for ((piece, place), lane) in out.chunks_exact_mut(len).zip(places).zip(0..) {
+            for (byte, at) in piece.iter_mut().zip((place % BLOCK) as usize..) {
+                *byte = words[at / 4][lane].to_le_bytes()[at % 4];
+            }
+        }
     }
 
     /// Word `index` of the stream.
@@ -242,12 +249,16 @@ mod tests {
         }
 
         #[test]
-        fn a_column_is_its_elements(first in 0_u64..1 << 40, stride in 1_u64..100_000, len in 0_usize..200) {
+        fn a_column_is_its_elements(first in 0_u64..1 << 40, stride in 1_u64..100_000, count in 0_usize..200, log in 0_u32..5) {
             let stream = OperandStream::new(&OperandSeed::from_bytes([8; 32]), "b");
-            let mut column = vec![0; len];
-            stream.gather(first, stride, &mut column);
-            let single: Vec<i8> = (0..len as u64).map(|i| stream.element(first + i * stride)).collect();
-            prop_assert_eq!(column, single);
+            let len = 1_usize << log;
+            let mut column = vec![0; len * count];
+            stream.gather(len, first, stride, &mut column);
+            for (piece, i) in column.chunks(len).zip(0..) {
+                let mut alone = vec![0; len];
+                stream.fill_bytes((first + i * stride) * len as u64, &mut alone);
+                prop_assert_eq!(piece, alone);
+            }
         }
 
         #[test]

@@ -4,7 +4,6 @@ use super::{GemmI8, encode, reference};
 use crate::catalog::Kernel;
 use crate::matrix::{Element, Functions, Multiply, Operands};
 use crate::modules::Module;
-use crate::operand_stream::OperandStream;
 use crate::point::{SliceMissing, Slices};
 use crate::program::Target;
 
@@ -26,12 +25,6 @@ impl Element for i8 {
 
     fn write(self, bytes: &mut [u8]) {
         bytes[0] = self.cast_unsigned();
-    }
-
-    fn gather(stream: &OperandStream, first: usize, stride: usize, len: usize) -> Vec<Self> {
-        let mut column = vec![0; len];
-        stream.gather(first as u64, stride as u64, &mut column);
-        column
     }
 }
 

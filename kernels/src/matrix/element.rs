@@ -1,8 +1,5 @@
 //! The type of an operand.
 
-use super::operands;
-use crate::operand_stream::OperandStream;
-
 /// A value that a matrix product multiplies: its bytes, its domain, its draw from a seed.
 ///
 /// Each type belongs to one kernel ([`Multiply`](super::Multiply)), whose job is a
@@ -25,14 +22,4 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 
     /// Writes the [`Self::LEN`] bytes. Inverse of [`Self::parse`].
     fn write(self, bytes: &mut [u8]);
-
-    /// The `len` elements of a stream at `first`, `first + stride`, … : a column of a row-major matrix.
-    fn gather(stream: &OperandStream, first: usize, stride: usize, len: usize) -> Vec<Self> {
-        let element = |index: usize| {
-            let bytes = &mut [0; operands::MAX_LEN][..Self::LEN];
-            operands::fill(stream, index as u64 * Self::LEN as u64, bytes);
-            Self::draw(bytes)
-        };
-        (0..len).map(|i| element(first + i * stride)).collect()
-    }
 }

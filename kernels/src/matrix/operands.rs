@@ -121,19 +121,22 @@ pub(super) fn generate<E: Element>(
     values
 }
 
-/// The `len` elements of the stream `label` at `first`, `first + stride`, … .
-pub(super) fn pick<E: Element>(
+/// `count` elements of the stream `label`: element `first` and every `stride`-th after it.
+pub(super) fn column<E: Element>(
     seed: &OperandSeed,
     label: &str,
     first: usize,
     stride: usize,
-    len: usize,
+    count: usize,
 ) -> Vec<E> {
-    E::gather(&OperandStream::new(seed, label), first, stride, len)
+    let stream = OperandStream::new(seed, label);
+    let mut bytes = vec![0; E::LEN * count];
+    stream.gather(E::LEN, first as u64, stride as u64, &mut bytes);
+    bytes.chunks_exact(E::LEN).map(E::draw).collect()
 }
 
 /// The stream as bytes: element e of a type of L bytes is drawn from bytes L·e to L·e + L - 1.
-pub(super) fn fill(stream: &OperandStream, first: u64, bytes: &mut [u8]) {
+fn fill(stream: &OperandStream, first: u64, bytes: &mut [u8]) {
     let mut values = [0; 1024];
     for (bytes, first) in bytes
         .chunks_mut(values.len())
@@ -227,7 +230,7 @@ mod tests {
             for j in 0..shape.n() {
                 let (n, k) = (shape.n(), shape.k());
                 let row = generate(seed, "a", i * k, k);
-                let column = pick(seed, "b", j, n, k);
+                let column = column(seed, "b", j, n, k);
                 assert_eq!(operands.row_and_column(i, j), Some((row, column)));
             }
         }

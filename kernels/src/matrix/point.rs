@@ -74,7 +74,7 @@ impl<E: Element> Product<E> {
         match &self.operands() {
             OperandSource::Seed(seed) => Ok((
                 operands::generate(seed, "a", first, k),
-                operands::pick(seed, "b", column, n, k),
+                operands::column(seed, "b", column, n, k),
             )),
             OperandSource::Given { .. } => Ok((
                 read_all(slices, A, first..first + k)?,

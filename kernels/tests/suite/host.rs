@@ -34,6 +34,15 @@ fn products_agree_around_the_edges_of_slices_and_words() {
     }
 }
 
+#[test]
+fn sent_inputs_are_what_a_program_works_on() {
+    for given in samples::given() {
+        let inputs = given.inputs();
+        let inputs = given.job.accept(&inputs).unwrap();
+        agrees(&given.name, &given.job, &inputs, &[0, 1]);
+    }
+}
+
 /// Every build that this CPU runs gives what the reference gives, under these orders of threads.
 pub(crate) fn agrees(name: &str, job: &Job, inputs: &CheckedInputs<'_>, seeds: &[u64]) {
     let Some(program) = job.program(Target::Portable) else {

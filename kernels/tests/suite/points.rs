@@ -76,6 +76,24 @@ fn claimed_outputs_of_any_bytes_have_points() {
 }
 
 #[test]
+fn points_of_sent_inputs_read_what_they_announce_and_equal_the_reference() {
+    for given in samples::given() {
+        let named = given.inputs();
+        let inputs = given.job.accept(&named).unwrap();
+        let outputs = bytes(&given.job, &inputs);
+        let slices = in_memory(&given.job, &inputs, &outputs);
+        for point in 0..given.job.points().points() {
+            let needs = given.job.points().needs(point);
+            let place = given.job.points().place(point);
+            let right = &outputs[place.output][place.offset as usize..][..place.len];
+            let watched = samples::Watched::new(&slices, &needs);
+            let alone = given.job.points().eval(point, &watched).unwrap();
+            assert_eq!(alone, right, "{}, point {point}", given.name);
+        }
+    }
+}
+
+#[test]
 fn an_audit_of_all_points_finds_any_flipped_bit() {
     for (name, job) in samples::small() {
         let inputs = job.accept(&Inputs::none()).unwrap();

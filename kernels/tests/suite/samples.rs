@@ -2,7 +2,7 @@
 
 use kernels::pathtrace;
 use kernels::point::{InMemory, SliceMissing, Slices, Span, Tensor};
-use kernels::{Inputs, Job, Kernel};
+use kernels::{Blake3Digest, Inputs, Job, Kernel};
 use serde_json::{Value, json};
 
 pub(crate) const SEED: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -236,6 +236,48 @@ pub(crate) fn assert_canonical(bytes: &[u8]) {
         assert!(value.is_finite(), "element {at} is {value}");
         assert_ne!(value.to_bits(), 0x8000_0000, "element {at} is -0");
     }
+}
+
+/// A job whose inputs are sent, with them.
+pub(crate) struct Given {
+    pub(crate) name: String,
+    pub(crate) job: Job,
+    pub(crate) inputs: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Given {
+    fn new(kernel: Kernel, params: Value, inputs: Vec<(&'static str, Vec<u8>)>) -> Self {
+        let job = Job::parse(kernel.name(), &params).unwrap();
+        let name = format!("{kernel}, given");
+        Self { name, job, inputs }
+    }
+
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
+        let mut all = Inputs::none();
+        for (name, bytes) in &self.inputs {
+            all = all.with(name, bytes);
+        }
+        all
+    }
+}
+
+/// One job of every kernel that takes inputs.
+pub(crate) fn given() -> Vec<Given> {
+    let painted = |len: usize| -> Vec<u8> { (0..len).map(|i| (i % 251) as u8).collect() };
+    let digest = |bytes: &[u8]| Blake3Digest::of(bytes).to_string();
+    let (a, b, x) = (painted(65 * 17), painted(17 * 66), painted(3 * 1024 + 5));
+    let operands = json!({"given": {"a": digest(&a), "b": digest(&b)}});
+    let product = json!({"m": 65, "n": 66, "k": 17, "operands": operands});
+    let mut requantised = product.clone();
+    requantised["multiplier"] = 3.into();
+    requantised["shift"] = 9.into();
+    let hashed = json!({"len": x.len(), "input": {"given": digest(&x)}});
+    let matrices = vec![("a", a), ("b", b)];
+    vec![
+        Given::new(Kernel::Blake3, hashed, vec![("x", x)]),
+        Given::new(Kernel::GemmI8, product, matrices.clone()),
+        Given::new(Kernel::GemmI8Requant, requantised, matrices),
+    ]
 }
 
 /// Slices that refuse what was not announced.
