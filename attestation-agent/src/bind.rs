@@ -117,7 +117,7 @@ pub fn commit(
             run_us: run.run_us,
             digest_us: run.digest_us,
         },
-        telemetry: BTreeMap::new(),
+        telemetry: run.telemetry.clone(),
     };
     Ok(Commitment {
         canonical: statement.canonical()?,
@@ -221,14 +221,18 @@ fn disclosed_inputs(job: &PreparedJob) -> BTreeMap<String, Blob> {
 }
 
 fn disclosed_outputs(job: &PreparedJob, run: &Execution) -> BTreeMap<String, Blob> {
-    let needed = job.spec.checks.iter().any(|check| match check {
-        RequestedCheck::OutputDigest | RequestedCheck::Freivalds | RequestedCheck::Audit => true,
-    });
-    if !needed {
+    if !discloses_outputs(job) {
         return BTreeMap::new();
     }
     let outputs = run.outputs.iter();
     outputs
-        .map(|o| (o.name.to_owned(), Blob(o.output.bytes().to_vec())))
+        .filter_map(|o| Some((o.name.to_owned(), Blob(o.bytes.clone()?))))
         .collect()
+}
+
+/// Whether a check of the job needs the bytes of the outputs, so that they must leave the device.
+pub(crate) fn discloses_outputs(job: &PreparedJob) -> bool {
+    job.spec.checks.iter().any(|check| match check {
+        RequestedCheck::OutputDigest | RequestedCheck::Freivalds | RequestedCheck::Audit => true,
+    })
 }

@@ -7,7 +7,8 @@
 //!
 //! * [`Agent`]: the steps of a run, from a job to a stored receipt, each also on its own.
 //! * [`JobSpec`](evidence::work::JobSpec) in, through [`read_job`] and [`PreparedJob`]; run by an
-//!   [`Executor`], of which [`CpuReference`] works everywhere.
+//!   [`Executor`]: a GPU ([`Cuda`]), this CPU ([`HostCpu`]), or the reference ([`CpuReference`]).
+//! * [`SharedBuffers`]: buffers on a GPU that other processes hand in.
 //! * [`command`]: people's own programs, run and watched, with the socket they speak to.
 //! * [`device`]: the sources of evidence, `nvml`, `recorded` and `simulated`; [`DeviceSet`] asks
 //!   them together, [`serialized`] writes their answers as NVIDIA's tools do.
@@ -26,7 +27,7 @@
 //!   output was fixed before the report; the statement's executor, times and telemetry are asserted.
 //! * CPU TEE quotes, and pulling jobs from a verifier.
 //!
-//! `unsafe` is allowed in [`device`] only, block by block.
+//! `unsafe` is allowed in [`device`] and in `execute/cuda/driver` only, block by block.
 
 #![cfg_attr(
     not(test),
@@ -64,7 +65,11 @@ pub use clock::{Clock, SystemClock};
 pub use collect::{DeviceSet, SerializedEvidence, bundle_device, serialized};
 pub use config::{CommandSettings, ConfigError, DeviceSettings, ENV_PREFIX, Overrides, Settings};
 pub use error::{AgentError, Ending};
-pub use execute::{CpuReference, ExecuteError, Execution, Executor, NamedOutput};
+pub use execute::{
+    CpuReference, Cuda, CudaDevice, CudaSelection, CudaSettings, DeviceFailure, ExecuteError,
+    Execution, Executor, ExecutorKind, FailureKind, HostCpu, HostSettings, IPC_HANDLE_LENGTH,
+    NamedOutput, SharedBuffers, Work, open_executor,
+};
 pub use files::{FileError, copy_result, write_result};
 pub use http::HttpSettings;
 pub use job::{InputBytes, JobError, MAX_JOB_BYTES, PreparedJob, parse_job, read_inputs, read_job};

@@ -29,6 +29,7 @@ mod ffi;
 mod machine;
 mod memory;
 mod run;
+mod signature;
 #[cfg(all(test, feature = "host-tests"))]
 mod tests;
 

@@ -31,7 +31,7 @@ impl FakeDriver {
     #[must_use]
     pub fn of_older_driver(scene: &Scene, missing: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let mut library = std::fs::read(built_library()).expect("fake-nvml");
+        let mut library = std::fs::read(built_library("fake_nvml")).expect("fake-nvml");
         for function in missing {
             rename_symbol(&mut library, function);
         }
@@ -148,22 +148,23 @@ fn gpu(folder: &Path, index: u32) -> Gpu {
 }
 
 /// The library, where cargo puts what a test of this package depends on: beside the test.
-fn built_library() -> PathBuf {
+pub(crate) fn built_library(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("path of this program");
     let folder = program.parent().expect("folder of this program");
     let places = [folder.to_owned(), folder.join("deps")];
-    let mut places = places.iter().map(|place| place.join("libfake_nvml.so"));
+    let file = format!("lib{name}.so");
+    let mut places = places.iter().map(|place| place.join(&file));
     let found = places.find(|library| library.is_file());
-    found.unwrap_or_else(|| panic!("no libfake_nvml.so beside {}", program.display()))
+    found.unwrap_or_else(|| panic!("no {file} beside {}", program.display()))
 }
 
 /// Makes a function unknown to the loader by another name of the same length: look-ups compare names in the end.
-fn rename_symbol(library: &mut [u8], function: &str) {
+pub(crate) fn rename_symbol(library: &mut [u8], function: &str) {
     let name = [b"\0", function.as_bytes(), b"\0"].concat();
     let starts: Vec<_> = (0..library.len().saturating_sub(name.len()))
         .filter(|start| library[*start..].starts_with(&name))
         .collect();
-    assert!(!starts.is_empty(), "fake-nvml has no {function}");
+    assert!(!starts.is_empty(), "the library has no {function}");
     for start in starts {
         library[start + 1] = b'_';
     }

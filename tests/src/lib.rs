@@ -5,6 +5,7 @@
 //! Nothing depends on this crate.
 
 pub mod checks;
+pub mod cuda;
 pub mod driver;
 pub mod forge;
 pub mod fuzz;

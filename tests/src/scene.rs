@@ -6,7 +6,7 @@ use attestation_agent::device::Selection;
 use attestation_agent::device::simulated::{SimulatedDevice, Window};
 use attestation_agent::{
     AgentKey, Commitment, CpuReference, DeviceSet, Execution, Executor, InputBytes, Occasion,
-    PreparedJob, SystemClock, bundle_device, commit, seal, vouch,
+    PreparedJob, SystemClock, Work, bundle_device, commit, seal, vouch,
 };
 use evidence::UnixTime;
 use evidence::appraise::WorkAppraisal;
@@ -114,9 +114,13 @@ impl Scene {
     #[must_use]
     pub fn unsigned(&self, job: JobSpec, challenge: [u8; 32]) -> UnsignedBundle {
         let job = PreparedJob::new(job, InputBytes::new()).expect("job");
-        let run = CpuReference
-            .execute(&job.job, &job.inputs, &SystemClock::new())
-            .expect("run");
+        let work = Work {
+            job: &job.job,
+            inputs: &job.inputs,
+            keep_outputs: true,
+            clock: &SystemClock::new(),
+        };
+        let run = CpuReference.execute(&work).expect("run");
         let commitment = self.commit(&job, &run, challenge);
         vouch(&job, &run, commitment, &self.devices).expect("evidence")
     }
@@ -125,7 +129,7 @@ impl Scene {
         let occasion = Occasion {
             challenge: Base64Url(challenge),
             agent_key: self.key.public(),
-            executor: CpuReference.name(),
+            executor: run.executor,
             started_at_ms: 1_790_000_000_000,
         };
         commit(job, run, occasion).expect("statement")

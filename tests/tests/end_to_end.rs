@@ -50,7 +50,7 @@ async fn an_agent_gets_a_receipt_that_a_stranger_can_check() {
         receipt.job_digest().to_string(),
         job().digest().unwrap().to_string()
     );
-    let digest = run.work.outputs[0].output.digest();
+    let digest = run.work.outputs[0].digest;
     assert_eq!(receipt.outputs()[0].blake3.as_bytes(), digest.as_bytes());
     world.served.stop().await;
 }

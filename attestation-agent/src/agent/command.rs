@@ -13,13 +13,14 @@ use evidence::work::{Base64Url, Bundle, Hex, JobSpec, WorkStatement};
 use super::{Agent, blocking};
 use crate::bind::{self, Occasion, SealedBundle};
 use crate::collect::DeviceSet;
-use crate::command::socket::NoBuffers;
+use crate::command::socket::{DeviceBuffers, NoBuffers};
 use crate::command::{
     self, CommandError, CommandJob, CommandRun, Host, PROGRAM_EXECUTOR, commit_command,
 };
 use crate::device::Selection;
 use crate::device::nvml::Gauge;
 use crate::error::AgentError;
+use crate::execute::{CudaSelection, ExecutorKind, SharedBuffers};
 use crate::progress::{Progress, Step};
 
 /// A program that has run to its end, and when it began.
@@ -55,7 +56,8 @@ impl Agent {
         let supervisor = env::current_exe().map_err(|error| CommandError::Supervisor {
             detail: format!("this executable cannot be found: {error}"),
         })?;
-        let gauge = match self.settings.selection()? {
+        let selection = self.settings.selection()?;
+        let gauge = match &selection {
             Selection::Nvml { library } => Some(Arc::new(Gauge::open(library.as_deref())?)),
             Selection::Recorded { .. } | Selection::Simulated { .. } => None,
         };
@@ -64,9 +66,29 @@ impl Agent {
             keep,
             environment: self.settings.command.environment.clone(),
             supervisor,
-            buffers: Arc::new(NoBuffers),
+            buffers: self.buffers(&selection),
             gauge,
         })
+    }
+
+    /// What opens buffers on a GPU: CUDA, unless the settings keep the agent off GPUs.
+    fn buffers(&self, selection: &Selection) -> Arc<dyn DeviceBuffers> {
+        if !matches!(
+            self.settings.executor,
+            ExecutorKind::Auto | ExecutorKind::Cuda
+        ) {
+            return Arc::new(NoBuffers);
+        }
+        match SharedBuffers::open(&CudaSelection::new(&self.settings.cuda, selection)) {
+            Ok(buffers) => Arc::new(buffers),
+            Err(error) => {
+                tracing::info!(
+                    code = error.code(),
+                    "device buffers cannot be handed in: {error}"
+                );
+                Arc::new(NoBuffers)
+            }
+        }
     }
 
     /// Looks for a command's program and inputs; see [`CommandJob::prepare`].

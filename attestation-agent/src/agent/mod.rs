@@ -17,7 +17,7 @@ mod work;
 
 use std::panic;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use evidence::work::{Base64Url, Hex, JobSpec};
@@ -28,7 +28,7 @@ use crate::collect::DeviceSet;
 use crate::config::{ConfigError, Settings};
 use crate::device::{Description, SourceKind};
 use crate::error::AgentError;
-use crate::execute::{CpuReference, Executor};
+use crate::execute::{CudaSelection, Executor, open_executor};
 use crate::job::{InputBytes, PreparedJob};
 use crate::key::AgentKey;
 use crate::outbox::{Entry, Outbox, OutboxError};
@@ -45,7 +45,9 @@ pub struct Agent {
     key: Arc<AgentKey>,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
-    executor: Arc<dyn Executor>,
+    /// Opened when it is first needed: only some commands run anything.
+    executor: OnceLock<Arc<dyn Executor>>,
+    keep_outputs: bool,
 }
 
 /// Everything a run left.
@@ -74,14 +76,23 @@ impl Agent {
             key,
             outbox,
             clock: Arc::new(SystemClock::new()),
-            executor: Arc::new(CpuReference),
+            executor: OnceLock::new(),
+            keep_outputs: true,
         })
     }
 
-    /// Runs kernels on another executor than the CPU reference.
+    /// Runs kernels on another executor than that of the settings.
     #[must_use]
     pub fn with_executor(mut self, executor: Arc<dyn Executor>) -> Self {
-        self.executor = executor;
+        self.executor = OnceLock::from(executor);
+        self
+    }
+
+    /// Whether whoever runs jobs wants the bytes of their outputs; so it is unless told otherwise. If not, they stay on
+    /// the device, and leave it only where a check of the job needs them.
+    #[must_use]
+    pub fn with_outputs_kept(mut self, keep: bool) -> Self {
+        self.keep_outputs = keep;
         self
     }
 
@@ -127,10 +138,10 @@ impl Agent {
         Ok(Arc::new(devices))
     }
 
-    /// Brings a job's operands into memory.
+    /// Brings a job's operands into memory, and asks the executor whether it can run it.
     ///
     /// # Errors
-    /// [`AgentError::Job`].
+    /// [`AgentError::Job`], [`AgentError::Execute`].
     pub async fn prepare(
         &self,
         spec: JobSpec,
@@ -138,8 +149,21 @@ impl Agent {
         progress: &dyn Progress,
     ) -> Result<Arc<PreparedJob>, AgentError> {
         let job = blocking(move || PreparedJob::new(spec, inputs)).await?;
+        self.executor().await?.admit(&job.job)?;
         progress.step(&Step::Prepared { job: &job });
         Ok(Arc::new(job))
+    }
+
+    /// The executor of the settings, opened at first use.
+    async fn executor(&self) -> Result<Arc<dyn Executor>, AgentError> {
+        if let Some(executor) = self.executor.get() {
+            return Ok(Arc::clone(executor));
+        }
+        let selection = self.settings.selection()?;
+        let (kind, host) = (self.settings.executor, self.settings.host.clone());
+        let cuda = CudaSelection::new(&self.settings.cuda, &selection);
+        let opened = blocking(move || open_executor(kind, &cuda, &host)).await?;
+        Ok(Arc::clone(self.executor.get_or_init(|| opened)))
     }
 
     /// Asks for a challenge for a job.

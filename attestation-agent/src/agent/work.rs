@@ -11,7 +11,7 @@ use super::{Agent, blocking};
 use crate::bind::{self, Occasion, SealedBundle};
 use crate::collect::DeviceSet;
 use crate::error::AgentError;
-use crate::execute::{Execution, NamedOutput};
+use crate::execute::{Execution, NamedOutput, Work};
 use crate::job::PreparedJob;
 use crate::progress::{Progress, Step};
 
@@ -40,13 +40,14 @@ impl Agent {
         challenge: Base64Url<32>,
         progress: &dyn Progress,
     ) -> Result<BoundWork, AgentError> {
+        let started_at_ms = self.clock.unix_ms();
+        let run = self.execute(job).await?;
         let occasion = Occasion {
             challenge,
             agent_key: self.public_key(),
-            executor: self.executor.name(),
-            started_at_ms: self.clock.unix_ms(),
+            executor: run.executor,
+            started_at_ms,
         };
-        let run = self.execute(job).await?;
         progress.step(&Step::Executed {
             executor: occasion.executor,
             run: &run,
@@ -55,12 +56,19 @@ impl Agent {
     }
 
     async fn execute(&self, job: &Arc<PreparedJob>) -> Result<Execution, AgentError> {
-        let (job, executor, clock) = (
-            Arc::clone(job),
-            Arc::clone(&self.executor),
-            Arc::clone(&self.clock),
-        );
-        Ok(blocking(move || executor.execute(&job.job, &job.inputs, clock.as_ref())).await?)
+        let executor = self.executor().await?;
+        let (job, clock) = (Arc::clone(job), Arc::clone(&self.clock));
+        let keep_outputs = self.keep_outputs || bind::discloses_outputs(&job);
+        let run = move || {
+            let work = Work {
+                job: &job.job,
+                inputs: &job.inputs,
+                keep_outputs,
+                clock: clock.as_ref(),
+            };
+            executor.execute(&work)
+        };
+        Ok(blocking(run).await?)
     }
 
     async fn bind(

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use attestation_agent::Overrides;
 use attestation_agent::device::{NONCE_LENGTH, SourceKind};
+use attestation_agent::{ExecutorKind, Overrides};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evidence::work::{Base64Url, Hex};
 
@@ -137,6 +137,14 @@ pub(crate) struct RunArgs {
           conflicts_with_all = ["verifier", "audience"])]
     pub(crate) challenge: Option<Base64Url<32>>,
 
+    /// What runs the job [default: auto, a GPU if CUDA can use one, else this CPU]
+    #[arg(long, value_enum)]
+    executor: Option<ExecutorArg>,
+
+    /// UUID of the GPU that runs the job, as `nvidia-smi -L` writes it [default: the first that attests]
+    #[arg(long, value_name = "UUID")]
+    gpu: Option<String>,
+
     /// Leave the run folder of a command where it is, for a look at what went wrong
     #[arg(long)]
     pub(crate) keep: bool,
@@ -215,6 +223,29 @@ pub(crate) enum LogFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExecutorArg {
+    /// A GPU if CUDA can use one, else this CPU
+    Auto,
+    /// An NVIDIA GPU, or nothing
+    Cuda,
+    /// The kernels' source, compiled for this CPU
+    Host,
+    /// The reference, on one thread
+    CpuReference,
+}
+
+impl From<ExecutorArg> for ExecutorKind {
+    fn from(kind: ExecutorArg) -> Self {
+        match kind {
+            ExecutorArg::Auto => Self::Auto,
+            ExecutorArg::Cuda => Self::Cuda,
+            ExecutorArg::Host => Self::Host,
+            ExecutorArg::CpuReference => Self::CpuReference,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum DeviceKind {
     /// The NVIDIA GPUs of this machine
     Nvml,
@@ -265,10 +296,16 @@ impl Cli {
             Command::Submit | Command::Supervise => (DeviceArgs::default(), None, None),
             Command::SimulatedCollateral(args) => (args.device(), None, None),
         };
+        let (executor, gpu) = match &self.command {
+            Command::Run(args) => (args.executor.map(ExecutorKind::from), args.gpu.clone()),
+            _ => (None, None),
+        };
         Overrides {
             state_dir: self.state_dir.clone(),
             verifier,
             audience,
+            executor,
+            gpu,
             device: device.device.map(SourceKind::from),
             device_dir: device.device_dir,
             nvml_library: device.nvml_library,

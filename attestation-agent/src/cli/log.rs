@@ -72,7 +72,7 @@ fn before_commitment(step: &Step<'_>) {
             let (run_us, digest_us) = (run.run_us, run.digest_us);
             info!(executor, run_us, digest_us, "kernel ran");
             for output in &run.outputs {
-                let (bytes, blake3) = (output.output.bytes().len(), output.output.digest());
+                let (bytes, blake3) = (output.len, output.digest);
                 info!(output = output.name, bytes, %blake3, "output is fixed");
             }
         }

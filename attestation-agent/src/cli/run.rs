@@ -28,7 +28,7 @@ pub(super) async fn run(args: RunArgs, settings: Settings) -> Result<Report, Age
     }
     let paths: BTreeMap<_, _> = args.inputs.into_iter().collect();
     let inputs = read_inputs(&spec, &paths)?;
-    let agent = Agent::open(settings)?;
+    let agent = Agent::open(settings)?.with_outputs_kept(args.out.is_some());
     let target = Target::of(&agent, args.challenge)?;
     let job = agent.prepare(spec, inputs, &Narrator).await?;
     if let Target::Verifier(_) = target {
@@ -128,7 +128,8 @@ impl Prepared {
         let mut files = vec![bundle];
         for output in &work.outputs {
             let path = out.join(format!("output-{}.bin", output.name));
-            write_result(&path, output.output.bytes())?;
+            // Kept, since a folder was asked for.
+            write_result(&path, output.bytes.as_deref().unwrap_or_default())?;
             files.push(path);
         }
         Ok(files)

@@ -16,6 +16,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::device::{Selection, SourceKind};
+use crate::execute::{CudaSettings, ExecutorKind, HostSettings};
 use crate::files::{self, FileError};
 use crate::http::HttpSettings;
 use crate::retry::RetryPolicy;
@@ -33,8 +34,14 @@ pub struct Settings {
     pub verifier: Option<String>,
     /// Who receipts are for.
     pub audience: Option<String>,
+    /// What runs jobs.
+    pub executor: ExecutorKind,
     /// Where evidence comes from.
     pub device: DeviceSettings,
+    /// How a GPU is used, where one runs jobs.
+    pub cuda: CudaSettings,
+    /// How this CPU is used, where it runs jobs.
+    pub host: HostSettings,
     /// How people's own programs are run.
     pub command: CommandSettings,
     /// How to reach the verifier.
@@ -78,6 +85,12 @@ pub struct Overrides {
     /// [`Settings::audience`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// [`Settings::executor`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executor: Option<ExecutorKind>,
+    /// [`CudaSettings::gpu`].
+    #[serde(skip)]
+    pub gpu: Option<String>,
     /// [`DeviceSettings::kind`]. Where it is given, the lower layers' folder and library are those
     /// of another device and do not apply.
     #[serde(skip)]
@@ -139,7 +152,10 @@ impl Default for Settings {
             state_dir: default_state_dir(|name| env::var_os(name).map(PathBuf::from)),
             verifier: None,
             audience: None,
+            executor: ExecutorKind::default(),
             device: DeviceSettings::default(),
+            cuda: CudaSettings::default(),
+            host: HostSettings::default(),
             command: CommandSettings::default(),
             http: HttpSettings::default(),
             retry: RetryPolicy::default(),
@@ -211,6 +227,7 @@ impl Settings {
             ("http.connect_timeout_s", self.http.connect_timeout_s),
             ("http.timeout_s", self.http.timeout_s),
             ("retry.attempts", u64::from(self.retry.attempts)),
+            ("cuda.timeout_s", self.cuda.timeout_s),
         ];
         if let Some((name, _)) = at_least_1.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Invalid(format!(
@@ -226,7 +243,10 @@ impl Settings {
 
 impl Overrides {
     fn on(&self, figment: Figment) -> Figment {
-        let figment = figment.merge(Serialized::defaults(self));
+        let mut figment = figment.merge(Serialized::defaults(self));
+        if let Some(gpu) = &self.gpu {
+            figment = figment.merge(Serialized::default("cuda.gpu", gpu));
+        }
         match self.device {
             Some(kind) => figment.merge(Serialized::default(
                 "device",

@@ -1,7 +1,7 @@
 //! The NVIDIA GPUs of this machine, through the driver's management library (NVML).
 //!
 //! In scope: the preconditions of attestation (driver, GPU, chip family, confidential computing on), the report and the
-//! certificate chain. [`Driver`] asks the single questions. [`Gauge`] reads the counters around a run.
+//! certificate chain. [`Driver`] asks the single questions. [`Monitor`] and [`Gauge`] read the counters around a run.
 //!
 //! Out of scope: every judgement of the evidence but two that only catch a driver that answered another
 //! question: sizes, and the nonce in its place.
@@ -10,6 +10,7 @@
 //! name; it cannot sign a report.
 
 mod driver;
+mod monitor;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use evidence::device::Architecture;
 
 pub use driver::{Account, Driver, Environment, Gauge, GpuProcess, Reading, SystemState};
+pub use monitor::Monitor;
 
 use super::{Description, Device, DeviceError, DeviceEvidence, Modes, NONCE_LENGTH, SourceKind};
 

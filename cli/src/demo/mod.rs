@@ -255,7 +255,10 @@ fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Re
     write("jwks.json", outcome.jwks.as_bytes())?;
     write("bundle.json", outcome.run.work.sealed.json())?;
     for output in &outcome.run.work.outputs {
-        write(&format!("{}.bin", output.name), output.output.bytes())?;
+        write(
+            &format!("{}.bin", output.name),
+            output.bytes.as_deref().unwrap_or_default(),
+        )?;
     }
     let folder = args.out.display();
     out.line(format_args!(

@@ -37,6 +37,11 @@ impl Function {
             .ok_or(Missing::Function)
     }
 
+    /// Whether one build has a module.
+    pub(super) fn has_module(build: Build, module: &str) -> bool {
+        modules(build).any(|found| text(found.name) == module.as_bytes())
+    }
+
     /// What it takes.
     pub(super) fn params(self) -> &'static [Param] {
         if self.0.param_count == 0 {

@@ -44,6 +44,10 @@ impl Machine {
         Self { seed, ..self }
     }
 
+    pub(super) const fn build(&self) -> Build {
+        self.build
+    }
+
     /// Runs a launch to its end. What it wrote until an error stays in `memory`.
     pub(super) fn launch(
         &self,

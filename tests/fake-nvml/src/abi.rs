@@ -1,8 +1,8 @@
 //! The functions of `nvml.h` that the agent calls, under their C names.
 //!
 //! Layouts and numbers were written down from NVIDIA's header, not taken from the bindings that the agent uses, so that
-//! a mistake in either shows. All structures are unsigned integers and byte arrays, all but `Process` without padding; the sizes are held
-//! below at compile time.
+//! a mistake in either shows. All structures are unsigned integers and byte arrays, all but `Process` and `Memory`
+//! without padding; the sizes are held below at compile time.
 //!
 //! Every function does three things in this order, as the library it stands for: it refuses to work before
 //! initialisation and on handles and null pointers it did not hand out, it does what the scene says goes wrong, it
@@ -35,6 +35,8 @@ const ARGUMENT_VERSION_MISMATCH: Return = 25;
 const UNKNOWN: Return = 999;
 
 /// `NVML_STRUCT_VERSION`: size in the lower 24 bits, version in the upper 8.
+const MEMORY_VERSION: c_uint = 40 | 2 << 24;
+/// The same.
 const SETTINGS_VERSION: c_uint = 20 | 1 << 24;
 
 #[repr(C)]
@@ -97,6 +99,15 @@ struct Process {
 }
 
 #[repr(C)]
+struct Memory {
+    version: c_uint,
+    total: c_ulonglong,
+    reserved: c_ulonglong,
+    free: c_ulonglong,
+    used: c_ulonglong,
+}
+
+#[repr(C)]
 struct AccountingStats {
     gpu_utilization: c_uint,
     memory_utilization: c_uint,
@@ -109,6 +120,7 @@ struct AccountingStats {
 
 const _: () = {
     assert!(size_of::<Process>() == 24);
+    assert!(size_of::<Memory>() == 40);
     assert!(size_of::<AccountingStats>() == 56);
     assert!(size_of::<Capabilities>() == 8);
     assert!(size_of::<State>() == 12);
@@ -537,6 +549,48 @@ unsafe extern "C" fn nvmlDeviceGetCurrentClocksThrottleReasons(
     of_gpu(call, device, |_, _, gpu| {
         // SAFETY: nvml.h: `out` is one integer.
         unsafe { put(out, gpu.throttle_reasons) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTemperature(
+    device: Handle,
+    _sensor: c_uint,
+    out: *mut c_uint,
+) -> Return {
+    of_gpu("nvmlDeviceGetTemperature", device, |_, _, gpu| {
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, gpu.temperature_c) }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Handle, out: *mut Memory) -> Return {
+    of_gpu("nvmlDeviceGetMemoryInfo_v2", device, |_, _, gpu| {
+        // SAFETY: nvml.h: `out` is one such structure, whose version the caller has set.
+        let memory = unsafe { out.as_mut() }.ok_or(INVALID_ARGUMENT)?;
+        if memory.version != MEMORY_VERSION {
+            return Err(ARGUMENT_VERSION_MISMATCH);
+        }
+        memory.used = gpu.memory_used;
+        memory.reserved = 0;
+        memory.free = 0;
+        memory.total = gpu.memory_used;
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTotalEccErrors(
+    device: Handle,
+    _kind: c_uint,
+    _counter: c_uint,
+    out: *mut c_ulonglong,
+) -> Return {
+    of_gpu("nvmlDeviceGetTotalEccErrors", device, |_, _, gpu| {
+        let errors = gpu.ecc_errors.ok_or(NOT_SUPPORTED)?;
+        // SAFETY: nvml.h: `out` is one integer.
+        unsafe { put(out, errors) }
     })
 }
 

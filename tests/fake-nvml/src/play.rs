@@ -19,7 +19,7 @@ const NONCE_IN_REPORT: std::ops::Range<usize> = 4..4 + NONCE_LENGTH;
 /// Bytes of a blank report, as many as a genuine one may have.
 const BLANK_REPORT: usize = 4130;
 /// Names of the functions that a fault can concern.
-const CALLS: [&str; 27] = [
+const CALLS: [&str; 30] = [
     "nvmlInit_v2",
     "nvmlInitWithFlags",
     "nvmlSystemGetDriverVersion",
@@ -44,6 +44,9 @@ const CALLS: [&str; 27] = [
     "nvmlDeviceGetTotalEnergyConsumption",
     "nvmlDeviceGetClockInfo",
     "nvmlDeviceGetCurrentClocksThrottleReasons",
+    "nvmlDeviceGetTemperature",
+    "nvmlDeviceGetMemoryInfo_v2",
+    "nvmlDeviceGetTotalEccErrors",
     "nvmlDeviceGetComputeRunningProcesses_v3",
     "nvmlDeviceGetAccountingMode",
     "nvmlDeviceGetAccountingStats",

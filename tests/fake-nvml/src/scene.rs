@@ -73,6 +73,12 @@ pub struct Gpu {
     pub clocks_mhz: (u32, u32),
     /// `nvmlClocksThrottleReason*` bits.
     pub throttle_reasons: u64,
+    /// Temperature of the chip, degrees Celsius.
+    pub temperature_c: u32,
+    /// Memory in use, bytes.
+    pub memory_used: u64,
+    /// Uncorrectable errors since the driver was loaded. Without it the call is not supported.
+    pub ecc_errors: Option<u64>,
     /// File with the ids of the processes with a compute context, one a line, read at each look; none without it.
     pub processes: Option<PathBuf>,
     /// Memory of each of them, bytes.
@@ -180,6 +186,9 @@ impl Default for Gpu {
             energy_step_mj: 0,
             clocks_mhz: (0, 0),
             throttle_reasons: 0,
+            temperature_c: 0,
+            memory_used: 0,
+            ecc_errors: None,
             processes: None,
             process_memory: 0,
             accounting: None,

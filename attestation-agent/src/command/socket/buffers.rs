@@ -33,8 +33,8 @@ pub enum BufferError {
 
 /// Opens device buffers of other processes and reads them on the device.
 ///
-/// The owner keeps the buffer alive and unchanged until it has its answer. Implementations close the handle before they
-/// return, and wait for the work that was queued on the device before they read.
+/// The owner has waited for its own work on the buffer, which no other process can wait for, and keeps the buffer alive
+/// and unchanged until it has its answer. Implementations close the handle before they return.
 pub trait DeviceBuffers: Send + Sync {
     /// Whether buffers can be opened at all.
     ///

@@ -21,6 +21,7 @@
 
 mod buffers;
 mod connection;
+mod cuda;
 mod desk;
 mod message;
 

@@ -30,7 +30,7 @@ const ON: u32 = 1;
 const SETTINGS_VERSION: u32 = 0x0100_0014;
 
 /// The library, loaded and initialised.
-pub struct Driver(Nvml);
+pub struct Driver(pub(super) Nvml);
 
 /// What the driver says of confidential computing on this system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

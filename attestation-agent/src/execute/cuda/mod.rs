@@ -1,0 +1,202 @@
+//! `cuda`: the kernels' PTX on an NVIDIA GPU.
+//!
+//! # What's in scope
+//!
+//! * [`Cuda`]: one GPU, chosen once ([`CudaSelection`]), and jobs on it. The driver is opened at run time; no toolkit is
+//!   needed. Its compiler translates the PTX that is embedded in the crate `kernels`, whose SHA-256 the statement names.
+//! * Outputs are digested on the GPU, by the module that computed them, before they leave it. They leave it only where
+//!   somebody needs the bytes, and are then compared with the digest.
+//! * [`SharedBuffers`]: buffers of other processes, digested where they are.
+//!
+//! # What's out of scope
+//!
+//! * Evidence. Which GPU ran a job is the host's word; every GPU of the host attests, whichever ran.
+//! * Several GPUs for one job.
+//!
+//! # Order
+//!
+//! ```text
+//! context ─▶ module ─▶ memory free? ─▶ buffers ─▶ uploads (copy stream), zeros (work stream)
+//!         ─▶ launches, marks digested ─▶ outputs digested ─▶ digests down ─▶ outputs down, if wanted, and compared
+//! ```
+//!
+//! A context serves one job: nothing of a job is there for the next, and a kernel that went astray spoils no other.
+//! NVIDIA's documentation asks for a new process after such an error; a new context has been enough in practice, and
+//! where it is not, the next job fails with a reason.
+
+mod driver;
+mod run;
+mod select;
+mod shared;
+
+use std::collections::BTreeMap;
+
+use evidence::work::Hex;
+use kernels::Job;
+use kernels::program::{Program, Target};
+use tracing::{info, warn};
+
+use super::error::{DeviceFailure, FailureKind};
+use super::{ExecuteError, Execution, Executor, Work};
+use crate::clock::micros;
+use crate::device::nvml::Monitor;
+use driver::{CallError, Driver};
+
+pub use select::{CudaDevice, CudaSelection};
+pub use shared::{IPC_HANDLE_LENGTH, SharedBuffers};
+
+/// One GPU that runs jobs.
+#[derive(Clone, Debug)]
+pub struct Cuda {
+    driver: Driver,
+    device: CudaDevice,
+    selection: CudaSelection,
+}
+
+impl Cuda {
+    /// Its word in statements.
+    pub const NAME: &str = "cuda";
+
+    /// Loads the driver and chooses a GPU.
+    ///
+    /// # Errors
+    /// [`ExecuteError::LibraryNotFound`], [`ExecuteError::SymbolMissing`], [`ExecuteError::Device`] for a driver that
+    /// does not start, [`ExecuteError::DeviceNotFound`], [`ExecuteError::CapabilityUnsupported`].
+    pub fn open(selection: &CudaSelection) -> Result<Self, ExecuteError> {
+        let driver = select::load()?;
+        let device = selection.choose(driver)?;
+        info!(
+            gpu = device.uuid,
+            name = device.name,
+            nvml_index = device.nvml_index,
+            cuda = driver.version().ok(),
+            "CUDA runs on"
+        );
+        Ok(Self {
+            driver,
+            device,
+            selection: selection.clone(),
+        })
+    }
+
+    /// The GPU.
+    #[must_use]
+    pub const fn device(&self) -> &CudaDevice {
+        &self.device
+    }
+
+    /// Programs for this GPU, the best first.
+    fn programs(&self, job: &Job) -> impl Iterator<Item = Program> {
+        let programs = self.device.targets().iter();
+        let programs = programs.filter_map(|target| job.program(*target));
+        let programs: Vec<_> = programs
+            .filter(|program| program.module().ptx().is_some())
+            .collect();
+        programs.into_iter()
+    }
+
+    fn unsupported(&self, job: &Job) -> ExecuteError {
+        let (major, minor) = self.device.capability;
+        ExecuteError::KernelUnsupported {
+            executor: Self::NAME,
+            kernel: job.kernel().name(),
+            why: format!("there is no module of it for compute capability {major}.{minor}"),
+        }
+    }
+
+    fn run(&self, program: &Program, work: &Work<'_>) -> Result<Execution, ExecuteError> {
+        let deadline = self.selection.deadline();
+        let monitor = self.selection.monitor(&self.device);
+        let start = work.clock.elapsed();
+        let ran = run::run(self, program, work, deadline);
+        let whole_us = micros(work.clock.elapsed().saturating_sub(start));
+        // The counters end here, whether or not the run went well.
+        let counters = monitor.map(Monitor::finish).unwrap_or_default();
+        let ran = ran?;
+        let ptx = program.module().ptx();
+        let mut telemetry = ran.times.telemetry();
+        telemetry.extend(counters);
+        add(&mut telemetry, "cuda_whole_us", Some(whole_us));
+        add(
+            &mut telemetry,
+            "cuda_nvml_index",
+            self.device.nvml_index.map(u64::from),
+        );
+        Ok(Execution {
+            executor: Self::NAME,
+            outputs: ran.outputs,
+            trace: ran.marks,
+            module: ptx.map(|ptx| Hex(ptx.sha256)),
+            run_us: micros(ran.times.run),
+            digest_us: micros(ran.times.digest),
+            telemetry,
+        })
+    }
+}
+
+impl Executor for Cuda {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn admit(&self, job: &Job) -> Result<(), ExecuteError> {
+        let program = self.programs(job).next();
+        let program = program.ok_or_else(|| self.unsupported(job))?;
+        let (needed, total) = (run::bytes_needed(&program), self.device.memory_bytes);
+        if needed > total {
+            return Err(self.device.out_of_memory(needed, total, total));
+        }
+        Ok(())
+    }
+
+    /// A module for this GPU alone that the driver refuses makes way for the portable one: both give the same bits, and
+    /// the statement names the one that ran.
+    fn execute(&self, work: &Work<'_>) -> Result<Execution, ExecuteError> {
+        let mut refused = None;
+        for program in self.programs(work.job) {
+            match self.run(&program, work) {
+                Err(error)
+                    if is_refused(&error) && program.module().target() != Target::Portable =>
+                {
+                    let module = program.module().name();
+                    warn!(
+                        module,
+                        code = error.code(),
+                        "trying the portable module: {error}"
+                    );
+                    refused = Some(error);
+                }
+                ended => return ended,
+            }
+        }
+        Err(refused.unwrap_or_else(|| self.unsupported(work.job)))
+    }
+}
+
+fn is_refused(error: &ExecuteError) -> bool {
+    let kind = match error {
+        ExecuteError::Device(failure) => failure.kind,
+        _ => return false,
+    };
+    matches!(kind, FailureKind::ModuleRefused | FailureKind::DriverTooOld)
+}
+
+/// Adds a counter that has a number a statement can carry.
+fn add(counters: &mut BTreeMap<String, i64>, name: &str, value: Option<u64>) {
+    if let Some(value) = value.and_then(|value| i64::try_from(value).ok()) {
+        counters.insert(name.to_owned(), value);
+    }
+}
+
+/// A failed call in the words of an operator.
+fn failure(device: &str, during: &'static str, error: CallError) -> ExecuteError {
+    ExecuteError::Device(DeviceFailure {
+        kind: FailureKind::of(error.number),
+        device: device.to_owned(),
+        call: error.call,
+        during,
+        number: error.number,
+        name: error.name,
+        text: error.text,
+    })
+}

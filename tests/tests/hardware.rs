@@ -1,0 +1,204 @@
+//! What only a GPU can show: every kernel against the reference, and what it achieves.
+//!
+//! One command, on a machine with an NVIDIA GPU and its driver:
+//!
+//! ```console
+//! cargo test --release -p tests --test hardware -- --ignored --nocapture on_this_gpu
+//! ```
+//!
+//! It runs the executor that jobs run on, `POGW_GPU` names another GPU than the first by its UUID, and it prints a table
+//! for the README. On a machine without a GPU it is run against the stand-in of `tests/fake-cuda` for its form alone:
+//! that table says so in its first line, and its figures mean nothing.
+
+#[expect(dead_code, reason = "the list of samples alone is of use here")]
+#[path = "../../kernels/tests/suite/samples.rs"]
+mod samples;
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use attestation_agent::{
+    Clock, Cuda, CudaDevice, CudaSelection, Execution, Executor, SystemClock, Work,
+};
+use fake_cuda::{NAME, Scene};
+use kernels::{Inputs, Job};
+use tests::cuda::{FakeCuda, again};
+
+/// What a datasheet promises of a device, without sparsity.
+struct Datasheet {
+    /// What the driver's name for it contains.
+    name: &'static str,
+    /// int8 on tensor cores, 10^12 operations a second. The kernels here use `dp4a`, which is slower by design.
+    int8_tops: Option<f64>,
+    /// Memory, 10^9 bytes a second.
+    memory_gb_s: f64,
+}
+
+/// NVIDIA's datasheets of H100, H200, A100 80GB SXM and L40S, half of the figure with sparsity; of DGX B200, an eighth of
+/// its memory bandwidth. The most specific name first.
+const DATASHEETS: &[Datasheet] = &[
+    sheet("H100 PCIe", Some(1513.0), 2000.0),
+    sheet("H100 NVL", Some(1671.0), 3900.0),
+    sheet("H100", Some(1979.0), 3350.0),
+    sheet("H200", Some(1979.0), 4800.0),
+    sheet("B200", None, 8000.0),
+    sheet("A100", Some(624.0), 2039.0),
+    sheet("L40S", Some(733.0), 864.0),
+];
+
+const fn sheet(name: &'static str, int8_tops: Option<f64>, memory_gb_s: f64) -> Datasheet {
+    Datasheet {
+        name,
+        int8_tops,
+        memory_gb_s,
+    }
+}
+
+/// Jobs large enough to measure: kernel, parameters, what is looked at.
+fn measured(small: bool) -> Vec<(&'static str, serde_json::Value)> {
+    let seed = samples::SEED;
+    let n = if small { 128 } else { 8192 };
+    let words = if small { 1 << 12 } else { 1 << 28 };
+    let bytes = if small { 1 << 16 } else { 1 << 30 };
+    vec![
+        (
+            "gemm_i8",
+            serde_json::json!({"m": n, "n": n, "k": n, "operands": {"seed": seed}}),
+        ),
+        (
+            "gemm_chain",
+            serde_json::json!({"n": n / 2, "steps": 8, "weights": 2, "seed": seed}),
+        ),
+        (
+            "stream",
+            serde_json::json!({"words": words, "passes": 20, "seed": seed}),
+        ),
+        (
+            "blake3",
+            serde_json::json!({"len": bytes, "input": {"seed": seed}}),
+        ),
+    ]
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and its driver"]
+fn on_this_gpu() {
+    let selection = CudaSelection {
+        gpu: std::env::var("POGW_GPU").ok(),
+        timeout: Duration::from_secs(600),
+        ..CudaSelection::default()
+    };
+    let cuda = Cuda::open(&selection).unwrap_or_else(|error| panic!("{error}\n{}", error.remedy()));
+    let device = cuda.device();
+    let fake = device.name == NAME;
+    let mut report = heading(device, fake);
+    let samples = check_samples(&cuda);
+    let _ = writeln!(
+        report,
+        "{samples} sample jobs: every output equals the reference, bit for bit.\n"
+    );
+    report += TABLE_HEAD;
+    for (kernel, params) in measured(fake) {
+        match Job::parse(kernel, &params) {
+            Ok(job) => report += &row(&cuda, &job),
+            Err(error) => panic!("{kernel}: {error}"),
+        }
+    }
+    println!("{report}");
+}
+
+/// The suite itself, where there is no GPU: its form, and nothing else.
+#[test]
+fn the_suite_runs_against_the_stand_in_for_its_form_alone() {
+    let cuda = FakeCuda::playing(&Scene::default());
+    let output = again("on_this_gpu", cuda.folder(), &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(cuda.misuse(), "");
+    assert!(
+        text.contains("NOT A GPU") && text.contains("| `gemm_i8` |"),
+        "{text}"
+    );
+}
+
+fn heading(device: &CudaDevice, fake: bool) -> String {
+    let mut heading = String::new();
+    if fake {
+        heading += "**NOT A GPU: the stand-in of the tests. The figures mean nothing.**\n\n";
+    }
+    let (major, minor) = device.capability;
+    let gib = device.memory_bytes >> 30;
+    let _ = writeln!(
+        heading,
+        "{}, compute capability {major}.{minor}, {gib} GiB\n",
+        device.name
+    );
+    heading
+}
+
+fn check_samples(cuda: &Cuda) -> usize {
+    let samples = samples::small();
+    for (what, job) in &samples {
+        let run = run(cuda, job, true);
+        let right = job.reference(&job.accept(&Inputs::none()).unwrap());
+        for (output, right) in run.outputs.iter().zip(&right) {
+            assert_eq!(output.digest, right.digest(), "{what}: {}", output.name);
+        }
+        assert_eq!(run.outputs.len(), right.len(), "{what}");
+    }
+    samples.len()
+}
+
+fn run(cuda: &Cuda, job: &Job, keep_outputs: bool) -> Execution {
+    let inputs = job.accept(&Inputs::none()).unwrap();
+    let work = Work {
+        job,
+        inputs: &inputs,
+        keep_outputs,
+        clock: &SystemClock::new() as &dyn Clock,
+    };
+    cuda.execute(&work)
+        .unwrap_or_else(|error| panic!("{error}\n{}", error.remedy()))
+}
+
+const TABLE_HEAD: &str = "\
+| Kernel | Time on the device | Operations/s | of int8 datasheet peak | Bytes/s | of memory datasheet peak | Digest | Digest/run | Around the run |
+|---|---|---|---|---|---|---|---|---|
+";
+
+/// The best of three runs; "around" is everything but kernel and digest: context, module, memory, counters.
+fn row(cuda: &Cuda, job: &Job) -> String {
+    let runs = (0..3).map(|_| {
+        let since = Instant::now();
+        let run = run(cuda, job, false);
+        (run, since.elapsed())
+    });
+    let (run, whole) = runs.min_by_key(|(run, _)| run.run_us).expect("three runs");
+    let (cost, name) = (job.cost(), &cuda.device().name);
+    let sheet = DATASHEETS.iter().find(|sheet| name.contains(sheet.name));
+    let (run_us, digest_us) = (run.run_us.max(1) as f64, run.digest_us as f64);
+    let output: u64 = run.outputs.iter().map(|output| output.len).sum();
+    let operations = cost.operations as f64 / run_us / 1e6;
+    let bytes = (cost.bytes_read + cost.bytes_written) as f64 / run_us / 1e3;
+    let around = whole.as_secs_f64() * 1e3 - (run_us + digest_us) / 1e3;
+    format!(
+        "| `{}` | {:.3} ms | {operations:.3} T | {} | {bytes:.1} G | {} | {:.1} GB/s | {:.1} % | {around:.0} ms |\n",
+        job.kernel(),
+        run_us / 1e3,
+        share(operations, sheet.and_then(|sheet| sheet.int8_tops)),
+        share(bytes, sheet.map(|sheet| sheet.memory_gb_s)),
+        output as f64 / digest_us.max(1.0) / 1e3,
+        100.0 * digest_us / run_us,
+    )
+}
+
+/// A dash where no datasheet is known for the device.
+fn share(achieved: f64, peak: Option<f64>) -> String {
+    peak.map_or("–".to_owned(), |peak| {
+        format!("{:.1} %", 100.0 * achieved / peak)
+    })
+}
