@@ -1,6 +1,6 @@
 //! `pogw demo`: the whole way of a piece of work on one machine.
 //!
-//! A verifier listens on this machine, an agent runs an int8 matrix product and asks it for a receipt over HTTP, and the
+//! A verifier listens on this machine, an agent runs a job of a kernel and asks it for a receipt over HTTP, and the
 //! receipt is then validated offline with the verifier's key set. State lives in a temporary folder; what is worth
 //! keeping is written to `--out`.
 //!
@@ -8,6 +8,7 @@
 //! the receipt says so.
 
 mod steps;
+mod works;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use attestation_agent::{Agent, DeviceSettings, InputBytes, RunReport, Settings, 
 use clap::Args;
 use evidence::UnixTime;
 use receipt::{Expectations, Jwks, Receipt, Validator, limits};
+use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -29,16 +31,20 @@ use verifier_service::{AppraisalSettings, Clock, Config, OcspSettings, Service, 
 use crate::failure::Failure;
 use crate::{Exit, Output, fetch};
 use steps::{Narrator, Telling};
+use works::DemoKernel;
 
 const AUDIENCE: &str = "pogw-demo";
 
 /// Options of `pogw demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Folder for receipt, key set and output
+    /// What to run
+    #[arg(long, value_enum, default_value_t)]
+    kernel: DemoKernel,
+    /// Folder for receipt, key set and outputs
     #[arg(long, value_name = "DIR", default_value = "pogw-demo")]
     out: PathBuf,
-    /// Size n of the matrix product (n × n × n)
+    /// Size n of the matrix product (n × n × n); other kernels have a size of their own
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=2048))]
     size: u32,
     /// Use a software device even where there is a GPU
@@ -66,7 +72,13 @@ pub(crate) fn run(args: &DemoArgs, out: &mut Output<'_>) -> Result<Exit, Failure
     let appraisal = appraisal_settings(args, source, &folder)?;
     let (telling, told) = mpsc::channel();
     let runtime = crate::runtime()?;
-    let task = runtime.spawn(demonstrate(args.size, source, appraisal, folder, telling));
+    let task = runtime.spawn(demonstrate(
+        args.kernel.job(args.size),
+        source,
+        appraisal,
+        folder,
+        telling,
+    ));
     for line in told {
         out.line(format_args!("{line}"))?;
     }
@@ -78,6 +90,9 @@ pub(crate) fn run(args: &DemoArgs, out: &mut Output<'_>) -> Result<Exit, Failure
         "validated   offline, with the key set alone\n"
     ))?;
     crate::receipt::print(&receipt, out)?;
+    for line in args.kernel.sights(&outcome.run.work.outputs) {
+        out.line(format_args!("\n{line}"))?;
+    }
     write_results(args, &outcome, out)?;
     Ok(Exit::Done)
 }
@@ -150,7 +165,7 @@ fn today() -> Window {
 }
 
 async fn demonstrate(
-    size: u32,
+    job: Value,
     source: SourceKind,
     appraisal: AppraisalSettings,
     folder: TempDir,
@@ -181,7 +196,7 @@ async fn demonstrate(
         let _ = stopped.await;
     }));
 
-    let run = work(size, source, &url, folder.path(), &narrator).await;
+    let run = work(&job, source, &url, folder.path(), &narrator).await;
     let keys = fetch::get(
         &format!("{url}/.well-known/jwks.json"),
         limits::MAX_JWKS_BYTES,
@@ -200,13 +215,13 @@ async fn demonstrate(
 }
 
 async fn work(
-    size: u32,
+    job: &Value,
     source: SourceKind,
     url: &str,
     folder: &Path,
     narrator: &Narrator,
 ) -> Result<RunReport, Failure> {
-    let job = parse_job(job_text(size).as_bytes()).map_err(Failure::usage)?;
+    let job = parse_job(job.to_string().as_bytes()).map_err(Failure::usage)?;
     let settings = Settings {
         state_dir: folder.join("agent"),
         verifier: Some(url.to_owned()),
@@ -222,15 +237,6 @@ async fn work(
     let verifier = agent.verifier().map_err(|e| steps::failure(&e))?;
     let run = agent.run(job, InputBytes::new(), &verifier, narrator).await;
     run.map_err(|e| steps::failure(&e))
-}
-
-/// The job a tenant would send: a matrix product, with Freivalds' check of the result.
-fn job_text(size: u32) -> String {
-    let seed = "706f6777".repeat(8);
-    format!(
-        r#"{{"profile":"pogw/1","kernel":"gemm_i8","checks":["freivalds"],"label":"demo",
-            "params":{{"m":{size},"n":{size},"k":{size},"operands":{{"seed":"{seed}"}}}}}}"#
-    )
 }
 
 fn validate(outcome: &Outcome) -> Result<Receipt, Failure> {
