@@ -79,7 +79,7 @@ fn measured(small: bool) -> Vec<(&'static str, serde_json::Value)> {
     let seed = samples::SEED;
     let n = if small { 128 } else { 8192 };
     let words = if small { 1 << 12 } else { 1 << 28 };
-    let bytes = if small { 1 << 16 } else { 1 << 30 };
+    let bytes = if small { 1 << 16 } else { 1 << 28 };
     let product = json!({"m": n, "n": n, "k": n, "operands": {"seed": seed}});
     let chain = json!({"n": n / 2, "steps": 8, "weights": 2, "seed": seed});
     vec![
@@ -120,6 +120,15 @@ fn on_this_gpu() {
         }
     }
     println!("{report}");
+}
+
+/// No GPU is needed to see that what is measured on one is within the limits of the kernels.
+#[test]
+fn the_measured_jobs_are_jobs() {
+    for (kernel, params) in measured(false).into_iter().chain(measured(true)) {
+        let job = Job::parse(kernel, &params).map_err(|error| error.to_string());
+        assert!(job.is_ok(), "{kernel}: {job:?}");
+    }
 }
 
 /// The suite itself, where there is no GPU: its form, and nothing else.
