@@ -217,7 +217,7 @@ mod tests {
     fn jobs_the_catalogue_does_not_have_are_named() {
         let good = seeded(2);
         let table = [
-            (good.replace("gemm_i8", "gemm_f32"), "kernel_unknown"),
+            (good.replace("gemm_i8", "gemm_i9"), "kernel_unknown"),
             (good.replace("\"m\":2,", ""), "params_malformed"),
             (good.replace("\"m\":2", "\"m\":-2"), "params_malformed"),
             (seeded(0), "shape_zero_dimension"),
