@@ -61,8 +61,8 @@ impl DemoKernel {
     /// What a person sees of the outputs, a line each.
     pub(super) fn sights(self, outputs: &[NamedOutput]) -> Vec<String> {
         let loss = outputs.iter().find(|output| output.name == "loss");
-        match (self, loss) {
-            (Self::MlpSgd, Some(loss)) => losses(loss.output.bytes()),
+        match (self, loss.and_then(|loss| loss.bytes.as_deref())) {
+            (Self::MlpSgd, Some(loss)) => losses(loss),
             _ => Vec::new(),
         }
     }
