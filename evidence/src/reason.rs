@@ -244,6 +244,8 @@ codes! {
     TraceUnexpected = "trace_unexpected",
     /// The job asks for a check that its kernel or command does not have: a command cannot be recomputed.
     CheckNotAvailable = "check_not_available",
+    /// The job asks for a check that would cost the verifier more than it spends on one.
+    CheckTooCostly = "check_too_costly",
     /// The outputs stated are not those the job has.
     OutputsUnexpected = "outputs_unexpected",
     /// The job's parameters are not those of its kernel.

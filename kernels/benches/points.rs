@@ -24,8 +24,8 @@ fn seeded(n: u32) -> Job {
 fn points(criterion: &mut Criterion) {
     let job = seeded(8192);
     let randomness = Randomness::drawn_after_commitment([0xa7; 32]);
-    let drawn = audit::draw(&randomness, job.points().points(), Strength::DEFAULT.points);
-    let (work, point) = (job.cost().operations, job.points().point_cost().operations);
+    let drawn = audit::draw(&randomness, &job, Strength::DEFAULT.points);
+    let (work, point) = (job.cost().operations, job.points().point_cost(0).operations);
     let audited = point * drawn.len() as u64;
     println!(
         "8192^3: {} points are {audited} of {work} operations, {:.1e}",

@@ -2,8 +2,8 @@
 //!
 //! # What's in scope
 //!
-//! [`sample_size`] (how many points for a cheated fraction and a miss probability), [`draw`] (which points), [`check`]
-//! (each point recomputed, its bytes compared), [`expected`] (each point recomputed).
+//! [`sample_size`] (how many points for a cheated fraction and a miss probability), [`draw`] (which points), [`cost`]
+//! (what they cost), [`check`] (each point recomputed, its bytes compared), [`expected`] (each point recomputed).
 //!
 //! # What's out of scope
 //!
@@ -19,9 +19,10 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use crate::job::{CheckedInputs, Job};
-use crate::point::{InMemory, SliceMissing, Slices};
+use crate::point::{InMemory, PointKernel, SliceMissing, Slices};
 use crate::randomness::Randomness;
 
 /// What an audit of `k` points says about a fraction: the strength of an affirmed one.
@@ -61,20 +62,67 @@ pub fn sample_size(fraction_ppm: u32, log2_miss: i32) -> u32 {
     (f64::from(log2_miss.min(0)) / kept.log2()).ceil() as u32
 }
 
-/// `count` points below `points`, independent and uniform, in the order drawn; a point may come twice.
+/// `count` points of each output, independent and uniform, output by output in the order drawn; a point may come twice.
 ///
-/// Point i is word i of the BLAKE3 output in `derive_key` mode with context `PoGW 2026-11-26 point audit v1` over the
-/// 32 bytes, 16 bytes little endian a word, modulo `points`: off from uniform by less than 2^-64.
+/// Each output by itself, so that the strength holds for each: a root of 32 bytes would almost never be drawn among a
+/// million elements beside it.
+///
+/// The points are taken one after another from the BLAKE3 output in `derive_key` mode with context
+/// `PoGW 2026-11-27 point audit v2` over the 32 bytes: 16 bytes little endian, modulo the points of the output, counted
+/// from its first; off from uniform by less than 2^-64.
 #[must_use]
-pub fn draw(randomness: &Randomness, points: u64, count: u32) -> Vec<u64> {
+pub fn draw(randomness: &Randomness, job: &Job, count: u32) -> Vec<u64> {
     let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
     let mut stream = hasher.update(randomness.bytes()).finalize_xof();
     let mut word = [0; 16];
-    let mut next = || {
+    let mut below = |points: u64| {
         stream.fill(&mut word);
-        (u128::from_le_bytes(word) % u128::from(points.max(1))) as u64
+        (u128::from_le_bytes(word) % u128::from(points)) as u64
     };
-    (0..count).map(|_| next()).collect()
+    let mut drawn = Vec::new();
+    for of in points_by_output(job) {
+        let points = of.end - of.start;
+        if points > 0 {
+            drawn.extend((0..count).map(|_| of.start + below(points)));
+        }
+    }
+    drawn
+}
+
+/// Operations that an audit of `count` points of each output costs, at most: a point drawn again costs nothing.
+#[must_use]
+pub fn cost(job: &Job, count: u32) -> u64 {
+    let kernel = job.points();
+    let costs = points_by_output(job).map(|of| {
+        let points = (of.end - of.start).min(count.into());
+        points.saturating_mul(kernel.point_cost(of.start).operations)
+    });
+    costs.fold(0, u64::saturating_add)
+}
+
+/// The points of each output, in order.
+fn points_by_output(job: &Job) -> impl Iterator<Item = Range<u64>> {
+    let kernel = job.points();
+    let mut start = 0;
+    (0..job.outputs().len()).map(move |output| {
+        let first = start;
+        start = first_beyond(kernel, output, first);
+        first..start
+    })
+}
+
+/// The first point from `low` on that is in an output after `output`: points are in the order of outputs.
+fn first_beyond(kernel: &dyn PointKernel, output: usize, mut low: u64) -> u64 {
+    let mut high = kernel.points();
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if kernel.place(middle).output > output {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
 }
 
 /// What an audit says about claimed outputs.
@@ -147,7 +195,10 @@ pub fn check(
     let names = claimed(job, outputs)?;
     let slices = InMemory::new(inputs, names.iter().copied().zip(outputs.iter().copied()));
     let audit = |points: &[u64]| first_wrong(job, &names, outputs, &slices, points);
-    let found = in_shares(points, threads, audit)?;
+    // A job of few points draws most of them many times over.
+    let points: BTreeSet<u64> = points.iter().copied().collect();
+    let points: Vec<u64> = points.into_iter().collect();
+    let found = in_shares(&points, threads, audit)?;
     let first = found.into_iter().flatten().next();
     Ok(first.map_or(Verdict::Accepted, Verdict::Refused))
 }
@@ -243,7 +294,7 @@ fn first_wrong(
 }
 
 /// BLAKE3 `derive_key` context. Changing how points are drawn means changing this text.
-const CONTEXT: &str = "PoGW 2026-11-26 point audit v1";
+const CONTEXT: &str = "PoGW 2026-11-27 point audit v2";
 
 #[cfg(test)]
 mod tests {
@@ -271,7 +322,12 @@ mod tests {
 
     #[test]
     fn points_are_below_their_number_and_follow_the_randomness() {
-        let draw_for = |byte| draw(&Randomness::drawn_after_commitment([byte; 32]), 7, 1000);
+        let params = serde_json::json!({"m": 1, "n": 7, "k": 1, "operands": {"seed": "00".repeat(32)}});
+        let job = Job::parse("gemm_i8", &params).unwrap();
+        let draw_for = |byte| {
+            let randomness = Randomness::drawn_after_commitment([byte; 32]);
+            draw(&randomness, &job, 1000)
+        };
         assert!(draw_for(1).iter().all(|point| *point < 7));
         assert_eq!(draw_for(1), draw_for(1));
         assert_ne!(draw_for(1), draw_for(2));
@@ -280,5 +336,19 @@ mod tests {
             // Mean 143, standard deviation 11; five of them either side.
             assert!((88..198).contains(&times), "{point}: {times}");
         }
+    }
+
+    #[test]
+    fn each_output_is_drawn_from_by_itself() {
+        // 16 chunks of 32 bytes, and one root.
+        let params = serde_json::json!({"len": 16 * 1024, "input": {"seed": "00".repeat(32)}});
+        let job = Job::parse("blake3", &params).unwrap();
+        let drawn = draw(&Randomness::drawn_after_commitment([3; 32]), &job, 40);
+        assert_eq!(drawn.len(), 80);
+        assert!(drawn[..40].iter().all(|point| *point < 16));
+        assert_eq!(drawn[40..], [16; 40]);
+        let (chunk, root) = (job.points().point_cost(0), job.points().point_cost(16));
+        let expected = 16 * chunk.operations + root.operations;
+        assert_eq!(cost(&job, 40), expected);
     }
 }

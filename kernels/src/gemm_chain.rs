@@ -239,7 +239,7 @@ impl PointKernel for GemmChain {
         Ok(vec![self.requant(sum.sum()).cast_unsigned()])
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         let n = u64::from(self.n);
         Cost {
             operations: 2 * n,

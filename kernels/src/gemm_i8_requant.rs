@@ -134,10 +134,10 @@ impl PointKernel for GemmI8Requant {
         Ok(vec![self.requant(self.product.sum_at(point, slices)?)])
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, point: u64) -> Cost {
         Cost {
             bytes_written: 1,
-            ..self.product.point_cost()
+            ..self.product.point_cost(point)
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::job::{CheckedInputs, Cost};
 
 /// A job whose outputs can be recomputed point by point. Exact: equal bytes or a wrong output.
 pub trait PointKernel {
-    /// How many points there are. Together they cover every byte of every output.
+    /// How many points there are. Together they cover every byte of every output, those of the first output before those
+    /// of the second, and so on.
     fn points(&self) -> u64;
 
     /// Where the bytes of `point` are.
@@ -34,8 +35,8 @@ pub trait PointKernel {
     /// [`SliceMissing`] if `slices` does not have what it reads.
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing>;
 
-    /// What one point costs, at most.
-    fn point_cost(&self) -> Cost;
+    /// What `point` costs, at most.
+    fn point_cost(&self, point: u64) -> Cost;
 }
 
 /// Where a point is in the outputs.

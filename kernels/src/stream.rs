@@ -168,7 +168,7 @@ impl PointKernel for StreamPasses {
         Ok(right.to_le_bytes().to_vec())
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         Cost {
             operations: 2 * u64::from(self.passes),
             bytes_read: 0,

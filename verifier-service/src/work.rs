@@ -93,7 +93,7 @@ impl KernelChecker {
             Err(finding) => return finding.into_check(id),
         };
         let randomness = Randomness::drawn_after_commitment(self.randomness);
-        let points = audit::draw(&randomness, job.points().points(), AUDIT.points);
+        let points = audit::draw(&randomness, &job, AUDIT.points);
         match audit::check(&job, &inputs, outputs, &points, self.threads) {
             Ok(audit::Verdict::Accepted) => Check::affirmed(id),
             Ok(audit::Verdict::Refused(mismatch)) => {
@@ -160,6 +160,7 @@ fn inspect_kernel(task: &KernelTask, bundle: &Bundle) -> Vec<Reason> {
     match Job::parse(&task.name, task.params.as_value()) {
         Ok(parsed) => {
             reasons.extend(unavailable_check(&parsed, &bundle.job));
+            reasons.extend(costly_check(&parsed, &bundle.job));
             reasons.extend(unexpected_trace(&parsed, statement));
             reasons.extend(unexpected_outputs(&parsed, statement));
             reasons.extend(unexpected_bytes(&parsed, bundle));
@@ -177,8 +178,12 @@ fn unexpected_trace(job: &Job, statement: &WorkStatement) -> Option<Reason> {
     (trace.entries != marks).then(|| reason.expected(marks).actual(trace.entries))
 }
 
-/// What every audit is: points, and the share they speak of.
+/// What every audit is: points of each output, and the share they speak of.
 const AUDIT: Strength = Strength::DEFAULT;
+
+/// Operations that an audit may cost: some ten seconds of two cores. A job decides how large its points are, and anybody
+/// may send one.
+const MOST_AUDIT_OPERATIONS: u64 = 1 << 33;
 
 /// How strong an affirmed check is, where there is a number: the logarithm of its error, and the wrong share it speaks
 /// of where that is not any.
@@ -225,6 +230,15 @@ const fn check_id(requested: RequestedCheck) -> CheckId {
         RequestedCheck::Freivalds => CheckId::Freivalds,
         RequestedCheck::Audit => CheckId::Audit,
     }
+}
+
+/// An audit is made only where its points are cheap enough.
+fn costly_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
+    let wanted = job.checks.contains(&RequestedCheck::Audit);
+    let cost = if wanted { audit::cost(parsed, AUDIT.points) } else { 0 };
+    let reason = Reason::new(Code::CheckTooCostly, "operations of the audit");
+    let reason = reason.expected(format!("at most {MOST_AUDIT_OPERATIONS}"));
+    (cost > MOST_AUDIT_OPERATIONS).then(|| reason.actual(cost))
 }
 
 /// Freivalds' check is of exact integer products alone.

@@ -53,11 +53,15 @@ impl PointKernel for Blake3Tree {
         Ok(tree::root(&chunks).unwrap_or_default().to_vec())
     }
 
-    fn point_cost(&self) -> Cost {
-        let nodes = (self.chunks() - 1).max(16);
+    fn point_cost(&self, point: u64) -> Cost {
+        let (nodes, bytes_read) = if point < self.chunks() {
+            (16, CHUNK)
+        } else {
+            (self.chunks(), NODE * self.chunks())
+        };
         Cost {
             operations: tree::OPERATIONS * nodes,
-            bytes_read: CHUNK.max(NODE * self.chunks()),
+            bytes_read,
             bytes_written: NODE,
         }
     }

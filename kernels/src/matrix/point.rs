@@ -42,7 +42,7 @@ impl<E: Multiply> PointKernel for Product<E> {
         Ok(E::element(&row, &column).to_vec())
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         let k = self.shape().k() as u64;
         Cost {
             operations: 2 * k,

@@ -100,7 +100,7 @@ impl PointKernel for MlpSgd {
         })
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         let every = u64::from(self.params().checkpoint_every);
         let of_a_sample = 4 * (self.layers().inputs() + self.target_words()) as u64;
         Cost {

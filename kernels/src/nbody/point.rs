@@ -86,7 +86,7 @@ impl PointKernel for Nbody {
         Ok(after.to_bytes().collect())
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         let n = u64::from(self.params().n);
         Cost {
             operations: OPERATIONS_PER_PULL * n,

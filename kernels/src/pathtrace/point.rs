@@ -95,7 +95,7 @@ impl PointKernel for Pathtrace {
         }
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         Cost {
             operations: self.pixel_operations(),
             bytes_read: self.pixels() * 3,

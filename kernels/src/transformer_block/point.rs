@@ -251,7 +251,7 @@ impl PointKernel for TransformerBlock {
         })
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         let shape = self.shape();
         let (width, longest) = (shape.width(), shape.width().max(shape.hidden()));
         let attention = shape.tokens() * shape.head();

@@ -91,7 +91,7 @@ impl PointKernel for VramWalk {
         }
     }
 
-    fn point_cost(&self) -> Cost {
+    fn point_cost(&self, _point: u64) -> Cost {
         let lines = u64::from(self.hops).max(2);
         Cost {
             operations: MIX * lines,

@@ -263,7 +263,7 @@ fn a_point_costs_one_segment_of_the_whole() {
     let job = Job::parse("mlp_sgd", small()).unwrap();
     assert_eq!(job.points().points(), 6);
     assert_eq!(
-        3 * job.points().point_cost().operations,
+        3 * job.points().point_cost(0).operations,
         job.cost().operations
     );
     // Two matrices of 3x5 and 6x3 parameters; 15 of the second are met on the way back.

@@ -218,7 +218,7 @@ fn picture() {
     eprintln!("{}: {digest}", path.display());
     // A verifier's share of the work, by the reference.
     let randomness = kernels::Randomness::drawn_after_commitment([1; 32]);
-    let points = audit::draw(&randomness, job.points().points(), 300);
+    let points = audit::draw(&randomness, &job, 300);
     let outputs = [run.outputs[0].bytes()];
     let verdict = audit::check(&job, &inputs, &outputs, &points, threads);
     assert_eq!(verdict, Ok(Verdict::Accepted));

@@ -26,6 +26,8 @@ fn points_cover_the_outputs_once_and_equal_the_reference() {
                 *times += 1;
             }
         }
+        let outputs_of = (0..job.points().points()).map(|point| job.points().place(point).output);
+        assert!(outputs_of.is_sorted(), "{name}: points out of the order of outputs");
         for (spec, seen) in job.outputs().iter().zip(seen) {
             assert!(
                 seen.iter().all(|times| *times == 1),
@@ -163,7 +165,7 @@ fn a_cheated_fraction_is_missed_as_often_as_the_bound_says() {
         let mut seed = [0; 32];
         seed[..4].copy_from_slice(&trial.to_le_bytes());
         let randomness = Randomness::drawn_after_commitment(seed);
-        let points = audit::draw(&randomness, 1000, 10);
+        let points = audit::draw(&randomness, &job, 10);
         let verdict = audit::check(&job, &inputs, &[&output], &points, threads(1));
         verdict == Ok(Verdict::Accepted)
     });

@@ -266,7 +266,7 @@ pub struct Finding {
         skip_serializing_if = "Option::is_none"
     )]
     pub log2_error: Option<Log2Error>,
-    /// The smallest wrong share of the output's points that `log2_error` speaks of, for an audit of a sample; an output
+    /// The smallest wrong share of the points of an output that `log2_error` speaks of, for an audit of a sample; an output
     /// that is wrong in fewer points passes more often. Absent where `log2_error` speaks of any wrong output.
     #[serde(
         default,
