@@ -322,7 +322,8 @@ mod tests {
 
     #[test]
     fn points_are_below_their_number_and_follow_the_randomness() {
-        let params = serde_json::json!({"m": 1, "n": 7, "k": 1, "operands": {"seed": "00".repeat(32)}});
+        let params =
+            serde_json::json!({"m": 1, "n": 7, "k": 1, "operands": {"seed": "00".repeat(32)}});
         let job = Job::parse("gemm_i8", &params).unwrap();
         let draw_for = |byte| {
             let randomness = Randomness::drawn_after_commitment([byte; 32]);

@@ -235,7 +235,11 @@ const fn check_id(requested: RequestedCheck) -> CheckId {
 /// An audit is made only where its points are cheap enough.
 fn costly_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
     let wanted = job.checks.contains(&RequestedCheck::Audit);
-    let cost = if wanted { audit::cost(parsed, AUDIT.points) } else { 0 };
+    let cost = if wanted {
+        audit::cost(parsed, AUDIT.points)
+    } else {
+        0
+    };
     let reason = Reason::new(Code::CheckTooCostly, "operations of the audit");
     let reason = reason.expected(format!("at most {MOST_AUDIT_OPERATIONS}"));
     (cost > MOST_AUDIT_OPERATIONS).then(|| reason.actual(cost))

@@ -260,15 +260,19 @@ fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Re
     write("receipt.jwt", outcome.run.receipt.jwt.as_bytes())?;
     write("jwks.json", outcome.jwks.as_bytes())?;
     write("bundle.json", outcome.run.work.sealed.json())?;
+    let mut files = Vec::new();
     for output in &outcome.run.work.outputs {
-        write(
-            &format!("{}.bin", output.name),
-            output.bytes.as_deref().unwrap_or_default(),
-        )?;
+        let file = args.kernel.file(output.name);
+        write(&file, output.bytes.as_deref().unwrap_or_default())?;
+        files.push(file);
     }
     let folder = args.out.display();
     out.line(format_args!(
-        "\nwritten to {folder}/: receipt.jwt, jwks.json, bundle.json, and the output"
+        "\nwritten to {folder}/: receipt.jwt, jwks.json, bundle.json, {}",
+        files.join(", ")
+    ))?;
+    out.line(format_args!(
+        "b3sum of an output prints the digest that the receipt names"
     ))?;
     out.line(format_args!("check it again:"))?;
     out.line(format_args!(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// A piece of work to demonstrate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub enum DemoKernel {
+pub(super) enum DemoKernel {
     /// An exact int8 matrix product, the whole of it checked by Freivalds
     #[default]
     GemmI8,

@@ -27,7 +27,10 @@ fn points_cover_the_outputs_once_and_equal_the_reference() {
             }
         }
         let outputs_of = (0..job.points().points()).map(|point| job.points().place(point).output);
-        assert!(outputs_of.is_sorted(), "{name}: points out of the order of outputs");
+        assert!(
+            outputs_of.is_sorted(),
+            "{name}: points out of the order of outputs"
+        );
         for (spec, seen) in job.outputs().iter().zip(seen) {
             assert!(
                 seen.iter().all(|times| *times == 1),
