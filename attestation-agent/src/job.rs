@@ -9,8 +9,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use evidence::work::{Hex, JobSpec};
+use evidence::work::{Hex, JobSpec, RequestedCheck};
 use kernels::CheckedInputs;
+use kernels::audit::{self, MOST_OPERATIONS, Strength};
 
 use crate::command::CommandError;
 use crate::files::{self, FileError};
@@ -42,6 +43,14 @@ pub enum JobError {
     /// The command of the job cannot be run here.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// The job asks for an audit that costs more than a verifier spends on one.
+    #[error("an audit of this job is too costly: expected at most {most} operations, got {actual}")]
+    CheckTooCostly {
+        /// The bound.
+        most: u64,
+        /// What the points of this job cost.
+        actual: u64,
+    },
     /// The job is a command, and was asked for as a kernel.
     #[error("the job is a command and not a kernel")]
     NotAKernel,
@@ -65,6 +74,7 @@ impl JobError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Command(error) => error.code(),
+            Self::CheckTooCostly { .. } => "check_too_costly",
             Self::NotAKernel => "job_not_a_kernel",
             Self::File(error) => error.code(),
             Self::Input(error) => error.code(),
@@ -78,6 +88,9 @@ impl JobError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Command(error) => error.remedy(),
+            Self::CheckTooCostly { .. } => {
+                "Ask for another check, or split the job so that its points are smaller."
+            }
             Self::NotAKernel => {
                 "Run it as a command: attestation-agent run --job FILE [-- COMMAND…]."
             }
@@ -162,7 +175,21 @@ impl PreparedJob {
 
 fn catalogued(spec: &JobSpec) -> Result<kernels::Job, JobError> {
     let kernel = spec.kernel().ok_or(JobError::NotAKernel)?;
-    Ok(kernels::Job::parse(&kernel.name, kernel.params.as_value())?)
+    let job = kernels::Job::parse(&kernel.name, kernel.params.as_value())?;
+    is_affordable(spec, &job)?;
+    Ok(job)
+}
+
+/// What no verifier would audit is not worth running: the bundle would be refused after the work.
+fn is_affordable(spec: &JobSpec, job: &kernels::Job) -> Result<(), JobError> {
+    if !spec.checks.contains(&RequestedCheck::Audit) {
+        return Ok(());
+    }
+    let (most, actual) = (MOST_OPERATIONS, audit::cost(job, Strength::DEFAULT.points));
+    if actual > most {
+        return Err(JobError::CheckTooCostly { most, actual });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -177,6 +204,17 @@ mod tests {
         format!(
             r#"{{"profile":"pogw/1","kernel":"gemm_i8","checks":[],
             "params":{{"m":{m},"n":3,"k":4,"operands":{{"seed":"{SEED}"}}}}}}"#
+        )
+    }
+
+    /// A picture whose every pixel is millions of paths.
+    fn costly() -> String {
+        let seed = SEED.parse().unwrap();
+        let mut params = kernels::pathtrace::Params::marbles(seed);
+        (params.samples, params.depth) = (4096, 32);
+        let params = serde_json::to_string(&params).unwrap();
+        format!(
+            r#"{{"profile":"pogw/1","kernel":"pathtrace","checks":["audit"],"params":{params}}}"#
         )
     }
 
@@ -222,6 +260,7 @@ mod tests {
             (good.replace("\"m\":2", "\"m\":-2"), "params_malformed"),
             (seeded(0), "shape_zero_dimension"),
             (seeded(4_000_000_000), "shape_dimension_too_large"),
+            (costly(), "check_too_costly"),
         ];
         for (text, code) in table {
             assert_eq!(code_of(&text), code, "{text}");

@@ -188,10 +188,10 @@ fn strength(finding: &Finding) -> String {
         return String::new();
     };
     let wrong = match finding.wrong_ppm {
-        Some(share) => format!(
-            "results wrong in {} % or more",
-            f64::from(share.get()) / 1e4
-        ),
+        Some(share) => {
+            let share = f64::from(share.get()) / 1e4;
+            format!("outputs of which {share} % of the points or more do not follow")
+        }
         None => "wrong results".to_owned(),
     };
     format!(", {wrong} pass with probability at most 2^{}", log2.get())

@@ -13,9 +13,15 @@
 //!
 //! If a fraction f of the points of an output is wrong, k points drawn independently and uniformly all miss them with
 //! probability (1 − f)^k (methods 2.3, T1). It bounds the cheated *fraction*: a single wrong point among millions is
-//! most likely missed. Where an output's points read another output, the two are shown to fit; both are audited.
+//! most likely missed.
+//!
+//! A point is wrong if it does not follow from the inputs *and the other claimed points it reads*. Where outputs feed
+//! each other, as the steps of a simulation do, one wrong point makes all that follow it wrong although they follow: of N
+//! points, k drawn find that one with probability about k/N only.
+//!
 //! The randomness must be the verifier's and later than the commitment: a prover who knows the points computes only
-//! those, and one who can draw again does so until they miss.
+//! those. The bound is for one attempt: whoever may try again, with other outputs or under another challenge, is drawn
+//! for again.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -88,6 +94,10 @@ pub fn draw(randomness: &Randomness, job: &Job, count: u32) -> Vec<u64> {
     }
     drawn
 }
+
+/// Operations that an audit may cost where anybody may ask for one: some ten seconds of a core. A job decides how large
+/// its points are.
+pub const MOST_OPERATIONS: u64 = 1 << 33;
 
 /// Operations that an audit of `count` points of each output costs, at most: a point drawn again costs nothing.
 #[must_use]
@@ -229,9 +239,6 @@ fn in_shares<T: Send, E: Send>(
     threads: NonZeroUsize,
     work: impl Fn(&[u64]) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    // A job of few points draws most of them many times over.
-    let points: BTreeSet<u64> = points.iter().copied().collect();
-    let points: Vec<u64> = points.into_iter().collect();
     let share = points.len().div_ceil(threads.get()).max(1);
     let work = &work;
     std::thread::scope(|scope| {
@@ -336,6 +343,20 @@ mod tests {
             let times = draw_for(1).iter().filter(|p| **p == point).count();
             // Mean 143, standard deviation 11; five of them either side.
             assert!((88..198).contains(&times), "{point}: {times}");
+        }
+    }
+
+    #[test]
+    fn expected_bytes_are_in_the_order_of_the_points_also_of_those_drawn_twice() {
+        let params =
+            serde_json::json!({"m": 1, "n": 7, "k": 1, "operands": {"seed": "00".repeat(32)}});
+        let job = Job::parse("gemm_i8", &params).unwrap();
+        let points = [5, 2, 5];
+        for threads in [1, 2, 3] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let found = expected(&job, &InMemory::default(), &points, threads).unwrap();
+            let alone = points.map(|point| job.points().eval(point, &InMemory::default()).unwrap());
+            assert_eq!(found, alone);
         }
     }
 

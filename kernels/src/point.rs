@@ -27,8 +27,7 @@ pub trait PointKernel {
 
     /// The right bytes of `point`, as long as its place, given that what it reads is right.
     ///
-    /// Where a point reads another output, it shows that the two fit; the other output's own points show that it is
-    /// right.
+    /// Where a point reads another output, its bytes show that the two fit, and no more.
     ///
     /// # Errors
     ///

@@ -45,17 +45,22 @@ impl World {
         self.scene.sign(self.scene.unsigned(job, challenge.value)).1
     }
 
-    /// A bundle whose first output was changed before it was committed and attested.
+    /// A bundle of which this output was changed before it was committed and attested.
+    ///
+    /// # Panics
+    /// The bundle does not carry it.
     pub fn bundle_with_output(
         &self,
         job: JobSpec,
         challenge: &Challenge,
+        name: &str,
         change: impl FnOnce(&mut [u8]),
     ) -> Vec<u8> {
         let mut unsigned = self.scene.unsigned(job, challenge.value);
-        let commitment = &mut unsigned.statement.outputs[0];
-        let output = unsigned.outputs.get_mut(&commitment.name);
-        let output = output.expect("the output is handed over");
+        let commitments = &mut unsigned.statement.outputs;
+        let commitment = commitments.iter_mut().find(|output| output.name == name);
+        let output = unsigned.outputs.get_mut(name);
+        let (commitment, output) = commitment.zip(output).expect("an output handed over");
         change(&mut output.0);
         commitment.blake3.0 = *kernels::Blake3Digest::of(&output.0).as_bytes();
         let canonical = unsigned.statement.canonical().expect("canonical");

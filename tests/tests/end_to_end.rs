@@ -115,7 +115,7 @@ async fn refuted_evidence_is_told_why_and_spends_nothing() {
     assert!(finding(&body, "nonce")["remedy"].is_string(), "{body:#}");
 
     // An output that is not the product, committed and signed by its agent.
-    let wrong = world.bundle_with_output(job(), &challenge, |output| output[0] ^= 1);
+    let wrong = world.bundle_with_output(job(), &challenge, "c", |output| output[0] ^= 1);
     let (status, code, body) = problem(world.client.submit(wrong).await).await;
     assert_eq!(
         (status, code.as_str()),

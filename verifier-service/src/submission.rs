@@ -1,7 +1,8 @@
 //! A bundle's way through the service, in order: known before? well-formed? challenge ours, unspent, in time? good?
 //! Then challenge, bundle and receipt go into the store in one step, and only then is there a receipt.
 //!
-//! A refused bundle spends nothing. The same bytes get the same receipt for ever: after the challenge expired, after
+//! A refused bundle spends nothing, also where a check of its result refuted it: bounds of such checks are for one
+//! attempt. The same bytes get the same receipt for ever: after the challenge expired, after
 //! a restart, and when two requests with them race.
 
 use std::sync::Arc;

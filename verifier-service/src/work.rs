@@ -11,7 +11,7 @@ use evidence::work::{
     Blob, Bundle, Hex, JobSpec, KernelTask, OutputCommitment, RequestedCheck, Task, WorkStatement,
 };
 use evidence::{Check, CheckId, Code, Reason, Source};
-use kernels::audit::{self, Strength};
+use kernels::audit::{self, AuditError, Strength};
 use kernels::freivalds::{self, Accepted, Verdict};
 use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel, Module, Randomness};
 
@@ -108,6 +108,10 @@ impl KernelChecker {
                 let reason = reason.expected(excerpt(&mismatch.expected));
                 Check::refuted_by(id, vec![reason.actual(excerpt(&mismatch.actual))])
             }
+            Err(AuditError::Slice(missing)) => {
+                let reason = Reason::new(Code::OutputNotProvided, missing.to_string());
+                Check::unverifiable(id, reason)
+            }
             Err(error) => {
                 let reason = Reason::new(Code::OutputDigestMismatch, error.to_string());
                 Check::refuted_by(id, vec![reason])
@@ -181,10 +185,6 @@ fn unexpected_trace(job: &Job, statement: &WorkStatement) -> Option<Reason> {
 /// What every audit is: points of each output, and the share they speak of.
 const AUDIT: Strength = Strength::DEFAULT;
 
-/// Operations that an audit may cost: some ten seconds of two cores. A job decides how large its points are, and anybody
-/// may send one.
-const MOST_AUDIT_OPERATIONS: u64 = 1 << 33;
-
 /// How strong an affirmed check is, where there is a number: the logarithm of its error, and the wrong share it speaks
 /// of where that is not any.
 fn strength(requested: RequestedCheck, check: &Check) -> (Option<i32>, Option<u32>) {
@@ -234,15 +234,13 @@ const fn check_id(requested: RequestedCheck) -> CheckId {
 
 /// An audit is made only where its points are cheap enough.
 fn costly_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
-    let wanted = job.checks.contains(&RequestedCheck::Audit);
-    let cost = if wanted {
-        audit::cost(parsed, AUDIT.points)
-    } else {
-        0
-    };
+    if !job.checks.contains(&RequestedCheck::Audit) {
+        return None;
+    }
+    let (cost, most) = (audit::cost(parsed, AUDIT.points), audit::MOST_OPERATIONS);
     let reason = Reason::new(Code::CheckTooCostly, "operations of the audit");
-    let reason = reason.expected(format!("at most {MOST_AUDIT_OPERATIONS}"));
-    (cost > MOST_AUDIT_OPERATIONS).then(|| reason.actual(cost))
+    let reason = reason.expected(format!("at most {most}"));
+    (cost > most).then(|| reason.actual(cost))
 }
 
 /// Freivalds' check is of exact integer products alone.

@@ -89,12 +89,16 @@ impl PointKernel for Nbody {
     fn point_cost(&self, _point: u64) -> Cost {
         let n = u64::from(self.params().n);
         Cost {
-            operations: OPERATIONS_PER_PULL * n,
+            // Every place is read, and in the first step made from the seed.
+            operations: (OPERATIONS_PER_PULL + OPERATIONS_PER_PLACE) * n,
             bytes_read: BODY + (PLACE + 4) * n,
             bytes_written: BODY,
         }
     }
 }
+
+/// Operations, about, by which a place and a mass come to hand: two draws, a sine and a cosine, two roots.
+const OPERATIONS_PER_PLACE: u64 = 200;
 
 fn places(
     job: &Nbody,
