@@ -29,9 +29,10 @@ ROUTINES = [DIVISION, RECIPROCAL, ROOT] + [f"__cuda_sm20_{op}_{type}64" for op i
 FLOAT = re.compile(r"U?(F(?!LO\b|ENCE)|H|D(?!EPBAR)|MUFU|I2F|F2|R2F|[QO]G?MMA|UTC)")
 ATOMIC = re.compile(r"(RED|ATOM)\w*\b.*\.(F16|F32|F64|BF16)")
 # Correctly rounded to nearest, exact, or integer-valued by a stated rounding. FMNMX.NAN is what ptxas makes of a comparison
-# and a selection that keep NaN; which NaN it keeps is of no interest, since none reaches an output.
+# and a selection that keep NaN; which NaN it keeps is of no interest, since none reaches an output. FADD.SAT is what it makes
+# of an addition and a clamp to [0, 1]: NaN becomes +0, as pg_clamp has it.
 EXACT = re.compile(
-    r"U?(FADD|FMUL|FFMA|FSEL|FMNMX3?(\.NAN)?|FCHK"
+    r"U?(FADD(\.SAT)?|FMUL|FFMA|FSEL|FMNMX3?(\.NAN)?|FCHK"
     r"|FSETP\.\w+\.\w+|FRND(\.FLOOR|\.CEIL|\.TRUNC)?"
     r"|F2I(P|\.S64|\.U64|\.U32)?(\.FLOOR|\.CEIL|\.TRUNC)?(\.NTZ)?|I2FP?(\.F32)?(\.[SU](8|16|32|64))?(\.B[0-3])?"
     r"|F2FP\.BF16\.F32\.PACK_AB)"

@@ -21,9 +21,9 @@ impl MlpSgd {
         let segments = u64::from(self.segments());
         let segment = (point % segments) as u32;
         if point < segments {
-            Part::Checkpoint(segment)
-        } else {
             Part::Losses(segment)
+        } else {
+            Part::Checkpoint(segment)
         }
     }
 
