@@ -86,7 +86,7 @@ impl Client {
         );
     }
 
-    fn is_cut_off(mut self) -> bool {
+    fn ends_cut_off(mut self) -> bool {
         let mut rest = Vec::new();
         // A reset is an end as well.
         let _ = self.answers.read_to_end(&mut rest);
@@ -135,7 +135,7 @@ mod programs {
         let again = client.ask(&json!({ "op": "output", "name": "out" }));
         assert_eq!(again["blake3"], b3(b"made"));
         assert_eq!(client.ask(&json!({ "op": "done" }))["ok"], true);
-        assert!(client.is_cut_off());
+        assert!(client.ends_cut_off());
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod programs {
         assert_eq!(client.ask_with(&output, &file_of(b"made"))["ok"], true);
         assert!(fs::symlink_metadata("out").unwrap().is_file());
         client.refused(&json!({ "op": "shell" }), "request_malformed");
-        assert!(client.is_cut_off());
+        assert!(client.ends_cut_off());
         for hostile in [
             vec![b'x'; 1 << 16],
             b"[[[[\n".to_vec(),
