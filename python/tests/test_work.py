@@ -7,7 +7,7 @@ import os
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -107,11 +107,20 @@ def test_a_mark_has_one_source() -> None:
 
 
 class _Storage:
+    given: ClassVar[list[tuple[bytes, int]]] = []
+    released: ClassVar[list[tuple[bytes, int]]] = []
+
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
     def _share_cuda_(self) -> tuple[Any, ...]:
-        return (1, self._handle, 4096, 512, b"", 0, b"", True)
+        self.given.append((b"counter", len(self.given)))
+        return (1, self._handle, 4096, 512, *self.given[-1], b"event", True)
+
+    @classmethod
+    def _release_ipc_counter_cuda(cls, *counter: Any) -> None:
+        handle, place = counter
+        cls.released.append((handle, place))
 
 
 class _CudaTensor:
@@ -160,6 +169,8 @@ class _CudaTensor:
 @pytest.fixture
 def fake_torch(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     waited: list[Any] = []
+    monkeypatch.setattr(_Storage, "given", [])
+    monkeypatch.setattr(_Storage, "released", [])
     torch = types.ModuleType("torch")
     torch.Tensor = _CudaTensor  # type: ignore[attr-defined]
     torch.strided = "strided"  # type: ignore[attr-defined]
@@ -178,10 +189,31 @@ def test_a_cuda_tensor_goes_by_handle_and_else_by_copy(agent: FakeAgent, fake_to
     assert by_handle["cuda"] == {"device": 1, "handle": "68" * 64, "offset": 520, "len": 12}
     assert by_copy == {"op": "digest", "fd": True}
     assert len(fake_torch) == 1
+    assert len(_Storage.given) == 1
+    assert _Storage.released == _Storage.given
 
 
-def test_an_unknown_kind_of_handle_is_copied(agent: FakeAgent, fake_torch: list[Any]) -> None:
+def test_a_handle_of_cuda_malloc_may_have_a_version_and_a_kind(agent: FakeAgent, fake_torch: list[Any]) -> None:
     agent.device_buffers = True
     with pogw.work() as w:
-        w.digest(_CudaTensor(b"h" * 65))
+        w.digest(_CudaTensor(b"\x02c" + b"h" * 64))
+    assert agent.requests[1]["cuda"]["handle"] == "68" * 64
+    assert _Storage.released == _Storage.given
+
+
+@pytest.mark.parametrize("handle", [b"\x02e" + b"h" * 64, b"h" * 65, b"\x02c" + b"h" * 63, None])
+def test_an_unknown_kind_of_handle_is_copied(agent: FakeAgent, fake_torch: list[Any], handle: Any) -> None:
+    agent.device_buffers = True
+    with pogw.work() as w:
+        w.digest(_CudaTensor(handle))
     assert agent.requests[1] == {"op": "digest", "fd": True}
+    assert len(_Storage.given) == 1
+    assert _Storage.released == _Storage.given
+
+
+def test_a_counter_is_given_back_after_a_refusal_too(agent: FakeAgent, fake_torch: list[Any]) -> None:
+    agent.device_buffers = True
+    with pogw.work() as w, pytest.raises(pogw.AgentError):
+        w.output("other", _CudaTensor(b"h" * 64))
+    assert len(_Storage.given) == 1
+    assert _Storage.released == _Storage.given

@@ -4,6 +4,7 @@
 //! <run_dir>/<16 hexadecimal digits>/    0700
 //!   work/      where the program starts; inputs are here, outputs are looked for here
 //!   home/ tmp/ $HOME and $TMPDIR
+//!   incoming/  outputs on their way into work/, written by the agent; they count as written by the program
 //!   stdout stderr
 //!   socket     $POGW_SOCKET
 //! ```
@@ -45,7 +46,12 @@ impl RunFolder {
             path: run_dir.join(hex::encode(name)),
             keep,
         };
-        for path in [folder.work(), folder.home(), folder.tmp()] {
+        for path in [
+            folder.work(),
+            folder.home(),
+            folder.tmp(),
+            folder.incoming(),
+        ] {
             files::private_dir(&path)?;
         }
         Ok(folder)
@@ -75,6 +81,10 @@ impl RunFolder {
 
     pub(super) fn tmp(&self) -> PathBuf {
         self.path.join("tmp")
+    }
+
+    pub(super) fn incoming(&self) -> PathBuf {
+        self.path.join("incoming")
     }
 
     pub(super) fn socket(&self) -> PathBuf {

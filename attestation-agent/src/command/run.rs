@@ -15,7 +15,7 @@ use super::folder::RunFolder;
 use super::gpu::GpuWatch;
 use super::job::{CommandJob, Program};
 use super::outputs::{self, FileOutput};
-use super::socket::{Desk, DeviceBuffers, Server};
+use super::socket::{Desk, DeviceBuffers, Handed, Server};
 use super::supervise::{End, MAX_STREAM_BYTES, Order, Report, SUPERVISE};
 use super::trace::Trace;
 use crate::clock::{Clock, micros};
@@ -76,10 +76,8 @@ impl CommandRun {
             folder.place(name, source, expected)?;
         }
         let desk = Arc::new(Desk::new(job, &folder, Arc::clone(&host.buffers)));
-        let report = watched(job, host, &folder, &desk)?;
-        let (report, gpus) = report;
+        let (report, gpus, handed) = watched(job, host, &folder, &desk)?;
         check_end(&report.end, job, &folder)?;
-        let handed = desk.close();
         let start = clock.elapsed();
         let outputs = digest_outputs(job, &folder, &handed.outputs)?;
         let digest_us = micros(clock.elapsed().saturating_sub(start));
@@ -97,7 +95,7 @@ impl CommandRun {
     }
 }
 
-type Watched = (Report, BTreeMap<String, i64>);
+type Watched = (Report, BTreeMap<String, i64>, Handed);
 
 /// Runs the program under its supervisor, with the socket served and the GPUs looked at meanwhile.
 fn watched(
@@ -114,10 +112,12 @@ fn watched(
         .clone()
         .map(|g| GpuWatch::start(g, supervisor.id()));
     let report = supervisor.report();
+    // No program is left that could get an answer.
+    let handed = desk.close();
     server.stop();
     let pids = report.as_ref().map_or(&[][..], |report| &report.pids);
     let gpus = gpus.map(|watch| watch.finish(pids)).unwrap_or_default();
-    Ok((report?, gpus))
+    Ok((report?, gpus, handed))
 }
 
 fn order(job: &CommandJob, host: &Host, folder: &RunFolder) -> Order {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 from ._data import Data, is_tensor
@@ -10,26 +12,59 @@ from ._data import Data, is_tensor
 _HANDLE_BYTES = 64
 
 
-def buffer_of(data: Data) -> Optional[dict[str, Any]]:
-    """The ``cuda`` member for a contiguous CUDA tensor, else ``None``.
+@contextmanager
+def shared(data: Data) -> Iterator[Optional[dict[str, Any]]]:
+    """The ``cuda`` member for a contiguous CUDA tensor, else ``None``; good until the end of the block.
 
-    PyTorch hands out the handle of the whole allocation and the place of the storage in it. A newer allocator
-    (expandable segments) has handles of another kind, with a byte in front; those are left to the host.
+    PyTorch hands out the handle of the whole allocation, the place of the storage in it, and a reference counter, for
+    a receiver that keeps the storage. The agent keeps nothing, so the counter is given back here.
     """
-    if not is_tensor(data) or data.device.type != "cuda" or not data.is_contiguous() or data.numel() == 0:
-        return None
-    if data.is_conj() or data.is_neg():
-        return None
-    device, handle, _, offset, *_ = data.untyped_storage()._share_cuda_()
-    if not isinstance(handle, bytes) or len(handle) != _HANDLE_BYTES:
-        return None
+    if not _can_be_shared(data):
+        yield None
+        return
+    storage = data.untyped_storage()
+    device, handle, _, offset, counter, place, *_ = storage._share_cuda_()
+    try:
+        memory = _ipc_handle(handle)
+        yield None if memory is None else _member(data, int(device), memory, int(offset))
+    finally:
+        _release(storage, counter, place)
+
+
+def _member(data: Any, device: int, handle: bytes, offset: int) -> dict[str, Any]:
     size = int(data.element_size())
     return {
-        "device": int(device),
+        "device": device,
         "handle": handle.hex(),
-        "offset": int(offset) + int(data.storage_offset()) * size,
+        "offset": offset + int(data.storage_offset()) * size,
         "len": int(data.numel()) * size,
     }
+
+
+def _can_be_shared(data: Data) -> bool:
+    if not is_tensor(data) or data.device.type != "cuda" or not data.is_contiguous() or data.numel() == 0:
+        return False
+    return not data.is_conj() and not data.is_neg()
+
+
+def _ipc_handle(handle: Any) -> Optional[bytes]:
+    """The ``cudaIpcMemHandle_t`` in what PyTorch calls a handle, if there is one.
+
+    It is the 64 bytes alone, or in newer versions a byte of version and one of kind before them: ``c`` for memory of
+    ``cudaMalloc``. Expandable segments (``e``) have no such handle; they are left to the host.
+    """
+    if not isinstance(handle, bytes):
+        return None
+    if len(handle) == _HANDLE_BYTES + 2 and handle[1:2] == b"c":
+        return handle[2:]
+    return handle if len(handle) == _HANDLE_BYTES else None
+
+
+def _release(storage: Any, counter: bytes, place: int) -> None:
+    """Gives a counter back: until then PyTorch keeps the memory, also of a storage that is gone."""
+    release = getattr(type(storage), "_release_ipc_counter_cuda", None)
+    if release is not None:
+        release(counter, place)
 
 
 def finish(data: Data) -> None:

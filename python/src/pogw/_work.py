@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional, Union
@@ -104,13 +105,10 @@ class Work:
     def _hand(self, request: dict[str, Any], data: Data) -> dict[str, Any]:
         """Sends a request with its source: on the device where that can be, else a file."""
         if self._hello.get("device_buffers") is True:
-            buffer = _cuda.buffer_of(data)
-            if buffer is not None:
-                _cuda.finish(data)
-                try:
+            with _cuda.shared(data) as buffer, suppress(Unavailable):
+                if buffer is not None:
+                    _cuda.finish(data)
                     return self._ask({**request, "cuda": buffer})
-                except Unavailable:
-                    pass
         with as_file(data) as fd:
             return self._ask({**request, "fd": True}, fd)
 

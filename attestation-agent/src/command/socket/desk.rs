@@ -1,6 +1,7 @@
 //! What is done with a request, and what has been handed in.
 //!
-//! No lock is held while bytes are read: a slow source holds up its own connection alone.
+//! No lock is held while bytes are read: a slow source holds up its own connection alone. An output takes its place
+//! under the lock, so that none does after the end.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -68,7 +69,7 @@ impl Desk {
             job: job.digest.to_string(),
             names: job.command.outputs().to_vec(),
             work: folder.work(),
-            incoming: folder.path().to_path_buf(),
+            incoming: folder.incoming(),
             numbers: AtomicU64::new(0),
             output_bytes: job.command.limits().output_bytes,
             buffers,
@@ -76,7 +77,7 @@ impl Desk {
         }
     }
 
-    /// What was handed in; nothing counts that comes later.
+    /// What was handed in; nothing counts that comes later, and what is being read is given up.
     pub(in crate::command) fn close(&self) -> Handed {
         let mut handed = lock(&self.handed);
         handed.closed = true;
@@ -134,7 +135,7 @@ impl Desk {
     fn source(&self, file: Option<&File>, cuda: Option<&IpcBuffer>) -> Result<Digest, Refusal> {
         match (file, cuda) {
             (Some(file), None) => {
-                let digest = outputs::digest_shared(file, MAX_SOURCE_BYTES, |_| Ok(()));
+                let digest = outputs::digest_shared(file, MAX_SOURCE_BYTES, |_| self.go_on());
                 digest.map_err(|error| source_failed(&error))
             }
             (None, Some(buffer)) => {
@@ -187,8 +188,9 @@ impl Desk {
             message: error.to_string(),
         };
         let (file, path) = outputs::open_shared(&self.work, name).map_err(failed)?;
-        let digest = outputs::digest_shared(&file, MAX_SOURCE_BYTES, |_| Ok(()));
-        self.hand_in(name, path, digest.map_err(|error| source_failed(&error))?)
+        let digest = outputs::digest_shared(&file, MAX_SOURCE_BYTES, |_| self.go_on());
+        let digest = digest.map_err(|error| source_failed(&error))?;
+        self.hand_in(name, path, digest, None)
     }
 
     /// The agent writes the file.
@@ -203,7 +205,7 @@ impl Desk {
         let mut target = staged.open().map_err(|error| source_failed(&error))?;
         let digest = match (file, cuda) {
             (Some(file), None) => {
-                let sink = |bytes: &[u8]| target.write_all(bytes);
+                let sink = |bytes: &[u8]| self.write(&mut target, bytes);
                 outputs::digest_shared(file, self.output_bytes, sink)
                     .map_err(|error| source_failed(&error))?
             }
@@ -211,8 +213,7 @@ impl Desk {
             _ => return self.source(file, cuda).map(|_| Value::Null),
         };
         let path = self.work.join(name);
-        fs::rename(&staged.0, &path).map_err(|error| source_failed(&error))?;
-        self.hand_in(name, path, digest)
+        self.hand_in(name, path, digest, Some(&staged))
     }
 
     fn copied(&self, buffer: &IpcBuffer, target: &mut File) -> Result<Digest, Refusal> {
@@ -221,7 +222,7 @@ impl Desk {
             return refuse("source_unusable", format!("expected at most {most} bytes"));
         }
         let digest = self.buffers.digest(buffer).map_err(buffer_failed)?;
-        let mut sink = |bytes: &[u8]| target.write_all(bytes);
+        let mut sink = |bytes: &[u8]| self.write(target, bytes);
         self.buffers
             .copy(buffer, &mut sink)
             .map_err(buffer_failed)?;
@@ -235,18 +236,42 @@ impl Desk {
         refuse("output_unknown", "the job has no output of this name")
     }
 
-    fn hand_in(&self, name: &str, path: PathBuf, digest: Digest) -> Result<Value, Refusal> {
+    fn write(&self, target: &mut File, bytes: &[u8]) -> io::Result<()> {
+        self.go_on()?;
+        target.write_all(bytes)
+    }
+
+    /// An error once the run has ended: what is not done by then is for nobody.
+    fn go_on(&self) -> io::Result<()> {
+        match lock(&self.handed).closed {
+            true => Err(io::Error::other("the program has ended")),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts an output. One that is staged takes its place in the same step: an output that is counted is the one that
+    /// lies there, and none is replaced after the end.
+    fn hand_in(
+        &self,
+        name: &str,
+        path: PathBuf,
+        digest: Digest,
+        staged: Option<&Staged>,
+    ) -> Result<Value, Refusal> {
         let (blake3, len) = digest;
+        let mut handed = lock(&self.handed);
+        if handed.closed {
+            return refuse("run_ended", "the program has ended");
+        }
+        if let Some(staged) = staged {
+            fs::rename(&staged.0, &path).map_err(|error| source_failed(&error))?;
+        }
         let output = FileOutput {
             name: name.to_owned(),
             path,
             len,
             blake3,
         };
-        let mut handed = lock(&self.handed);
-        if handed.closed {
-            return refuse("run_ended", "the program has ended");
-        }
         handed.outputs.insert(name.to_owned(), output);
         Ok(json!({ "ok": true, "blake3": blake3, "len": len }))
     }
@@ -282,7 +307,7 @@ struct Staged(PathBuf);
 
 impl Staged {
     fn new(folder: &Path, number: u64) -> Self {
-        Self(folder.join(format!("incoming-{number}")))
+        Self(folder.join(number.to_string()))
     }
 
     fn open(&self) -> io::Result<File> {
@@ -298,5 +323,48 @@ impl Drop for Staged {
     fn drop(&mut self) {
         // It is gone already where it took its place.
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::buffers::NoBuffers;
+    use super::*;
+
+    fn desk(folder: &RunFolder) -> Desk {
+        Desk {
+            job: String::new(),
+            names: vec!["out".to_owned()],
+            work: folder.work(),
+            incoming: folder.incoming(),
+            numbers: AtomicU64::new(0),
+            output_bytes: 1 << 10,
+            buffers: Arc::new(NoBuffers),
+            handed: Mutex::new(Handed::default()),
+        }
+    }
+
+    #[test]
+    fn nothing_takes_its_place_after_the_end() {
+        let run_dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(run_dir.path(), false).unwrap();
+        let desk = desk(&folder);
+        let source = run_dir.path().join("source");
+        let give = |bytes: &[u8]| {
+            fs::write(&source, bytes).unwrap();
+            desk.output_given("out", Some(&File::open(&source).unwrap()), None)
+        };
+        give(b"in time").unwrap();
+        let staged = Staged::new(&folder.incoming(), 7);
+        staged.open().unwrap();
+        assert_eq!(desk.close().outputs["out"].len, 7);
+
+        assert!(give(b"while it is read").is_err());
+        let out = folder.work().join("out");
+        let late = desk.hand_in("out", out.clone(), (Hex([0; 32]), 0), Some(&staged));
+        assert_eq!(late.unwrap_err().code, "run_ended");
+        drop(staged);
+        assert_eq!(fs::read(out).unwrap(), b"in time");
+        assert_eq!(fs::read_dir(folder.incoming()).unwrap().count(), 0);
     }
 }

@@ -35,7 +35,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use buffers::{BufferError, DeviceBuffers, IpcBuffer, NoBuffers};
-pub(super) use desk::Desk;
+pub(super) use desk::{Desk, Handed};
 
 use super::error::CommandError;
 use super::supervise::is_descendant;

@@ -105,7 +105,8 @@ impl<'o> Watch<'o> {
                 return Some(End::Stream { name });
             }
         }
-        let folders = ["work", "home", "tmp"].map(|name| self.order.folder.join(name));
+        // What is on its way is looked at last: a file that moves to `work` meanwhile is not counted twice.
+        let folders = ["work", "home", "tmp", "incoming"].map(|name| self.order.folder.join(name));
         let bytes = folders.iter().map(|folder| usage::written(folder));
         let bytes = bytes.fold(0, u64::saturating_add);
         self.written = bytes.saturating_sub(self.order.input_bytes);
@@ -125,6 +126,48 @@ impl<'o> Watch<'o> {
             peak_processes: self.peak_processes,
             written_bytes: self.written,
             pids: self.pids.into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::work::CommandLimits;
+
+    use super::*;
+
+    #[test]
+    fn every_folder_that_is_written_to_counts() {
+        for name in ["work", "home", "tmp", "incoming"] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join(name)).unwrap();
+            let order = order(folder.path(), 4);
+            let mut watch = Watch::new(&order, Instant::now());
+            fs::write(folder.path().join(name).join("a"), b"1234").unwrap();
+            assert_eq!(watch.look_at_files(), None, "{name}");
+            fs::write(folder.path().join(name).join("b"), b"5").unwrap();
+            assert_eq!(
+                watch.look_at_files(),
+                Some(End::Output { seen: 5 }),
+                "{name}"
+            );
+        }
+    }
+
+    fn order(folder: &std::path::Path, output_bytes: u64) -> Order {
+        Order {
+            executable: "/bin/true".into(),
+            argv: Vec::new(),
+            env: Vec::new(),
+            folder: folder.to_path_buf(),
+            keep: false,
+            limits: CommandLimits {
+                wall_s: 1,
+                output_bytes,
+                processes: 1,
+                memory_bytes: 1,
+            },
+            input_bytes: 0,
         }
     }
 }

@@ -82,8 +82,19 @@ fn carry_out(order: &Order, gone: &AtomicBool) -> Report {
         },
     };
     let wall = started.elapsed();
-    tree::end_all();
-    watch.report(end, wall)
+    let left = tree::end_all();
+    if left > 0 {
+        eprintln!("supervise: {left} processes do not end");
+    }
+    watch.report(end_with(end, left), wall)
+}
+
+/// A program of which something could not be ended has not ended well.
+fn end_with(end: End, left: u64) -> End {
+    match end {
+        End::Exited { status } if left > 0 => End::Outlived { status, left },
+        end => end,
+    }
 }
 
 /// A session and a process group of its own, so that no terminal reaches it, and limits that are inherited.
@@ -137,17 +148,17 @@ fn after(status: WaitStatus, watch: &mut Watch<'_>, gone: &AtomicBool) -> End {
     const PAUSE: Duration = Duration::from_millis(5);
     let until = Instant::now() + GRACE;
     let left = loop {
-        reap_orphans();
-        let left = tree::descendants();
-        if left.is_empty() || Instant::now() >= until || gone.load(Ordering::Acquire) {
-            break left.len();
+        if tree::reap_orphans() {
+            break 0;
+        }
+        if Instant::now() >= until || gone.load(Ordering::Acquire) {
+            break tree::count();
         }
         thread::sleep(PAUSE);
     };
     if let Some(end) = watch.look_at_files() {
         return end;
     }
-    let left = u64::try_from(left).unwrap_or(u64::MAX);
     match (status.exit_status(), status.terminating_signal()) {
         (_, Some(signal)) => End::Killed { signal },
         (Some(status), _) if left == 0 => End::Exited { status },
@@ -176,6 +187,16 @@ fn reap(program: Pid) -> Option<WaitStatus> {
     None
 }
 
-fn reap_orphans() {
-    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_is_told() {
+        let ended = End::Exited { status: 0 };
+        assert_eq!(end_with(ended.clone(), 0), ended);
+        let outlived = End::Outlived { status: 0, left: 2 };
+        assert_eq!(end_with(ended, 2), outlived);
+        assert_eq!(end_with(End::TimedOut, 2), End::TimedOut);
+    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
 /// One process.
@@ -15,8 +16,15 @@ pub(super) struct Process {
     is_zombie: bool,
 }
 
-/// Every living process that descends from this one.
+/// Every living process that descends from this one, as `/proc` tells: one that is born meanwhile may be missing.
 pub(super) fn descendants() -> Vec<Process> {
+    let mut found = below();
+    found.retain(|process| !process.is_zombie);
+    found
+}
+
+/// Those, and the dead that nobody has waited for. A process whose first thread alone has ended looks like one of them.
+fn below() -> Vec<Process> {
     let mut children: BTreeMap<u32, Vec<Process>> = BTreeMap::new();
     for process in all() {
         children.entry(process.parent).or_default().push(process);
@@ -32,8 +40,19 @@ pub(super) fn descendants() -> Vec<Process> {
             }
         }
     }
-    found.retain(|process| !process.is_zombie);
     found
+}
+
+/// Waits for children that have ended. Whether nothing is left below this process: orphans become its children, so
+/// without a child (`ECHILD`, wait(2)) it has no descendant either.
+pub(super) fn reap_orphans() -> bool {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) => return false,
+            Err(error) => return error == Errno::CHILD,
+        }
+    }
 }
 
 /// Whether a process descends from another, as `/proc` tells now.
@@ -52,27 +71,37 @@ pub(crate) fn is_descendant(id: u32, ancestor: u32) -> bool {
     false
 }
 
-/// Ends every descendant. First all are stopped, so that none can start another meanwhile.
-pub(super) fn end_all() {
+/// Ends every descendant. First all are stopped, so that none can start another meanwhile. Returns how many are left that
+/// would not end, at least.
+pub(super) fn end_all() -> u64 {
     const ROUNDS: u32 = 2000;
     const PAUSE: Duration = Duration::from_millis(2);
     stop_all();
     for _ in 0..ROUNDS {
-        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
-        let left = descendants();
-        if left.is_empty() {
-            return;
+        if reap_orphans() {
+            return 0;
         }
-        left.iter().for_each(|process| send(*process, Signal::KILL));
+        below()
+            .iter()
+            .for_each(|process| send(*process, Signal::KILL));
         thread::sleep(PAUSE);
     }
+    match reap_orphans() {
+        true => 0,
+        false => count(),
+    }
+}
+
+/// How many are left where not all have ended: one at least, also where `/proc` shows none.
+pub(super) fn count() -> u64 {
+    u64::try_from(below().len()).unwrap_or(u64::MAX).max(1)
 }
 
 fn stop_all() {
     const ROUNDS: u32 = 50;
     let mut stopped = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let fresh: Vec<_> = descendants()
+        let fresh: Vec<_> = below()
             .into_iter()
             .filter(|process| stopped.insert(process.id))
             .collect();
