@@ -21,8 +21,8 @@
 //! ```
 //!
 //! A context serves one job: nothing of a job is there for the next, and a kernel that went astray spoils no other.
-//! NVIDIA's documentation asks for a new process after such an error; a new context has been enough in practice, and
-//! where it is not, the next job fails with a reason.
+//! NVIDIA's documentation asks for a new process after such an error; a new context was tried with a stand-in for the
+//! driver only, and where it is not enough, the next job fails with a reason.
 
 mod driver;
 mod run;
