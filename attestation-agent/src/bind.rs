@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use evidence::crypto::sha256;
 use evidence::limits::MAX_DEVICES;
 use evidence::work::{
-    Base64Url, Blob, Bundle, CanonicalStatement, Hex, KernelRef, Profile, Ran, RequestedCheck,
-    Timing, UnsignedBundle, WorkStatement,
+    Base64Url, Blob, Bundle, BundleDevice, CanonicalStatement, Hex, KernelRef, OutputCommitment,
+    Profile, Ran, RequestedCheck, Timing, TraceCommitment, UnsignedBundle, WorkStatement,
 };
 
 use crate::collect::{DeviceSet, bundle_device};
@@ -99,30 +99,93 @@ pub fn commit(
     run: &Execution,
     occasion: Occasion,
 ) -> Result<Commitment, BindError> {
-    let statement = WorkStatement {
-        profile: Profile::V1,
+    let kernel = job.job.kernel();
+    let account = Account {
         job: job.digest,
-        challenge: occasion.challenge,
-        agent_key: occasion.agent_key,
         ran: Ran::Kernel(KernelRef {
-            name: job.job.kernel().name().to_owned(),
-            spec: Hex(*job.job.kernel().digest().as_bytes()),
+            name: kernel.name().to_owned(),
+            spec: Hex(*kernel.digest().as_bytes()),
             module: run.module,
         }),
         outputs: run.outputs.iter().map(|o| o.commitment()).collect(),
         trace: commitment_to(&states_of(run)),
-        executor: occasion.executor.to_owned(),
-        timing: Timing {
-            started_at_ms: occasion.started_at_ms,
-            run_us: run.run_us,
-            digest_us: run.digest_us,
-        },
+        run_us: run.run_us,
+        digest_us: run.digest_us,
         telemetry: run.telemetry.clone(),
     };
-    Ok(Commitment {
-        canonical: statement.canonical()?,
-        statement,
-    })
+    account.commit(occasion)
+}
+
+/// What there is to state about a run, whatever ran.
+pub(crate) struct Account {
+    /// SHA-256 of the canonical job.
+    pub(crate) job: Hex<32>,
+    /// What ran.
+    pub(crate) ran: Ran,
+    /// What came out.
+    pub(crate) outputs: Vec<OutputCommitment>,
+    /// States on the way, if there were any.
+    pub(crate) trace: Option<TraceCommitment>,
+    /// Time of the run, microseconds.
+    pub(crate) run_us: u64,
+    /// Time to digest the outputs, microseconds.
+    pub(crate) digest_us: u64,
+    /// Counters of the host, by name.
+    pub(crate) telemetry: BTreeMap<String, i64>,
+}
+
+impl Account {
+    /// The statement for an occasion, and its canonical form.
+    ///
+    /// # Errors
+    /// [`BindError::Json`].
+    pub(crate) fn commit(self, occasion: Occasion) -> Result<Commitment, BindError> {
+        let statement = WorkStatement {
+            profile: Profile::V1,
+            job: self.job,
+            challenge: occasion.challenge,
+            agent_key: occasion.agent_key,
+            ran: self.ran,
+            outputs: self.outputs,
+            trace: self.trace,
+            executor: occasion.executor.to_owned(),
+            timing: Timing {
+                started_at_ms: occasion.started_at_ms,
+                run_us: self.run_us,
+                digest_us: self.digest_us,
+            },
+            telemetry: self.telemetry,
+        };
+        Ok(Commitment {
+            canonical: statement.canonical()?,
+            statement,
+        })
+    }
+}
+
+/// Has every device sign the commitment.
+///
+/// # Errors
+/// [`BindError::Device`] for the first that does not answer, [`BindError::TooManyDevices`].
+pub(crate) fn attested(
+    commitment: &Commitment,
+    devices: &DeviceSet,
+) -> Result<Vec<BundleDevice>, BindError> {
+    is_within_a_bundle(devices)?;
+    let evidence = devices.attest(&commitment.canonical.report_nonce())?;
+    Ok(evidence.into_iter().map(bundle_device).collect())
+}
+
+/// Whether a bundle holds as many devices.
+///
+/// # Errors
+/// [`BindError::TooManyDevices`].
+pub(crate) fn is_within_a_bundle(devices: &DeviceSet) -> Result<(), BindError> {
+    let (limit, actual) = (MAX_DEVICES, devices.count());
+    if actual > limit {
+        return Err(BindError::TooManyDevices { limit, actual });
+    }
+    Ok(())
 }
 
 fn states_of(run: &Execution) -> Vec<u8> {
@@ -142,17 +205,11 @@ pub fn vouch(
     commitment: Commitment,
     devices: &DeviceSet,
 ) -> Result<UnsignedBundle, BindError> {
-    if devices.count() > MAX_DEVICES {
-        return Err(BindError::TooManyDevices {
-            limit: MAX_DEVICES,
-            actual: devices.count(),
-        });
-    }
-    let evidence = devices.attest(&commitment.canonical.report_nonce())?;
+    let attested = attested(&commitment, devices)?;
     Ok(UnsignedBundle {
         job: job.spec.clone(),
         statement: commitment.statement,
-        devices: evidence.into_iter().map(bundle_device).collect(),
+        devices: attested,
         inputs: disclosed_inputs(job),
         outputs: disclosed_outputs(job, run),
     })

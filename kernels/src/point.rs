@@ -34,7 +34,7 @@ pub trait PointKernel {
     /// [`SliceMissing`] if `slices` does not have what it reads.
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing>;
 
-    /// What `point` costs, at most.
+    /// What `point` costs, at most; the same for all points of an output.
     fn point_cost(&self, point: u64) -> Cost;
 }
 

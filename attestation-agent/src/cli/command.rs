@@ -10,12 +10,13 @@ use attestation_agent::{
     write_result,
 };
 use evidence::work::{Base64Url, JobSpec};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::RunArgs;
 use super::log::Narrator;
+use super::outcome::Outcome;
 use super::report::Report;
-use super::run::{Target, add_receipt, lines};
+use super::run::Target;
 
 /// Runs a job that is a command.
 pub(super) async fn run(
@@ -65,36 +66,30 @@ impl Finished {
         let asked = self.agent.challenge_for(digest, &verifier, &Narrator);
         let challenge = asked.await?;
         let bound = self.bind(challenge.challenge).await?;
-        let mut files = self.write(&bound)?;
+        let outcome = self.outcome(&bound)?;
         let (sealed, until) = (bound.sealed.clone(), challenge.deadline);
         let submitted = self.agent.submit(sealed, &verifier, until, &Narrator);
         let (receipt, stored) = submitted.await?;
-        if let Some(out) = &self.out {
-            let path = out.join("receipt.jwt");
-            write_result(&path, receipt.jwt.as_bytes())?;
-            files.push(path);
-        }
-        let text = match files.as_slice() {
-            [] => format!("{}\n", receipt.jwt),
-            files => lines(files),
-        };
-        let mut json = self.describe(&bound, &files);
-        add_receipt(&mut json, &receipt, &stored);
-        Ok(Report::done(text, json))
+        outcome.received(self.out.as_deref(), &receipt, &stored)
     }
 
     async fn bundle(self, challenge: Base64Url<32>) -> Result<Report, AgentError> {
         let bound = self.bind(challenge).await?;
-        let files = self.write(&bound)?;
-        let mut json = self.describe(&bound, &files);
-        if !files.is_empty() {
-            return Ok(Report::done(lines(&files), json));
-        }
-        if let Some(object) = json.as_object_mut() {
-            object.insert("bundle".to_owned(), json!(bound.bundle));
-        }
-        let text = String::from_utf8_lossy(bound.sealed.json());
-        Ok(Report::done(format!("{text}\n"), json))
+        Ok(self.outcome(&bound)?.unsent())
+    }
+
+    fn outcome<'a>(&self, bound: &'a BoundCommand) -> Result<Outcome<'a>, AgentError> {
+        let folder = &self.finished.run.folder;
+        let kept = folder
+            .is_kept()
+            .then(|| folder.path().display().to_string());
+        Ok(Outcome {
+            statement: &bound.statement,
+            bundle: &bound.bundle,
+            sealed: &bound.sealed,
+            files: self.write(bound)?,
+            more: vec![("run_folder", json!(kept))],
+        })
     }
 
     async fn bind(&self, challenge: Base64Url<32>) -> Result<BoundCommand, AgentError> {
@@ -137,20 +132,5 @@ impl Finished {
             files.extend([marks, digests]);
         }
         Ok(files)
-    }
-
-    fn describe(&self, bound: &BoundCommand, files: &[PathBuf]) -> Value {
-        let files: Vec<_> = files
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        let folder = &self.finished.run.folder;
-        json!({
-            "outcome": "bundle",
-            "statement": bound.statement,
-            "bundle_sha256": bound.sealed.digest(),
-            "files": files,
-            "run_folder": folder.is_kept().then(|| folder.path().display().to_string()),
-        })
     }
 }

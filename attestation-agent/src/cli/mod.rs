@@ -17,6 +17,7 @@ mod command;
 mod devices;
 mod doctor;
 mod log;
+mod outcome;
 mod report;
 mod run;
 mod submit;

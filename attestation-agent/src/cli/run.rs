@@ -1,20 +1,20 @@
 //! `run`: a job, and a receipt for it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use attestation_agent::command::CommandError;
 use attestation_agent::{
-    Agent, AgentError, BoundWork, DeviceSet, PreparedJob, Receipt, Settings, Verifier, read_inputs,
+    Agent, AgentError, BoundWork, DeviceSet, PreparedJob, Settings, Verifier, read_inputs,
     read_job, write_result,
 };
 use evidence::work::{Base64Url, Task};
-use serde_json::{Value, json};
 
 use super::args::RunArgs;
 use super::command;
 use super::log::Narrator;
+use super::outcome::Outcome;
 use super::report::Report;
 
 pub(super) async fn run(args: RunArgs, settings: Settings) -> Result<Report, AgentError> {
@@ -79,37 +79,27 @@ impl Prepared {
     async fn receipt(self, verifier: &Verifier) -> Result<Report, AgentError> {
         let challenge = self.agent.challenge(&self.job, verifier, &Narrator).await?;
         let work = self.work(challenge.challenge).await?;
-        let mut files = self.write(&work)?;
+        let outcome = self.outcome(&work)?;
         let (bundle, until) = (work.sealed.clone(), challenge.deadline);
         let submitted = self.agent.submit(bundle, verifier, until, &Narrator);
         let (receipt, stored) = submitted.await?;
-        if let Some(out) = &self.out {
-            let path = out.join("receipt.jwt");
-            write_result(&path, receipt.jwt.as_bytes())?;
-            files.push(path);
-        }
-        let text = match files.as_slice() {
-            [] => format!("{}\n", receipt.jwt),
-            files => lines(files),
-        };
-        let mut json = describe(&work, &files);
-        add_receipt(&mut json, &receipt, &stored);
-        Ok(Report::done(text, json))
+        outcome.received(self.out.as_deref(), &receipt, &stored)
     }
 
     /// Runs the job for a challenge that came another way.
     async fn bundle(self, challenge: Base64Url<32>) -> Result<Report, AgentError> {
         let work = self.work(challenge).await?;
-        let files = self.write(&work)?;
-        let mut json = describe(&work, &files);
-        if !files.is_empty() {
-            return Ok(Report::done(lines(&files), json));
-        }
-        if let Some(object) = json.as_object_mut() {
-            object.insert("bundle".to_owned(), json!(work.bundle));
-        }
-        let text = String::from_utf8_lossy(work.sealed.json());
-        Ok(Report::done(format!("{text}\n"), json))
+        Ok(self.outcome(&work)?.unsent())
+    }
+
+    fn outcome<'a>(&self, work: &'a BoundWork) -> Result<Outcome<'a>, AgentError> {
+        Ok(Outcome {
+            statement: &work.statement,
+            bundle: &work.bundle,
+            sealed: &work.sealed,
+            files: self.write(work)?,
+            more: Vec::new(),
+        })
     }
 
     async fn work(&self, challenge: Base64Url<32>) -> Result<BoundWork, AgentError> {
@@ -134,38 +124,4 @@ impl Prepared {
         }
         Ok(files)
     }
-}
-
-fn describe(work: &BoundWork, files: &[PathBuf]) -> Value {
-    let files: Vec<_> = files
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    json!({
-        "outcome": "bundle",
-        "statement": work.statement,
-        "bundle_sha256": work.sealed.digest(),
-        "files": files,
-    })
-}
-
-pub(super) fn add_receipt(json: &mut Value, receipt: &Receipt, stored: &Path) {
-    let Some(object) = json.as_object_mut() else {
-        return;
-    };
-    for (name, value) in [
-        ("outcome", json!("receipt")),
-        ("receipt", json!(receipt.jwt)),
-        ("location", json!(receipt.location)),
-        ("stored", json!(stored.display().to_string())),
-    ] {
-        object.insert(name.to_owned(), value);
-    }
-}
-
-pub(super) fn lines(files: &[PathBuf]) -> String {
-    files
-        .iter()
-        .map(|path| format!("{}\n", path.display()))
-        .collect()
 }

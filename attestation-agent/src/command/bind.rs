@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::io::Read;
 
-use evidence::limits::MAX_DEVICES;
-use evidence::work::{Blob, Profile, Ran, RequestedCheck, Timing, UnsignedBundle, WorkStatement};
+use evidence::work::{Blob, Ran, RequestedCheck, UnsignedBundle};
 
 use super::error::CommandError;
 use super::job::CommandJob;
 use super::outputs::FileOutput;
 use super::run::CommandRun;
-use crate::bind::{BindError, Commitment, Occasion};
-use crate::collect::{DeviceSet, bundle_device};
+use crate::bind::{Account, BindError, Commitment, Occasion, attested, is_within_a_bundle};
+use crate::collect::DeviceSet;
 use crate::error::AgentError;
 
 /// States which program was run and what came out.
@@ -23,26 +22,16 @@ pub fn commit_command(
     run: &CommandRun,
     occasion: Occasion,
 ) -> Result<Commitment, BindError> {
-    let statement = WorkStatement {
-        profile: Profile::V1,
+    let account = Account {
         job: job.digest,
-        challenge: occasion.challenge,
-        agent_key: occasion.agent_key,
         ran: Ran::Program(run.program.clone()),
         outputs: run.outputs.iter().map(FileOutput::commitment).collect(),
         trace: run.trace.commitment(),
-        executor: occasion.executor.to_owned(),
-        timing: Timing {
-            started_at_ms: occasion.started_at_ms,
-            run_us: run.run_us,
-            digest_us: run.digest_us,
-        },
+        run_us: run.run_us,
+        digest_us: run.digest_us,
         telemetry: run.telemetry.clone(),
     };
-    Ok(Commitment {
-        canonical: statement.canonical()?,
-        statement,
-    })
+    account.commit(occasion)
 }
 
 /// Has every device sign the commitment, and puts everything into one bundle. Outputs travel along only where the job
@@ -56,19 +45,17 @@ pub fn vouch_for_command(
     commitment: Commitment,
     devices: &DeviceSet,
 ) -> Result<UnsignedBundle, AgentError> {
-    if devices.count() > MAX_DEVICES {
-        let (limit, actual) = (MAX_DEVICES, devices.count());
-        return Err(BindError::TooManyDevices { limit, actual }.into());
-    }
+    // Before files are read, which a host of too many devices need not wait for.
+    is_within_a_bundle(devices)?;
     let disclosed = job.spec.checks.contains(&RequestedCheck::OutputDigest);
     let outputs = run.outputs.iter().filter(|_| disclosed);
     let outputs = outputs.map(|output| Ok((output.name.clone(), Blob(read(output)?))));
     let outputs = outputs.collect::<Result<_, AgentError>>()?;
-    let evidence = devices.attest(&commitment.canonical.report_nonce())?;
+    let attested = attested(&commitment, devices)?;
     Ok(UnsignedBundle {
         job: job.spec.clone(),
         statement: commitment.statement,
-        devices: evidence.into_iter().map(bundle_device).collect(),
+        devices: attested,
         inputs: std::collections::BTreeMap::new(),
         outputs,
     })

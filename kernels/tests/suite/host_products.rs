@@ -1,27 +1,16 @@
-//! The float products' CUDA sources, run on the CPU, write the bytes of the reference, which shares no code with them.
+//! The float products' CUDA sources, run on the CPU, beyond the samples that `host` runs of every kernel: operands all
+//! over the domain, and the longest sums.
 
 use std::num::NonZeroUsize;
 
 use kernels::gemm_bf16::Bf16;
-use kernels::host::{Build, Machine};
+use kernels::host::Machine;
 use kernels::philox::philox4x32_10;
 use kernels::program::Target;
-use kernels::{Blake3Digest, CheckedInputs, Inputs, Job, Kernel};
+use kernels::{Blake3Digest, CheckedInputs, Inputs, Job};
 use serde_json::json;
 
-use crate::samples;
-
-#[test]
-fn seeded_products_are_those_of_the_reference_in_every_build_and_order_of_threads() {
-    let is_float = |job: &Job| matches!(job.kernel(), Kernel::GemmBf16 | Kernel::GemmF32);
-    for (name, job) in samples::small()
-        .into_iter()
-        .filter(|(_, job)| is_float(job))
-    {
-        let inputs = job.accept(&Inputs::none()).unwrap();
-        check(&name, &job, &inputs);
-    }
-}
+use crate::{host, samples};
 
 #[test]
 fn products_of_any_bf16_of_the_domain_are_those_of_the_reference() {
@@ -69,21 +58,7 @@ fn check_given(kernel: &str, [m, n, k]: [u32; 3], value: impl Fn(u32) -> Vec<u8>
     let params = json!({"m": m, "n": n, "k": k, "operands": {"given": digests}});
     let job = Job::parse(kernel, &params).unwrap();
     let inputs = job.accept(&Inputs::none().with("a", &a).with("b", &b));
-    check(kernel, &job, &inputs.unwrap());
-}
-
-fn check(name: &str, job: &Job, inputs: &CheckedInputs<'_>) {
-    let expected = job.reference_bytes(inputs);
-    let machine = Machine::new(NonZeroUsize::new(2).unwrap());
-    for build in [Build::Portable, Build::X86_64V3] {
-        for seed in [0, 1, 2] {
-            let Some(machine) = machine.with_build(build) else {
-                continue;
-            };
-            let outputs = run(machine.with_seed(seed), job, inputs);
-            assert!(outputs == expected, "{name}, {build:?}, order {seed}");
-        }
-    }
+    host::agrees(kernel, &job, &inputs.unwrap(), &host::SEEDS);
 }
 
 fn run(machine: Machine, job: &Job, inputs: &CheckedInputs<'_>) -> Vec<Vec<u8>> {

@@ -99,6 +99,20 @@ fn points_of_sent_inputs_read_what_they_announce_and_equal_the_reference() {
 }
 
 #[test]
+fn points_of_an_output_cost_the_same() {
+    for (name, job) in samples::small() {
+        let kernel = job.points();
+        let costs = (0..kernel.points()).map(|point| (kernel.place(point).output, point));
+        let mut of_output = std::collections::BTreeMap::new();
+        for (output, point) in costs {
+            let cost = kernel.point_cost(point);
+            let first = *of_output.entry(output).or_insert(cost);
+            assert_eq!(cost, first, "{name}, point {point}");
+        }
+    }
+}
+
+#[test]
 fn an_audit_of_all_points_finds_any_flipped_bit() {
     for (name, job) in samples::small() {
         let inputs = job.accept(&Inputs::none()).unwrap();
