@@ -25,16 +25,16 @@ impl Job {
     }
 }
 
+/// Moves the job on as far as the time allows. Each move ends an assignment or a phase, so this ends as well.
 pub(super) fn tick(job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Refusal> {
-    if job.due_at().is_none_or(|due| turn.now() < due) {
-        return Ok(());
-    }
-    match job.phase {
-        Phase::Open => expire(job, turn),
-        Phase::Opening(_) => close_openings(job, turn),
-        Phase::Disputed(_) => dispute::overdue(job, turn),
-        Phase::Accepted { .. } => settle::settle(job, turn)?,
-        Phase::Settled { .. } | Phase::Failed { .. } | Phase::Cancelled { .. } => {}
+    while job.due_at().is_some_and(|due| due <= turn.now()) {
+        match job.phase {
+            Phase::Open => expire(job, turn),
+            Phase::Opening(_) => close_openings(job, turn),
+            Phase::Disputed(_) => dispute::overdue(job, turn),
+            Phase::Accepted { .. } => settle::settle(job, turn)?,
+            Phase::Settled { .. } | Phase::Failed { .. } | Phase::Cancelled { .. } => {}
+        }
     }
     Ok(())
 }
@@ -75,29 +75,32 @@ fn expire(job: &mut Job, turn: &mut Turn<'_>) {
 
 /// Agents have until the deadline; the verifier has some time more to judge.
 fn opening_until(job: &Job, round: &Round) -> UnixTime {
-    let withheld = job.assignments.iter().any(|a| a.stage == Stage::Opening);
-    match withheld {
+    match is_opening_due(job) {
         true => round.until,
         false => later(round.until, JUDGING_S),
     }
 }
 
+/// First the agents' time is over, later the verifier's.
 fn close_openings(job: &mut Job, turn: &mut Turn<'_>) {
-    let withheld = |a: &Assignment| a.stage == Stage::Opening;
-    job.refuse(withheld, &Code::OPENING_WITHHELD, Cost::Stake, turn);
-    if job.due_at().is_some_and(|due| due <= turn.now()) && matches!(job.phase, Phase::Opening(_)) {
-        give_up_judging(job, turn);
+    match is_opening_due(job) {
+        true => {
+            let withheld = |a: &Assignment| a.stage == Stage::Opening;
+            job.refuse(withheld, &Code::OPENING_WITHHELD, Cost::Stake, turn);
+        }
+        false => give_up_judging(job, turn),
     }
     conclude::if_judged(job, turn);
+}
+
+fn is_opening_due(job: &Job) -> bool {
+    job.assignments.iter().any(|a| a.stage == Stage::Opening)
 }
 
 /// The verifier did not judge in time. In the first round nothing is known, and the job fails. In a later one the earlier
 /// verdict stands: an outage must not be a way to take the reward back.
 fn give_up_judging(job: &mut Job, turn: &mut Turn<'_>) {
     let unjudged = |a: &Assignment| a.stage == Stage::Opened;
-    if !job.assignments.iter().any(unjudged) {
-        return;
-    }
     match job.round() {
         0 => job.fail(&Code::UNVERIFIABLE, turn),
         _ => job.each(unjudged, |assignment, _| assignment.stage = Stage::Judged),
