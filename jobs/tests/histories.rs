@@ -20,7 +20,7 @@ struct Move {
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     // Mostly at once, sometimes past an offer, a lease, an opening, a window.
     let after_s = prop_oneof![
-        12 => Just(0_i64), 4 => 0..40_i64, 2 => 40..200_i64, 1 => 200..4000_i64, 1 => 4000..90_000_i64
+        60 => Just(0_i64), 20 => 0..10_i64, 3 => 10..200_i64, 1 => 200..4000_i64, 1 => 4000..90_000_i64
     ];
     let one = (any::<u8>(), 0..16_usize, after_s);
     prop::collection::vec(
@@ -54,7 +54,10 @@ fn action(cast: &Cast, one: Move) -> Option<Action> {
     let world = &cast.world;
     let ids = world.ids();
     let id = ids.get(one.who % ids.len().max(1));
-    Some(match one.what % 24 {
+    Some(match one.what % 64 {
+        // Most of the time somebody does what is theirs to do, else few histories would come far.
+        24..48 => return cast.next_of(id?),
+        48.. => return cast.next(),
         0..=2 => Action::Dispatch {
             candidates: candidates(cast.characters.len()),
         },
@@ -88,6 +91,7 @@ fn action(cast: &Cast, one: Move) -> Option<Action> {
         },
         21 => Action::Settle,
         22 if one.who == 0 => Action::Cancel,
+        22 if world.job.dispute().is_some() => cast.next_of_referee()?,
         _ => Action::Tick,
     })
 }

@@ -120,85 +120,86 @@ impl Cast {
 
     /// Lets everybody do at once what they have to do, and time pass where nobody has, until the job ends.
     pub(crate) fn play(&mut self) {
+        self.play_while(|job| !job.status().is_final());
+    }
+
+    /// The same, until the results are accepted or the job has failed.
+    pub(crate) fn play_until_accepted(&mut self) {
+        self.play_while(|job| !job.status().is_final() && job.status() != JobStatus::Accepted);
+    }
+
+    fn play_while(&mut self, goes_on: impl Fn(&Job) -> bool) {
         for _ in 0..400 {
-            if self.world.job.status().is_final() {
+            if !goes_on(&self.world.job) {
                 return;
             }
-            let before = self.world.job.clone();
-            self.move_all();
-            if self.world.job == before {
-                self.world.tick_when_due();
+            match self.next() {
+                Some(action) => self.world.must(action),
+                None => self.world.tick_when_due(),
             }
         }
         panic!("the job does not end: {:?}", self.world.job);
     }
 
-    /// The same, until the results are accepted or the job has failed.
-    pub(crate) fn play_until_accepted(&mut self) {
-        while !self.world.job.status().is_final() && self.world.job.status() != JobStatus::Accepted
-        {
-            let before = self.world.job.clone();
-            self.move_all();
-            if self.world.job == before {
-                self.world.tick_when_due();
-            }
-        }
+    /// What somebody has to do now.
+    pub(crate) fn next(&self) -> Option<Action> {
+        let candidates = super::candidates(self.characters.len());
+        let wanted = self.world.job.wants_agents(super::at(self.world.now));
+        let eligible = self.world.job.assignments().len() < self.characters.len();
+        let dispatch = (wanted && eligible).then_some(Action::Dispatch { candidates });
+        let ids = self.world.ids();
+        let by_agents = || ids.iter().find_map(|id| self.next_of(id));
+        dispatch
+            .or_else(by_agents)
+            .or_else(|| self.next_of_referee())
     }
 
-    fn move_all(&mut self) {
-        let now = super::at(self.world.now);
-        if self.world.job.wants_agents(now) {
-            self.world.dispatch(self.characters.len());
-        }
-        for id in self.world.ids() {
-            self.move_one(&id);
-        }
-        self.referee();
-    }
-
-    fn move_one(&mut self, id: &AssignmentId) {
+    /// What the agent, or whoever judges it, has to do about an assignment.
+    pub(crate) fn next_of(&self, id: &AssignmentId) -> Option<Action> {
         let character = self.character(id);
-        let world = &mut self.world;
-        match world.job.assignment(id).unwrap().status() {
-            AssignmentStatus::Offered => world.must(world.accept(id)),
+        match self.world.job.assignment(id)?.status() {
+            AssignmentStatus::Offered => Some(self.world.accept(id)),
             AssignmentStatus::Leased if character != Character::Silent => {
-                world.must(world.commit(id))
+                Some(self.world.commit(id))
             }
             AssignmentStatus::Opening if character != Character::Withholder => {
-                world.must(world.open(id))
+                Some(self.world.open(id))
             }
-            AssignmentStatus::Opened => {
-                let verdict = self.verdict(id);
-                let judge = self.world.judge(id, verdict);
-                self.world.must(judge);
-            }
-            _ => {}
+            AssignmentStatus::Opened => Some(self.world.judge(id, self.verdict(id))),
+            AssignmentStatus::Judged if character != Character::Mute => self.answer_due(id),
+            _ => None,
         }
     }
 
-    fn referee(&mut self) {
-        let Some(dispute) = self.world.job.dispute().cloned() else {
-            return;
-        };
-        let Some(question) = dispute.question else {
-            let number = next_question(&self.world.job);
-            let asked = dispute.opponents;
-            let text = "where?".to_owned();
-            return self.world.must(Action::Ask {
-                number,
-                text,
-                asked,
+    fn answer_due(&self, id: &AssignmentId) -> Option<Action> {
+        let question = self.world.job.dispute()?.question.as_ref()?;
+        let answered = self
+            .world
+            .job
+            .assignment(id)?
+            .answers()
+            .contains_key(&question.number);
+        (question.asked.contains(id) && !answered).then(|| self.answer(id, question.number))
+    }
+
+    /// The referee asks once, waits for all answers, and decides.
+    pub(crate) fn next_of_referee(&self) -> Option<Action> {
+        let dispute = self.world.job.dispute()?;
+        let Some(question) = &dispute.question else {
+            return Some(Action::Ask {
+                number: next_question(&self.world.job),
+                text: "where?".to_owned(),
+                asked: dispute.opponents.clone(),
             });
         };
-        let talking = |id: &&AssignmentId| self.character(id) != Character::Mute;
-        let talking: Vec<_> = question.asked.iter().filter(talking).cloned().collect();
-        for id in &talking {
-            self.world.must(self.answer(id, question.number));
-        }
-        if talking.len() == question.asked.len() {
-            let wrong = self.wrong();
-            self.world.must(Action::Decide { wrong });
-        }
+        let answers =
+            |id: &AssignmentId| self.world.job.assignment(id).map(jobs::Assignment::answers);
+        let answered =
+            |id: &AssignmentId| answers(id).is_some_and(|a| a.contains_key(&question.number));
+        let all = question.asked.iter().all(answered);
+        all.then(|| Action::Decide {
+            wrong: self.wrong(),
+        })
     }
 
     pub(crate) fn answer(&self, id: &AssignmentId, number: u32) -> Action {
