@@ -8,7 +8,7 @@ use kit::drive::{Cast, Character};
 use kit::*;
 use serde_json::json;
 
-const TRIALS: u32 = 20_000;
+const TRIALS: u32 = 10_000;
 
 /// Pseudo-random numbers for the world around the rules: SplitMix64.
 struct Chance(u64);

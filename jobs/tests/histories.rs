@@ -83,11 +83,7 @@ fn action(cast: &Cast, one: Move) -> Option<Action> {
             wrong: cast.wrong(),
         },
         20 => Action::ChallengeAgain {
-            by: if one.who % 2 == 0 {
-                tenant()
-            } else {
-                marketplace()
-            },
+            by: if one.who < 8 { tenant() } else { marketplace() },
         },
         21 => Action::Settle,
         22 if one.who == 0 => Action::Cancel,
