@@ -1,5 +1,6 @@
 //! Actions: everything that can happen to a job after its creation.
 
+use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
 
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
@@ -79,7 +80,8 @@ pub enum Action {
         /// The salted commitment.
         commitment: Base64Url<32>,
     },
-    /// An agent opens what it committed to.
+    /// An agent opens what it committed to. It is applied when the bytes are stored, before anybody judges them: what the
+    /// verifier cannot judge is then never the agent's fault.
     Open {
         /// Which.
         assignment: AssignmentId,
@@ -135,4 +137,12 @@ pub enum Action {
     Cancel,
     /// Time has passed.
     Tick,
+    /// Nobody could reach the service for a while: what was due in it, or is due later, is due so much later. To be
+    /// applied before the first tick after an outage, or agents are slashed for answers they could not hand in.
+    Outage {
+        /// When the service was last known to answer.
+        from: UnixTime,
+        /// When it answered again.
+        to: UnixTime,
+    },
 }

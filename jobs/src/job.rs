@@ -48,6 +48,8 @@ pub struct Job {
     pub(crate) refereed: bool,
     /// How many questions the referee asked.
     pub(crate) questions: u32,
+    /// Up to when outages of the service are excused.
+    pub(crate) excused_until: Option<UnixTime>,
 }
 
 /// What kernels know of the job's work and this crate does not.

@@ -11,7 +11,7 @@ use evidence::work::{Base64Url, Hex, JobSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, Commitment, Opened, Stage, Stake};
-use crate::clock::stored as moment;
+use crate::clock::{stored as moment, stored_option as maybe_moment};
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
 use crate::job::{Job, Nature, Phase};
 use crate::secret::Secret;
@@ -107,6 +107,8 @@ struct JobForm {
     challenged_by: Vec<PartyId>,
     refereed: bool,
     questions: u32,
+    #[serde(with = "maybe_moment")]
+    excused_until: Option<UnixTime>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -85,6 +85,10 @@ fn action(cast: &Cast, one: Move) -> Option<Action> {
         20 => Action::ChallengeAgain {
             by: if one.who < 8 { tenant() } else { marketplace() },
         },
+        21 if one.who < 4 => Action::Outage {
+            from: at(world.now - 300),
+            to: at(world.now),
+        },
         21 => Action::Settle,
         22 if one.who == 0 => Action::Cancel,
         22 if world.job.dispute().is_some() => cast.next_of_referee()?,

@@ -27,6 +27,7 @@ pub(super) fn create(new: NewJob, turn: &mut Turn<'_>) -> Result<Job, Refusal> {
         challenged_by: Vec::new(),
         refereed: false,
         questions: 0,
+        excused_until: None,
     };
     put_in_escrow(&job, turn);
     turn.job_event(EventKind::JobCreated, None);

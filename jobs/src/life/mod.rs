@@ -28,6 +28,7 @@ mod endings;
 mod judge;
 mod lookup;
 mod open;
+mod outage;
 mod release;
 mod renew;
 mod settle;
@@ -125,5 +126,9 @@ fn step(job: &mut Job, action: Action, turn: &mut Turn<'_>) -> Result<(), Refusa
         Action::Settle => settle::settle(job, turn),
         Action::Cancel => cancel::cancel(job, turn),
         Action::Tick => tick::tick(job, turn),
+        Action::Outage { from, to } => {
+            outage::outage(job, from, to);
+            Ok(())
+        }
     }
 }
