@@ -22,6 +22,15 @@ pub(super) enum Cost {
     Stake,
 }
 
+/// How assignments end other than by being paid.
+struct Ending {
+    stage: Stage,
+    kind: EventKind,
+    cost: Cost,
+    /// Whether receipts are out that no longer hold: from the second round of openings on.
+    revokes: bool,
+}
+
 impl Job {
     pub(super) fn money(&self, amount: Amount) -> Money {
         let currency = self.terms.currency();
@@ -52,32 +61,21 @@ impl Job {
         cost: Cost,
         turn: &mut Turn<'_>,
     ) {
-        let at = turn.now();
-        let had_receipts = self.round() > 0;
-        let stage = Stage::Refused {
-            at,
-            code: code.clone(),
-        };
-        let which = |a: &Assignment| a.ended_at().is_none() && which(a);
-        self.end(
-            which,
-            &stage,
+        let (at, code) = (turn.now(), code.clone());
+        let ending = Ending {
+            stage: Stage::Refused { at, code },
+            kind: EventKind::AssignmentRefused,
             cost,
-            EventKind::AssignmentRefused,
-            turn,
-            |assignment, turn| {
-                if had_receipts {
-                    turn.effects.revoked.push(assignment.id.clone());
-                }
-            },
-        );
+            revokes: self.round() > 0,
+        };
+        self.end(|a| a.ended_at().is_none() && which(a), &ending, turn);
     }
 
-    /// Ends assignments by time or by their agents' wish.
+    /// Ends an assignment before its commitment, by time or by its agent's wish.
     pub(super) fn drop_one(
         &mut self,
         id: &AssignmentId,
-        stage: &Stage,
+        stage: Stage,
         cost: Cost,
         turn: &mut Turn<'_>,
     ) {
@@ -85,30 +83,30 @@ impl Job {
             Stage::Released { .. } => EventKind::AssignmentReleased,
             _ => EventKind::AssignmentExpired,
         };
-        self.end(|a| a.id == *id, stage, cost, kind, turn, |_, _| ());
+        let ending = Ending {
+            stage,
+            kind,
+            cost,
+            revokes: false,
+        };
+        self.end(|a| a.id == *id, &ending, turn);
     }
 
-    fn end(
-        &mut self,
-        which: impl Fn(&Assignment) -> bool,
-        stage: &Stage,
-        cost: Cost,
-        kind: EventKind,
-        turn: &mut Turn<'_>,
-        also: impl Fn(&Assignment, &mut Turn<'_>),
-    ) {
+    fn end(&mut self, which: impl Fn(&Assignment) -> bool, ending: &Ending, turn: &mut Turn<'_>) {
         let workload = self.workload();
         self.each(which, |assignment, stakes| {
-            match cost {
+            match ending.cost {
                 Cost::Stake => stakes.slash(assignment, turn),
                 Cost::Nothing | Cost::Record => stakes.give_back(assignment, turn),
             }
-            if cost != Cost::Nothing {
+            if ending.cost != Cost::Nothing {
                 turn.record(assignment, &workload, ResultKind::Bad);
             }
-            assignment.stage = stage.clone();
-            turn.event(kind, assignment);
-            also(assignment, turn);
+            if ending.revokes {
+                turn.effects.revoked.push(assignment.id.clone());
+            }
+            assignment.stage = ending.stage.clone();
+            turn.event(ending.kind, assignment);
         });
     }
 

@@ -21,7 +21,7 @@ pub(super) fn release(
         Stage::Released { .. } => return Ok(()),
         _ => return Err(assignment.unfit()),
     };
-    job.drop_one(id, &Stage::Released { at: turn.now() }, cost, turn);
+    job.drop_one(id, Stage::Released { at: turn.now() }, cost, turn);
     ask_openings::if_complete(job, turn);
     Ok(())
 }

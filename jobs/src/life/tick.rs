@@ -42,32 +42,27 @@ pub(super) fn tick(job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Refusal> {
 /// Offers and leases end by themselves. Without any, the job waits for agents as long as they would have time enough.
 fn open_until(job: &Job) -> UnixTime {
     let ends = job.running().filter_map(end_of);
-    ends.min().unwrap_or_else(|| job.offer_until())
+    let first = ends.map(|(until, _)| until).min();
+    first.unwrap_or_else(|| job.offer_until())
 }
 
-fn end_of(assignment: &Assignment) -> Option<UnixTime> {
+/// When an assignment ends by itself, and what that costs.
+fn end_of(assignment: &Assignment) -> Option<(UnixTime, Cost)> {
     match assignment.stage {
-        Stage::Offered { until } | Stage::Leased { until, .. } => Some(until),
+        Stage::Offered { until } => Some((until, Cost::Nothing)),
+        Stage::Leased { until, .. } => Some((until, Cost::Record)),
         _ => None,
     }
 }
 
 fn expire(job: &mut Job, turn: &mut Turn<'_>) {
-    let over = |a: &&Assignment| end_of(a).is_some_and(|until| until <= turn.now());
-    let over: Vec<_> = job
+    let ends = job
         .running()
-        .filter(over)
-        .map(|a| (a.id.clone(), a.stage.clone()))
-        .collect();
-    for (id, stage) in over {
-        match stage {
-            Stage::Offered { until } => {
-                job.drop_one(&id, &Stage::Expired { at: until }, Cost::Nothing, turn)
-            }
-            Stage::Leased { until, .. } => {
-                job.drop_one(&id, &Stage::Expired { at: until }, Cost::Record, turn)
-            }
-            _ => {}
+        .filter_map(|a| Some((a.id.clone(), end_of(a)?)));
+    let ends: Vec<_> = ends.collect();
+    for (id, (at, cost)) in ends {
+        if at <= turn.now() {
+            job.drop_one(&id, Stage::Expired { at }, cost, turn);
         }
     }
     ask_openings::if_complete(job, turn);
