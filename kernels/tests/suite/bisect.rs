@@ -231,6 +231,33 @@ fn long_traces_are_followed_over_the_borders_of_their_chunks() {
 }
 
 #[test]
+fn regained_and_recomputed_states_are_those_of_the_training() {
+    let job = |every: u32| {
+        let params = json!({"layers": [2, 5, 3], "task": "classification", "samples": 60, "batch": 7, "steps": 6,
+            "checkpoint_every": every, "learning_rate": 6554, "momentum": 30_000, "seed": samples::SEED,
+            "data": "seeded"});
+        Job::parse("mlp_sgd", &params).unwrap()
+    };
+    let none = Inputs::none();
+    let (each, job) = (job(1), job(3));
+    let checkpoints = each.reference_run(&none).unwrap().remove(1);
+    let steps = job.steps().unwrap();
+    let states = checkpoints.bytes().chunks_exact(steps.state_len() as usize);
+    let inputs = job.accept(&none).unwrap();
+    let honest = Replica::honest(&job, &inputs);
+    assert!(states.clone().eq(honest.states.iter().map(Vec::as_slice)));
+    let outputs = honest.committed();
+    for (entry, right) in states.enumerate().skip(1) {
+        let slices = WithState {
+            at_hand: AtHand::new(&job, &inputs, &outputs),
+            state: (entry as u64 - 1, &honest.states[entry - 1]),
+        };
+        let part = steps.eval(entry as u64, 8, 12, &slices).unwrap();
+        assert_eq!(part, right[8..20], "{entry}");
+    }
+}
+
+#[test]
 fn a_trace_of_digests_that_nothing_has_is_lost() {
     for (name, job) in marking() {
         let inputs = job.accept(&Inputs::none()).unwrap();
