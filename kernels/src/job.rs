@@ -283,7 +283,7 @@ pub struct Cost {
 pub struct OutputSpec {
     /// Its name in the kernel's specification.
     pub name: &'static str,
-    /// Its length in bytes.
+    /// Its length in bytes; at least one.
     pub len: u64,
 }
 

@@ -9,6 +9,9 @@
 //! * [`program`]: what a device does for a job, launch by launch, the same on every device.
 //! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
+//! * [`committed`], [`slices`]: few bytes of an output opened under its digest, by whoever has it and for whoever has the
+//!   digest alone; the audit over them. [`KeyedDigest`]: what only whoever has all of it can compute.
+//! * [`steps`], [`bisect`]: a dispute between two replicas, followed down to one point or one step of a run.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
 //! * [`gemm_bf16`]: the bf16 product in the arithmetic of Hopper's tensor cores, which
 //!   [`gemm_bf16::tensor_core`] emulates, `spec/gemm_bf16.md`.
@@ -31,7 +34,8 @@
 //! * Where randomness comes from, and when. [`Randomness`] says what its caller promises; the
 //!   verifier service keeps that promise.
 //! * Which device computed a result. A correct product says nothing about that.
-//! * Files, network, clocks, environment: bytes and numbers come in, bytes and verdicts go out.
+//! * Files, network, clocks, environment: bytes and numbers come in, bytes and verdicts go out. An output too large for
+//!   memory comes as an open file, which is read and nothing else.
 //!
 //! The vectors in `vectors/` let an implementation in any language compare itself with this one.
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bisect;
+mod bisect_steps;
 mod codes;
 mod cpp;
 mod defective;

@@ -67,14 +67,14 @@ fn points_read_bytes_before_their_own_and_outputs_that_do_not_read_theirs() {
                 }
             }
         }
-        for start in 0..names.len() {
+        for (start, name_of) in names.iter().enumerate() {
             let mut met = BTreeSet::new();
             let mut next = vec![start];
             while let Some(output) = next.pop() {
                 let read = reads.get(&output).into_iter().flatten();
                 next.extend(read.filter(|output| met.insert(**output)));
             }
-            assert!(!met.contains(&start), "{name}: {}", names[start]);
+            assert!(!met.contains(&start), "{name}: {name_of}");
         }
     }
 }
@@ -319,7 +319,7 @@ fn what_was_not_opened_is_missing() {
     // A point of a root reads all chunks.
     let job = Job::parse(
         "blake3",
-        &json!({"len": 3 << 20, "input": {"seed": samples::SEED}}),
+        json!({"len": 3 << 20, "input": {"seed": samples::SEED}}),
     )
     .unwrap();
     let inputs = job.accept(&Inputs::none()).unwrap();
@@ -340,7 +340,7 @@ fn what_was_not_opened_is_missing() {
 fn an_opening_of_three_hundred_points_of_a_large_product_is_small() {
     let job = Job::parse(
         "gemm_i8",
-        &json!({"m": 8192, "n": 8192, "k": 8192, "operands": {"seed": samples::SEED}}),
+        json!({"m": 8192, "n": 8192, "k": 8192, "operands": {"seed": samples::SEED}}),
     );
     let job = job.unwrap();
     let randomness = Randomness::drawn_after_commitment([9; 32]);

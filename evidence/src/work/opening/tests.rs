@@ -44,7 +44,11 @@ fn read(opening: &Value) -> Result<Opening, OpeningError> {
 fn with(pointer: &str, value: Value) -> Value {
     let mut opening = good();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
-    opening.pointer_mut(parent).unwrap()[name] = value;
+    let parent = opening.pointer_mut(parent).unwrap();
+    match name.parse::<usize>() {
+        Ok(index) => parent[index] = value,
+        Err(_) => parent[name] = value,
+    }
     opening
 }
 
