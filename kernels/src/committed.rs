@@ -15,7 +15,7 @@ use std::io;
 use blake3::hazmat::ChainingValue;
 
 use crate::digest::Blake3Digest;
-use crate::job::{CheckedInputs, Job};
+use crate::job::{CheckedInputs, Job, OutputSpec};
 use crate::point::{SliceMissing, Slices, Tensor};
 use crate::slices::Stretch;
 use crate::tree::{self, CHUNK, Node};
@@ -282,6 +282,24 @@ impl<'a> AtHand<'a> {
     }
 }
 
+impl AtHand<'_> {
+    /// The Bao slice of a stretch of an output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Committed::slice`]; [`InvalidInput`](io::ErrorKind::InvalidInput) for what is no output of the job.
+    pub fn slice(&self, tensor: Tensor, stretch: Stretch) -> io::Result<Vec<u8>> {
+        let output = self.output(tensor);
+        output.ok_or(io::ErrorKind::InvalidInput)?.slice(stretch)
+    }
+
+    fn output(&self, tensor: Tensor) -> Option<&Committed<'_>> {
+        let specs = self.job.outputs();
+        let is_it = |spec: &OutputSpec| Tensor::Output(spec.name) == tensor;
+        self.outputs.get(specs.iter().position(is_it)?)
+    }
+}
+
 impl Slices for AtHand<'_> {
     fn read(&self, tensor: Tensor, offset: u64, into: &mut [u8]) -> Result<(), SliceMissing> {
         let missing = SliceMissing {
@@ -291,12 +309,10 @@ impl Slices for AtHand<'_> {
         };
         let read = match tensor {
             Tensor::Input(name) => self.inputs.get(name).read_at(offset, into),
-            Tensor::Output(name) => {
-                let place = self.job.outputs().iter().position(|spec| spec.name == name);
-                let output = place.and_then(|place| self.outputs.get(place));
-                output.ok_or(missing)?.read_at(offset, into)
+            _ => {
+                let output = self.output(tensor).ok_or(missing)?;
+                output.read_at(offset, into)
             }
-            Tensor::State(_) => return Err(missing),
         };
         read.map_err(|_| missing)
     }

@@ -5,6 +5,7 @@
 //! * [`Stretch`]: which bytes, and how long the Bao slice is that opens them.
 //! * [`open`]: a Bao slice → its bytes, if the digest vouches for them. `b3sum` of the output prints that digest.
 //! * [`Opened`]: the bytes opened so far, by tensor, as [`Slices`](crate::point::Slices) that points are computed from.
+//! * [`output_named`]: the tensor that a slice from outside says it is of.
 //! * [`stretches`]: what has to be opened for an audit of given points.
 //! * [`check`]: the audit over what was opened, with the verdict of an audit over whole outputs.
 //!
@@ -26,7 +27,7 @@ mod stretch;
 
 pub use audit::check;
 pub use open::{SliceError, open};
-pub use opened::Opened;
+pub use opened::{Opened, output_named};
 pub use plan::{opening_len, stretches};
 pub use stretch::Stretch;
 

@@ -77,6 +77,14 @@ impl<'a> Opened<'a> {
     }
 }
 
+/// The tensor of an output, by a name that came from outside; `None` if the job has no such.
+#[must_use]
+pub fn output_named(job: &Job, name: &str) -> Option<Tensor> {
+    let mut specs = job.outputs().into_iter();
+    let spec = specs.find(|spec| spec.name == name)?;
+    Some(Tensor::Output(spec.name))
+}
+
 impl Opened<'_> {
     /// Bytes that were opened elsewhere, where nothing was opened before.
     pub(crate) fn insert(&mut self, tensor: Tensor, start: u64, bytes: Vec<u8>) {

@@ -235,15 +235,23 @@ fn opening<'a>(
     let mut opened = Opened::of_outputs(job, inputs, digests);
     let mut bytes = 0;
     for (tensor, stretch) in &needed {
-        let output = job
-            .outputs()
-            .iter()
-            .position(|spec| Tensor::Output(spec.name) == *tensor);
-        let slice = committed[output.unwrap()].slice(*stretch).unwrap();
+        let slice = at_hand.slice(*tensor, *stretch).unwrap();
         bytes += slice.len() as u64;
         opened.add(*tensor, *stretch, &slice).unwrap();
     }
     assert_eq!(bytes, opening_len(job, &needed));
+    let unknown = slices::output_named(job, "unknown");
+    let elsewhere = at_hand.slice(Tensor::Output("unknown"), Stretch { start: 0, len: 1 });
+    assert!(unknown.is_none() && elsewhere.is_err());
+    let named = job
+        .outputs()
+        .into_iter()
+        .map(|spec| (slices::output_named(job, spec.name), spec));
+    assert!(
+        named
+            .into_iter()
+            .all(|(tensor, spec)| tensor == Some(Tensor::Output(spec.name)))
+    );
     opened
 }
 
