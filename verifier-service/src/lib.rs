@@ -25,16 +25,19 @@
 pub mod anchors;
 pub mod appraiser;
 mod body;
+mod bounded;
 mod clock;
 pub mod collateral;
 mod config;
 #[cfg(test)]
 mod fixture;
+mod flights;
 mod http;
 mod id;
 pub mod issue;
 mod judge;
 mod keys;
+mod lock;
 mod logging;
 mod malformed;
 pub mod nvidia;
@@ -47,6 +50,7 @@ pub mod report;
 mod service;
 mod store;
 mod submission;
+mod upstream;
 pub mod work;
 mod workers;
 

@@ -15,13 +15,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::at_hand::no_answer_in_time;
 use super::cache::{Cache, FOREVER, Seen, Window};
-use super::flights::{Flights, Landing, Wait};
+use crate::flights::{Flights, Landing, Wait};
 use super::ocsp_directory::OcspDirectory;
 use super::relay::RelayedAnswer;
 use super::responder::Responder;
 use super::rim_service::{Delivered, RimService, Undelivered};
 use super::shelf::Shelf;
-use super::upstream::Failure;
+use crate::upstream::Failure;
 use super::{
     Absence, AbsenceKind, FreshOcsp, LinkKey, Need, OcspAtHand, OcspNeed, Origin, RimAtHand, later,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evidence::limits::MAX_OCSP_BYTES;
 
-use super::upstream::{Answer, Failure, Upstream, UpstreamError};
+use crate::upstream::{Answer, Failure, Upstream, UpstreamError};
 use crate::config::OcspSettings;
 
 /// Media types of questions and answers (RFC 6960 C).

@@ -12,7 +12,7 @@ use evidence::work::{Hex, StrictValue};
 use evidence::{Code, Reason, UnixTime, crypto};
 use serde_json::Value;
 
-use super::upstream::{Failure, Upstream, UpstreamError};
+use crate::upstream::{Failure, Upstream, UpstreamError};
 use crate::config::RimServiceSettings;
 
 /// Room for the other members, of which the longest are an id and a digest.
