@@ -10,14 +10,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("evidence", &[]),
     ("receipt", &[]),
     ("kernels", &[]),
+    ("jobs", &["evidence"]),
     ("attestation-agent", &["evidence", "kernels"]),
-    ("verifier-service", &["evidence", "receipt", "kernels"]),
+    (
+        "verifier-service",
+        &["evidence", "receipt", "kernels", "jobs"],
+    ),
     (
         "cli",
         &[
             "evidence",
             "receipt",
             "kernels",
+            "jobs",
             "attestation-agent",
             "verifier-service",
         ],
@@ -28,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "evidence",
             "receipt",
             "kernels",
+            "jobs",
             "attestation-agent",
             "verifier-service",
             "cli",
@@ -71,6 +77,19 @@ const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
         "kernels",
         &["tokio", "reqwest", "sqlx", "hyper", "nvml-wrapper"],
         "the reference of a kernel needs no device and no network",
+    ),
+    (
+        "jobs",
+        &[
+            "tokio",
+            "reqwest",
+            "sqlx",
+            "hyper",
+            "jsonwebtoken",
+            "regorus",
+            "blake3",
+        ],
+        "the rules from a job to a reward judge nothing and keep nothing: verdicts come in, effects go out",
     ),
     (
         "attestation-agent",

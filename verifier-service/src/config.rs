@@ -6,6 +6,7 @@
 
 mod collateral;
 mod rules;
+mod store;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
+pub use store::{StoreSettings, StoreUrl};
 
 /// What the names of environment variables start with.
 pub const ENV_PREFIX: &str = "POGW_VERIFIER__";
@@ -35,7 +37,7 @@ const MIB: usize = 1024 * 1024;
 pub struct Config {
     /// Address and port to listen on. There is no TLS here: a reverse proxy speaks it.
     pub listen: SocketAddr,
-    /// Directory of database and keys, mode 0700, made if it is missing.
+    /// Directory of keys and, without [`StoreSettings::url`], of the database; mode 0700, made if it is missing.
     pub state_dir: PathBuf,
     /// `iss` of the receipts: the URL under which relying parties know this verifier.
     pub issuer: String,
@@ -69,6 +71,8 @@ pub struct Config {
     pub max_concurrent_appraisals: Option<NonZeroUsize>,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// Where the service keeps what it remembers.
+    pub store: StoreSettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -171,6 +175,7 @@ impl Default for Config {
             shutdown_timeout_s: 30,
             max_concurrent_appraisals: None,
             log_level: LogLevel::Info,
+            store: StoreSettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }

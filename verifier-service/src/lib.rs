@@ -12,7 +12,7 @@
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
-//! Between them, private: the HTTP interface, the store (SQLite), the signing keys, and the order in which a bundle
+//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, and the order in which a bundle
 //! meets them (`submission.rs`).
 //!
 //! # What's out of scope
@@ -58,7 +58,7 @@ pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, NvidiaSettings, OcspSettings,
-    RimServiceSettings,
+    RimServiceSettings, StoreSettings, StoreUrl,
 };
 pub use keys::KeyError;
 pub use logging::init as init_logging;

@@ -21,7 +21,7 @@ use crate::operator::{OperatorToken, OperatorTokenError};
 use crate::policies::{Book, BookError};
 use crate::private_files::{self, PrivateFileError};
 use crate::store::policies::PolicyStore;
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{SqlStore, Store, StoreError};
 
 const DATABASE: &str = "verifier.sqlite";
 const KEYS: &str = "keys";
@@ -113,7 +113,7 @@ impl Service {
         )?;
         let own_token = state.join(OPERATOR_TOKEN);
         let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
-        let store = Arc::new(SqliteStore::open(&state.join(DATABASE)).await?);
+        let store = Arc::new(SqlStore::open(&config.store, &state.join(DATABASE)).await?);
         let book = Book::open(
             Arc::clone(&store) as Arc<dyn PolicyStore>,
             appraiser.policy().clone(),

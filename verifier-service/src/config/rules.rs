@@ -3,7 +3,7 @@
 use receipt::limits::{MAX_AUDIENCES, MAX_TEXT_BYTES};
 use receipt::{Audience, Text};
 
-use super::{Config, UpstreamSettings};
+use super::{Config, StoreUrl, UpstreamSettings};
 
 /// Longest time for a challenge, in seconds: a day. What takes longer is asked for in parts.
 const MAX_CHALLENGE_LIFETIME_S: u32 = 86_400;
@@ -13,6 +13,10 @@ const MAX_BODY_BYTES: usize = 900 * 1024 * 1024;
 const MAX_REQUEST_S: u32 = 3600;
 /// Longest time for a request of ours, in seconds.
 const MAX_UPSTREAM_S: u32 = 60;
+/// Most connections to a database server; each is a process there.
+const MAX_CONNECTIONS: u32 = 1000;
+/// Longest time for one statement, in seconds; no statement here needs one.
+const MAX_STATEMENT_S: u32 = 60;
 /// Longest time a manifest is used without being fetched again, in seconds: 30 days. Manifests are issued anew under
 /// the same id (nvidia-evidence 6.1).
 const MAX_STALE_S: u32 = 30 * 24 * 3600;
@@ -44,6 +48,10 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.request_timeout_s <= MAX_REQUEST_S, "request_timeout_s must be at most 3600"),
         // A challenge must not be forgotten while an answer that came in time is being appraised.
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
+        (c.store.url.as_ref().is_none_or(StoreUrl::is_valid), "store.url must be postgresql://user@host:port/database with no parameters but host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, application_name"),
+        (c.store.is_usable(), "store needs a url for password_file"),
+        (c.store.max_connections.get() <= MAX_CONNECTIONS, "store.max_connections must be at most 1000"),
+        (in_bounds(c.store.statement_timeout_s, MAX_STATEMENT_S), "store.statement_timeout_s must be 1 to 60"),
         (rims_url.is_none_or(is_http_url), "appraisal.rim_service.url must be an http or https URL without user name, password, query and fragment"),
         (is_usable(rims_url, &rims.upstream()), "appraisal.rim_service needs a url for service_key_file, ca_file and proxy"),
         (keeps_its_key(rims_url, &rims.upstream()), "appraisal.rim_service.service_key_file needs an https url, or one of this machine"),

@@ -27,7 +27,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::config::AppraisalSettings;
 use crate::fixture::{AGENT_KEY, JOB, MadeToOrder, bundle_json};
-use crate::store::SqliteStore;
+use crate::store::SqlStore;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const BODY_LIMIT: usize = 64 * 1024;
@@ -58,7 +58,7 @@ impl Rig {
         Self::with_store(folder, |store| Arc::new(store)).await
     }
 
-    async fn with_store(folder: TempDir, wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
+    async fn with_store(folder: TempDir, wrap: impl FnOnce(SqlStore) -> Arc<dyn Store>) -> Self {
         let config = config(folder.path());
         Self::with_config(folder, config, wrap).await
     }
@@ -66,7 +66,7 @@ impl Rig {
     async fn with_config(
         folder: TempDir,
         config: Config,
-        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+        wrap: impl FnOnce(SqlStore) -> Arc<dyn Store>,
     ) -> Self {
         Self::with(folder, config, TrustAnchors::default(), wrap).await
     }
@@ -85,7 +85,7 @@ impl Rig {
         folder: TempDir,
         config: Config,
         anchors: TrustAnchors,
-        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+        wrap: impl FnOnce(SqlStore) -> Arc<dyn Store>,
     ) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let collateral = Collateral::open(
@@ -97,7 +97,7 @@ impl Rig {
         let judge = MadeToOrder::default();
         let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
         let database = folder.path().join("verifier.sqlite");
-        let store = SqliteStore::open_with(&database, Duration::from_millis(100))
+        let store = SqlStore::sqlite_with(&database, Duration::from_millis(100))
             .await
             .unwrap();
         let pinned = config.appraisal.policy_pinned;

@@ -1,0 +1,148 @@
+//! Actions: everything that can happen to a job after its creation.
+
+use evidence::device::Architecture;
+use evidence::work::{Base64Url, Hex};
+
+use crate::id::{AgentId, AssignmentId, JobId, PartyId};
+use crate::job::Nature;
+use crate::money::Amount;
+use crate::record::Record;
+use crate::terms::Terms;
+use crate::verdict::Verdict;
+
+/// A job that is to be created.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: PartyId,
+    /// What is to be run.
+    pub spec: evidence::work::JobSpec,
+    /// What is offered beside it.
+    pub terms: Terms,
+    /// What its kernel says of it.
+    pub nature: Nature,
+    /// What the tenant has available, in the currency of the terms, read in the same transaction.
+    pub available: Amount,
+}
+
+/// An agent that could be given a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The agent: enrolled, present, with room for one more assignment. That is for the caller to know.
+    pub agent: AgentId,
+    /// Whose it is.
+    pub owner: PartyId,
+    /// Its record with this job's workload.
+    pub record: Record,
+    /// Its devices, as it declares them.
+    pub devices: Vec<DeclaredDevice>,
+}
+
+/// A device in the words of its agent. Evidence is judged with the opening; this only saves vain assignments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredDevice {
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// Whether it is software.
+    pub simulated: bool,
+}
+
+/// Something that happens to a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The clerk looks for agents for the replicas that are missing.
+    Dispatch {
+        /// Who could be chosen.
+        candidates: Vec<Candidate>,
+    },
+    /// An agent takes what it was offered; its owner puts the stake down.
+    Accept {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
+        /// What the owner has available, in the currency of the terms, read in the same transaction.
+        available: Amount,
+    },
+    /// An agent says that it still works.
+    Renew {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
+    },
+    /// An agent gives an assignment back.
+    Release {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
+    },
+    /// An agent commits to a result.
+    Commit {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
+        /// The salted commitment.
+        commitment: Base64Url<32>,
+    },
+    /// An agent opens what it committed to.
+    Open {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
+        /// Which request it answers: the `round` of the request.
+        round: u32,
+        /// SHA-256 of the opening's bytes, which the store keeps.
+        opening: Hex<32>,
+    },
+    /// The clerk has judged an opening.
+    Judge {
+        /// Which.
+        assignment: AssignmentId,
+        /// Of which round.
+        round: u32,
+        /// What it showed.
+        verdict: Verdict,
+    },
+    /// The referee asks a question.
+    Ask {
+        /// From 1, without gaps.
+        number: u32,
+        /// Its words.
+        text: String,
+        /// Who is asked.
+        asked: Vec<AssignmentId>,
+    },
+    /// An agent answers the referee.
+    Answer {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
+        /// Which question.
+        number: u32,
+        /// SHA-256 of the answer's bytes, which the store keeps.
+        answer: Hex<32>,
+    },
+    /// The referee has decided who is wrong.
+    Decide {
+        /// Who: at least one opponent.
+        wrong: Vec<AssignmentId>,
+    },
+    /// Tenant or marketplace want the results audited again.
+    ChallengeAgain {
+        /// Who asks. That it may is for the caller to know.
+        by: PartyId,
+    },
+    /// The dispute window is over.
+    Settle,
+    /// The tenant takes the job back.
+    Cancel,
+    /// Time has passed.
+    Tick,
+}

@@ -1,0 +1,32 @@
+//! Deadlines: a time is in time before its deadline and late from it on.
+
+use evidence::UnixTime;
+
+/// For how long an offer stands, in seconds. An agent that polls sees it at once.
+pub const OFFER_S: u32 = 30;
+
+/// For how long an assignment may be worked on without sign of life, in seconds.
+pub const LEASE_S: u32 = 120;
+
+/// What the verifier has to judge after the last answer was due, in seconds. Afterwards the job fails as unverifiable,
+/// and nobody pays for it.
+pub const JUDGING_S: u32 = 600;
+
+/// The time so many seconds later, or the end of time.
+pub(crate) fn later(time: UnixTime, seconds: u32) -> UnixTime {
+    UnixTime::from_secs(time.secs().saturating_add(i64::from(seconds)))
+}
+
+/// Times in the stored form: seconds since 1970.
+pub(crate) mod stored {
+    use evidence::UnixTime;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &UnixTime, s: S) -> Result<S::Ok, S::Error> {
+        time.secs().serialize(s)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<UnixTime, D::Error> {
+        i64::deserialize(d).map(UnixTime::from_secs)
+    }
+}

@@ -1,0 +1,36 @@
+//! Effects: what an action leaves beside the changed job, to be written in the same transaction.
+
+use evidence::work::Base64Url;
+
+use crate::books::Transfer;
+use crate::event::Event;
+use crate::id::{AgentId, AssignmentId};
+use crate::record::RecordChange;
+
+/// What an action leaves to be written together with the job. Nothing, where it was answered before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "effects are written together with the job, or the books do not balance"]
+pub struct Effects {
+    /// Money that moves.
+    pub transfers: Vec<Transfer>,
+    /// Lines of the history.
+    pub events: Vec<Event>,
+    /// Records that change.
+    pub records: Vec<RecordChange>,
+    /// Challenges that were answered and must never be answered again.
+    pub spent: Vec<Base64Url<32>>,
+    /// Assignments whose results are accepted: receipts are issued for them.
+    pub receipts: Vec<AssignmentId>,
+    /// Assignments refused after they had been accepted: their receipts no longer hold.
+    pub revoked: Vec<AssignmentId>,
+    /// Agents for whom there is something to fetch.
+    pub wake: Vec<AgentId>,
+}
+
+impl Effects {
+    /// Whether there is nothing to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

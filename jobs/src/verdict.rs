@@ -1,0 +1,73 @@
+//! Verdicts: what judging an opening showed. They come in as data; this crate judges nothing.
+
+use std::collections::BTreeMap;
+
+use evidence::crypto::sha256_of;
+use evidence::work::{Hex, WorkStatement, canonical_json};
+use serde::{Deserialize, Serialize};
+
+use crate::code::Code;
+use crate::id::AssignmentId;
+use crate::terms::Assurance;
+
+const RESULTS_CONTEXT: &[u8] = b"pogw/1 results\n";
+
+/// What judging an opening showed. What could not be judged, as in an outage of collateral, has no verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every check that the job asks for held.
+    Upheld(Upheld),
+    /// A check did not.
+    Refuted(Refuted),
+}
+
+/// What an opening showed that held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upheld {
+    /// The outputs and the trace, by one digest ([`results_digest`]).
+    pub results: Hex<32>,
+    /// Ids of the devices, verified. Of a simulated device it is what that device calls itself.
+    pub devices: Vec<Hex<32>>,
+    /// The level of the evidence.
+    pub assurance: Assurance,
+    /// The keyed digest with the assignment's own key, as committed.
+    pub keyed: Hex<32>,
+    /// Keyed digests with the keys of the other replicas, by their assignments.
+    pub cross: BTreeMap<AssignmentId, Hex<32>>,
+}
+
+/// Why an opening did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refuted {
+    /// The first reason.
+    pub code: Code,
+    /// What it says of the agent.
+    pub blame: Blame,
+}
+
+/// What a refuted opening says of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// It handed in what no honest agent does: the stake is slashed.
+    Wrong,
+    /// Its evidence is not good enough, as with an old driver: the stake goes back, nothing is paid.
+    Unfit,
+}
+
+/// SHA-256("pogw/1 results\n" ‖ JCS({"outputs": …, "trace": …})): two statements with this digest in common claim the
+/// same outputs by name, length and BLAKE3, and the same trace or none.
+///
+/// # Errors
+/// The statement does not serialise, which no statement read from JSON does.
+pub fn results_digest(statement: &WorkStatement) -> Result<Hex<32>, serde_json::Error> {
+    let results = serde_json::json!({
+        "outputs": statement.outputs,
+        "trace": statement.trace,
+    });
+    Ok(Hex(sha256_of(&[
+        RESULTS_CONTEXT,
+        &canonical_json(&results)?,
+    ])))
+}
