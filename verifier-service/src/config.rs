@@ -5,6 +5,7 @@
 //! `config.example.toml` explains every key.
 
 mod collateral;
+mod oidc;
 mod rules;
 mod store;
 
@@ -24,6 +25,7 @@ use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
+pub use oidc::{OidcSettings, TokenAlgorithm};
 pub use store::{StoreSettings, StoreUrl};
 
 /// What the names of environment variables start with.
@@ -73,6 +75,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// Where the service keeps what it remembers.
     pub store: StoreSettings,
+    /// Whose tokens are taken beside API keys.
+    pub oidc: OidcSettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -176,6 +180,7 @@ impl Default for Config {
             max_concurrent_appraisals: None,
             log_level: LogLevel::Info,
             store: StoreSettings::default(),
+            oidc: OidcSettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }

@@ -22,8 +22,10 @@
 //!   can guess, or is a policy or a manifest. Only policies are changed over HTTP, with the operator token.
 //! * What collateral is worth: [`collateral`] fetches and keeps it, `evidence` judges it.
 
+mod agents;
 pub mod anchors;
 pub mod appraiser;
+mod bearer;
 mod body;
 mod bounded;
 mod clock;
@@ -33,15 +35,19 @@ mod config;
 mod fixture;
 mod flights;
 mod http;
+mod hub;
 mod id;
 pub mod issue;
+mod jobless;
 mod judge;
 mod keys;
+mod label;
 mod lock;
 mod logging;
 mod malformed;
 pub mod nvidia;
 mod operator;
+mod parties;
 pub mod policies;
 mod private_files;
 mod problem;
@@ -58,7 +64,7 @@ pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, NvidiaSettings, OcspSettings,
-    RimServiceSettings, StoreSettings, StoreUrl,
+    OidcSettings, RimServiceSettings, StoreSettings, StoreUrl, TokenAlgorithm,
 };
 pub use keys::KeyError;
 pub use logging::init as init_logging;

@@ -170,6 +170,14 @@ impl Upstream {
         self.send(self.client.get(url), limit).await
     }
 
+    /// Gets what is at an address that the service named, over what the base is asked over. No service key goes there.
+    pub(crate) async fn get_at(&self, address: &str, limit: usize) -> Result<Answer, Failure> {
+        let url = Url::parse(address).ok();
+        let url = url.filter(|url| url.scheme() == self.base.scheme());
+        let url = url.ok_or_else(|| Failure::Unusable("no address of its kind".to_owned()))?;
+        self.answered(self.client.get(url), limit).await
+    }
+
     /// Posts to the base.
     pub(crate) async fn post(
         &self,
@@ -190,6 +198,10 @@ impl Upstream {
             Some(key) => request.header(AUTHORIZATION, key.header()?),
             None => request,
         };
+        self.answered(request, limit).await
+    }
+
+    async fn answered(&self, request: RequestBuilder, limit: usize) -> Result<Answer, Failure> {
         let failed = |error: reqwest::Error| self.failure(&error);
         let response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();

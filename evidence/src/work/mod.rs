@@ -8,6 +8,7 @@
 //! | job digest | SHA-256(JCS(job)) |
 //! | report nonce | SHA-256("pogw/1 statement\n" ‖ JCS(statement)) |
 //! | guest report data | SHA-512("pogw/1 guest\n" ‖ JCS(statement) ‖ SHA-256 of each report in order) |
+//! | enrolment proof | Ed25519 over "pogw/1 enrolment\n" ‖ SHA-256(enrolment token) ‖ agent key |
 //! | bundle signature | Ed25519 over "pogw/1 bundle\n" ‖ JCS(statement) ‖ (SHA-256(report) ‖ SHA-256(chain)) of each device in order |
 //!
 //! A job's work is a kernel of a catalogue or a [`Command`], a program of the tenant's own. JCS is RFC 8785. Job and outputs are bound through the digests in the statement. Test vectors are in
@@ -20,6 +21,7 @@ mod bundle;
 mod canonical;
 mod command;
 mod encoding;
+mod enrolment;
 mod job;
 mod statement;
 
@@ -27,6 +29,7 @@ pub use bundle::{Bundle, BundleDevice, BundleError, UnsignedBundle};
 pub use canonical::{MAX_SAFE_INTEGER, StrictValue, canonical_json};
 pub use command::{Command, CommandError, CommandLimits, InputRef};
 pub use encoding::{Base64Url, Blob, Hex};
+pub use enrolment::{enrolment_message, is_enrolment_proof};
 pub use job::{JobSpec, KernelTask, RequestedCheck, Task, TaskUnclear};
 pub use statement::{
     CanonicalStatement, KernelRef, OutputCommitment, Profile, ProgramRef, Ran, RanUnclear, Timing,

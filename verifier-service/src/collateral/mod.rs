@@ -43,16 +43,16 @@ use evidence::{Code, Examined, Reason, UnixTime, crypto};
 use lru::LruCache;
 use tokio::time::Instant;
 
+pub use crate::upstream::UpstreamError;
 pub use at_hand::{
     Absence, AbsenceKind, FreshOcsp, Lookup, Need, OcspAtHand, OcspNeed, Origin, RimAtHand,
 };
 pub use coverage::{Manifest, ManifestStatus};
 pub(crate) use relay::Relayed;
-pub use crate::upstream::UpstreamError;
 
 use crate::clock::Clock;
-use crate::lock::lock;
 use crate::config::AppraisalSettings;
+use crate::lock::lock;
 use at_hand::LinkKey;
 use cache::Seen;
 use directory::RimDirectory;

@@ -1,9 +1,12 @@
 //! The interface over a real store, with verdicts made to order. `tests` (the workspace member) has it over real
 //! evidence.
 
+mod agents;
 mod collateral;
 mod logs;
+mod parties;
 mod policies;
+mod served;
 mod racing_store;
 mod requests;
 mod submissions;
@@ -24,9 +27,13 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
+use crate::agents::Agents;
 use crate::clock::ManualClock;
 use crate::config::AppraisalSettings;
 use crate::fixture::{AGENT_KEY, JOB, MadeToOrder, bundle_json};
+use crate::hub::Hub;
+use crate::jobless::NoJobs;
+use crate::parties::{Credentials, oidc};
 use crate::store::SqlStore;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -37,6 +44,7 @@ struct Rig {
     router: Router,
     clock: Arc<ManualClock>,
     judge: MadeToOrder,
+    agents: Agents,
     folder: TempDir,
 }
 
@@ -108,6 +116,11 @@ impl Rig {
             pinned,
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
+        let shared = Arc::new(store.clone());
+        let on_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
+        let issuer = oidc::Issuer::open(&config.oidc, on_clock()).unwrap();
+        let credentials = Credentials::new(Arc::clone(&shared) as _, issuer, on_clock());
+        let agents = Agents::new(shared, Arc::new(NoJobs), on_clock());
         let token = folder.path().join("operator-token");
         let nvidia = Issuer::new(
             Arc::clone(keys.nvidia()),
@@ -124,12 +137,16 @@ impl Rig {
             keys: &keys,
             book: book.await.unwrap(),
             operator: OperatorToken::open(&token, None).unwrap(),
+            credentials,
+            agents: agents.clone(),
+            hub: Hub::start(Arc::new(NoJobs)),
             nvidia: nvidia.unwrap(),
         });
         Self {
             router: router(app),
             clock,
             judge,
+            agents,
             folder,
         }
     }

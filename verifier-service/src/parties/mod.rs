@@ -156,7 +156,9 @@ impl Scopes {
     /// The scopes a list of words names, as OAuth writes it (RFC 6749 3.3). Words of others are passed over: an issuer
     /// serves more than us.
     pub(crate) fn among<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
-        let ours = words.into_iter().filter_map(|word| word.parse::<Scope>().ok());
+        let ours = words
+            .into_iter()
+            .filter_map(|word| word.parse::<Scope>().ok());
         ours.collect()
     }
 
@@ -237,7 +239,10 @@ mod tests {
         let table = [
             (Kind::Tenant, "jobs:read jobs:write books:read"),
             (Kind::Provider, "agents:read agents:write books:read"),
-            (Kind::Marketplace, "jobs:read jobs:write books:read books:write"),
+            (
+                Kind::Marketplace,
+                "jobs:read jobs:write books:read books:write",
+            ),
         ];
         for (kind, scopes) in table {
             assert_eq!(kind.scopes().to_string(), scopes, "{kind:?}");

@@ -109,12 +109,19 @@ mod tests {
         for (kind, len) in [(SecretKind::ApiKey, 57), (SecretKind::Enrolment, 58)] {
             let secret = Secret::random(kind);
             let text = secret.text();
-            assert_eq!(text.len(), len, "word, 8 characters, underscore, 43 characters");
+            assert_eq!(
+                text.len(),
+                len,
+                "word, 8 characters, underscore, 43 characters"
+            );
             let again = Secret::parse(kind, text).unwrap();
             assert_eq!(again.prefix(), secret.prefix());
             assert!(again.is(&secret.sha256()) && kind.claims(text));
             assert!(!Secret::random(kind).is(&secret.sha256()));
-            assert!(!format!("{secret:?}").contains(&text[15..]), "never printed");
+            assert!(
+                !format!("{secret:?}").contains(&text[15..]),
+                "never printed"
+            );
             let wrong = [
                 String::new(),
                 text[1..].to_owned(),

@@ -12,7 +12,9 @@
 //! Out of scope: what a challenge means and whether evidence is good. A store that fails says so as [`StoreError`] and
 //! never as an answer.
 
+pub(crate) mod agents;
 mod error;
+pub(crate) mod parties;
 pub(crate) mod policies;
 pub(crate) mod sql;
 mod sql_store;

@@ -53,10 +53,8 @@ impl Key {
     fn fits(&self, heading: &Heading) -> bool {
         let common = &self.jwk.common;
         let is_named = heading.kid.is_none() || heading.kid == common.key_id;
-        let is_for_signatures = matches!(
-            common.public_key_use,
-            None | Some(PublicKeyUse::Signature)
-        );
+        let is_for_signatures =
+            matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
         let may_verify = common
             .key_operations
             .as_ref()

@@ -76,7 +76,10 @@ impl KeySource {
     }
 
     /// The key a token says it was signed with.
-    pub(super) async fn key_for(self: &Arc<Self>, heading: &Heading) -> Result<DecodingKey, NotTaken> {
+    pub(super) async fn key_for(
+        self: &Arc<Self>,
+        heading: &Heading,
+    ) -> Result<DecodingKey, NotTaken> {
         let at_hand = self.usable().and_then(|(keys, is_fresh)| {
             let key = keys.find(heading)?;
             Some((key.clone(), is_fresh))
@@ -147,7 +150,9 @@ impl KeySource {
         });
         match fetched {
             Ok(keys) => known.keys = Some((Arc::new(keys), at)),
-            Err(failure) => tracing::warn!(why = ?failure, "keys of the OpenID issuer cannot be had"),
+            Err(failure) => {
+                tracing::warn!(why = ?failure, "keys of the OpenID issuer cannot be had")
+            }
         }
         drop(known);
         drop(landing);

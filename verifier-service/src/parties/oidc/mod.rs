@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::OidcSettings;
 use crate::upstream::UpstreamError;
 use key_source::KeySource;
+pub(crate) use key_source::RETRY_S;
 pub(crate) use token::Named;
 use token::{Heading, Terms, TokenRefusal};
 
@@ -69,9 +70,17 @@ impl Issuer {
     pub(crate) async fn check(&self, token: &str) -> Result<Named, NotTaken> {
         let heading = Heading::read(token, &self.terms)?;
         let key = self.keys.key_for(&heading).await?;
-        Ok(token::check(token, &heading, &key, &self.terms, self.clock.now())?)
+        Ok(token::check(
+            token,
+            &heading,
+            &key,
+            &self.terms,
+            self.clock.now(),
+        )?)
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -125,7 +125,9 @@ impl Heading {
             return Err(malformed("typ is neither JWT nor at+jwt"));
         }
         let algorithm = terms.algorithms.iter().copied().map(of_library);
-        let algorithm = algorithm.into_iter().find(|a| format!("{a:?}") == header.alg);
+        let algorithm = algorithm
+            .into_iter()
+            .find(|a| format!("{a:?}") == header.alg);
         Ok(Self {
             algorithm: algorithm.ok_or(TokenRefusal::Algorithm)?,
             kid: header.kid,
@@ -231,9 +233,14 @@ fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
 }
 
 /// A `NumericDate` may have a fraction (RFC 7519 2); it is cut off.
-#[expect(clippy::cast_possible_truncation, reason = "a cast from float saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast from float saturates"
+)]
 fn seconds(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_f64().map(|secs| secs as i64))
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().map(|secs| secs as i64))
 }
 
 fn missing(claim: &str) -> TokenRefusal {

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 4] = [
+const SQLITE: [Step; 5] = [
     (
         1,
         "challenges and receipts",
@@ -35,13 +35,25 @@ const SQLITE: [Step; 4] = [
         "locks",
         include_str!("../../../migrations/sqlite/0004_locks.sql"),
     ),
+    (
+        5,
+        "parties and agents",
+        include_str!("../../../migrations/sqlite/0005_parties_and_agents.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 1] = [(
-    1,
-    "challenges, receipts, policies",
-    include_str!("../../../migrations/postgres/0001_challenges_receipts_policies.sql"),
-)];
+const POSTGRES: [Step; 2] = [
+    (
+        1,
+        "challenges, receipts, policies",
+        include_str!("../../../migrations/postgres/0001_challenges_receipts_policies.sql"),
+    ),
+    (
+        2,
+        "parties and agents",
+        include_str!("../../../migrations/postgres/0002_parties_and_agents.sql"),
+    ),
+];
 
 pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let migrator = migrator(&SQLITE);

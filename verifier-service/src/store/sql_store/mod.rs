@@ -1,6 +1,8 @@
 //! The store over SQL.
 
+mod agents;
 mod challenges;
+mod parties;
 mod policies;
 mod receipts;
 

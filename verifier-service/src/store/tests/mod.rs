@@ -1,5 +1,7 @@
 //! One body of tests for both databases: over SQLite always, over PostgreSQL where `POGW_TEST_POSTGRES` names a server.
 
+mod agents;
+mod parties;
 mod policies;
 mod postgres;
 mod sqlite;
