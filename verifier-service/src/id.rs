@@ -1,4 +1,4 @@
-//! Names of challenges and receipts: 128 random bits.
+//! Names of challenges, receipts, parties, agents and the like: 128 random bits.
 //!
 //! Nothing but the name is asked of whoever fetches a receipt, so it must not be guessable, and says nothing about
 //! how many there are.
@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use evidence::work::Hex;
+use serde::{Serialize, Serializer};
 
 use crate::random;
 
@@ -39,6 +40,12 @@ impl FromStr for Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Hex(self.0), f)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -12,7 +12,7 @@
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
-//! Between them, private: the HTTP interface, the store (SQLite), the signing keys, and the order in which a bundle
+//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, and the order in which a bundle
 //! meets them (`submission.rs`).
 //!
 //! # What's out of scope
@@ -22,23 +22,32 @@
 //!   can guess, or is a policy or a manifest. Only policies are changed over HTTP, with the operator token.
 //! * What collateral is worth: [`collateral`] fetches and keeps it, `evidence` judges it.
 
+mod agents;
 pub mod anchors;
 pub mod appraiser;
+mod bearer;
 mod body;
+mod bounded;
 mod clock;
 pub mod collateral;
 mod config;
 #[cfg(test)]
 mod fixture;
+mod flights;
 mod http;
+mod hub;
 mod id;
 pub mod issue;
+mod jobless;
 mod judge;
 mod keys;
+mod label;
+mod lock;
 mod logging;
 mod malformed;
 pub mod nvidia;
 mod operator;
+mod parties;
 pub mod policies;
 mod private_files;
 mod problem;
@@ -47,6 +56,7 @@ pub mod report;
 mod service;
 mod store;
 mod submission;
+mod upstream;
 pub mod work;
 mod workers;
 
@@ -54,7 +64,7 @@ pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, NvidiaSettings, OcspSettings,
-    RimServiceSettings,
+    OidcSettings, RimServiceSettings, StoreSettings, StoreUrl, TokenAlgorithm,
 };
 pub use keys::KeyError;
 pub use logging::init as init_logging;

@@ -9,6 +9,7 @@
 //! | job digest | SHA-256(JCS(job)) |
 //! | report nonce | SHA-256("pogw/1 statement\n" ‖ JCS(statement)) |
 //! | guest report data | SHA-512("pogw/1 guest\n" ‖ JCS(statement) ‖ SHA-256 of each report in order) |
+//! | enrolment proof | Ed25519 over "pogw/1 enrolment\n" ‖ SHA-256(enrolment token) ‖ agent key |
 //! | commitment | SHA-256("pogw/1 commitment\n" ‖ salt ‖ SHA-256(JCS(statement)) ‖ keyed digest) |
 //! | bundle signature | Ed25519 over "pogw/1 bundle\n" ‖ JCS(statement) ‖ (SHA-256(report) ‖ SHA-256(chain)) of each device in order |
 //!
@@ -24,6 +25,7 @@ mod canonical;
 mod command;
 mod commitment;
 mod encoding;
+mod enrolment;
 mod job;
 mod opening;
 pub mod request;
@@ -34,6 +36,7 @@ pub use canonical::{MAX_SAFE_INTEGER, StrictValue, canonical_json};
 pub use command::{Command, CommandError, CommandLimits, InputRef};
 pub use commitment::{ResultCommitment, Secrets};
 pub use encoding::{Base64Url, Blob, Hex};
+pub use enrolment::{enrolment_message, is_enrolment_proof};
 pub use job::{JobSpec, KernelTask, RequestedCheck, Task, TaskUnclear};
 pub use opening::{OpenedSlice, OpenedTensor, Opening, OpeningError};
 pub use statement::{

@@ -15,19 +15,19 @@ use tokio::time::{Instant, timeout_at};
 
 use super::at_hand::no_answer_in_time;
 use super::cache::{Cache, FOREVER, Seen, Window};
-use super::flights::{Flights, Landing, Wait};
 use super::ocsp_directory::OcspDirectory;
 use super::relay::RelayedAnswer;
 use super::responder::Responder;
 use super::rim_service::{Delivered, RimService, Undelivered};
 use super::shelf::Shelf;
-use super::upstream::Failure;
 use super::{
     Absence, AbsenceKind, FreshOcsp, LinkKey, Need, OcspAtHand, OcspNeed, Origin, RimAtHand, later,
 };
 use crate::clock::Clock;
 use crate::config::RimServiceSettings;
+use crate::flights::{Flights, Landing, Wait};
 use crate::random;
+use crate::upstream::Failure;
 
 /// Fetched manifests kept: about 50 KiB each, and never more than 2 MiB.
 pub(super) const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");

@@ -46,6 +46,7 @@ fn the_example_names_every_key_rightly() {
     let appraisal = &value["appraisal"];
     let sections = [
         &value,
+        &value["store"],
         appraisal,
         &appraisal["rim_service"],
         &appraisal["ocsp"],
@@ -54,8 +55,9 @@ fn the_example_names_every_key_rightly() {
     let all = sections
         .into_iter()
         .flat_map(|section| section.as_object().unwrap().keys());
-    let is_section =
-        |key: &String| ["appraisal", "rim_service", "ocsp", "nvidia"].contains(&key.as_str());
+    let is_section = |key: &String| {
+        ["store", "appraisal", "rim_service", "ocsp", "nvidia"].contains(&key.as_str())
+    };
     let shown =
         |key: &&String| keys.contains(key) || LEAST.contains(key.as_str()) || is_section(key);
     assert_eq!(
@@ -211,6 +213,41 @@ fn rules_of_collateral_have_their_faults() {
         let refused = with(section, lines).unwrap_err();
         assert!(refused.contains(says), "{section} {lines}: {refused}");
     }
+}
+
+#[test]
+fn rules_of_the_store_have_their_faults() {
+    let with = |lines: &str| {
+        let text = format!("{LEAST}[store]\n{lines}\n");
+        load(&text).map(|config| config.store)
+    };
+    with("url = \"postgresql://pogw@db.example/pogw\"\npassword_file = \"/p\"").unwrap();
+    for (lines, says) in [
+        ("url = \"mysql://pogw:geheim@db/pogw\"", "store.url must be"),
+        ("password_file = \"/p\"", "store needs a url"),
+        ("max_connections = 0", "max_connections"),
+        ("max_connections = 1001", "at most 1000"),
+        (
+            "statement_timeout_s = 0",
+            "statement_timeout_s must be 1 to 60",
+        ),
+        (
+            "statement_timeout_s = 61",
+            "statement_timeout_s must be 1 to 60",
+        ),
+        ("kind = \"sqlite\"", "unknown field"),
+    ] {
+        let refused = with(lines).unwrap_err();
+        assert!(refused.contains(says), "{lines}: {refused}");
+        assert!(!refused.contains("geheim"), "{refused}");
+    }
+    let from_environment = [(
+        "POGW_VERIFIER__STORE__URL",
+        "postgresql://pogw:geheim@db.example/pogw",
+    )];
+    let config = load_with(LEAST, &from_environment).unwrap();
+    assert!(config.store.url.is_some());
+    assert!(!format!("{config:?}").contains("geheim"));
 }
 
 #[test]

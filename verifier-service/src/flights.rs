@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use super::lock;
+use crate::lock::lock;
 
 /// Most things being fetched at one time, those that wait for their turn included. Beyond it nobody is let wait: memory
 /// is bounded, and what is asked for by so many strangers at once is asked for again.
@@ -17,13 +17,13 @@ const MAX_FLIGHTS: usize = 1024;
 
 /// What is being fetched.
 #[derive(Debug)]
-pub(super) struct Flights<K: Hash + Eq + Clone> {
+pub(crate) struct Flights<K: Hash + Eq + Clone> {
     in_the_air: Arc<Mutex<HashMap<K, watch::Receiver<()>>>>,
 }
 
 /// The end of a flight, when it is dropped.
 #[derive(Debug)]
-pub(super) struct Landing<K: Hash + Eq + Clone> {
+pub(crate) struct Landing<K: Hash + Eq + Clone> {
     in_the_air: Arc<Mutex<HashMap<K, watch::Receiver<()>>>>,
     key: K,
     /// Whoever waits sees that it is gone.
@@ -32,17 +32,17 @@ pub(super) struct Landing<K: Hash + Eq + Clone> {
 
 /// A way to wait for the end of a flight.
 #[derive(Debug)]
-pub(super) struct Wait(watch::Receiver<()>);
+pub(crate) struct Wait(watch::Receiver<()>);
 
 impl<K: Hash + Eq + Clone> Flights<K> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             in_the_air: Arc::default(),
         }
     }
 
     /// Joins the flight for `key`. Who gets a [`Landing`] as well has to fly. `None` if too many fly.
-    pub(super) fn join(&self, key: &K) -> Option<(Wait, Option<Landing<K>>)> {
+    pub(crate) fn join(&self, key: &K) -> Option<(Wait, Option<Landing<K>>)> {
         let mut flights = lock(&self.in_the_air);
         if let Some(receiver) = flights.get(key) {
             return Some((Wait(receiver.clone()), None));
@@ -63,7 +63,7 @@ impl<K: Hash + Eq + Clone> Flights<K> {
 
 impl Wait {
     /// Waits for the end.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         // Nothing is ever sent: the sender goes, and that is the end.
         while self.0.changed().await.is_ok() {}
     }

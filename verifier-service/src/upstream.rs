@@ -1,4 +1,4 @@
-//! One request to a service of collateral, within limits of size and time.
+//! One request to a service of others, within limits of size and time: sources of collateral, an OIDC issuer.
 //!
 //! In scope: the HTTP client, answers read as they come and no further than their limit, failures told apart by what
 //! follows from them. Out of scope: what an answer means.
@@ -16,7 +16,7 @@ use reqwest::{Certificate, Client, Proxy, RequestBuilder, Response, Url, redirec
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::directory::read_bounded;
+use crate::bounded::read_bounded;
 use crate::config::UpstreamSettings;
 
 const USER_AGENT: &str = concat!("pogw-verifier/", env!("CARGO_PKG_VERSION"));
@@ -29,7 +29,7 @@ const MAX_ROOTS_BYTES: usize = 1024 * 1024;
 /// Permissions of all others on the machine.
 const OF_OTHERS: u32 = 0o007;
 
-/// Why a service of collateral cannot be asked as configured.
+/// Why a service of others cannot be asked as configured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum UpstreamError {
@@ -69,9 +69,9 @@ pub enum UpstreamError {
     },
 }
 
-/// A service of collateral.
+/// A service of others.
 #[derive(Debug)]
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     client: Client,
     base: Url,
     key: Option<ServiceKey>,
@@ -89,15 +89,15 @@ impl std::fmt::Debug for ServiceKey {
 
 /// An answer of status 200.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) body: Vec<u8>,
     /// Its media type in a few characters, for a reason.
-    pub(super) media_type: String,
+    pub(crate) media_type: String,
 }
 
 /// Why there is no answer, by what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The service has no such thing.
     Missing,
     /// It does not want to tell us.
@@ -113,7 +113,7 @@ pub(super) enum Failure {
 
 impl Upstream {
     /// The service at `url`, the name of which in messages is `service`.
-    pub(super) fn open(
+    pub(crate) fn open(
         service: &'static str,
         url: &str,
         settings: UpstreamSettings<'_>,
@@ -157,12 +157,12 @@ impl Upstream {
         })
     }
 
-    pub(super) fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
     /// Gets what is below the base at this path.
-    pub(super) async fn get(&self, path: &[&str], limit: usize) -> Result<Answer, Failure> {
+    pub(crate) async fn get(&self, path: &[&str], limit: usize) -> Result<Answer, Failure> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -170,8 +170,16 @@ impl Upstream {
         self.send(self.client.get(url), limit).await
     }
 
+    /// Gets what is at an address that the service named, over what the base is asked over. No service key goes there.
+    pub(crate) async fn get_at(&self, address: &str, limit: usize) -> Result<Answer, Failure> {
+        let url = Url::parse(address).ok();
+        let url = url.filter(|url| url.scheme() == self.base.scheme());
+        let url = url.ok_or_else(|| Failure::Unusable("no address of its kind".to_owned()))?;
+        self.answered(self.client.get(url), limit).await
+    }
+
     /// Posts to the base.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         media_type: &'static str,
         accept: &'static str,
@@ -190,6 +198,10 @@ impl Upstream {
             Some(key) => request.header(AUTHORIZATION, key.header()?),
             None => request,
         };
+        self.answered(request, limit).await
+    }
+
+    async fn answered(&self, request: RequestBuilder, limit: usize) -> Result<Answer, Failure> {
         let failed = |error: reqwest::Error| self.failure(&error);
         let response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
@@ -238,7 +250,7 @@ impl Upstream {
             "the answer broke off or was not HTTP".to_owned()
         };
         // The chain names host and path, neither of which is secret, and never a header.
-        tracing::warn!(cause = chain(error), "request for collateral failed");
+        tracing::warn!(cause = chain(error), "request to another service failed");
         Failure::Unavailable {
             what,
             retry_after: None,
