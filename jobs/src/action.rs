@@ -1,13 +1,12 @@
 //! Actions: everything that can happen to a job after its creation.
 
-use evidence::device::Architecture;
 use evidence::work::{Base64Url, Hex};
 
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
 use crate::job::Nature;
 use crate::money::Amount;
 use crate::record::Record;
-use crate::terms::Terms;
+use crate::terms::{DeviceTraits, Terms};
 use crate::verdict::Verdict;
 
 /// A job that is to be created.
@@ -36,17 +35,8 @@ pub struct Candidate {
     pub owner: PartyId,
     /// Its record with this job's workload.
     pub record: Record,
-    /// Its devices, as it declares them.
-    pub devices: Vec<DeclaredDevice>,
-}
-
-/// A device in the words of its agent. Evidence is judged with the opening; this only saves vain assignments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeclaredDevice {
-    /// Its architecture.
-    pub architecture: Architecture,
-    /// Whether it is software.
-    pub simulated: bool,
+    /// Its devices, as it declares them. Evidence is judged with the opening; this only saves vain assignments.
+    pub devices: Vec<DeviceTraits>,
 }
 
 /// Something that happens to a job.
@@ -111,7 +101,7 @@ pub enum Action {
     },
     /// The referee asks a question.
     Ask {
-        /// From 1, without gaps.
+        /// From 1, without gaps, over all disputes of the job.
         number: u32,
         /// Its words.
         text: String,

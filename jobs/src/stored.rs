@@ -4,6 +4,8 @@
 //! it holds was made by these rules. It also holds secrets (replica keys, the seed of an audit), so the form is made and
 //! read by two functions alone, and the types themselves stay without it.
 
+use std::collections::BTreeMap;
+
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex, JobSpec};
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,7 @@ struct JobForm {
     assignments: Vec<Assignment>,
     challenged_by: Vec<PartyId>,
     refereed: bool,
+    questions: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +125,7 @@ struct AssignmentForm {
     commitment: Option<Commitment>,
     openings: Vec<Opened>,
     upheld: Option<Upheld>,
+    answers: BTreeMap<u32, Hex<32>>,
 }
 
 /// Secret bytes in the stored form.
