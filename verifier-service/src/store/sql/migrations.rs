@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 4] = [
+const SQLITE: [Step; 5] = [
     (
         1,
         "challenges and receipts",
@@ -35,13 +35,25 @@ const SQLITE: [Step; 4] = [
         "locks",
         include_str!("../../../migrations/sqlite/0004_locks.sql"),
     ),
+    (
+        5,
+        "jobs",
+        include_str!("../../../migrations/sqlite/0005_jobs.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 1] = [(
-    1,
-    "challenges, receipts, policies",
-    include_str!("../../../migrations/postgres/0001_challenges_receipts_policies.sql"),
-)];
+const POSTGRES: [Step; 2] = [
+    (
+        1,
+        "challenges, receipts, policies",
+        include_str!("../../../migrations/postgres/0001_challenges_receipts_policies.sql"),
+    ),
+    (
+        2,
+        "jobs",
+        include_str!("../../../migrations/postgres/0002_jobs.sql"),
+    ),
+];
 
 pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let migrator = migrator(&SQLITE);
@@ -58,6 +70,12 @@ pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), Store
 pub(super) async fn postgres(pool: &PgPool, database: &str) -> Result<(), StoreError> {
     let migrated = migrator(&POSTGRES).run(pool).await;
     migrated.map_err(|error| failed(error, database))
+}
+
+/// A database as an earlier version left it.
+#[cfg(test)]
+pub(super) async fn sqlite_as_of(writer: &SqlitePool, version: usize) {
+    migrator(&SQLITE[..version]).run(writer).await.unwrap();
 }
 
 fn migrator(steps: &[Step]) -> Migrator {

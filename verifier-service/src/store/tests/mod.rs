@@ -1,5 +1,8 @@
 //! One body of tests for both databases: over SQLite always, over PostgreSQL where `POGW_TEST_POSTGRES` names a server.
 
+mod books;
+mod jobs;
+mod market;
 mod policies;
 mod postgres;
 mod sqlite;

@@ -139,6 +139,35 @@ async fn connections_ended_by_postgres_are_replaced() {
     assert_eq!(spent, Spent::Issued);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: tests/postgres/with"]
+async fn of_two_that_wait_for_each_other_on_postgres_one_may_try_again() {
+    let rig = Rig::postgres().await;
+    rig.with_challenge(1).await;
+    rig.with_challenge(2).await;
+    let database = rig.store.database();
+    let [change_1, change_2] = [1_u8, 2].map(|n| values![[n; 32]]);
+    let change = "UPDATE challenges SET audience = NULL WHERE value = $1";
+    let mut one = database.write().await.unwrap();
+    let mut other = database.write().await.unwrap();
+    one.execute(change, change_1.clone()).await.unwrap();
+    other.execute(change, change_2.clone()).await.unwrap();
+    // The one that is ended lets the other go on.
+    let (one, other) = tokio::join!(
+        async { one.execute(change, change_2).await.and(one.commit().await) },
+        async {
+            other
+                .execute(change, change_1)
+                .await
+                .and(other.commit().await)
+        },
+    );
+    let ended = one.is_err();
+    assert_ne!(ended, other.is_err());
+    let error = one.and(other).unwrap_err();
+    assert!(matches!(error, StoreError::Contended(_)), "{error:?}");
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL: tests/postgres/with"]
 async fn whom_postgres_does_not_let_in_is_told_so() {
