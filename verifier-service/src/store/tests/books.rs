@@ -2,11 +2,9 @@
 
 use ::jobs::books::{Account, Transfer, TransferKind};
 
-use super::jobs::{money, party};
+use super::jobs::{FUNDS, money, party};
 use super::*;
 use crate::store::books::{BookStore, Booked, Period};
-
-const FUNDS: i64 = 10_000;
 
 fn withdrawal(amount: i64, reference: &str) -> Transfer {
     Transfer::withdrawal(

@@ -20,10 +20,10 @@ use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, J
 use crate::store::outbox::{OutboxStore, Webhook};
 use crate::store::parties::{Party, PartyKind, PartyStore};
 
-const PRICE: i64 = 1_200;
+pub(super) const PRICE: i64 = 1_200;
 const STAKE: i64 = 2_400;
 const ESCROW: i64 = 2 * PRICE;
-const FUNDS: i64 = 10_000;
+pub(super) const FUNDS: i64 = 10_000;
 /// After every deadline of the jobs here.
 const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
 
@@ -254,7 +254,7 @@ impl Rig {
     }
 
     /// That the journal sums to nothing, and that balances are what it says.
-    async fn books_balance(&self) {
+    pub(super) async fn books_balance(&self) {
         let sums = "SELECT count(*) AS n FROM (SELECT transfer FROM postings GROUP BY transfer
             HAVING sum(amount) <> 0 OR count(*) <> 2) AS wrong";
         assert_eq!(self.count(sums).await, 0);
@@ -276,7 +276,7 @@ impl Rig {
 }
 
 /// The steps of a life, each of which can be asked for again.
-const STEPS: usize = 11;
+pub(super) const STEPS: usize = 11;
 
 /// One step of the life of the job `j`.
 pub(super) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreError> {
@@ -309,16 +309,19 @@ fn dispatch() -> Action {
 }
 
 /// The assignment of an agent, and its owner.
-async fn assignment(store: &SqlStore, n: usize) -> (AssignmentId, AgentId, PartyId) {
-    let job = store.job(&job_id("j")).await.unwrap().unwrap();
+async fn assignment(
+    store: &SqlStore,
+    n: usize,
+) -> Result<(AssignmentId, AgentId, PartyId), StoreError> {
+    let job = store.job(&job_id("j")).await?.unwrap();
     let mut all: Vec<_> = job.assignments().iter().collect();
     all.sort_by_key(|assignment| assignment.agent().clone());
     let it = all[n];
-    (it.id().clone(), it.agent().clone(), it.owner().clone())
+    Ok((it.id().clone(), it.agent().clone(), it.owner().clone()))
 }
 
 async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
-    let (assignment, by, owner) = assignment(store, n).await;
+    let (assignment, by, owner) = assignment(store, n).await?;
     let action = move |available| Action::Accept {
         assignment: assignment.clone(),
         by: by.clone(),
@@ -329,7 +332,7 @@ async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
 }
 
 async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
-    let (assignment, by, _) = assignment(store, n).await;
+    let (assignment, by, _) = assignment(store, n).await?;
     let action = move |_| Action::Commit {
         assignment: assignment.clone(),
         by: by.clone(),
@@ -339,7 +342,7 @@ async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
 }
 
 async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
-    let (assignment, by, _) = assignment(store, n).await;
+    let (assignment, by, _) = assignment(store, n).await?;
     let opening = Hex(evidence::crypto::sha256(assignment.as_str().as_bytes()));
     let action = move |_| Action::Open {
         assignment: assignment.clone(),
@@ -351,8 +354,8 @@ async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
 }
 
 async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> {
-    let (this, _, _) = assignment(store, n).await;
-    let (other, _, _) = assignment(store, 1 - n).await;
+    let (this, _, _) = assignment(store, n).await?;
+    let (other, _, _) = assignment(store, 1 - n).await?;
     let keyed = |id: &AssignmentId| Hex(evidence::crypto::sha256(id.as_str().as_bytes()));
     let upheld = Upheld {
         results: Hex([8; 32]),
