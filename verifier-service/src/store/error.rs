@@ -39,6 +39,12 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// Something that must happen once would have happened twice; a fault of this program.
+    #[error("store holds something else already: {what}")]
+    Conflict {
+        /// What was to be written.
+        what: String,
+    },
     /// The database is of a version this program does not know, or could not be brought up to date.
     #[error("store {store} cannot be migrated: {source}")]
     Migrate {

@@ -1,4 +1,5 @@
-//! What the service remembers: challenges, receipts, bundles, and ([`policies`]) policies.
+//! What the service remembers: challenges, receipts and bundles; and by theme [`policies`], [`parties`], [`agents`],
+//! [`jobs`], [`books`] and the [`outbox`].
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
@@ -13,7 +14,10 @@
 //! never as an answer.
 
 pub(crate) mod agents;
+pub(crate) mod books;
 mod error;
+pub(crate) mod jobs;
+pub(crate) mod outbox;
 pub(crate) mod parties;
 pub(crate) mod policies;
 pub(crate) mod sql;
@@ -132,6 +136,15 @@ pub(crate) enum Spent {
     Unknown,
     /// The idempotency key belongs to another bundle of this agent.
     KeyReused,
+}
+
+/// A part of a list, latest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    /// The last item that was seen: its time and its name.
+    pub(crate) after: Option<(UnixTime, String)>,
+    /// Most items.
+    pub(crate) limit: u32,
 }
 
 /// See the [module documentation](self).

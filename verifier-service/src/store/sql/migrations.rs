@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 5] = [
+const SQLITE: [Step; 6] = [
     (
         1,
         "challenges and receipts",
@@ -40,9 +40,14 @@ const SQLITE: [Step; 5] = [
         "parties and agents",
         include_str!("../../../migrations/sqlite/0005_parties_and_agents.sql"),
     ),
+    (
+        6,
+        "jobs",
+        include_str!("../../../migrations/sqlite/0006_jobs.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 2] = [
+const POSTGRES: [Step; 3] = [
     (
         1,
         "challenges, receipts, policies",
@@ -52,6 +57,11 @@ const POSTGRES: [Step; 2] = [
         2,
         "parties and agents",
         include_str!("../../../migrations/postgres/0002_parties_and_agents.sql"),
+    ),
+    (
+        3,
+        "jobs",
+        include_str!("../../../migrations/postgres/0003_jobs.sql"),
     ),
 ];
 
@@ -70,6 +80,12 @@ pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), Store
 pub(super) async fn postgres(pool: &PgPool, database: &str) -> Result<(), StoreError> {
     let migrated = migrator(&POSTGRES).run(pool).await;
     migrated.map_err(|error| failed(error, database))
+}
+
+/// A database as an earlier version left it.
+#[cfg(test)]
+pub(super) async fn sqlite_as_of(writer: &SqlitePool, version: usize) {
+    migrator(&SQLITE[..version]).run(writer).await.unwrap();
 }
 
 fn migrator(steps: &[Step]) -> Migrator {

@@ -118,6 +118,15 @@ impl Database {
         }
     }
 
+    /// Makes a file as an earlier version left it.
+    #[cfg(test)]
+    pub(crate) async fn sqlite_as_of(path: &Path, version: usize) -> SqlitePool {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        migrations::sqlite_as_of(&pool, version).await;
+        pool
+    }
+
     /// The writing connection of SQLite, and those that read.
     #[cfg(test)]
     pub(crate) fn sqlite_pools(&self) -> (&SqlitePool, &SqlitePool) {

@@ -18,22 +18,18 @@ pub(crate) enum Row {
 }
 
 impl Row {
-    /// A number, or none.
-    pub(crate) fn optional_int(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
-        self.get(column)
-    }
-
     /// A text, or none.
     pub(crate) fn optional_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
         self.get(column)
     }
 
-    /// Bytes, or none.
-    pub(crate) fn optional_bytes(
+    /// A time, or none.
+    pub(crate) fn optional_time(
         &self,
         column: &'static str,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(column)
+    ) -> Result<Option<UnixTime>, StoreError> {
+        let secs: Option<i64> = self.get(column)?;
+        Ok(secs.map(UnixTime::from_secs))
     }
 
     /// A number.

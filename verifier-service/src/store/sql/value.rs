@@ -2,6 +2,7 @@
 
 use evidence::UnixTime;
 use evidence::work::Hex;
+use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId};
 use sqlx::query::Query;
 use sqlx::{Encode, SqlStr, Type};
 
@@ -59,6 +60,11 @@ to_value! {
     &[u8] => Bytes(it: it.to_vec()),
     [u8; 32] => Bytes(it: it.to_vec()),
     Hex<32> => Bytes(it: it.0.to_vec()),
+    &PartyId => Text(it: it.to_string()),
+    &AgentId => Text(it: it.to_string()),
+    &JobId => Text(it: it.to_string()),
+    &AssignmentId => Text(it: it.to_string()),
+    Currency => Text(it: it.to_string()),
 }
 
 impl<T: ToValue> ToValue for Option<T> {

@@ -1,7 +1,11 @@
 //! The store over SQL.
 
 mod agents;
+mod books;
 mod challenges;
+mod jobs;
+mod journal;
+mod outbox;
 mod parties;
 mod policies;
 mod receipts;
@@ -10,20 +14,23 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
+use ::jobs::IdError;
 use evidence::UnixTime;
 use zeroize::Zeroizing;
 
-use super::sql::{Database, Postgres, values};
+use super::sql::{Database, Postgres, Row, values};
 use super::{
-    Added, Answer, Challenge, ChallengeBounds, NewReceipt, Spent, Standing, Store, StoreError,
-    StoredReceipt,
+    Added, Answer, Challenge, ChallengeBounds, NewReceipt, Page, Spent, Standing, Store,
+    StoreError, StoredReceipt,
 };
 use crate::config::{StoreSettings, StoreUrl};
 use crate::id::Id;
-use crate::private_files;
+use crate::{private_files, random};
 
 /// How long a lock of another process is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Least pauses before further attempts of a transaction, in milliseconds; at most twice that.
+const PAUSES_MS: [u64; 5] = [1, 4, 16, 64, 256];
 /// No server is known to take a longer one.
 const MAX_PASSWORD_BYTES: usize = 1024;
 
@@ -65,6 +72,25 @@ impl SqlStore {
     pub(crate) async fn postgres(server: &Postgres) -> Result<Self, StoreError> {
         let database = Database::postgres(server).await?;
         Ok(Self { database })
+    }
+
+    /// Tries again, a few times and a little later each time, what met another transaction.
+    async fn again<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        for pause_ms in PAUSES_MS {
+            match attempt().await {
+                Err(StoreError::Contended(error)) => {
+                    tracing::debug!(%error, "transaction is tried again");
+                    let [jitter] = random::bytes();
+                    let pause_ms = pause_ms + pause_ms * u64::from(jitter) / 256;
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                }
+                answer => return answer,
+            }
+        }
+        attempt().await
     }
 
     #[cfg(test)]
@@ -154,4 +180,29 @@ impl Store for SqlStore {
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.database.close())
     }
+}
+
+/// A name with a small alphabet.
+fn id<T>(
+    row: &Row,
+    column: &'static str,
+    parse: impl Fn(&str) -> Result<T, IdError>,
+) -> Result<T, StoreError> {
+    parse(&row.text(column)?).map_err(|_| StoreError::Malformed { column })
+}
+
+fn optional_id<T>(
+    row: &Row,
+    column: &'static str,
+    parse: impl Fn(&str) -> Result<T, IdError>,
+) -> Result<Option<T>, StoreError> {
+    let text = row.optional_text(column)?;
+    let parsed = text.map(|text| parse(&text)).transpose();
+    parsed.map_err(|_| StoreError::Malformed { column })
+}
+
+/// Where a page begins: below this time and name.
+fn after(page: &Page) -> (UnixTime, String) {
+    let first = || (UnixTime::from_secs(i64::MAX), String::new());
+    page.after.clone().unwrap_or_else(first)
 }

@@ -17,34 +17,43 @@ pub(super) async fn insert(database: &Database, new: NewReceipt) -> Result<Spent
     if !challenges::take(&mut tx, &new).await? {
         return why_not_taken(&mut tx, &new).await;
     }
-    tx.execute(
-        "INSERT INTO bundles (sha256, bytes) VALUES ($1, $2)",
-        values![new.bundle_sha256, new.bundle],
-    )
-    .await?;
     // What may be in the way is a receipt under the same idempotency key, written a moment ago: nothing else that is
     // unique here is shared by two challenges.
+    if !write(&mut tx, &new).await? {
+        return Ok(Spent::KeyReused);
+    }
+    tx.commit().await?;
+    Ok(Spent::Issued)
+}
+
+/// Writes a receipt and its bundle; `false` if something unique is in the way: then the transaction is to be dropped.
+pub(super) async fn write(tx: &mut Transaction, new: &NewReceipt) -> Result<bool, StoreError> {
+    let inserted = tx
+        .execute(
+            "INSERT INTO bundles (sha256, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            values![new.bundle_sha256, new.bundle.as_slice()],
+        )
+        .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
     let inserted = tx
         .execute(
             "INSERT INTO receipts (id, token, issued_at, challenge, bundle, job, agent_key, idempotency_key)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
             values![
                 new.receipt.id,
-                new.receipt.token,
+                new.receipt.token.as_str(),
                 new.receipt.issued_at,
                 new.challenge,
                 new.bundle_sha256,
                 new.job,
                 new.agent_key,
-                new.idempotency_key,
+                new.idempotency_key.as_deref(),
             ],
         )
         .await?;
-    if inserted == 0 {
-        return Ok(Spent::KeyReused);
-    }
-    tx.commit().await?;
-    Ok(Spent::Issued)
+    Ok(inserted == 1)
 }
 
 pub(super) async fn by_id(

@@ -1,6 +1,9 @@
 //! One body of tests for both databases: over SQLite always, over PostgreSQL where `POGW_TEST_POSTGRES` names a server.
 
 mod agents;
+mod books;
+mod jobs;
+mod market;
 mod parties;
 mod policies;
 mod postgres;

@@ -8,6 +8,7 @@ use reqwest::Url;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query};
 
+use super::jobs::{FUNDS, PRICE, STEPS, step};
 use super::*;
 use crate::config::{StoreSettings, StoreUrl};
 use crate::private_files;
@@ -139,6 +140,35 @@ async fn connections_ended_by_postgres_are_replaced() {
     assert_eq!(spent, Spent::Issued);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: tests/postgres/with"]
+async fn of_two_that_wait_for_each_other_on_postgres_one_may_try_again() {
+    let rig = Rig::postgres().await;
+    rig.with_challenge(1).await;
+    rig.with_challenge(2).await;
+    let database = rig.store.database();
+    let [change_1, change_2] = [1_u8, 2].map(|n| values![[n; 32]]);
+    let change = "UPDATE challenges SET audience = NULL WHERE value = $1";
+    let mut one = database.write().await.unwrap();
+    let mut other = database.write().await.unwrap();
+    one.execute(change, change_1.clone()).await.unwrap();
+    other.execute(change, change_2.clone()).await.unwrap();
+    // The one that is ended lets the other go on.
+    let (one, other) = tokio::join!(
+        async { one.execute(change, change_2).await.and(one.commit().await) },
+        async {
+            other
+                .execute(change, change_1)
+                .await
+                .and(other.commit().await)
+        },
+    );
+    let ended = one.is_err();
+    assert_ne!(ended, other.is_err());
+    let error = one.and(other).unwrap_err();
+    assert!(matches!(error, StoreError::Contended(_)), "{error:?}");
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL: tests/postgres/with"]
 async fn whom_postgres_does_not_let_in_is_told_so() {
@@ -257,13 +287,41 @@ async fn a_server_on_postgres_that_is_killed_loses_nothing() {
     assert_eq!(store.spend(receipt(2, 2)).await.unwrap(), Spent::Issued);
 }
 
+/// A job goes its way while the server is killed under it again and again: everybody is paid once.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: tests/postgres/with"]
+async fn a_job_outlives_a_server_on_postgres_that_is_killed() {
+    let server = OwnServer::start();
+    let place = Place::Postgres(new_database(&at(&server.url())).await);
+    let store = place.open().await;
+    let rig = Rig { store, place };
+    rig.with_market().await;
+    let store = rig.store.clone();
+    let life = tokio::spawn(async move {
+        for number in 0..STEPS {
+            again(|| Box::pin(step(&store, number))).await;
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.kill();
+        server.start_again();
+    }
+    life.await.unwrap();
+    rig.books_balance().await;
+    assert_eq!(rig.available("p1").await, FUNDS + PRICE);
+    assert_eq!(rig.available("p2").await, FUNDS + PRICE);
+}
+
 /// What a client does on 503.
 async fn again<'a, T>(mut ask: impl FnMut() -> Answer<'a, T>) -> T {
-    for _ in 0..20 {
+    for _ in 0..200 {
         match ask().await {
             Ok(answer) => return answer,
             Err(error) => assert!(error.is_transient(), "{error:?}"),
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("still no answer")
 }

@@ -5,6 +5,8 @@ use sqlx::{ConnectOptions, Connection, query, query_scalar};
 
 use super::*;
 use crate::private_files;
+use crate::store::policies::{NewPolicy, PolicyStore, Unless};
+use crate::store::sql::Database;
 
 impl Rig {
     fn folder(&self) -> &std::path::Path {
@@ -105,29 +107,25 @@ async fn what_is_no_database_is_refused_and_left_alone() {
     assert_eq!(std::fs::read(&path).unwrap(), garbage);
 }
 
-/// The tables as the first release with SQLite alone left them.
+/// The tables as they were before there was PostgreSQL.
 #[tokio::test]
 async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
-    let rig = Rig::sqlite().await;
-    let store = rig.with_challenge(1).await;
-    store.spend(receipt(1, 1)).await.unwrap();
-    for sql in [
-        "DROP TABLE locks",
-        "DROP INDEX receipts_by_time",
-        "CREATE INDEX receipts_by_time ON receipts (issued_at)",
-        "DELETE FROM _sqlx_migrations WHERE version > 3",
-    ] {
-        rig.run(sql).await.unwrap();
-    }
-    let store = rig.reopen().await;
-    assert_eq!(store.standing([1; 32]).await.unwrap(), Standing::Spent);
-    let new = crate::store::policies::NewPolicy {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("verifier.sqlite");
+    private_files::touch(&path).unwrap();
+    let old = Database::sqlite_as_of(&path, 3).await;
+    let kept = "INSERT INTO challenges (id, value, job, agent_key, expires_at)
+        VALUES ('00000000000000000000000000000001', $1, $1, $1, 1300)";
+    let insert = query(kept).bind(vec![1_u8; 32]).execute(&old);
+    insert.await.unwrap();
+    old.close().await;
+    let store = SqlStore::sqlite(&path).await.unwrap();
+    assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Issued);
+    let new = NewPolicy {
         id: "a".to_owned(),
         text: "one".to_owned(),
         now: NOW,
-        unless: crate::store::policies::Unless::Any,
+        unless: Unless::Any,
     };
-    crate::store::policies::PolicyStore::add_policy(&store, new)
-        .await
-        .unwrap();
+    store.add_policy(new).await.unwrap();
 }
