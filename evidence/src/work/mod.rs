@@ -13,6 +13,8 @@
 //! A job's work is a kernel of a catalogue or a [`Command`], a program of the tenant's own. JCS is RFC 8785. Job and outputs are bound through the digests in the statement. Test vectors are in
 //! `tests/vectors/derivations.json`.
 //!
+//! What agent and verifier say to each other about assignments is in [`wire`].
+//!
 //! Out of scope: which kernels exist and what their parameters mean. A verifier brings that as a
 //! [`WorkChecker`](crate::appraise::WorkChecker).
 
@@ -22,6 +24,7 @@ mod command;
 mod encoding;
 mod job;
 mod statement;
+pub mod wire;
 
 pub use bundle::{Bundle, BundleDevice, BundleError, UnsignedBundle};
 pub use canonical::{MAX_SAFE_INTEGER, StrictValue, canonical_json};
