@@ -40,8 +40,10 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+pub mod bisect;
 pub mod blake3_tree;
 mod catalog;
+pub mod committed;
 mod digest;
 pub mod digest_program;
 mod excerpt;
@@ -56,6 +58,7 @@ mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
 mod job;
+mod keyed;
 pub mod matrix;
 pub mod mlp_sgd;
 mod modules;
@@ -67,8 +70,11 @@ pub mod point;
 pub mod program;
 mod randomness;
 pub mod scalar;
+pub mod slices;
+pub mod steps;
 pub mod stream;
 pub mod transformer_block;
+mod tree;
 pub mod vram_walk;
 
 pub use catalog::{Kernel, UnknownKernel};
@@ -78,6 +84,7 @@ pub use job::{
     CheckedInputs, Cost, InputError, InputSpec, Inputs, Job, JobError, KernelJob, LimitError,
     Output, OutputSpec,
 };
+pub use keyed::KeyedDigest;
 pub use modules::{Module, Ptx};
 pub use operand_stream::{OperandSeed, OperandStream};
 pub use randomness::Randomness;
