@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::MAX_REFEREE_BYTES;
-use super::text::{Word, moment, short};
+use super::text::{Word, moment};
 use crate::UnixTime;
 use crate::work::encoding::{Base64Url, Blob, distinct_members};
 
@@ -53,8 +52,8 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// An answer in the words of the kernels' witness.
-    Witness(#[serde(deserialize_with = "short::<_, MAX_REFEREE_BYTES>")] String),
+    /// The bytes of the kernels' witness; how many follows from the question.
+    Witness(Blob),
     /// Everything there is.
     Outputs(Outputs),
 }

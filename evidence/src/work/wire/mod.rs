@@ -50,8 +50,8 @@ pub const MAX_CROSS: usize = 7;
 /// Longest name of a device, in bytes; NVML's have at most 96.
 pub const MAX_DEVICE_NAME_BYTES: usize = 128;
 
-/// Longest question or answer in the words of the referee of a kernel, in bytes.
-pub const MAX_REFEREE_BYTES: usize = 1024 * 1024;
+/// Longest question in the words of the kernels' referee, in bytes.
+pub const MAX_QUESTION_BYTES: usize = 1024 * 1024;
 
 /// Longest wait for something to do, in seconds.
 pub const MAX_WAIT_S: u32 = 60;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::text::{Id, Secret, moment, short};
-use super::{MAX_CROSS, MAX_HELD, MAX_REFEREE_BYTES};
+use super::{MAX_CROSS, MAX_HELD, MAX_QUESTION_BYTES};
 use crate::UnixTime;
 use crate::work::encoding::{Base64Url, Hex, few, present};
 use crate::work::job::JobSpec;
@@ -175,7 +175,7 @@ pub struct Question {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ask {
     /// A question in the words of the kernels' referee, which a witness answers.
-    Witness(#[serde(deserialize_with = "short::<_, MAX_REFEREE_BYTES>")] String),
+    Witness(#[serde(deserialize_with = "short::<_, MAX_QUESTION_BYTES>")] String),
     /// All outputs and the digests of the trace: who holds them is in doubt. The member's value is `{}`.
     Outputs {},
 }

@@ -128,7 +128,7 @@ fn what_is_out_of_bounds_is_refused() {
     assert!(next("/offer/terms/audit", json!(null)));
     assert!(next("/offer/terms/price/currency", json!("EURO")));
     assert!(next("/offer/spec/params", json!({"m": 1.5})));
-    let long = "x".repeat(MAX_REFEREE_BYTES + 1);
+    let long = "x".repeat(MAX_QUESTION_BYTES + 1);
     assert!(is_refused::<Next>(&question(json!({"witness": long}))));
 }
 
@@ -168,7 +168,7 @@ fn bodies_have_one_form() {
         &json!({"known": [{"assignment": "a-1", "task": "open", "number": 0}]}),
     );
     both_ways::<Enrolled>(&json!({"id": "agent-1", "owner": "party-1"}));
-    both_ways::<Answer>(&json!({"number": 1, "reply": {"witness": "{}"}}));
+    both_ways::<Answer>(&json!({"number": 1, "reply": {"witness": Blob(vec![3])}}));
     both_ways::<Answer>(&json!({"number": 1, "reply": {"outputs": {
         "outputs": {"c": Blob(vec![1, 2])}, "trace": ""}}}));
     assert!(is_refused::<Empty>(&json!({"a": 1})));
