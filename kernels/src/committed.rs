@@ -74,7 +74,11 @@ impl Outboard {
         if len <= GROUP {
             let digest = Blake3Digest::of(&read(bytes, Node::whole(len))?);
             let levels = Vec::new();
-            return Ok(Self { len, digest, levels });
+            return Ok(Self {
+                len,
+                digest,
+                levels,
+            });
         }
         let group = |index: u64| {
             let start = index * GROUP;
@@ -92,7 +96,11 @@ impl Outboard {
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
         let digest = Blake3Digest::from_bytes(digest);
-        Ok(Self { len, digest, levels })
+        Ok(Self {
+            len,
+            digest,
+            levels,
+        })
     }
 
     /// Bytes below it.
@@ -313,7 +321,11 @@ mod tests {
             for more in [0, 1, 1024, 40_000] {
                 let bytes = painted(groups * GROUP + more);
                 let outboard = Outboard::of(&bytes, bytes.len() as u64).unwrap();
-                assert_eq!(outboard.digest(), Blake3Digest::of(&bytes), "{groups} {more}");
+                assert_eq!(
+                    outboard.digest(),
+                    Blake3Digest::of(&bytes),
+                    "{groups} {more}"
+                );
             }
         }
     }
@@ -325,7 +337,8 @@ mod tests {
         let committed = Committed::of(bytes.clone()).unwrap();
         for levels in 1..13 {
             for node in Node::whole(len).below(levels) {
-                let right = tree::value_of(&bytes[node.start as usize..node.end() as usize], node.start);
+                let right =
+                    tree::value_of(&bytes[node.start as usize..node.end() as usize], node.start);
                 assert_eq!(committed.value(node).unwrap(), right, "{node:?}");
             }
         }

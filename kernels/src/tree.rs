@@ -126,11 +126,16 @@ mod tests {
                 let below = node.below(levels);
                 assert_eq!(below.iter().map(|node| node.len).sum::<u64>(), len);
                 assert!(below.iter().all(|node| node.is_of(len)));
-                let value =
-                    |node: &Node| value_of(&bytes[node.start as usize..node.end() as usize], node.start);
+                let value = |node: &Node| {
+                    value_of(&bytes[node.start as usize..node.end() as usize], node.start)
+                };
                 let mut values = below.iter().map(value);
                 let digest = from_below(node, levels, true, &mut values);
-                assert_eq!(digest, Some(*blake3::hash(&bytes).as_bytes()), "{len}, {levels}");
+                assert_eq!(
+                    digest,
+                    Some(*blake3::hash(&bytes).as_bytes()),
+                    "{len}, {levels}"
+                );
             }
         }
     }
@@ -138,9 +143,26 @@ mod tests {
     #[test]
     fn what_is_no_node_is_told_apart() {
         let node = |start, len| Node { start, len };
-        let of_five = [(0, 5120), (0, 4096), (4096, 1024), (2048, 2048), (3072, 1024)];
-        assert!(of_five.iter().all(|(start, len)| node(*start, *len).is_of(5120)));
-        let no = [(0, 0), (1, 1024), (1024, 2048), (4096, 1025), (u64::MAX, 1), (0, u64::MAX)];
+        let of_five = [
+            (0, 5120),
+            (0, 4096),
+            (4096, 1024),
+            (2048, 2048),
+            (3072, 1024),
+        ];
+        assert!(
+            of_five
+                .iter()
+                .all(|(start, len)| node(*start, *len).is_of(5120))
+        );
+        let no = [
+            (0, 0),
+            (1, 1024),
+            (1024, 2048),
+            (4096, 1025),
+            (u64::MAX, 1),
+            (0, u64::MAX),
+        ];
         for (start, len) in no {
             assert!(!node(start, len).is_of(5120), "{start}, {len}");
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::MAX_SAFE_INTEGER;
-use super::encoding::{Hex, distinct_members, few};
+use super::encoding::{Hex, bounded_list, distinct_members};
 use crate::limits::{
     MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_FILE_NAME_BYTES, MAX_MEMBERS, MAX_OUTPUTS, MAX_WALL_S,
 };
@@ -168,11 +168,11 @@ impl Command {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CommandForm {
-    #[serde(deserialize_with = "few::<_, _, MAX_ARGUMENTS>")]
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_ARGUMENTS>")]
     argv: Vec<String>,
     #[serde(deserialize_with = "distinct_members")]
     inputs: BTreeMap<String, InputRef>,
-    #[serde(deserialize_with = "few::<_, _, MAX_OUTPUTS>")]
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_OUTPUTS>")]
     outputs: Vec<String>,
     limits: CommandLimits,
 }

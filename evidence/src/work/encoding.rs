@@ -169,7 +169,7 @@ where
 
 /// A list of at most `MAX` items: refused at the first too many, since short items take many times the memory of their
 /// JSON.
-pub(crate) fn few<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn bounded_list<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

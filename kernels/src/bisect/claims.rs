@@ -79,7 +79,11 @@ impl Claims {
     pub(super) fn check(&self, side: Side, job: &Job) -> Result<(), ClaimsError> {
         let entries = self.trace.map_or(0, |trace| trace.entries);
         let counts = [
-            ("outputs", job.outputs().len() as u64, self.outputs.len() as u64),
+            (
+                "outputs",
+                job.outputs().len() as u64,
+                self.outputs.len() as u64,
+            ),
             ("trace entries", job.marks(), entries),
         ];
         for (what, expected, actual) in counts {

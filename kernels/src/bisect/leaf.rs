@@ -63,9 +63,9 @@ impl Leaf {
     pub(super) fn needs(&self, job: &Job) -> Vec<Span> {
         let needs = match (self.tree, self.point) {
             (_, Some(point)) => job.points().needs(point),
-            (Tree::State(entry), None) => {
-                job.steps().map_or_else(Vec::new, |steps| steps.needs(entry))
-            }
+            (Tree::State(entry), None) => job
+                .steps()
+                .map_or_else(Vec::new, |steps| steps.needs(entry)),
             _ => Vec::new(),
         };
         let committed = |span: &Span| !matches!(span.tensor, Tensor::Input(_));
@@ -137,7 +137,12 @@ pub(super) fn hinted(job: &Job, answer: &[u8]) -> Option<Vec<Span>> {
         return None;
     };
     let span = |hint: &[u8; HINT]| {
-        let word = |at: usize| hint.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let word = |at: usize| {
+            hint.get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(u32::from_le_bytes)
+        };
         let offset = hint.get(8..)?.try_into().ok().map(u64::from_le_bytes)?;
         let tree = Tree::Output(word(0)? as usize);
         let len = u64::from(word(4)?);

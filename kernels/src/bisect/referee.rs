@@ -4,7 +4,7 @@ use blake3::hazmat::ChainingValue;
 
 use super::claims::{Claims, ClaimsError, Side};
 use super::leaf::{self, Leaf, first_difference};
-use super::question::{MAX_LEVELS, Question, Tree};
+use super::question::{MAX_ANSWER, MAX_LEVELS, Question, Tree};
 use super::ruling::{Loss, Progress, Ruling, Undecidable};
 use crate::digest::Blake3Digest;
 use crate::job::{CheckedInputs, Job};
@@ -191,7 +191,7 @@ impl Referee<'_> {
             Question::Open(stretches) => self.check_slices(side, stretches, bytes),
             Question::Reads { .. } => {
                 let spans = leaf::hinted(self.job, bytes);
-                spans.map(Answer::Reads).ok_or(Loss::NotCommitted)
+                spans.map(Answer::Reads).ok_or(Loss::ReadsIncomplete)
             }
         }
     }
@@ -311,19 +311,30 @@ impl Referee<'_> {
         leaf: Leaf,
         answers: [Result<Answer, Loss>; 2],
     ) -> Result<Next, Undecidable> {
-        let needs = leaf.needs(self.job);
+        let answers = answers.map(|answer| self.small_enough(answer?));
         let mut spans = Vec::new();
         for answer in &answers {
             let Ok(Answer::Reads(named)) = answer else {
                 return Ok(Next::Ruling(lost(&answers)));
             };
-            let needed = |span: &&Span| needs.iter().any(|need| need.tensor == span.tensor);
-            spans.extend(named.iter().filter(needed));
+            spans.extend(named);
         }
         let question = leaf::opening(self.job, spans);
         match question.answer_len(self.job) {
             Some(_) => Ok(Next::Stage(Stage::Judge(leaf, question))),
             None => Err(Undecidable::LeafTooLarge),
+        }
+    }
+
+    /// Half of what may be asked for: no side can name so much that what the other one names has no room.
+    fn small_enough(&self, answer: Answer) -> Result<Answer, Loss> {
+        let Answer::Reads(spans) = &answer else {
+            return Ok(answer);
+        };
+        let len = leaf::opening(self.job, spans.iter().copied()).answer_len(self.job);
+        match len.is_some_and(|len| len <= MAX_ANSWER / 2) {
+            true => Ok(answer),
+            false => Err(Loss::ReadsTooLarge),
         }
     }
 
@@ -369,7 +380,9 @@ impl Referee<'_> {
         if needs.answer_len(self.job).is_some() {
             return Err(Undecidable::NeedsIncomplete);
         }
-        let losers = Side::BOTH.map(|side| (side, Loss::ReadsIncomplete)).to_vec();
+        let losers = Side::BOTH
+            .map(|side| (side, Loss::ReadsIncomplete))
+            .to_vec();
         Ok(Next::Ruling(Ruling {
             losers,
             fault: None,

@@ -42,6 +42,9 @@ pub enum Loss {
     /// What this side named does not suffice to recompute the point.
     #[error("named less than the point is computed from")]
     ReadsIncomplete,
+    /// What this side named is more than anybody is asked to open.
+    #[error("named more than {} bytes of slices", super::MAX_ANSWER / 2)]
+    ReadsTooLarge,
     /// No answer in time.
     #[error("no answer in time")]
     Unanswered,
@@ -58,6 +61,7 @@ impl Loss {
             Self::Length { .. } => "answer_length_mismatch",
             Self::NotCommitted => "answer_not_committed",
             Self::ReadsIncomplete => "reads_incomplete",
+            Self::ReadsTooLarge => "reads_too_large",
             Self::Unanswered => "dispute_unanswered",
             Self::Wrong => "dispute_lost",
         }
@@ -87,7 +91,10 @@ pub enum Undecidable {
     #[error("both sides answered the same, and committed to different digests")]
     Collision,
     /// A point is computed from more than a side can be asked to open.
-    #[error("point is computed from more than {} bytes of slices", super::MAX_ANSWER)]
+    #[error(
+        "point is computed from more than {} bytes of slices",
+        super::MAX_ANSWER
+    )]
     LeafTooLarge,
     /// A point that does not say all it reads, or a byte that no point has: a defect of the kernel.
     #[error("the kernel does not name what its point is computed from")]

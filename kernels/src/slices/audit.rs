@@ -26,9 +26,14 @@ pub fn check(
     let expected = expected(job, slices, &points, threads)?;
     let pairs = claimed.into_iter().zip(expected);
     let mut wrong = pairs.filter(|(claimed, expected)| claimed.actual != *expected);
-    Ok(wrong.next().map_or(Verdict::Accepted, |(claimed, expected)| {
-        Verdict::Refused(Mismatch { expected, ..claimed })
-    }))
+    Ok(wrong
+        .next()
+        .map_or(Verdict::Accepted, |(claimed, expected)| {
+            Verdict::Refused(Mismatch {
+                expected,
+                ..claimed
+            })
+        }))
 }
 
 /// A point as it was claimed; what is right is not known yet.

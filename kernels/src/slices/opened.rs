@@ -62,7 +62,12 @@ impl<'a> Opened<'a> {
     /// # Errors
     ///
     /// [`SliceError`]; then nothing changed.
-    pub fn add(&mut self, tensor: Tensor, stretch: Stretch, slice: &[u8]) -> Result<(), SliceError> {
+    pub fn add(
+        &mut self,
+        tensor: Tensor,
+        stretch: Stretch,
+        slice: &[u8],
+    ) -> Result<(), SliceError> {
         let runs = self.tensors.get_mut(&tensor);
         let runs = runs.ok_or(SliceError::TensorUnknown)?;
         runs.is_new(stretch)?;

@@ -38,7 +38,9 @@ pub fn stretches(
         reads.into_iter().for_each(|span| chunks.add(span));
     }
     let total = |tensor| {
-        let spec = specs.iter().find(|spec| Tensor::Output(spec.name) == tensor);
+        let spec = specs
+            .iter()
+            .find(|spec| Tensor::Output(spec.name) == tensor);
         spec.map_or(0, |spec| spec.len)
     };
     Ok(chunks.merged(total))
@@ -49,7 +51,9 @@ pub fn stretches(
 pub fn opening_len(job: &Job, stretches: &[(Tensor, Stretch)]) -> u64 {
     let specs = job.outputs();
     let of = |(tensor, stretch): &(Tensor, Stretch)| {
-        let spec = specs.iter().find(|spec| Tensor::Output(spec.name) == *tensor)?;
+        let spec = specs
+            .iter()
+            .find(|spec| Tensor::Output(spec.name) == *tensor)?;
         stretch.slice_len(spec.len)
     };
     stretches.iter().filter_map(of).sum()
