@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{Word, moment};
 use crate::UnixTime;
-use crate::work::encoding::{Base64Url, Blob, distinct_members};
+use crate::work::encoding::{Blob, distinct_members};
 
 /// The body of a request that says all in its path: `{}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,14 +28,6 @@ pub struct Lease {
 pub struct Release {
     /// Why, in one of the agent's codes, such as `shutting_down` or `input_missing`.
     pub code: Word,
-}
-
-/// Body of `commitment`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommitmentBody {
-    /// The salted commitment.
-    pub commitment: Base64Url<32>,
 }
 
 /// Body of `answer`: what a referee asked for.

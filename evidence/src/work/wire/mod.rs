@@ -8,8 +8,8 @@
 //! | `POST /v1/assignments/{id}/accept` | [`Empty`] | 200 [`Lease`] |
 //! | `POST /v1/assignments/{id}/renew` | [`Empty`] | 200 [`Lease`] |
 //! | `POST /v1/assignments/{id}/release` | [`Release`] | 204 |
-//! | `POST /v1/assignments/{id}/commitment` | [`CommitmentBody`] | 204 |
-//! | `POST /v1/assignments/{id}/opening` | an opening, `application/vnd.pogw.opening+json` | 202, or 204 once it is judged |
+//! | `POST /v1/assignments/{id}/commitment` | [`ResultCommitment`](crate::work::ResultCommitment) | 204 |
+//! | `POST /v1/assignments/{id}/opening?round=0` | [`Opening`](crate::work::Opening), `application/vnd.pogw.opening+json` | 202, or 204 once it is judged |
 //! | `POST /v1/assignments/{id}/answer` | [`Answer`] | 204 |
 //!
 //! Every request but the first is signed by the agent's key. The same request sent again is answered the same, so an agent
@@ -29,7 +29,7 @@ mod next;
 mod presence;
 mod text;
 
-pub use assignment::{Answer, CommitmentBody, Empty, Lease, Outputs, Release, Reply};
+pub use assignment::{Answer, Empty, Lease, Outputs, Release, Reply};
 pub use enrolment::{Enrolled, Enrolment, EnrolmentToken, TokenError};
 pub use next::{
     Ask, AuditTerms, CrossKey, Known, Next, NextRequest, Offer, Open, Price, Question, TaskKind,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::text::{Id, Secret, moment, short};
 use super::{MAX_CROSS, MAX_HELD, MAX_QUESTION_BYTES};
 use crate::UnixTime;
-use crate::work::encoding::{Base64Url, Hex, few, present};
+use crate::work::encoding::{Base64Url, Hex, bounded_list, present};
 use crate::work::job::JobSpec;
 
 /// Three letters of ISO 4217.
@@ -17,7 +17,7 @@ const CURRENCY_BYTES: usize = 3;
 pub struct NextRequest {
     /// What the agent knows already and is at work on: the verifier answers with something else, or waits. An agent that
     /// starts anew knows nothing, and is told everything again.
-    #[serde(deserialize_with = "few::<_, _, MAX_HELD>")]
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_HELD>")]
     pub known: Vec<Known>,
 }
 
@@ -138,7 +138,7 @@ pub struct Open {
     /// Whether the bundle carries the outputs.
     pub whole: bool,
     /// The other replicas whose keyed digest of these outputs is asked for.
-    #[serde(deserialize_with = "few::<_, _, MAX_CROSS>")]
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_CROSS>")]
     pub cross: Vec<CrossKey>,
     /// Opened by then, or the result is refused and the stake lost.
     #[serde(with = "moment")]

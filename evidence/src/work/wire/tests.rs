@@ -163,7 +163,6 @@ fn bodies_have_one_form() {
     both_ways::<Empty>(&json!({}));
     both_ways::<Lease>(&json!({"until": "2026-11-27T10:00:00Z"}));
     both_ways::<Release>(&json!({"code": "shutting_down"}));
-    both_ways::<CommitmentBody>(&json!({"commitment": key(1)}));
     both_ways::<NextRequest>(
         &json!({"known": [{"assignment": "a-1", "task": "open", "number": 0}]}),
     );
@@ -238,4 +237,13 @@ fn tokens_are_visible_and_bounded() {
         assert!(EnrolmentToken::parse(wrong).is_err(), "{wrong}");
     }
     assert!(EnrolmentToken::parse(&"x".repeat(256)).is_ok());
+}
+
+#[test]
+fn any_text_has_a_word() {
+    for text in ["shutting_down", "", "Not A Word", "ä", &"x".repeat(65)] {
+        let word = Word::lossy(text);
+        assert!(Word::parse(word.as_str()).is_ok(), "{text}");
+    }
+    assert_eq!(Word::lossy("shutting_down").as_str(), "shutting_down");
 }

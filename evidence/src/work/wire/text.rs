@@ -83,6 +83,23 @@ texts! {
     Word, "a-z 0-9 _ -", |b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
 }
 
+impl Word {
+    /// The word for a text of ours that may be none: what does not belong into one becomes `_`, what is beyond is cut off.
+    #[must_use]
+    pub fn lossy(text: &str) -> Self {
+        let letter = |c: char| match c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' {
+            true => c,
+            false => '_',
+        };
+        let word: String = text.chars().take(MAX_BYTES).map(letter).collect();
+        Self(if word.is_empty() {
+            "_".to_owned()
+        } else {
+            word
+        })
+    }
+}
+
 /// Secret bytes, in JSON as unpadded base64url. They do not print.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
