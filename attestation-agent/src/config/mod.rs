@@ -20,6 +20,7 @@ use crate::execute::{CudaSettings, ExecutorKind, HostSettings};
 use crate::files::{self, FileError};
 use crate::http::HttpSettings;
 use crate::retry::RetryPolicy;
+use crate::serve::ServeSettings;
 
 /// What every variable of the environment that is a setting begins with.
 pub const ENV_PREFIX: &str = "POGW_AGENT__";
@@ -44,6 +45,8 @@ pub struct Settings {
     pub host: HostSettings,
     /// How people's own programs are run.
     pub command: CommandSettings,
+    /// How assignments are served.
+    pub serve: ServeSettings,
     /// How to reach the verifier.
     pub http: HttpSettings,
     /// How persistent to be.
@@ -157,6 +160,7 @@ impl Default for Settings {
             cuda: CudaSettings::default(),
             host: HostSettings::default(),
             command: CommandSettings::default(),
+            serve: ServeSettings::default(),
             http: HttpSettings::default(),
             retry: RetryPolicy::default(),
         }
@@ -202,6 +206,13 @@ impl Settings {
         set.unwrap_or_else(|| self.state_dir.join("runs"))
     }
 
+    /// Where assignments are kept.
+    #[must_use]
+    pub fn serve_dir(&self) -> PathBuf {
+        let set = self.serve.dir.clone();
+        set.unwrap_or_else(|| self.state_dir.join("serve"))
+    }
+
     /// The devices these settings choose.
     ///
     /// # Errors
@@ -236,6 +247,9 @@ impl Settings {
         }
         if self.state_dir.as_os_str().is_empty() {
             return Err(ConfigError::Invalid("state_dir is empty".to_owned()));
+        }
+        if let Some(fault) = self.serve.fault() {
+            return Err(ConfigError::Invalid(fault));
         }
         self.selection().map(drop)
     }

@@ -17,6 +17,8 @@
 //! outputs are bound through the digests in the statement. The keyed digest is BLAKE3, which this crate does not know: it
 //! comes as bytes. Test vectors are in `tests/vectors/derivations.json`.
 //!
+//! What agent and verifier say to each other about assignments is in [`wire`].
+//!
 //! Out of scope: which kernels exist and what their parameters mean. A verifier brings that as a
 //! [`WorkChecker`](crate::appraise::WorkChecker).
 
@@ -30,6 +32,7 @@ mod job;
 mod opening;
 pub mod request;
 mod statement;
+pub mod wire;
 
 pub use bundle::{Bundle, BundleDevice, BundleError, UnsignedBundle};
 pub use canonical::{MAX_SAFE_INTEGER, StrictValue, canonical_json};

@@ -1,0 +1,67 @@
+//! Signs of life: what an agent has, and what it still holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{Id, Word, short};
+use super::{MAX_DEVICE_NAME_BYTES, MAX_EXECUTORS, MAX_HELD};
+use crate::device::Architecture;
+use crate::limits::MAX_DEVICES;
+use crate::work::encoding::{bounded_list, present};
+
+/// Body of `POST /v1/agents/{id}/heartbeat`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// The devices of the host, in the agent's words. What they are, reports will show.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_DEVICES>")]
+    pub devices: Vec<DeclaredDevice>,
+    /// What runs jobs here, in the words of statements: `cuda`, `host`, `cpu-reference`; `host-program` where commands are
+    /// run.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_EXECUTORS>")]
+    pub executors: Vec<Word>,
+    /// Assignments worked on at a time, at most [`MAX_HELD`]; 0 from an agent that is about to stop and wants no more.
+    pub capacity: u32,
+    /// Assignments that the agent keeps something for: work, outputs, answers.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_HELD>")]
+    pub held: Vec<Id>,
+}
+
+/// A device of an agent's host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredDevice {
+    /// Chip family.
+    pub architecture: Architecture,
+    /// Whether it is software.
+    pub simulated: bool,
+    /// Product name, for people.
+    #[serde(deserialize_with = "short::<_, MAX_DEVICE_NAME_BYTES>")]
+    pub name: String,
+}
+
+/// The answer to a [`Heartbeat`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeartbeatAnswer {
+    /// Those of [`Heartbeat::held`] that nothing will be asked about any more. Said again for as long as they are held.
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_HELD>")]
+    pub ended: Vec<Ended>,
+}
+
+/// An assignment that is at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// Which.
+    pub assignment: Id,
+    /// How: the assignment's status (`paid`, `expired`, `released`, `refused`), the job's where that ended first
+    /// (`failed`, `cancelled`), or `unknown` where this agent has no such assignment.
+    pub status: Word,
+    /// Why, where there is a reason.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub code: Option<Word>,
+}
