@@ -175,7 +175,7 @@ pub(crate) fn print(receipt: &Receipt, out: &mut Output<'_>) -> Result<(), Failu
         meaning(receipt.level())
     ))?;
     for finding in &claims.pogw.methods {
-        let strength = strength(finding);
+        let strength = strength(finding) + &agreement(finding);
         let (method, status, source) = (finding.method.as_str(), finding.status, finding.source);
         out.line(format_args!("  {method:<24}{status} ({source}){strength}"))?;
     }
@@ -195,6 +195,16 @@ fn strength(finding: &Finding) -> String {
         None => "wrong results".to_owned(),
     };
     format!(", {wrong} pass with probability at most 2^{}", log2.get())
+}
+
+/// What replicas that agree come to.
+fn agreement(finding: &Finding) -> String {
+    finding.agreeing.map_or(String::new(), |agreeing| {
+        format!(
+            ", {} executions agree: right if one of them is honest",
+            agreeing.get()
+        )
+    })
 }
 
 /// DESIGN section 6, in a line each.

@@ -158,6 +158,14 @@ pub enum ClaimsError {
         /// The method.
         method: Method,
     },
+    /// Replicas are affirmed and not counted, or something else counts some.
+    #[error(
+        "method {method}: affirmed replicas state how many agree, and nothing else does"
+    )]
+    AgreeingCount {
+        /// The method.
+        method: Method,
+    },
     /// Outputs are said to be committed, and there are none.
     #[error("output_commitment is affirmed without outputs")]
     OutputsMissing,
@@ -235,6 +243,7 @@ codes! { ClaimsError:
     SimulatedHardware = "simulated_hardware_source",
     StrengthNotAllowed = "strength_not_allowed",
     WrongShare = "strength_share",
+    AgreeingCount = "agreeing_count",
     RevocationNotRequested = "revocation_not_requested",
     RevocationUnshown = "revocation_unshown",
     RevocationContradiction = "revocation_contradiction",

@@ -31,6 +31,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         hardware_is_not_simulated(finding, claims)?;
         strength_has_meaning(finding)?;
         share_belongs_to_audit(finding)?;
+        count_belongs_to_replicas(finding)?;
     }
     revocation::agrees_with_its_method(claims)?;
     committed_outputs_exist(claims)?;
@@ -282,6 +283,17 @@ fn share_belongs_to_audit(finding: &Finding) -> Result<(), ClaimsError> {
         return Ok(());
     }
     Err(ClaimsError::WrongShare {
+        method: finding.method.clone(),
+    })
+}
+
+/// Two that agree are worth less than eight: whoever reads `replicas` reads how many.
+fn count_belongs_to_replicas(finding: &Finding) -> Result<(), ClaimsError> {
+    let wanted = finding.method == Method::Replicas && finding.status == Status::Affirmed;
+    if finding.agreeing.is_some() == wanted {
+        return Ok(());
+    }
+    Err(ClaimsError::AgreeingCount {
         method: finding.method.clone(),
     })
 }

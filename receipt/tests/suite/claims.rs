@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use receipt::{
-    Appraisal, CertificateStatus, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level,
-    Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source, Status, Tier, TrustVector,
+    Agreeing, Appraisal, CertificateStatus, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level,
+    Finding, Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source, Status, Tier, TrustVector,
     Validator, limits,
 };
 use serde_json::json;
@@ -157,6 +157,25 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
             .iter_mut()
             .find(|f| f.method == Method::Freivalds);
         freivalds.unwrap().wrong_ppm = Some(share);
+    }),
+    ("agreeing_count", |p| {
+        set_finding(
+            p,
+            finding(Method::Replicas, Status::Affirmed, Source::Replicas),
+        )
+    }),
+    ("agreeing_count", |p| {
+        let mut refuted = finding(Method::Replicas, Status::Refuted, Source::Replicas);
+        refuted.agreeing = Some(Agreeing::new(2).unwrap());
+        set_finding(p, refuted)
+    }),
+    ("agreeing_count", |p| {
+        let freivalds = p
+            .pogw
+            .methods
+            .iter_mut()
+            .find(|f| f.method == Method::Freivalds);
+        freivalds.unwrap().agreeing = Some(Agreeing::new(2).unwrap());
     }),
     ("revocation_not_requested", |p| {
         status_of(p, Method::Revocation, Status::NotRequested)
@@ -469,7 +488,7 @@ fn affirmed_results_are_those_that_held() {
     );
     set_finding(
         &mut parts,
-        finding(Method::Replicas, Status::Affirmed, Source::Replicas),
+        Finding::replicas(Agreeing::new(2).unwrap()),
     );
     set_finding(
         &mut parts,

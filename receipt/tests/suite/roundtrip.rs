@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use receipt::{
-    Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
+    Agreeing, Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
     DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, PartsPerMillion,
     Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims,
     issue,
@@ -107,6 +107,8 @@ fn any_finding(method: &'static Method) -> impl Strategy<Value = Finding> {
             let audited = *method == Method::Audit && strength.is_some();
             finding.wrong_ppm = audited.then(share);
         }
+        let counted = *method == Method::Replicas && status == Status::Affirmed;
+        finding.agreeing = counted.then(|| Agreeing::new(3).unwrap());
         finding
     })
 }

@@ -48,6 +48,7 @@ fn of_work(finding: &WorkFinding) -> Result<Finding, InvalidValue> {
         source: source(finding.source),
         log2_error: finding.log2_error.map(Log2Error::new).transpose()?,
         wrong_ppm: finding.wrong_ppm.map(PartsPerMillion::new).transpose()?,
+        agreeing: None,
     })
 }
 

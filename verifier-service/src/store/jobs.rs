@@ -12,6 +12,7 @@ use jobs::{
     Workload,
 };
 
+use super::clerk::Draft;
 use super::{Answer, NewReceipt, Page};
 
 /// What becomes of a job: the action, applied. The amount is what the party named beside it has available in the currency
@@ -35,6 +36,8 @@ pub(crate) struct Change {
     pub(crate) documents: Vec<Document>,
     /// Receipts for the assignments that the effects accept. Their challenges are the assignments'.
     pub(crate) receipts: Vec<(AssignmentId, NewReceipt)>,
+    /// Receipts that wait for agreement.
+    pub(crate) drafts: Vec<(AssignmentId, Draft)>,
 }
 
 /// Bytes the job knows by digest.

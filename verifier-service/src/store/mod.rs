@@ -15,6 +15,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod books;
+pub(crate) mod clerk;
 mod error;
 pub(crate) mod jobs;
 pub(crate) mod outbox;

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 6] = [
+const SQLITE: [Step; 7] = [
     (
         1,
         "challenges and receipts",
@@ -45,9 +45,14 @@ const SQLITE: [Step; 6] = [
         "jobs",
         include_str!("../../../migrations/sqlite/0006_jobs.sql"),
     ),
+    (
+        7,
+        "clerk",
+        include_str!("../../../migrations/sqlite/0007_clerk.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 3] = [
+const POSTGRES: [Step; 4] = [
     (
         1,
         "challenges, receipts, policies",
@@ -62,6 +67,11 @@ const POSTGRES: [Step; 3] = [
         3,
         "jobs",
         include_str!("../../../migrations/postgres/0003_jobs.sql"),
+    ),
+    (
+        4,
+        "clerk",
+        include_str!("../../../migrations/postgres/0004_clerk.sql"),
     ),
 ];
 

@@ -3,6 +3,7 @@
 mod agents;
 mod books;
 mod challenges;
+mod clerk;
 mod jobs;
 mod journal;
 mod outbox;

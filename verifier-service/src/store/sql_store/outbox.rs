@@ -62,6 +62,20 @@ impl SqlStore {
     }
 }
 
+impl SqlStore {
+    /// Executes one statement; says whether it changed a row.
+    async fn changes(
+        &self,
+        sql: &'static str,
+        values: Vec<crate::store::sql::Value>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.database.write().await?;
+        let changed = tx.execute(sql, values).await?;
+        tx.commit().await?;
+        Ok(changed > 0)
+    }
+}
+
 impl OutboxStore for SqlStore {
     fn add_webhook(&self, webhook: Webhook) -> Answer<'_, ()> {
         Box::pin(async move {

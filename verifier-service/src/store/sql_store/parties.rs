@@ -219,5 +219,5 @@ pub(super) fn optional_time(
     row: &Row,
     column: &'static str,
 ) -> Result<Option<UnixTime>, StoreError> {
-    Ok(row.optional_int(column)?.map(UnixTime::from_secs))
+    row.optional_time(column)
 }

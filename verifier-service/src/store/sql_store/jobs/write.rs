@@ -1,11 +1,14 @@
 //! A job and everything its change leaves, written in the transaction of whoever asks.
 
+use std::collections::BTreeSet;
+
 use evidence::UnixTime;
 use jobs::books::{Account, Transfer};
 use jobs::{AssignmentId, Effects, Event, Job, JobId, ResultKind};
 
 use super::execute;
 use crate::store::books::Booked;
+use crate::store::clerk::Draft;
 use crate::store::jobs::{Change, EventNumber, told};
 use crate::store::sql::{Transaction, values};
 use crate::store::sql_store::{journal, receipts};
@@ -13,7 +16,10 @@ use crate::store::{NewReceipt, StoreError};
 
 /// Whether a change leaves nothing.
 pub(super) fn is_nothing(change: &Change) -> bool {
-    change.effects.is_empty() && change.documents.is_empty() && change.receipts.is_empty()
+    change.effects.is_empty()
+        && change.documents.is_empty()
+        && change.receipts.is_empty()
+        && change.drafts.is_empty()
 }
 
 /// What should have been impossible: the job's own rules let something happen twice.
@@ -100,8 +106,12 @@ pub(super) async fn all(
         revoke(tx, assignment, at).await?;
     }
     records(tx, &change.effects).await?;
+    for (assignment, draft) in &change.drafts {
+        keep(tx, assignment, draft).await?;
+    }
     // Last, since others wait for these rows.
     let numbers = history(tx, job, events).await?;
+    news(tx, job.id(), &change.effects).await?;
     // By the account that jobs share, so that two jobs that pay the same parties do not wait for each other.
     let mut transfers: Vec<_> = transfers.iter().collect();
     transfers.sort_by_cached_key(|transfer| shared(transfer));
@@ -258,6 +268,37 @@ async fn history(
         numbers.push(number);
     }
     Ok(numbers)
+}
+
+/// The first draft stands: later rounds audit what it says again.
+async fn keep(
+    tx: &mut Transaction,
+    assignment: &AssignmentId,
+    draft: &Draft,
+) -> Result<(), StoreError> {
+    execute(
+        tx,
+        "INSERT INTO drafts (assignment, claims, opening) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        values![assignment, draft.claims.as_str(), draft.opening],
+    )
+    .await
+}
+
+/// A line for each agent that has something to fetch, and one for whoever follows the job.
+async fn news(tx: &mut Transaction, job: &JobId, effects: &Effects) -> Result<(), StoreError> {
+    let agents: BTreeSet<_> = effects.wake.iter().collect();
+    for agent in agents {
+        execute(
+            tx,
+            "INSERT INTO news (job, agent) VALUES ($1, $2)",
+            values![job, agent],
+        )
+        .await?;
+    }
+    if effects.wake.is_empty() && !effects.events.is_empty() {
+        execute(tx, "INSERT INTO news (job) VALUES ($1)", values![job]).await?;
+    }
+    Ok(())
 }
 
 fn body(job: &Job) -> Result<String, StoreError> {
