@@ -112,6 +112,11 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
     let store = rig.with_challenge(1).await;
     store.spend(receipt(1, 1)).await.unwrap();
     for sql in [
+        "DROP TABLE devices",
+        "DROP TABLE agents",
+        "DROP TABLE enrolment_tokens",
+        "DROP TABLE api_keys",
+        "DROP TABLE parties",
         "DROP TABLE locks",
         "DROP INDEX receipts_by_time",
         "CREATE INDEX receipts_by_time ON receipts (issued_at)",
