@@ -1,13 +1,13 @@
 //! Actions: everything that can happen to a job after its creation.
 
-use evidence::device::Architecture;
+use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
 
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
 use crate::job::Nature;
 use crate::money::Amount;
 use crate::record::Record;
-use crate::terms::Terms;
+use crate::terms::{DeviceTraits, Terms};
 use crate::verdict::Verdict;
 
 /// A job that is to be created.
@@ -36,17 +36,8 @@ pub struct Candidate {
     pub owner: PartyId,
     /// Its record with this job's workload.
     pub record: Record,
-    /// Its devices, as it declares them.
-    pub devices: Vec<DeclaredDevice>,
-}
-
-/// A device in the words of its agent. Evidence is judged with the opening; this only saves vain assignments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeclaredDevice {
-    /// Its architecture.
-    pub architecture: Architecture,
-    /// Whether it is software.
-    pub simulated: bool,
+    /// Its devices, as it declares them. Evidence is judged with the opening; this only saves vain assignments.
+    pub devices: Vec<DeviceTraits>,
 }
 
 /// Something that happens to a job.
@@ -89,7 +80,8 @@ pub enum Action {
         /// The salted commitment.
         commitment: Base64Url<32>,
     },
-    /// An agent opens what it committed to.
+    /// An agent opens what it committed to. It is applied when the bytes are stored, before anybody judges them: what the
+    /// verifier cannot judge is then never the agent's fault.
     Open {
         /// Which.
         assignment: AssignmentId,
@@ -111,7 +103,7 @@ pub enum Action {
     },
     /// The referee asks a question.
     Ask {
-        /// From 1, without gaps.
+        /// From 1, without gaps, over all disputes of the job.
         number: u32,
         /// Its words.
         text: String,
@@ -145,4 +137,12 @@ pub enum Action {
     Cancel,
     /// Time has passed.
     Tick,
+    /// Nobody could reach the service for a while: what was due in it, or is due later, is due so much later. To be
+    /// applied before the first tick after an outage, or agents are slashed for answers they could not hand in.
+    Outage {
+        /// When the service was last known to answer.
+        from: UnixTime,
+        /// When it answered again.
+        to: UnixTime,
+    },
 }

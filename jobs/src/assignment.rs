@@ -1,5 +1,7 @@
 //! An assignment: one replica of a job, given to one agent.
 
+use std::collections::BTreeMap;
+
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,8 @@ pub struct Assignment {
     pub(crate) commitment: Option<Commitment>,
     pub(crate) openings: Vec<Opened>,
     pub(crate) upheld: Option<Upheld>,
+    /// Answers to the referee: SHA-256 of their bytes, by question.
+    pub(crate) answers: BTreeMap<u32, Hex<32>>,
 }
 
 /// Where an assignment stands.
@@ -258,6 +262,12 @@ impl Assignment {
         &self.openings
     }
 
+    /// Its answers to the referee: SHA-256 of their bytes, by the number of the question.
+    #[must_use]
+    pub const fn answers(&self) -> &BTreeMap<u32, Hex<32>> {
+        &self.answers
+    }
+
     /// What its last opening showed.
     #[must_use]
     pub const fn upheld(&self) -> Option<&Upheld> {
@@ -275,11 +285,6 @@ impl Assignment {
             self.stage,
             Stage::Committed | Stage::Opening | Stage::Opened | Stage::Judged | Stage::Accepted
         )
-    }
-
-    /// Whether its opening, or the judgement of it, is still to come.
-    pub(crate) const fn is_unjudged(&self) -> bool {
-        matches!(self.stage, Stage::Opening | Stage::Opened)
     }
 
     /// The digest of its results, once an opening held.

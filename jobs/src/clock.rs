@@ -30,3 +30,22 @@ pub(crate) mod stored {
         i64::deserialize(d).map(UnixTime::from_secs)
     }
 }
+
+/// The same for times that may be absent.
+pub(crate) mod stored_option {
+    use evidence::UnixTime;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        time: &Option<UnixTime>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(UnixTime::secs).serialize(s)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<UnixTime>, D::Error> {
+        Ok(Option::deserialize(d)?.map(UnixTime::from_secs))
+    }
+}

@@ -36,6 +36,8 @@ macro_rules! codes {
 codes! {
     /// The evidence shows less assurance than the terms ask for. Not slashed.
     ASSURANCE_TOO_LOW = "assurance_too_low";
+    /// The devices are fewer than the terms ask for, of another architecture, or simulated where they may not be. Not slashed.
+    DEVICES_UNFIT = "devices_unfit";
     /// Two assignments of one job ran on one device. Both are slashed.
     DEVICE_SHARED = "device_shared";
     /// The referee found this side of a dispute wrong. Slashed.
@@ -44,8 +46,6 @@ codes! {
     DISPUTE_UNANSWERED = "dispute_unanswered";
     /// The tenant cancelled the job before any commitment was in.
     JOB_CANCELLED = "job_cancelled";
-    /// The job failed for a reason that is not this assignment's.
-    JOB_FAILED = "job_failed";
     /// A keyed digest is not that of the output: the output was not held when it should have been. Slashed.
     KEYED_DIGEST_MISMATCH = "keyed_digest_mismatch";
     /// No replica committed to a result before the job's deadline.

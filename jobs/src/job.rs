@@ -1,13 +1,11 @@
 //! The job: one aggregate, with all its assignments.
 
-use std::collections::BTreeMap;
-
 use evidence::UnixTime;
 use evidence::work::{Hex, JobSpec, RequestedCheck};
 use serde::{Deserialize, Serialize};
 
-use crate::assignment::Assignment;
-use crate::clock::stored as moment;
+use crate::assignment::{Assignment, Stage};
+use crate::clock::{stored as moment, stored_option as maybe_moment};
 use crate::code::Code;
 use crate::id::{AssignmentId, JobId, PartyId};
 use crate::record::Workload;
@@ -48,6 +46,10 @@ pub struct Job {
     pub(crate) challenged_by: Vec<PartyId>,
     /// Whether a referee decided a dispute about the results.
     pub(crate) refereed: bool,
+    /// How many questions the referee asked.
+    pub(crate) questions: u32,
+    /// Up to when outages of the service are excused.
+    pub(crate) excused_until: Option<UnixTime>,
 }
 
 /// What kernels know of the job's work and this crate does not.
@@ -98,9 +100,9 @@ pub(crate) struct Round {
     /// Openings are due.
     #[serde(with = "moment")]
     pub(crate) until: UnixTime,
-    /// When what was accepted before would have been settled.
-    #[serde(with = "moment")]
-    pub(crate) settle_from: UnixTime,
+    /// When what was accepted before would have been settled; `None` in the first round.
+    #[serde(with = "maybe_moment")]
+    pub(crate) settle_from: Option<UnixTime>,
 }
 
 /// A dispute before the referee.
@@ -117,9 +119,9 @@ pub struct Dispute {
     pub until: UnixTime,
     /// The round of audit before it.
     pub(crate) round: u32,
-    /// When what was accepted before would have been settled.
-    #[serde(with = "moment")]
-    pub(crate) settle_from: UnixTime,
+    /// When what was accepted before would have been settled; `None` in the first round.
+    #[serde(with = "maybe_moment")]
+    pub(crate) settle_from: Option<UnixTime>,
 }
 
 /// What a dispute is about.
@@ -133,17 +135,15 @@ pub enum DisputeKind {
     Holding,
 }
 
-/// A question of the referee and its answers.
+/// A question of the referee. Its answers lie with the assignments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// From 1.
+    /// From 1, over all disputes of the job.
     pub number: u32,
     /// The referee's words, which only it and the agents read.
     pub text: String,
     /// Who is asked.
     pub asked: Vec<AssignmentId>,
-    /// Answers, by SHA-256 of their bytes.
-    pub answers: BTreeMap<AssignmentId, Hex<32>>,
 }
 
 /// The public word for where a job stands.
@@ -306,6 +306,48 @@ impl Job {
             matches!(check, RequestedCheck::Freivalds | RequestedCheck::Audit)
         };
         self.nature.points > 0 || self.spec.checks.iter().any(recomputes)
+    }
+
+    /// Points of each output that this round of openings draws: twice as many in each later one, so that the probability of
+    /// a miss is squared.
+    #[must_use]
+    pub fn points_in_round(&self) -> u32 {
+        let doubled = 1_u32.checked_shl(self.round()).unwrap_or(u32::MAX);
+        self.nature.points.saturating_mul(doubled)
+    }
+
+    /// Whether the verifier must hold the outputs.
+    #[must_use]
+    pub fn wants_whole_outputs(&self) -> bool {
+        !self.spec.checks.is_empty()
+    }
+
+    /// The seed of this round's audit, for the verifier that judges openings.
+    #[must_use]
+    pub const fn audit_seed(&self) -> Option<&Secret> {
+        match &self.phase {
+            Phase::Opening(round) => Some(&round.audit_seed),
+            _ => None,
+        }
+    }
+
+    /// The round of openings it is in, or was in last.
+    #[must_use]
+    pub const fn round(&self) -> u32 {
+        match &self.phase {
+            Phase::Opening(round) => round.number,
+            Phase::Disputed(dispute) => dispute.round,
+            Phase::Accepted { round, .. } => *round,
+            _ => 0,
+        }
+    }
+
+    /// How many replicas were accepted, whose results are the same. The claim `replicas` is affirmed from two on: the
+    /// result is right if one of them is honest.
+    #[must_use]
+    pub fn agreeing(&self) -> usize {
+        let accepted = |a: &&Assignment| matches!(a.stage, Stage::Accepted | Stage::Paid { .. });
+        self.assignments.iter().filter(accepted).count()
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &Assignment> {

@@ -34,9 +34,6 @@ pub enum Refusal {
     /// Somebody committed already.
     #[error("a commitment is in, so the job can no longer be cancelled")]
     CancelLate,
-    /// The party had its audit already.
-    #[error("the results are audited again once for each party")]
-    ChallengeRepeated,
     /// The dispute window is over.
     #[error("the dispute window ended at {due}")]
     ChallengeLate {
@@ -142,7 +139,6 @@ impl Refusal {
             Self::AssignmentStatus { .. } => "assignment_status",
             Self::AssignmentUnknown => "assignment_unknown",
             Self::CancelLate => "cancel_late",
-            Self::ChallengeRepeated => "challenge_repeated",
             Self::ChallengeLate { .. } => "challenge_late",
             Self::CommitmentDiffers => "commitment_differs",
             Self::CommitmentLate { .. } => "commitment_late",

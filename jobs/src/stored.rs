@@ -4,12 +4,14 @@
 //! it holds was made by these rules. It also holds secrets (replica keys, the seed of an audit), so the form is made and
 //! read by two functions alone, and the types themselves stay without it.
 
+use std::collections::BTreeMap;
+
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex, JobSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Assignment, Commitment, Opened, Stage, Stake};
-use crate::clock::stored as moment;
+use crate::clock::{stored as moment, stored_option as maybe_moment};
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
 use crate::job::{Job, Nature, Phase};
 use crate::secret::Secret;
@@ -104,6 +106,9 @@ struct JobForm {
     assignments: Vec<Assignment>,
     challenged_by: Vec<PartyId>,
     refereed: bool,
+    questions: u32,
+    #[serde(with = "maybe_moment")]
+    excused_until: Option<UnixTime>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +127,7 @@ struct AssignmentForm {
     commitment: Option<Commitment>,
     openings: Vec<Opened>,
     upheld: Option<Upheld>,
+    answers: BTreeMap<u32, Hex<32>>,
 }
 
 /// Secret bytes in the stored form.

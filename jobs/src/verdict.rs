@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use evidence::crypto::sha256_of;
+use evidence::device::Architecture;
 use evidence::work::{Hex, WorkStatement, canonical_json};
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +28,25 @@ pub enum Verdict {
 pub struct Upheld {
     /// The outputs and the trace, by one digest ([`results_digest`]).
     pub results: Hex<32>,
-    /// Ids of the devices, verified. Of a simulated device it is what that device calls itself.
-    pub devices: Vec<Hex<32>>,
+    /// The devices, verified.
+    pub devices: Vec<SeenDevice>,
     /// The level of the evidence.
     pub assurance: Assurance,
     /// The keyed digest with the assignment's own key, as committed.
     pub keyed: Hex<32>,
     /// Keyed digests with the keys of the other replicas, by their assignments.
     pub cross: BTreeMap<AssignmentId, Hex<32>>,
+}
+
+/// A device as its evidence shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenDevice {
+    /// Its id, pseudonymous and the same wherever the device is seen. A simulated device calls itself what it likes.
+    pub id: Hex<32>,
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// Whether it is software.
+    pub simulated: bool,
 }
 
 /// Why an opening did not hold.

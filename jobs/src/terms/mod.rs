@@ -10,7 +10,7 @@ mod rules;
 mod tests;
 
 use evidence::crypto::sha256;
-use evidence::device::Architecture;
+use evidence::device::{Architecture, DeviceKind};
 use evidence::work::{Hex, canonical_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,6 +102,30 @@ pub struct DeviceTerms {
         skip_serializing_if = "Option::is_none"
     )]
     pub simulated: Option<bool>,
+}
+
+/// What terms can ask of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceTraits {
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// Whether it is software.
+    pub simulated: bool,
+}
+
+impl DeviceTerms {
+    /// Whether these devices will do: those that are not asked for are not counted, and software ones spoil the rest.
+    #[must_use]
+    pub fn fit(&self, devices: &[DeviceTraits]) -> bool {
+        let simulated = self.simulated.unwrap_or(false);
+        let wanted = |device: &&DeviceTraits| match &self.architectures {
+            Some(architectures) => architectures.contains(&device.architecture),
+            None => device.architecture.kind() == DeviceKind::Gpu,
+        };
+        let fitting = u32::try_from(devices.iter().filter(wanted).count()).unwrap_or(u32::MAX);
+        let honest = simulated || !devices.iter().any(|device| device.simulated);
+        honest && fitting >= self.count.unwrap_or(1)
+    }
 }
 
 /// Levels of assurance (DESIGN section 6), the lowest first.
@@ -247,10 +271,18 @@ impl Terms {
         self.form.audit
     }
 
-    /// What the devices must be, where anything is asked of them.
+    /// What the devices must be, where anything is stated of them.
     #[must_use]
     pub fn devices(&self) -> Option<&DeviceTerms> {
         self.form.devices.as_ref()
+    }
+
+    /// Whether these devices will do.
+    #[must_use]
+    pub fn fit(&self, devices: &[DeviceTraits]) -> bool {
+        self.devices()
+            .unwrap_or(&DeviceTerms::default())
+            .fit(devices)
     }
 
     /// What the evidence must show.

@@ -1,0 +1,83 @@
+//! Agreement: unanimity or dispute, never majority (methods 2.3).
+
+use std::collections::BTreeSet;
+
+use crate::assignment::Assignment;
+use crate::id::AssignmentId;
+use crate::job::Job;
+
+/// What the standing replicas say together.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Agreement {
+    /// No replica is left.
+    Nobody,
+    /// The same results, each held by all.
+    Unanimous,
+    /// Not the same results; all replicas are in doubt.
+    ResultsDiffer(Vec<AssignmentId>),
+    /// The same results, but not all replicas computed the same keyed digests. From the digests alone nobody can tell who
+    /// is wrong: one that did not hold the output when it committed and holds it now looks like one whose opponent does
+    /// not hold it now.
+    KeyedDigestsDiffer(Vec<AssignmentId>),
+}
+
+pub(super) fn of(job: &Job) -> Agreement {
+    let standing: Vec<_> = job.standing().collect();
+    let Some((first, rest)) = standing.split_first() else {
+        return Agreement::Nobody;
+    };
+    if rest.iter().any(|other| other.results() != first.results()) {
+        return Agreement::ResultsDiffer(ids(&standing));
+    }
+    let differing = pairs(&standing).filter(|(a, b)| !crossed(a, b));
+    let doubted: BTreeSet<_> = differing
+        .flat_map(|(a, b)| [a.id.clone(), b.id.clone()])
+        .collect();
+    match doubted.is_empty() {
+        true => Agreement::Unanimous,
+        false => Agreement::KeyedDigestsDiffer(doubted.into_iter().collect()),
+    }
+}
+
+/// Those that ran on a device another replica of the job ran on: two identities, one machine.
+pub(super) fn sharing_devices(job: &Job) -> BTreeSet<AssignmentId> {
+    let standing: Vec<_> = job.standing().collect();
+    let sharing = pairs(&standing)
+        .filter(|(a, b)| device_ids(a).any(|id| device_ids(b).any(|other| id == other)));
+    sharing
+        .flat_map(|(a, b)| [a.id.clone(), b.id.clone()])
+        .collect()
+}
+
+/// Whether each computed the other's keyed digest.
+fn crossed(a: &Assignment, b: &Assignment) -> bool {
+    computed(a, b) && computed(b, a)
+}
+
+/// Whether `one`, with the key of `other`, got what `other` had committed to. What is missing was not computed.
+fn computed(one: &Assignment, other: &Assignment) -> bool {
+    let (Some(one), Some(theirs)) = (&one.upheld, &other.upheld) else {
+        return false;
+    };
+    one.cross.get(&other.id) == Some(&theirs.keyed)
+}
+
+fn device_ids(assignment: &Assignment) -> impl Iterator<Item = &evidence::work::Hex<32>> {
+    let devices = assignment.upheld.iter().flat_map(|upheld| &upheld.devices);
+    devices.map(|device| &device.id)
+}
+
+fn ids(assignments: &[&Assignment]) -> Vec<AssignmentId> {
+    assignments
+        .iter()
+        .map(|assignment| assignment.id.clone())
+        .collect()
+}
+
+fn pairs<'a>(all: &'a [&'a Assignment]) -> impl Iterator<Item = (&'a Assignment, &'a Assignment)> {
+    let after = |(n, a): (usize, &'a &'a Assignment)| {
+        let later = all.iter().skip(n.saturating_add(1));
+        later.map(move |b| (*a, *b))
+    };
+    all.iter().enumerate().flat_map(after)
+}

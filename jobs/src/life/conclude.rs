@@ -1,0 +1,84 @@
+//! Conclude: all openings are judged or withheld; what do the replicas say together?
+//!
+//! In this order: no two on one device; the same results, or a dispute; the same results held by all, or a dispute. The
+//! replicas left are then accepted. There is no vote: two that agree do not outweigh a third.
+
+use super::agreement::{self, Agreement};
+use super::endings::Cost;
+use super::turn::Turn;
+use crate::assignment::{Assignment, Stage};
+use crate::clock::{JUDGING_S, later};
+use crate::code::Code;
+use crate::event::EventKind;
+use crate::id::AssignmentId;
+use crate::job::{Dispute, DisputeKind, Job, Phase};
+
+/// Concludes a round of openings once none of them is to come or to be judged.
+pub(super) fn if_judged(job: &mut Job, turn: &mut Turn<'_>) {
+    let unjudged = |a: &Assignment| matches!(a.stage, Stage::Opening | Stage::Opened);
+    if matches!(job.phase, Phase::Opening(_)) && !job.assignments.iter().any(unjudged) {
+        conclude(job, turn);
+    }
+}
+
+pub(super) fn conclude(job: &mut Job, turn: &mut Turn<'_>) {
+    let shared = agreement::sharing_devices(job);
+    job.refuse(
+        |a| shared.contains(&a.id),
+        &Code::DEVICE_SHARED,
+        Cost::Stake,
+        turn,
+    );
+    match agreement::of(job) {
+        Agreement::Nobody => job.fail(&Code::NO_RESULT, turn),
+        Agreement::ResultsDiffer(opponents) => match job.nature.recomputable {
+            true => dispute(job, DisputeKind::Results, opponents, turn),
+            false => job.fail(&Code::REPLICAS_DISAGREE, turn),
+        },
+        Agreement::KeyedDigestsDiffer(opponents) => {
+            dispute(job, DisputeKind::Holding, opponents, turn)
+        }
+        Agreement::Unanimous => accept(job, turn),
+    }
+}
+
+fn dispute(job: &mut Job, about: DisputeKind, opponents: Vec<AssignmentId>, turn: &mut Turn<'_>) {
+    let (round, settle_from) = round_of(job);
+    job.phase = Phase::Disputed(Dispute {
+        about,
+        opponents,
+        question: None,
+        until: later(turn.now(), JUDGING_S),
+        round,
+        settle_from,
+    });
+    turn.job_event(EventKind::JobDisputed, None);
+}
+
+fn accept(job: &mut Job, turn: &mut Turn<'_>) {
+    let (round, settle_from) = round_of(job);
+    let at = turn.now();
+    let window_end = later(at, job.terms.dispute_window_s());
+    let settle_at = settle_from.map_or(window_end, |before| before.max(at));
+    job.each(Assignment::is_standing, |assignment, _| {
+        assignment.stage = Stage::Accepted;
+        if round == 0 {
+            turn.effects.receipts.push(assignment.id.clone());
+        }
+    });
+    job.phase = Phase::Accepted {
+        at,
+        settle_at,
+        round,
+    };
+    turn.job_event(EventKind::JobAccepted, None);
+}
+
+/// The number of the round, and when what was accepted before it would have been settled.
+fn round_of(job: &Job) -> (u32, Option<evidence::UnixTime>) {
+    match &job.phase {
+        Phase::Opening(round) => (round.number, round.settle_from),
+        Phase::Disputed(dispute) => (dispute.round, dispute.settle_from),
+        _ => (0, None),
+    }
+}

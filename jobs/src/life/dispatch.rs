@@ -1,0 +1,97 @@
+//! Dispatch: agents are picked for the replicas that are missing.
+
+use std::collections::BTreeMap;
+
+use evidence::UnixTime;
+use evidence::work::Base64Url;
+
+use super::turn::Turn;
+use crate::action::Candidate;
+use crate::assignment::{Assignment, Stage, Stake};
+use crate::choice::choose;
+use crate::clock::{OFFER_S, later};
+use crate::context::Label;
+use crate::event::EventKind;
+use crate::id::AssignmentId;
+use crate::job::{Job, Phase};
+use crate::replication::replicas;
+use crate::secret::Secret;
+
+pub(super) fn dispatch(job: &mut Job, candidates: &[Candidate], turn: &mut Turn<'_>) {
+    while job.wants_agents(turn.now()) {
+        let Some(chosen) = choose(job, candidates, turn.randomness()) else {
+            return;
+        };
+        decide_replicas(job, chosen, turn);
+        offer(job, chosen, turn);
+    }
+}
+
+impl Job {
+    /// Whether a replica is missing that can still be offered to somebody.
+    #[must_use]
+    pub fn wants_agents(&self, now: UnixTime) -> bool {
+        self.phase == Phase::Open && self.is_replica_missing() && self.may_offer(now)
+    }
+
+    /// Before the first agent is chosen, one replica is missing; whether more are depends on that agent.
+    fn is_replica_missing(&self) -> bool {
+        let wanted = self.wanted.unwrap_or(1);
+        self.live() < usize::try_from(wanted).unwrap_or(usize::MAX)
+    }
+
+    fn live(&self) -> usize {
+        self.running().chain(self.standing()).count()
+    }
+
+    /// Whether one more assignment may be made, and would have its whole time to commit before the job's deadline.
+    pub(super) fn may_offer(&self, now: UnixTime) -> bool {
+        let made = u32::try_from(self.assignments.len()).unwrap_or(u32::MAX);
+        now < self.offer_until() && made < self.terms.max_assignments()
+    }
+
+    /// An offer accepted at its last moment and committed at its last moment is committed by the job's deadline.
+    pub(super) fn offer_until(&self) -> UnixTime {
+        let needed = self.terms.commit_within_s().saturating_add(OFFER_S);
+        let slack = self.terms.deadline_s().saturating_sub(needed);
+        later(self.created_at, slack.saturating_add(1))
+    }
+}
+
+/// The draw is made for the agent that would be alone. Once more than one replica is wanted, it stays so, however often
+/// agents are replaced; where one was enough and its agent is gone, the next one's record decides.
+fn decide_replicas(job: &mut Job, chosen: &Candidate, turn: &Turn<'_>) {
+    let asked = job.terms.replicas();
+    if job.wanted.is_none_or(|wanted| wanted == 1) {
+        let wanted = replicas(asked, chosen.record, turn.randomness(), place(job));
+        job.wanted = Some(wanted);
+    }
+}
+
+fn offer(job: &mut Job, chosen: &Candidate, turn: &mut Turn<'_>) {
+    let draw = |label| turn.randomness().bytes(label, place(job));
+    let assignment = Assignment {
+        id: AssignmentId::from_random(&draw(Label::AssignmentId)),
+        agent: chosen.agent.clone(),
+        owner: chosen.owner.clone(),
+        challenge: Base64Url(draw(Label::Challenge)),
+        replica_key: Secret::new(draw(Label::ReplicaKey)),
+        offered_at: turn.now(),
+        stage: Stage::Offered {
+            until: later(turn.now(), OFFER_S),
+        },
+        stake: Stake::None,
+        commitment: None,
+        openings: Vec::new(),
+        upheld: None,
+        answers: BTreeMap::new(),
+    };
+    turn.event(EventKind::AssignmentOffered, &assignment);
+    turn.effects.wake.push(chosen.agent.clone());
+    job.assignments.push(assignment);
+}
+
+/// The place of the next assignment: no draw of one job uses it twice.
+fn place(job: &Job) -> u64 {
+    u64::try_from(job.assignments.len()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,88 @@
+//! Judge: what an opening showed. The first verdict stands.
+
+use super::conclude;
+use super::endings::Cost;
+use super::turn::Turn;
+use crate::assignment::{Assignment, Stage};
+use crate::code::Code;
+use crate::event::EventKind;
+use crate::id::AssignmentId;
+use crate::job::{Job, Phase};
+use crate::refusal::Refusal;
+use crate::terms::{DeviceTraits, Terms};
+use crate::verdict::{Blame, SeenDevice, Upheld, Verdict};
+
+pub(super) fn judge(
+    job: &mut Job,
+    id: &AssignmentId,
+    round: u32,
+    verdict: Verdict,
+    turn: &mut Turn<'_>,
+) -> Result<(), Refusal> {
+    if !is_awaited(job, job.find(id)?, round) {
+        return judged_before(job.find(id)?, &verdict);
+    }
+    let is_it = |assignment: &Assignment| assignment.id == *id;
+    match verdict {
+        Verdict::Upheld(upheld) => uphold(job, id, upheld, turn)?,
+        Verdict::Refuted(refuted) => {
+            let cost = match refuted.blame {
+                Blame::Wrong => Cost::Stake,
+                Blame::Unfit => Cost::Record,
+            };
+            job.refuse(is_it, &refuted.code, cost, turn);
+        }
+    }
+    conclude::if_judged(job, turn);
+    Ok(())
+}
+
+fn is_awaited(job: &Job, assignment: &Assignment, number: u32) -> bool {
+    let this_round = matches!(&job.phase, Phase::Opening(round) if round.number == number);
+    this_round && assignment.stage == Stage::Opened
+}
+
+fn judged_before(assignment: &Assignment, verdict: &Verdict) -> Result<(), Refusal> {
+    let same = match verdict {
+        Verdict::Upheld(upheld) => assignment.upheld.as_ref() == Some(upheld),
+        Verdict::Refuted(refuted) => assignment.code() == Some(&refuted.code),
+    };
+    match assignment.stage {
+        _ if same => Ok(()),
+        _ if assignment.openings.is_empty() => Err(assignment.unfit()),
+        Stage::Opening => Err(assignment.unfit()),
+        _ => Err(Refusal::JudgedAlready),
+    }
+}
+
+fn uphold(
+    job: &mut Job,
+    id: &AssignmentId,
+    upheld: Upheld,
+    turn: &mut Turn<'_>,
+) -> Result<(), Refusal> {
+    let unfit = unfit(&job.terms, &upheld);
+    let assignment = job.find_mut(id)?;
+    assignment.upheld = Some(upheld);
+    match unfit {
+        Some(code) => job.refuse(|a| a.id == *id, &code, Cost::Record, turn),
+        None => {
+            assignment.stage = Stage::Judged;
+            turn.event(EventKind::AssignmentJudged, assignment);
+        }
+    }
+    Ok(())
+}
+
+/// What the evidence lacks that the terms ask for.
+fn unfit(terms: &Terms, upheld: &Upheld) -> Option<Code> {
+    let traits = |device: &SeenDevice| DeviceTraits {
+        architecture: device.architecture,
+        simulated: device.simulated,
+    };
+    let devices: Vec<_> = upheld.devices.iter().map(traits).collect();
+    if !terms.fit(&devices) {
+        return Some(Code::DEVICES_UNFIT);
+    }
+    (upheld.assurance < terms.min_assurance()).then_some(Code::ASSURANCE_TOO_LOW)
+}

@@ -1,0 +1,103 @@
+//! Tick: time has passed. Every state but the last ones has a moment at which a tick moves it on, so no job stays open.
+
+use evidence::UnixTime;
+
+use super::endings::Cost;
+use super::turn::Turn;
+use super::{ask_openings, conclude, dispute, settle};
+use crate::assignment::{Assignment, Stage};
+use crate::clock::{JUDGING_S, later};
+use crate::code::Code;
+use crate::job::{Job, Phase, Round};
+use crate::refusal::Refusal;
+
+impl Job {
+    /// When the next tick is due; `None` once nothing more will happen. A tick before that changes nothing.
+    #[must_use]
+    pub fn due_at(&self) -> Option<UnixTime> {
+        match &self.phase {
+            Phase::Open => Some(open_until(self)),
+            Phase::Opening(round) => Some(opening_until(self, round)),
+            Phase::Disputed(dispute) => Some(dispute.until),
+            Phase::Accepted { settle_at, .. } => Some(*settle_at),
+            Phase::Settled { .. } | Phase::Failed { .. } | Phase::Cancelled { .. } => None,
+        }
+    }
+}
+
+/// Moves the job on as far as the time allows. Each move ends an assignment or a phase, so this ends as well.
+pub(super) fn tick(job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Refusal> {
+    while job.due_at().is_some_and(|due| due <= turn.now()) {
+        match job.phase {
+            Phase::Open => expire(job, turn),
+            Phase::Opening(_) => close_openings(job, turn),
+            Phase::Disputed(_) => dispute::overdue(job, turn),
+            Phase::Accepted { .. } => settle::settle(job, turn)?,
+            Phase::Settled { .. } | Phase::Failed { .. } | Phase::Cancelled { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// Offers and leases end by themselves. Without any, the job waits for agents as long as they would have time enough.
+fn open_until(job: &Job) -> UnixTime {
+    let ends = job.running().filter_map(end_of);
+    let first = ends.map(|(until, _)| until).min();
+    first.unwrap_or_else(|| job.offer_until())
+}
+
+/// When an assignment ends by itself, and what that costs.
+fn end_of(assignment: &Assignment) -> Option<(UnixTime, Cost)> {
+    match assignment.stage {
+        Stage::Offered { until } => Some((until, Cost::Nothing)),
+        Stage::Leased { until, .. } => Some((until, Cost::Record)),
+        _ => None,
+    }
+}
+
+fn expire(job: &mut Job, turn: &mut Turn<'_>) {
+    let ends = job
+        .running()
+        .filter_map(|a| Some((a.id.clone(), end_of(a)?)));
+    let ends: Vec<_> = ends.collect();
+    for (id, (at, cost)) in ends {
+        if at <= turn.now() {
+            job.drop_one(&id, Stage::Expired { at }, cost, turn);
+        }
+    }
+    ask_openings::if_complete(job, turn);
+}
+
+/// Agents have until the deadline; the verifier has some time more to judge.
+fn opening_until(job: &Job, round: &Round) -> UnixTime {
+    match is_opening_due(job) {
+        true => round.until,
+        false => later(round.until, JUDGING_S),
+    }
+}
+
+/// First the agents' time is over, later the verifier's.
+fn close_openings(job: &mut Job, turn: &mut Turn<'_>) {
+    match is_opening_due(job) {
+        true => {
+            let withheld = |a: &Assignment| a.stage == Stage::Opening;
+            job.refuse(withheld, &Code::OPENING_WITHHELD, Cost::Stake, turn);
+        }
+        false => give_up_judging(job, turn),
+    }
+    conclude::if_judged(job, turn);
+}
+
+fn is_opening_due(job: &Job) -> bool {
+    job.assignments.iter().any(|a| a.stage == Stage::Opening)
+}
+
+/// The verifier did not judge in time. In the first round nothing is known, and the job fails. In a later one the earlier
+/// verdict stands: an outage must not be a way to take the reward back.
+fn give_up_judging(job: &mut Job, turn: &mut Turn<'_>) {
+    let unjudged = |a: &Assignment| a.stage == Stage::Opened;
+    match job.round() {
+        0 => job.fail(&Code::UNVERIFIABLE, turn),
+        _ => job.each(unjudged, |assignment, _| assignment.stage = Stage::Judged),
+    }
+}

@@ -1,0 +1,218 @@
+//! Dispatch, acceptance, renewal, release: who gets a replica and keeps it.
+
+use super::*;
+
+#[test]
+fn replicas_go_to_distinct_owners_who_are_not_the_tenant() {
+    let mut world = World::new(terms(3), KERNEL);
+    let mut crowd = candidates(2);
+    let mut second = candidate(7);
+    second.owner = owner(0);
+    let mut own = candidate(8);
+    own.owner = tenant();
+    crowd.extend([second, own, candidate(0)]);
+    world.must(Action::Dispatch { candidates: crowd });
+    let owners: std::collections::BTreeSet<_> =
+        world.ids().iter().map(|id| world.owner_of(id)).collect();
+    assert_eq!(owners, [owner(0), owner(1)].into());
+    assert_eq!(world.ids().len(), 2);
+}
+
+#[test]
+fn an_agent_that_had_the_job_does_not_get_it_again() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    world.now += OFFER;
+    world.must(Action::Tick);
+    world.dispatch(1);
+    assert_eq!(world.ids().len(), 1);
+    world.dispatch(2);
+    assert_eq!(world.ids().len(), 2);
+}
+
+#[test]
+fn devices_must_be_what_the_terms_ask() {
+    let mut json = terms_json(1);
+    json["devices"] = json!({"count": 2, "architectures": ["BLACKWELL"]});
+    let mut world = World::new(Terms::parse(&json).unwrap(), KERNEL);
+    world.dispatch(4);
+    assert_eq!(world.ids().len(), 0);
+    let mut simulated = candidate(0);
+    simulated.devices = vec![jobs::terms::DeviceTraits {
+        simulated: true,
+        ..hopper()
+    }];
+    let mut world = World::new(terms(1), KERNEL);
+    world.must(Action::Dispatch {
+        candidates: vec![simulated.clone()],
+    });
+    assert_eq!(world.ids().len(), 0);
+    json["devices"] = json!({"simulated": true});
+    let mut world = World::new(Terms::parse(&json).unwrap(), KERNEL);
+    world.must(Action::Dispatch {
+        candidates: vec![simulated],
+    });
+    assert_eq!(world.ids().len(), 1);
+}
+
+#[test]
+fn a_new_agent_is_never_alone_and_a_lone_one_is_replaced_by_its_own_record() {
+    let mut json = terms_json(2);
+    json["replicas"]["adaptive"] = json!(true);
+    let adaptive = Terms::parse(&json).unwrap();
+    let mut trusted = candidate(0);
+    trusted.record = Record(1_000_000_000);
+    let mut world = World::new(adaptive, KERNEL);
+    world.must(Action::Dispatch {
+        candidates: vec![trusted],
+    });
+    world.dispatch(6);
+    assert_eq!(
+        world.ids().len(),
+        1,
+        "one of many good results is alone but once in a billion"
+    );
+    world.must(Action::Release {
+        assignment: world.ids()[0].clone(),
+        by: agent(0),
+    });
+    world.dispatch(6);
+    assert_eq!(
+        world.ids().len(),
+        3,
+        "its replacement is new and needs company"
+    );
+}
+
+#[test]
+fn at_most_four_assignments_for_each_replica() {
+    let mut world = World::new(terms(1), KERNEL);
+    for n in 0..4 {
+        world.dispatch(8);
+        assert_eq!(world.ids().len(), n + 1);
+        world.now += OFFER;
+        world.must(Action::Tick);
+    }
+    assert_eq!(world.job.status(), JobStatus::Failed);
+    assert_eq!(world.job.code(), Some(&Code::NO_COMMITMENT));
+    assert_closed(&world);
+    assert_eq!(world.gain(&tenant()), 0);
+}
+
+#[test]
+fn a_job_nobody_takes_fails_at_the_last_moment_for_an_offer() {
+    let mut world = World::new(terms(1), KERNEL);
+    assert_eq!(world.job.due_at(), Some(at(86_400 - 600 - OFFER + 1)));
+    world.now = 86_400 - 600 - OFFER;
+    assert!(world.job.wants_agents(at(world.now)));
+    world.must(Action::Tick);
+    assert_eq!(world.job.status(), JobStatus::Open);
+    world.now += 1;
+    assert!(!world.job.wants_agents(at(world.now)));
+    world.must(Action::Tick);
+    assert_eq!(world.job.code(), Some(&Code::NO_COMMITMENT));
+    assert_closed(&world);
+}
+
+#[test]
+fn the_stake_is_put_down_with_the_acceptance() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    let id = world.ids()[0].clone();
+    assert_eq!(world.gain(&owner(0)), 0);
+    world.must(world.accept(&id));
+    assert_eq!(world.gain(&owner(0)), -STAKE);
+    assert_eq!(world.balance(&Account::Stake(id)), STAKE);
+}
+
+#[test]
+fn acceptance_is_refused() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    let id = world.ids()[0].clone();
+    let by = |by, available| Action::Accept {
+        assignment: id.clone(),
+        by,
+        available: amount(available),
+    };
+    assert_eq!(world.refused(by(agent(1), FUNDS)), "assignment_unknown");
+    assert_eq!(world.refused(by(agent(0), STAKE - 1)), "stake_missing");
+    world.now = OFFER;
+    assert_eq!(world.refused(by(agent(0), FUNDS)), "offer_over");
+    world.must(Action::Tick);
+    assert_eq!(world.refused(by(agent(0), FUNDS)), "offer_over");
+    let nobody = jobs::AssignmentId::parse("none").unwrap();
+    let action = Action::Accept {
+        assignment: nobody,
+        by: agent(0),
+        available: amount(FUNDS),
+    };
+    assert_eq!(world.refused(action), "assignment_unknown");
+}
+
+#[test]
+fn an_offer_that_runs_out_costs_nothing_and_a_lease_costs_the_record() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    world.tick_when_due();
+    assert!(world.records.is_empty());
+    world.dispatch(2);
+    let id = world.ids()[1].clone();
+    world.must(world.accept(&id));
+    world.tick_when_due();
+    assert_eq!(
+        status_of(&world, &id),
+        (AssignmentStatus::Expired, None, Stake::Returned)
+    );
+    assert_eq!(world.gain(&owner(1)), 0);
+    assert_eq!(world.records.len(), 1);
+}
+
+#[test]
+fn a_lease_is_renewed_up_to_the_commitment_deadline() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    let id = world.ids()[0].clone();
+    let renew = Action::Renew {
+        assignment: id.clone(),
+        by: agent(0),
+    };
+    assert_eq!(world.refused(renew.clone()), "assignment_status");
+    world.must(world.accept(&id));
+    while world.now + LEASE - 1 < 600 {
+        world.now += LEASE - 1;
+        world.must(renew.clone());
+    }
+    assert_eq!(world.job.due_at(), Some(at(600)));
+    world.now = 600;
+    assert_eq!(world.refused(renew.clone()), "lease_over");
+    world.must(Action::Tick);
+    assert_eq!(world.refused(renew), "lease_over");
+}
+
+#[test]
+fn what_is_released_goes_to_somebody_else() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    let release = |n: usize, id: &jobs::AssignmentId| Action::Release {
+        assignment: id.clone(),
+        by: agent(n),
+    };
+    let first = world.ids()[0].clone();
+    world.must(release(0, &first));
+    assert!(world.records.is_empty());
+    world.dispatch(2);
+    let second = world.ids()[1].clone();
+    world.must(world.accept(&second));
+    world.must(release(1, &second));
+    assert_eq!(
+        status_of(&world, &second),
+        (AssignmentStatus::Released, None, Stake::Returned)
+    );
+    assert_eq!(world.records.len(), 1);
+    world.dispatch(3);
+    let third = world.ids()[2].clone();
+    world.must(world.accept(&third));
+    world.must(world.commit(&third));
+    assert_eq!(world.refused(release(2, &third)), "assignment_status");
+}

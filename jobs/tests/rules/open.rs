@@ -1,0 +1,209 @@
+//! Commitment, opening, verdict.
+
+use super::*;
+
+#[test]
+fn a_commitment_is_refused() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    let ids = world.ids();
+    assert_eq!(world.refused(world.commit(&ids[0])), "assignment_status");
+    world.accept_all();
+    world.must(world.commit(&ids[0]));
+    let other = Action::Commit {
+        assignment: ids[0].clone(),
+        by: world.agent_of(&ids[0]),
+        commitment: Base64Url([9; 32]),
+    };
+    assert_eq!(world.refused(other), "commitment_differs");
+    world.now = LEASE;
+    assert_eq!(world.refused(world.commit(&ids[1])), "commitment_late");
+    world.must(Action::Tick);
+    assert_eq!(world.refused(world.commit(&ids[1])), "commitment_late");
+}
+
+#[test]
+fn the_seed_of_the_audit_is_drawn_after_the_last_commitment() {
+    let mut world = World::new(terms(2), AUDITED);
+    world.dispatch(2);
+    world.accept_all();
+    let ids = world.ids();
+    world.must(world.commit(&ids[0]));
+    assert_eq!(world.job.status(), JobStatus::Open);
+    assert!(world.job.audit_seed().is_none());
+    assert_eq!(world.refused(world.open(&ids[0])), "assignment_status");
+    world.must(world.commit(&ids[1]));
+    assert_eq!(world.job.status(), JobStatus::Opening);
+    assert!(world.job.audit_seed().is_some());
+}
+
+#[test]
+fn a_replica_that_never_comes_does_not_hold_up_the_others() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.accept_all();
+    let ids = world.ids();
+    world.must(world.commit(&ids[0]));
+    world.tick_when_due();
+    assert_eq!(
+        world.job.status(),
+        JobStatus::Open,
+        "a replacement may still come"
+    );
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Opening);
+    world.open_all();
+    world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.job.agreeing(), 1);
+    assert_eq!(world.gain(&tenant()), -PRICE);
+    let alone = (world.agent_of(&ids[0]), world.job.workload());
+    assert!(!world.records.contains_key(&alone), "nobody vouched for it");
+}
+
+#[test]
+fn an_opening_is_refused() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.commit_all();
+    let ids = world.ids();
+    let other = |world: &World, round, byte| Action::Open {
+        assignment: ids[0].clone(),
+        by: world.agent_of(&ids[0]),
+        round,
+        opening: Hex([byte; 32]),
+    };
+    assert_eq!(world.refused(other(&world.clone(), 1, 8)), "round_unknown");
+    world.must(world.open(&ids[0]));
+    assert_eq!(
+        world.refused(other(&world.clone(), 0, 9)),
+        "opening_differs"
+    );
+    world.now = 120;
+    assert_eq!(world.refused(world.open(&ids[1])), "opening_late");
+    world.must(Action::Tick);
+    assert_eq!(status_of(&world, &ids[1]), slashed("opening_withheld"));
+    assert_eq!(world.refused(world.open(&ids[1])), "opening_late");
+}
+
+#[test]
+fn who_withholds_is_slashed_and_the_honest_one_is_paid() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.commit_all();
+    let ids = world.ids();
+    world.must(world.open(&ids[0]));
+    let honest = world.honest(&ids[0]);
+    world.must(world.judge(&ids[0], Verdict::Upheld(honest)));
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.gain(&world.owner_of(&ids[0])), PRICE);
+    assert_eq!(world.gain(&world.owner_of(&ids[1])), -STAKE);
+    assert_eq!(world.balance(&Account::Treasury), STAKE);
+}
+
+#[test]
+fn what_is_refuted_is_slashed_or_sent_away() {
+    for (blame, gain) in [(Blame::Wrong, -STAKE), (Blame::Unfit, 0)] {
+        let mut world = World::new(terms(2), AUDITED);
+        world.dispatch(2);
+        world.commit_all();
+        world.open_all();
+        let ids = world.ids();
+        world.must(world.judge(&ids[0], refuted("audit_failed", blame)));
+        let honest = world.honest(&ids[1]);
+        world.must(world.judge(&ids[1], Verdict::Upheld(honest)));
+        world.tick_when_due();
+        assert_closed(&world);
+        assert_eq!(world.gain(&world.owner_of(&ids[0])), gain);
+        assert_eq!(world.gain(&world.owner_of(&ids[1])), PRICE);
+        assert_eq!(world.gain(&tenant()), -PRICE);
+    }
+}
+
+#[test]
+fn evidence_must_be_what_the_terms_ask() {
+    let mut json = terms_json(1);
+    json["devices"] = json!({"min_assurance": "A3"});
+    let table = [
+        (Terms::parse(&json).unwrap(), false, "assurance_too_low"),
+        (terms(1), true, "devices_unfit"),
+    ];
+    for (terms, simulated, code) in table {
+        let mut world = World::new(terms, KERNEL);
+        world.dispatch(1);
+        world.commit_all();
+        world.open_all();
+        let id = world.ids()[0].clone();
+        let mut shown = world.honest(&id);
+        shown.devices = vec![SeenDevice {
+            simulated,
+            ..device_of(&id)
+        }];
+        world.must(world.judge(&id, Verdict::Upheld(shown)));
+        assert_eq!(status_of(&world, &id), sent_away(code));
+        assert_eq!(world.job.code(), Some(&Code::NO_RESULT));
+        assert_closed(&world);
+    }
+}
+
+#[test]
+fn the_first_verdict_stands() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.commit_all();
+    let ids = world.ids();
+    let honest = Verdict::Upheld(world.honest(&ids[0]));
+    assert_eq!(
+        world.refused(world.judge(&ids[0], honest.clone())),
+        "assignment_status"
+    );
+    world.open_all();
+    world.must(world.judge(&ids[0], honest.clone()));
+    assert_eq!(
+        world.refused(world.judge(&ids[0], refuted("late", Blame::Wrong))),
+        "judged_already"
+    );
+    world.must(world.judge(&ids[0], honest));
+}
+
+#[test]
+fn what_cannot_be_judged_in_time_costs_nobody_anything() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.commit_all();
+    world.open_all();
+    world.tick_when_due();
+    assert_eq!(world.job.code(), Some(&Code::UNVERIFIABLE));
+    assert_closed(&world);
+    for id in world.ids() {
+        assert_eq!(world.gain(&world.owner_of(&id)), 0);
+    }
+    assert_eq!(world.gain(&tenant()), 0);
+    assert!(world.records.is_empty());
+}
+
+#[test]
+fn two_identities_on_one_device_are_both_slashed() {
+    let mut world = World::new(terms(3), KERNEL);
+    world.dispatch(3);
+    world.commit_all();
+    world.open_all();
+    let ids = world.ids();
+    let shared = device_of(&ids[0]);
+    world.judge_all(|world, n, id| {
+        let mut shown = world.honest(id);
+        if n < 2 {
+            shown.devices = vec![shared];
+        }
+        Verdict::Upheld(shown)
+    });
+    assert_eq!(status_of(&world, &ids[0]), slashed("device_shared"));
+    assert_eq!(status_of(&world, &ids[1]), slashed("device_shared"));
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.gain(&world.owner_of(&ids[2])), PRICE);
+}

@@ -1,0 +1,150 @@
+//! The dispute window, and the service away.
+
+use super::*;
+
+#[test]
+fn results_are_audited_again_with_a_new_seed_and_twice_the_points() {
+    let mut world = World::accepted(1, AUDITED);
+    let id = world.ids()[0].clone();
+    world.must(Action::ChallengeAgain { by: tenant() });
+    assert_eq!(world.job.status(), JobStatus::Opening);
+    assert_eq!(world.job.points_in_round(), 2 * AUDITED.points);
+    world.must(world.open(&id));
+    world.must(world.judge(&id, refuted("audit_failed", Blame::Wrong)));
+    assert_eq!(world.revoked, std::slice::from_ref(&id));
+    assert_eq!(world.job.code(), Some(&Code::NO_RESULT));
+    assert_closed(&world);
+    assert_eq!(world.gain(&world.owner_of(&id)), -STAKE);
+    assert_eq!(world.gain(&tenant()), 0);
+}
+
+#[test]
+fn another_audit_is_not_another_window() {
+    let mut world = World::accepted(1, AUDITED);
+    let settle_at = world.job.due_at();
+    world.now += 100;
+    world.must(Action::ChallengeAgain { by: marketplace() });
+    world.open_all();
+    world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    assert_eq!(world.job.due_at(), settle_at);
+    assert_eq!(world.receipts.len(), 1, "the receipt is out already");
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.gain(&world.owner_of(&world.ids()[0])), PRICE);
+}
+
+#[test]
+fn an_outage_in_a_later_audit_leaves_the_first_verdict() {
+    let mut world = World::accepted(1, AUDITED);
+    world.must(Action::ChallengeAgain { by: tenant() });
+    world.open_all();
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Settled);
+    assert_eq!(world.gain(&world.owner_of(&world.ids()[0])), PRICE);
+}
+
+#[test]
+fn an_opening_of_the_first_round_is_none_of_the_second() {
+    let mut world = World::accepted(1, AUDITED);
+    let id = world.ids()[0].clone();
+    let first = world.open(&id);
+    world.must(Action::ChallengeAgain { by: tenant() });
+    world.must(first);
+    assert_eq!(
+        world.job.assignment(&id).unwrap().status(),
+        AssignmentStatus::Opening
+    );
+}
+
+#[test]
+fn another_audit_is_refused() {
+    let again = || Action::ChallengeAgain { by: tenant() };
+    assert_eq!(World::new(terms(1), AUDITED).refused(again()), "job_status");
+    assert_eq!(
+        World::accepted(2, KERNEL).refused(again()),
+        "nothing_to_check"
+    );
+    let mut world = World::accepted(1, AUDITED);
+    world.now = 3600;
+    assert_eq!(world.refused(again()), "challenge_late");
+    world.must(Action::Tick);
+    assert_eq!(world.refused(again()), "job_status");
+}
+
+#[test]
+fn nobody_is_paid_within_the_window() {
+    let mut world = World::accepted(2, KERNEL);
+    world.now = 3599;
+    assert_eq!(world.refused(Action::Settle), "settle_early");
+    world.must(Action::Tick);
+    assert_eq!(world.of_kind(TransferKind::Pay), 0);
+    world.now = 3600;
+    world.must(Action::Settle);
+    assert_closed(&world);
+    assert_eq!(
+        World::new(terms(1), KERNEL).refused(Action::Settle),
+        "job_status"
+    );
+}
+
+#[test]
+fn nobody_is_late_by_an_outage() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.commit_all();
+    let ids = world.ids();
+    let outage = Action::Outage {
+        from: at(100),
+        to: at(1000),
+    };
+    world.must(outage.clone());
+    world.must(outage);
+    assert_eq!(
+        world.job.due_at(),
+        Some(at(120 + 900)),
+        "once, however often it is told"
+    );
+    world.now = 1000;
+    world.must(Action::Tick);
+    world.must(world.open(&ids[0]));
+    // What was due before an outage was due.
+    world.must(Action::Outage {
+        from: at(1020),
+        to: at(9000),
+    });
+    world.now = 9000;
+    assert_eq!(world.refused(world.open(&ids[1])), "opening_late");
+}
+
+#[test]
+fn an_outage_excuses_leases_and_windows_too() {
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    world.must(Action::Outage {
+        from: at(10),
+        to: at(110),
+    });
+    assert_eq!(world.job.due_at(), Some(at(OFFER + 100)));
+    world.accept_all();
+    world.must(Action::Outage {
+        from: at(110),
+        to: at(210),
+    });
+    assert_eq!(world.job.due_at(), Some(at(LEASE + 100)));
+    let mut world = World::accepted(1, AUDITED);
+    world.must(Action::Outage {
+        from: at(0),
+        to: at(100),
+    });
+    assert_eq!(world.job.due_at(), Some(at(3600 + 100)));
+    world.must(Action::ChallengeAgain { by: tenant() });
+    world.must(Action::Outage {
+        from: at(100),
+        to: at(200),
+    });
+    world.open_all();
+    world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    assert_eq!(world.job.due_at(), Some(at(3600 + 200)));
+}
