@@ -8,6 +8,8 @@
 //! store before, and after each wake-up ([`Hub::until`]). Wake-ups that were lost, such as those of a store that was away,
 //! cost the time until the request ends by itself, never an event.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "jobs are what is waited for"))]
+
 mod tail;
 
 use std::collections::HashMap;
@@ -22,6 +24,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::lock::lock;
+use crate::problem::{Problem, ProblemCode};
 use crate::store::Answer;
 use tail::Tail;
 
@@ -29,6 +32,9 @@ use tail::Tail;
 const PACE: Duration = Duration::from_secs(1);
 /// Most waiters at one time. Beyond it nobody is let wait: memory is bounded, at some 30 MiB.
 const MAX_WAITERS: usize = 65_536;
+
+/// Seconds after which others may have gone.
+const RETRY_S: u32 = 10;
 
 /// What can be waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +94,12 @@ pub(crate) enum Woken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{MAX_WAITERS} requests wait already")]
 pub(crate) struct TooManyWait;
+
+impl From<TooManyWait> for Problem {
+    fn from(_: TooManyWait) -> Self {
+        Self::new(ProblemCode::Overloaded).retry_after_s(RETRY_S)
+    }
+}
 
 #[derive(Default)]
 struct Waiters {

@@ -29,6 +29,7 @@ impl Row {
     }
 
     /// Bytes, or none.
+    #[expect(dead_code, reason = "jobs have columns of this type")]
     pub(crate) fn optional_bytes(
         &self,
         column: &'static str,
