@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use evidence::work::Hex;
+use jobs::{AgentId, JobId, PartyId};
 use serde::{Serialize, Serializer};
 
 use crate::random;
@@ -48,6 +49,19 @@ impl Serialize for Id {
         serializer.collect_str(self)
     }
 }
+
+macro_rules! is_also {
+    ($($name:ident)*) => {$(
+        /// A name of ours is one of these by its alphabet and length.
+        impl From<Id> for $name {
+            fn from(id: Id) -> Self {
+                Self::parse(&id.to_string()).expect("32 hexadecimal digits")
+            }
+        }
+    )*};
+}
+
+is_also! { PartyId AgentId JobId }
 
 impl fmt::Debug for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 -- and tokens the SHA-256 alone is here, and the characters by which it is found.
 
 CREATE TABLE parties (
-    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 64),
     kind       TEXT COLLATE "C" NOT NULL CHECK (kind IN ('tenant', 'provider', 'marketplace')),
     name       TEXT COLLATE "C" NOT NULL,
     oidc_name  TEXT COLLATE "C" UNIQUE, -- what tokens of the configured issuer call it
@@ -41,14 +41,15 @@ CREATE INDEX enrolment_tokens_by_owner ON enrolment_tokens (owner, expires_at);
 
 -- A key enrols once, also after its agent was removed.
 CREATE TABLE agents (
-    id          TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    id          TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 64),
     owner       TEXT COLLATE "C" NOT NULL REFERENCES parties (id),
     key         BYTEA NOT NULL UNIQUE CHECK (octet_length(key) = 32),
     name        TEXT COLLATE "C",
     enrolled_at BIGINT NOT NULL,
     removed_at  BIGINT,
     seen_at     BIGINT, -- to the minute
-    declared    TEXT COLLATE "C" -- JSON: what it says of itself, verified by nobody
+    capacity    BIGINT NOT NULL DEFAULT 0, -- how many assignments it takes at one time, and
+    report      TEXT COLLATE "C" -- JSON: what else it says of itself, verified by nobody
 );
 
 CREATE INDEX agents_by_owner ON agents (owner, enrolled_at, id) WHERE removed_at IS NULL;

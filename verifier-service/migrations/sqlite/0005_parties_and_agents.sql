@@ -2,7 +2,7 @@
 -- and tokens the SHA-256 alone is here, and the characters by which it is found.
 
 CREATE TABLE parties (
-    id         TEXT    NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    id         TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 64),
     kind       TEXT    NOT NULL CHECK (kind IN ('tenant', 'provider', 'marketplace')),
     name       TEXT    NOT NULL,
     oidc_name  TEXT    UNIQUE,            -- what tokens of the configured issuer call it
@@ -41,14 +41,15 @@ CREATE INDEX enrolment_tokens_by_owner ON enrolment_tokens (owner, expires_at);
 
 -- A key enrols once, also after its agent was removed.
 CREATE TABLE agents (
-    id          TEXT    NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    id          TEXT    NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 64),
     owner       TEXT    NOT NULL REFERENCES parties (id),
     key         BLOB    NOT NULL UNIQUE CHECK (length(key) = 32),
     name        TEXT,
     enrolled_at INTEGER NOT NULL,
     removed_at  INTEGER,
     seen_at     INTEGER,                  -- to the minute
-    declared    TEXT                      -- JSON: what it says of itself, verified by nobody
+    capacity    INTEGER NOT NULL DEFAULT 0, -- how many assignments it takes at one time, and
+    report      TEXT                      -- JSON: what else it says of itself, verified by nobody
 ) STRICT;
 
 CREATE INDEX agents_by_owner ON agents (owner, enrolled_at, id) WHERE removed_at IS NULL;

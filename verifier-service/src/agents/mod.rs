@@ -26,7 +26,7 @@ use crate::id::Id;
 use crate::parties::{Secret, SecretKind};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::agents::{
-    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, SeenDevice,
+    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
 };
 use crate::store::{Answer, StoreError};
 
@@ -171,7 +171,7 @@ impl Agents {
             enrolled_at: self.clock.now(),
             removed_at: None,
             seen_at: None,
-            declared: None,
+            report: None,
         };
         match self.store.enrol(token.id, agent, MAX_AGENTS).await? {
             Enrolled::New(agent) => Ok((agent, true)),
@@ -215,11 +215,19 @@ impl Agents {
         if self.presence.is_known(agent, &sha256, now) {
             return Ok(());
         }
-        self.store.agent_seen(agent, text, now).await?;
+        let said = Said {
+            capacity: declared.capacity,
+            report: text,
+        };
+        self.store.agent_seen(agent, said, now).await?;
         self.presence.is_written(agent, sha256, now);
         Ok(())
     }
 
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "asked when openings are judged")
+    )]
     /// Remembers whose agent showed a device, of which evidence was verified. A device stays with its provider for 30 days
     /// after it was shown last.
     pub(crate) async fn claim_device(
@@ -238,6 +246,10 @@ impl Agents {
         self.store.claim_device(seen).await
     }
 
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "asked when jobs are dispatched")
+    )]
     /// Agents that were heard of lately, and what they said of themselves.
     pub(crate) async fn present(&self) -> Result<Vec<(Agent, Declared)>, StoreError> {
         let since = self.clock.now().secs().saturating_sub(PRESENT_FOR_S);
@@ -246,7 +258,7 @@ impl Agents {
             .agents_seen_since(UnixTime::from_secs(since))
             .await?;
         let with_words = agents.into_iter().map(|agent| {
-            let declared = agent.declared.as_deref().map(Declared::from_json);
+            let declared = agent.report.as_deref().map(Declared::from_json);
             let declared = declared.unwrap_or_default();
             (agent, declared)
         });

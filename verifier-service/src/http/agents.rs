@@ -213,7 +213,7 @@ fn not_found() -> Problem {
 impl ShownAgent {
     fn of(agent: Agent, now: UnixTime) -> Self {
         let is_late = |at: UnixTime| now.secs().saturating_sub(at.secs()) > PRESENT_FOR_S;
-        let declared = agent.declared.as_deref();
+        let report = agent.report.as_deref();
         Self {
             id: agent.id,
             agent_key: Base64Url(agent.key),
@@ -221,7 +221,7 @@ impl ShownAgent {
             enrolled_at: agent.enrolled_at,
             seen_at: agent.seen_at,
             present: agent.seen_at.is_some_and(|at| !is_late(at)),
-            declared: declared.and_then(|text| serde_json::from_str(text).ok()),
+            declared: report.and_then(|text| serde_json::from_str(text).ok()),
         }
     }
 }

@@ -70,6 +70,7 @@ pub(crate) struct App {
     operator: OperatorToken,
     credentials: Credentials,
     agents: Agents,
+    #[expect(dead_code, reason = "jobs are what is waited for")]
     hub: Hub,
     key_set: well_known::KeySet,
     nvidia: Arc<Issuer>,
@@ -161,6 +162,13 @@ impl App {
     fn collateral_deadline(&self) -> Instant {
         let patience = self.config.request_timeout() * 4 / 5;
         Instant::now() + patience.min(self.collateral.longest_request() + Duration::from_secs(1))
+    }
+
+    /// When a request that waits for news has to stop waiting: after so many seconds, or sooner, with time left to answer.
+    #[expect(dead_code, reason = "jobs are what is waited for")]
+    fn news_deadline(&self, wait_s: u32) -> Instant {
+        let longest = self.config.request_timeout() * 9 / 10;
+        Instant::now() + longest.min(Duration::from_secs(wait_s.into()))
     }
 
     /// A limit of this interface, or the configured one if that is lower.

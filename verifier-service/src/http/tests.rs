@@ -6,9 +6,9 @@ mod collateral;
 mod logs;
 mod parties;
 mod policies;
-mod served;
 mod racing_store;
 mod requests;
+mod served;
 mod submissions;
 mod wire;
 

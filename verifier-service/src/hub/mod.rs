@@ -8,6 +8,8 @@
 //! store before, and after each wake-up ([`Hub::until`]). Wake-ups that were lost, such as those of a store that was away,
 //! cost the time until the request ends by itself, never an event.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "jobs are what is waited for"))]
+
 mod tail;
 
 use std::collections::HashMap;
@@ -15,13 +17,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jobs::{AgentId, JobId};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::id::Id;
 use crate::lock::lock;
+use crate::problem::{Problem, ProblemCode};
 use crate::store::Answer;
 use tail::Tail;
 
@@ -30,24 +33,27 @@ const PACE: Duration = Duration::from_secs(1);
 /// Most waiters at one time. Beyond it nobody is let wait: memory is bounded, at some 30 MiB.
 const MAX_WAITERS: usize = 65_536;
 
+/// Seconds after which others may have gone.
+const RETRY_S: u32 = 10;
+
 /// What can be waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Topic {
     /// Something an agent has to fetch.
-    Agent(Id),
+    Agent(AgentId),
     /// An event of a job.
-    Job(Id),
+    Job(JobId),
 }
 
 /// What the hub needs to know of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     /// Its number over the whole service.
     pub(crate) number: i64,
     /// The job it is of.
-    pub(crate) job: Id,
+    pub(crate) job: JobId,
     /// The agent that has something to fetch because of it.
-    pub(crate) agent: Option<Id>,
+    pub(crate) agent: Option<AgentId>,
 }
 
 /// The numbered events of the store.
@@ -88,6 +94,12 @@ pub(crate) enum Woken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{MAX_WAITERS} requests wait already")]
 pub(crate) struct TooManyWait;
+
+impl From<TooManyWait> for Problem {
+    fn from(_: TooManyWait) -> Self {
+        Self::new(ProblemCode::Overloaded).retry_after_s(RETRY_S)
+    }
+}
 
 #[derive(Default)]
 struct Waiters {
@@ -135,7 +147,7 @@ impl Hub {
     /// # Errors
     /// [`TooManyWait`].
     pub(crate) fn wait_for(&self, topic: Topic) -> Result<Waiter, TooManyWait> {
-        let news = self.waiters.enter(topic)?;
+        let news = self.waiters.enter(topic.clone())?;
         Ok(Waiter {
             waiters: Arc::clone(&self.waiters),
             topic,
@@ -148,14 +160,18 @@ impl Hub {
     ///
     /// # Errors
     /// Those of `look`, and [`TooManyWait`].
-    pub(crate) async fn until<T, E: From<TooManyWait>>(
+    pub(crate) async fn until<T, E, Look>(
         &self,
         topic: Topic,
         deadline: Instant,
-        mut look: impl AsyncFnMut() -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+        mut look: impl FnMut() -> Look,
+    ) -> Result<Option<T>, E>
+    where
+        E: From<TooManyWait>,
+        Look: Future<Output = Result<Option<T>, E>>,
+    {
         loop {
-            let waiter = self.wait_for(topic)?;
+            let waiter = self.wait_for(topic.clone())?;
             if let Some(found) = look().await? {
                 return Ok(Some(found));
             }
@@ -192,7 +208,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.waiters.leave(self.topic);
+        self.waiters.leave(&self.topic);
     }
 }
 
@@ -211,24 +227,25 @@ impl Waiters {
         Ok(Arc::clone(&place.news))
     }
 
-    fn leave(&self, topic: Topic) {
+    fn leave(&self, topic: &Topic) {
         let mut places = lock(&self.places);
         places.taken = places.taken.saturating_sub(1);
-        let Some(place) = places.topics.get_mut(&topic) else {
+        let Some(place) = places.topics.get_mut(topic) else {
             return;
         };
         place.taken = place.taken.saturating_sub(1);
         if place.taken == 0 {
-            places.topics.remove(&topic);
+            places.topics.remove(topic);
         }
     }
 
     fn wake(&self, notes: &[Note]) {
         let places = lock(&self.places);
         for note in notes {
-            let topics = [Some(Topic::Job(note.job)), note.agent.map(Topic::Agent)];
-            let concerned = topics.into_iter().flatten();
-            for place in concerned.filter_map(|topic| places.topics.get(&topic)) {
+            let of_agent = note.agent.clone().map(Topic::Agent);
+            let concerned = [Some(Topic::Job(note.job.clone())), of_agent];
+            let concerned = concerned.iter().flatten();
+            for place in concerned.filter_map(|topic| places.topics.get(topic)) {
                 place.news.notify_waiters();
             }
         }

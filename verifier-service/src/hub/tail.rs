@@ -75,9 +75,8 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Written;
+    use super::super::tests::{Written, job};
     use super::*;
-    use crate::id::Id;
 
     async fn numbers(tail: &mut Tail, events: &Written, now: Instant) -> Vec<i64> {
         let notes = tail.read(events, now).await.unwrap();
@@ -90,7 +89,7 @@ mod tests {
         let write = |number| {
             events.write(Note {
                 number,
-                job: Id::random(),
+                job: job(),
                 agent: None,
             });
         };
@@ -118,7 +117,7 @@ mod tests {
         let write = |number| {
             events.write(Note {
                 number,
-                job: Id::random(),
+                job: job(),
                 agent: None,
             });
         };

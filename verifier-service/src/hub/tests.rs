@@ -1,7 +1,10 @@
+mod load;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::id::Id;
 use crate::store::StoreError;
 
 const SOON: Duration = Duration::from_millis(5);
@@ -45,7 +48,10 @@ impl Events for Written {
     fn after(&self, number: i64, limit: u32) -> Answer<'_, Vec<Note>> {
         let limit = usize::try_from(limit).unwrap();
         let notes = lock(&self.notes);
-        let page = notes.range(number + 1..).take(limit).map(|(_, note)| *note);
+        let page = notes
+            .range(number + 1..)
+            .take(limit)
+            .map(|(_, note)| note.clone());
         self.answer(page.collect())
     }
 }
@@ -56,7 +62,15 @@ fn hub() -> (Arc<Written>, Hub) {
     (events, hub)
 }
 
-fn note(number: i64, job: Id, agent: Option<Id>) -> Note {
+pub(super) fn job() -> JobId {
+    Id::random().into()
+}
+
+fn agent() -> AgentId {
+    Id::random().into()
+}
+
+fn note(number: i64, job: JobId, agent: Option<AgentId>) -> Note {
     Note { number, job, agent }
 }
 
@@ -71,11 +85,11 @@ fn shortly() -> Instant {
 #[tokio::test]
 async fn those_concerned_wake_and_nobody_else() {
     let (events, hub) = hub();
-    let [job, agent, other] = [(); 3].map(|()| Id::random());
+    let (job, agent, other) = (job(), agent(), agent());
     let wait = |topic| hub.wait_for(topic).unwrap();
-    let of_job = wait(Topic::Job(job));
-    let of_agent = wait(Topic::Agent(agent));
-    let also_of_agent = wait(Topic::Agent(agent));
+    let of_job = wait(Topic::Job(job.clone()));
+    let of_agent = wait(Topic::Agent(agent.clone()));
+    let also_of_agent = wait(Topic::Agent(agent.clone()));
     let of_other = wait(Topic::Agent(other));
     events.write(note(1, job, Some(agent)));
     assert_eq!(of_job.until(late()).await, Woken::News);
@@ -89,29 +103,29 @@ async fn those_concerned_wake_and_nobody_else() {
 async fn what_this_process_wrote_wakes_without_the_store() {
     let (events, hub) = hub();
     events.is_away.store(true, Ordering::SeqCst);
-    let agent = Id::random();
-    let waiter = hub.wait_for(Topic::Agent(agent)).unwrap();
+    let agent = agent();
+    let waiter = hub.wait_for(Topic::Agent(agent.clone())).unwrap();
     // Before anybody waits for it: a wake-up between looking and waiting is not lost.
-    hub.wrote(&[note(1, Id::random(), Some(agent))]);
+    hub.wrote(&[note(1, job(), Some(agent))]);
     assert_eq!(waiter.until(late()).await, Woken::News);
 }
 
 #[tokio::test]
 async fn the_store_is_asked_while_somebody_waits_and_survives_its_outage() {
     let (events, hub) = hub();
-    let job = Id::random();
-    tokio::time::sleep(4 * SOON).await;
+    let job = job();
+    sleep(4 * SOON).await;
     assert_eq!(events.asked(), 0, "nobody waits");
     events.is_away.store(true, Ordering::SeqCst);
-    let waiter = hub.wait_for(Topic::Job(job)).unwrap();
-    tokio::time::sleep(4 * SOON).await;
+    let waiter = hub.wait_for(Topic::Job(job.clone())).unwrap();
+    sleep(4 * SOON).await;
     assert!(events.asked() > 1);
     events.write(note(1, job, None));
     events.is_away.store(false, Ordering::SeqCst);
     assert_eq!(waiter.until(late()).await, Woken::News);
-    tokio::time::sleep(4 * SOON).await;
+    sleep(4 * SOON).await;
     let asked = events.asked();
-    tokio::time::sleep(10 * SOON).await;
+    sleep(10 * SOON).await;
     assert_eq!(events.asked(), asked, "nobody waits any more");
 }
 
@@ -119,10 +133,10 @@ async fn the_store_is_asked_while_somebody_waits_and_survives_its_outage() {
 async fn two_verifiers_on_one_store() {
     let (events, one) = hub();
     let two = Hub::with_pace(Arc::clone(&events) as Arc<dyn Events>, SOON);
-    let agent = Id::random();
-    let waiter = two.wait_for(Topic::Agent(agent)).unwrap();
-    let written = note(7, Id::random(), Some(agent));
-    events.write(written);
+    let agent = agent();
+    let waiter = two.wait_for(Topic::Agent(agent.clone())).unwrap();
+    let written = note(7, job(), Some(agent));
+    events.write(written.clone());
     one.wrote(&[written]);
     assert_eq!(waiter.until(late()).await, Woken::News);
 }
@@ -130,38 +144,41 @@ async fn two_verifiers_on_one_store() {
 #[tokio::test]
 async fn looking_comes_before_waiting_and_after_each_wake_up() {
     let (_events, hub) = hub();
-    let topic = Topic::Job(Id::random());
+    let topic = Topic::Job(job());
     let looks = AtomicUsize::new(0);
-    let look = async || {
+    let look = || {
         let look = looks.fetch_add(1, Ordering::SeqCst);
-        // The first wake-up is for nothing.
-        let Topic::Job(job) = topic else { panic!() };
+        let Topic::Job(job) = &topic else { panic!() };
+        // The first two wake-ups are for nothing.
         if look < 2 {
-            hub.wrote(&[note(1, job, None)]);
+            hub.wrote(&[note(1, job.clone(), None)]);
         }
-        Ok::<_, TooManyWait>((look == 2).then_some("there"))
+        async move { Ok::<_, TooManyWait>((look == 2).then_some("there")) }
     };
-    assert_eq!(hub.until(topic, late(), look).await, Ok(Some("there")));
+    assert_eq!(
+        hub.until(topic.clone(), late(), look).await,
+        Ok(Some("there"))
+    );
     assert_eq!(looks.load(Ordering::SeqCst), 3);
-    let nothing = async || Ok::<Option<()>, TooManyWait>(None);
+    let nothing = || async { Ok::<Option<()>, TooManyWait>(None) };
     assert_eq!(hub.until(topic, shortly(), nothing).await, Ok(None));
 }
 
 #[tokio::test]
 async fn the_end_wakes_everybody_and_there_is_a_limit() {
     let (_events, hub) = hub();
-    let waiter = hub.wait_for(Topic::Job(Id::random())).unwrap();
+    let waiter = hub.wait_for(Topic::Job(job())).unwrap();
     let ended = tokio::spawn(waiter.until(late()));
     tokio::task::yield_now().await;
     hub.close();
     assert_eq!(ended.await.unwrap(), Woken::Closing);
-    let after = hub.wait_for(Topic::Job(Id::random())).unwrap();
+    let after = hub.wait_for(Topic::Job(job())).unwrap();
     assert_eq!(after.until(late()).await, Woken::Closing);
-    let topic = Topic::Agent(Id::random());
+    let topic = Topic::Agent(agent());
     let all: Vec<_> = (0..MAX_WAITERS)
-        .map(|_| hub.wait_for(topic).unwrap())
+        .map(|_| hub.wait_for(topic.clone()).unwrap())
         .collect();
-    assert_eq!(hub.wait_for(topic).err(), Some(TooManyWait));
+    assert_eq!(hub.wait_for(topic.clone()).err(), Some(TooManyWait));
     drop(all);
     assert!(hub.wait_for(topic).is_ok());
 }

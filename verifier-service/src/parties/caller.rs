@@ -40,16 +40,6 @@ enum Stopped {
 }
 
 impl Caller {
-    /// A caller made up.
-    #[cfg(test)]
-    pub(crate) fn of(party: Id, kind: Kind, scopes: Scopes) -> Self {
-        Self {
-            party,
-            kind,
-            scopes: scopes.and(kind.scopes()),
-        }
-    }
-
     /// Everything the credential allows.
     pub(crate) fn scopes(&self) -> Scopes {
         self.scopes

@@ -46,7 +46,16 @@ pub(crate) struct Agent {
     /// When it was heard of last, give or take what a heartbeat is not written for.
     pub(crate) seen_at: Option<UnixTime>,
     /// What it said of itself then: JSON as [`Declared`](crate::agents::Declared) writes it. Nobody has verified it.
-    pub(crate) declared: Option<String>,
+    pub(crate) report: Option<String>,
+}
+
+/// What an agent says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// How many assignments it takes at one time.
+    pub(crate) capacity: u32,
+    /// All of it, as [`Agent::report`].
+    pub(crate) report: String,
 }
 
 /// What became of a new enrolment token.
@@ -132,7 +141,7 @@ pub(crate) trait AgentStore: Send + Sync {
     fn remove_agent(&self, owner: Id, agent: Id, now: UnixTime) -> Answer<'_, bool>;
 
     /// Remembers that an agent was heard of, and what it says of itself.
-    fn agent_seen(&self, agent: Id, declared: String, now: UnixTime) -> Answer<'_, ()>;
+    fn agent_seen(&self, agent: Id, said: Said, now: UnixTime) -> Answer<'_, ()>;
 
     /// Remembers whose agent showed a device, unless another's did lately.
     fn claim_device(&self, seen: SeenDevice) -> Answer<'_, Claimed>;

@@ -62,7 +62,13 @@ enum Spoilt {
 }
 
 /// Sends a heartbeat that `machine` signed, spoilt on the way.
-async fn send(served: &Served, machine: &Machine, params: SignatureParams, body: &Value, spoilt: Spoilt) -> Answered {
+async fn send(
+    served: &Served,
+    machine: &Machine,
+    params: SignatureParams,
+    body: &Value,
+    spoilt: Spoilt,
+) -> Answered {
     let mut path = machine.heartbeat_path();
     let mut body = body.to_string();
     let target = Target::new("POST", &path, None).unwrap();
@@ -78,7 +84,7 @@ async fn send(served: &Served, machine: &Machine, params: SignatureParams, body:
     match spoilt {
         Spoilt::Not => {}
         Spoilt::Body => body.push(' '),
-        Spoilt::Path => path = path.replace("/heartbeat", "/heart%62eat"),
+        Spoilt::Path => path = path.replace(&machine.id, &"0".repeat(32)),
         Spoilt::Query => path.push_str("?x=1"),
         Spoilt::Method => method = Method::PUT,
         Spoilt::Without(name) => headers.retain(|(header, _)| *header != name),
@@ -93,9 +99,9 @@ async fn send(served: &Served, machine: &Machine, params: SignatureParams, body:
         }
     }
     let request = served.request(method, &path).body(body);
-    let request = headers
-        .into_iter()
-        .fold(request, |request, (name, value)| request.header(name, value));
+    let request = headers.into_iter().fold(request, |request, (name, value)| {
+        request.header(name, value)
+    });
     served.answer(request).await
 }
 
@@ -127,7 +133,9 @@ async fn token(served: &Served, key: &str) -> String {
 async fn another_agent(served: &Served, key: &str) -> Machine {
     let mut machine = Machine::new();
     let token = token(served, key).await;
-    let enrolled = served.post("/v1/agents", "", machine.enrolment(&token)).await;
+    let enrolled = served
+        .post("/v1/agents", "", machine.enrolment(&token))
+        .await;
     enrolled.is(201, "");
     machine.id = enrolled.json()["id"].as_str().unwrap().to_owned();
     machine
@@ -137,7 +145,9 @@ async fn another_agent(served: &Served, key: &str) -> Machine {
 async fn a_token_lets_one_agent_in() {
     let served = Served::new().await;
     let (provider, key) = served.party_with_key("provider", &BOTH).await;
-    let made = served.post("/v1/enrolment-tokens", &key, json!({ "label": "rack 7" })).await;
+    let made = served
+        .post("/v1/enrolment-tokens", &key, json!({ "label": "rack 7" }))
+        .await;
     made.is(201, "");
     assert_eq!(made.header("cache-control"), "no-store");
     let token = made.json()["token"].as_str().unwrap().to_owned();
@@ -154,13 +164,21 @@ async fn a_token_lets_one_agent_in() {
     let again = served.post("/v1/agents", "", enrolment).await;
     again.is(200, "");
     assert_eq!(again.json()["id"], answer["id"]);
-    let another = served.post("/v1/agents", "", Machine::new().enrolment(&token)).await;
+    let another = served
+        .post("/v1/agents", "", Machine::new().enrolment(&token))
+        .await;
     another.is(401, "enrolment_token_unknown");
     let listed = served.get("/v1/agents", &key).await.json();
     assert_eq!(listed["agents"].as_array().unwrap().len(), 1);
     let agent = &listed["agents"][0];
-    assert_eq!((&agent["name"], &agent["present"]), (&json!("gpu-7"), &json!(false)));
-    assert_eq!(&served.get(enrolled.header("location"), &key).await.json(), agent);
+    assert_eq!(
+        (&agent["name"], &agent["present"]),
+        (&json!("gpu-7"), &json!(false))
+    );
+    assert_eq!(
+        &served.get(enrolled.header("location"), &key).await.json(),
+        agent
+    );
 }
 
 #[tokio::test]
@@ -177,29 +195,57 @@ async fn what_lets_nobody_in() {
     enrol(of_another_key).await.is(422, "agent_proof_invalid");
     let mut for_another_token = machine.enrolment(&token(&served, &key).await);
     for_another_token["token"] = json!(good);
-    enrol(for_another_token).await.is(422, "agent_proof_invalid");
+    enrol(for_another_token)
+        .await
+        .is(422, "agent_proof_invalid");
     let unknown = good.replace(&good[good.len() - 6..], "AAAAAA");
-    enrol(machine.enrolment(&unknown)).await.is(401, "enrolment_token_unknown");
-    enrol(machine.enrolment("pogwe_x")).await.is(401, "enrolment_token_unknown");
-    enrol(machine.enrolment(&key)).await.is(401, "enrolment_token_unknown");
-    enrol(json!({ "token": good })).await.is(400, "request_malformed");
+    enrol(machine.enrolment(&unknown))
+        .await
+        .is(401, "enrolment_token_unknown");
+    enrol(machine.enrolment("pogwe_x"))
+        .await
+        .is(401, "enrolment_token_unknown");
+    enrol(machine.enrolment(&key))
+        .await
+        .is(401, "enrolment_token_unknown");
+    enrol(json!({ "token": good }))
+        .await
+        .is(400, "request_malformed");
 
     let short = json!({ "expires_in_s": 60 });
-    let made = served.post("/v1/enrolment-tokens", &key, short).await.json();
+    let made = served
+        .post("/v1/enrolment-tokens", &key, short)
+        .await
+        .json();
     served.rig.clock.advance_s(60);
     let late = machine.enrolment(made["token"].as_str().unwrap());
     enrol(late).await.is(401, "enrolment_token_expired");
 
-    let made = served.post("/v1/enrolment-tokens", &key, json!({})).await.json();
+    let made = served
+        .post("/v1/enrolment-tokens", &key, json!({}))
+        .await
+        .json();
     let of_token = format!("/v1/enrolment-tokens/{}", made["id"].as_str().unwrap());
-    served.delete(&of_token, &other_key).await.is(404, "enrolment_token_not_found");
-    assert_eq!(served.delete(&of_token, &key).await.status, StatusCode::NO_CONTENT);
-    served.delete(&of_token, &key).await.is(404, "enrolment_token_not_found");
+    served
+        .delete(&of_token, &other_key)
+        .await
+        .is(404, "enrolment_token_not_found");
+    assert_eq!(
+        served.delete(&of_token, &key).await.status,
+        StatusCode::NO_CONTENT
+    );
+    served
+        .delete(&of_token, &key)
+        .await
+        .is(404, "enrolment_token_not_found");
     let ended = machine.enrolment(made["token"].as_str().unwrap());
     enrol(ended).await.is(401, "enrolment_token_unknown");
     for life in [0, 7 * 86_400 + 1] {
         let new = json!({ "expires_in_s": life });
-        served.post("/v1/enrolment-tokens", &key, new).await.is(422, "expiry_not_allowed");
+        served
+            .post("/v1/enrolment-tokens", &key, new)
+            .await
+            .is(422, "expiry_not_allowed");
     }
 
     // A key enrols once, whoever's token it is.
@@ -216,20 +262,43 @@ async fn an_agent_that_is_removed_is_nobody() {
     let (key, machine) = with_agent(&served).await;
     let (_, other_key) = served.party_with_key("provider", &BOTH).await;
     let path = format!("/v1/agents/{}", machine.id);
-    heartbeat(&served, &machine, 1, &declared(1)).await.is(200, "");
-    served.get(&path, &other_key).await.is(404, "agent_not_found");
-    served.delete(&path, &other_key).await.is(404, "agent_not_found");
-    assert_eq!(served.get("/v1/agents", &other_key).await.json()["agents"], json!([]));
-    assert_eq!(served.delete(&path, &key).await.status, StatusCode::NO_CONTENT);
+    heartbeat(&served, &machine, 1, &declared(1))
+        .await
+        .is(200, "");
+    served
+        .get(&path, &other_key)
+        .await
+        .is(404, "agent_not_found");
+    served
+        .delete(&path, &other_key)
+        .await
+        .is(404, "agent_not_found");
+    assert_eq!(
+        served.get("/v1/agents", &other_key).await.json()["agents"],
+        json!([])
+    );
+    assert_eq!(
+        served.delete(&path, &key).await.status,
+        StatusCode::NO_CONTENT
+    );
     served.delete(&path, &key).await.is(404, "agent_not_found");
     served.get(&path, &key).await.is(404, "agent_not_found");
-    assert_eq!(served.get("/v1/agents", &key).await.json()["agents"], json!([]));
+    assert_eq!(
+        served.get("/v1/agents", &key).await.json()["agents"],
+        json!([])
+    );
     let late = heartbeat(&served, &machine, 2, &declared(1)).await;
     late.is(401, "agent_unknown");
     let again = machine.enrolment(&token(&served, &key).await);
-    served.post("/v1/agents", "", again).await.is(409, "agent_key_taken");
+    served
+        .post("/v1/agents", "", again)
+        .await
+        .is(409, "agent_key_taken");
     for id in ["x", "me", &"0".repeat(32)] {
-        served.get(&format!("/v1/agents/{id}"), &key).await.is(404, "agent_not_found");
+        served
+            .get(&format!("/v1/agents/{id}"), &key)
+            .await
+            .is(404, "agent_not_found");
     }
 }
 
@@ -243,24 +312,39 @@ async fn a_heartbeat_says_what_there_is_and_costs_a_write_a_minute() {
     beat.is(200, "");
     assert_eq!(beat.json()["heartbeat_every_s"], 30);
     let first = seen().await;
-    assert_eq!((&first["present"], &first["declared"]), (&json!(true), &declared(2)));
+    assert_eq!(
+        (&first["present"], &first["declared"]),
+        (&json!(true), &declared(2))
+    );
     served.rig.clock.advance_s(30);
-    heartbeat(&served, &machine, 2, &declared(2)).await.is(200, "");
-    assert_eq!(seen().await["seen_at"], first["seen_at"], "nothing new in this minute");
-    heartbeat(&served, &machine, 3, &declared(1)).await.is(200, "");
+    heartbeat(&served, &machine, 2, &declared(2))
+        .await
+        .is(200, "");
+    assert_eq!(
+        seen().await["seen_at"],
+        first["seen_at"],
+        "nothing new in this minute"
+    );
+    heartbeat(&served, &machine, 3, &declared(1))
+        .await
+        .is(200, "");
     let second = seen().await;
     assert_ne!(second["seen_at"], first["seen_at"]);
     assert_eq!(second["declared"]["capacity"], 1);
     served.rig.clock.advance_s(60);
-    heartbeat(&served, &machine, 4, &declared(1)).await.is(200, "");
+    heartbeat(&served, &machine, 4, &declared(1))
+        .await
+        .is(200, "");
     assert_ne!(seen().await["seen_at"], second["seen_at"]);
     served.rig.clock.advance_s(120);
     assert_eq!(seen().await["present"], true);
     served.rig.clock.advance_s(1);
     assert_eq!(seen().await["present"], false);
-    for body in [json!({}), json!({ "devices": [], "executors": [], "capacity": 5000 })] {
-        let nonce = u8::try_from(body.to_string().len()).unwrap();
-        heartbeat(&served, &machine, nonce, &body).await.is(400, "request_malformed");
+    let of_no_size = json!({ "devices": [], "executors": [], "capacity": 5000 });
+    for (nonce, body) in [(10, json!({})), (11, of_no_size)] {
+        heartbeat(&served, &machine, nonce, &body)
+            .await
+            .is(400, "request_malformed");
     }
 }
 
@@ -280,7 +364,11 @@ async fn only_what_an_agent_signed_is_its_own() {
         (Spoilt::Replaced("sha-256=", "sha-512="), 401, malformed),
         (Spoilt::Replaced("\"@path\" ", ""), 401, malformed),
         (Spoilt::Replaced("ed25519", "hmac-sha256"), 401, malformed),
-        (Spoilt::Without("content-type"), 415, "media_type_unsupported"),
+        (
+            Spoilt::Without("content-type"),
+            415,
+            "media_type_unsupported",
+        ),
         (Spoilt::Method, 405, "method_not_allowed"),
     ];
     for (n, (spoilt, status, code)) in (1..).zip(table) {
@@ -288,17 +376,24 @@ async fn only_what_an_agent_signed_is_its_own() {
         let answered = send(&served, &machine, params, &declared(1), spoilt).await;
         answered.is(status, code);
         if status == 401 {
-            assert_eq!(answered.header("www-authenticate"), "Signature realm=\"agents\"");
+            assert_eq!(
+                answered.header("www-authenticate"),
+                "Signature realm=\"agents\""
+            );
         }
     }
     let by = async |params| send(&served, &machine, params, &declared(1), Spoilt::Not).await;
     for (offset, status) in [(-61, 401), (-60, 200), (60, 200), (61, 401)] {
         let created = UnixTime::from_secs(NOW.secs() + offset);
         let nonce = 100 + u8::try_from(offset.rem_euclid(100)).unwrap();
-        by(machine.params(created, nonce)).await.is(status, "signature_expired");
+        by(machine.params(created, nonce))
+            .await
+            .is(status, "signature_expired");
     }
     by(machine.params(NOW, 200)).await.is(200, "");
-    by(machine.params(NOW, 200)).await.is(401, "signature_replayed");
+    by(machine.params(NOW, 200))
+        .await
+        .is(401, "signature_replayed");
     by(machine.params(NOW, 201)).await.is(200, "");
 
     // Another agent's key, name and place.
@@ -307,7 +402,9 @@ async fn only_what_an_agent_signed_is_its_own() {
         pair: machine.pair,
         id: other.id.clone(),
     };
-    heartbeat(&served, &as_other, 1, &declared(1)).await.is(401, "signature_invalid");
+    heartbeat(&served, &as_other, 1, &declared(1))
+        .await
+        .is(401, "signature_invalid");
     let machine = Machine {
         pair: as_other.pair,
         id: machine.id,
@@ -316,12 +413,16 @@ async fn only_what_an_agent_signed_is_its_own() {
         pair: Ed25519KeyPair::generate().unwrap(),
         id: "0".repeat(32),
     };
-    heartbeat(&served, &elsewhere, 1, &declared(1)).await.is(401, "agent_unknown");
+    heartbeat(&served, &elsewhere, 1, &declared(1))
+        .await
+        .is(401, "agent_unknown");
     let nobody = Machine {
         pair: elsewhere.pair,
         id: "nobody".into(),
     };
-    heartbeat(&served, &nobody, 1, &declared(1)).await.is(401, "agent_unknown");
+    heartbeat(&served, &nobody, 1, &declared(1))
+        .await
+        .is(401, "agent_unknown");
     // Signed by one for the place of another.
     let path = other.heartbeat_path();
     let body = declared(1).to_string();
@@ -350,5 +451,44 @@ async fn an_agent_that_sends_too_much_is_asked_to_wait() {
     refused.is(429, "too_many_requests_of_agent");
     assert_eq!(refused.header("retry-after"), "30");
     served.rig.clock.advance_s(61);
-    heartbeat(&served, &machine, 0xff, &declared(1)).await.is(200, "");
+    heartbeat(&served, &machine, 0xff, &declared(1))
+        .await
+        .is(200, "");
+}
+
+#[tokio::test]
+async fn who_is_there_and_whose_a_device_is() {
+    use crate::store::agents::Claimed;
+
+    let served = Served::new().await;
+    let (_, machine) = with_agent(&served).await;
+    let (_, other) = with_agent(&served).await;
+    heartbeat(&served, &machine, 1, &declared(3))
+        .await
+        .is(200, "");
+    let agents = &served.rig.agents;
+    let present = agents.present().await.unwrap();
+    let [(present, declared)] = present.as_slice() else {
+        panic!("{present:?}")
+    };
+    assert_eq!((present.id.to_string(), declared.capacity), (machine.id, 3));
+    let other = agents
+        .living(other.id.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    let ueid = b"a device's own name";
+    assert_eq!(
+        agents.claim_device(ueid, present).await.unwrap(),
+        Claimed::Theirs
+    );
+    served.rig.clock.advance_s(30 * 86_400);
+    let claimed = agents.claim_device(ueid, &other).await.unwrap();
+    assert_eq!(claimed, Claimed::Of(present.owner));
+    served.rig.clock.advance_s(1);
+    assert_eq!(
+        agents.claim_device(ueid, &other).await.unwrap(),
+        Claimed::Theirs
+    );
+    assert!(agents.present().await.unwrap().is_empty());
 }

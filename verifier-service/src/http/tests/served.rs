@@ -53,7 +53,13 @@ impl Served {
     }
 
     /// A request by the bearer of `token`; none without one.
-    pub(super) async fn ask(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Answered {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Answered {
         let mut request = self.request(method, path);
         if !token.is_empty() {
             request = request.bearer_auth(token);
@@ -91,7 +97,9 @@ impl Served {
     pub(super) async fn party_with_key(&self, kind: &str, scopes: &[&str]) -> (String, String) {
         let party = self.party(json!({ "kind": kind, "name": "One" })).await;
         let path = format!("/v1/parties/{party}/keys");
-        let answered = self.post(&path, &self.operator, json!({ "scopes": scopes })).await;
+        let answered = self
+            .post(&path, &self.operator, json!({ "scopes": scopes }))
+            .await;
         answered.is(201, "");
         let key = answered.json()["key"].as_str().unwrap().to_owned();
         (party, key)

@@ -79,7 +79,11 @@ async fn a_good_token_names_party_and_scopes() {
         ("scope", json!(["jobs:write", 5]), "jobs:write"),
         ("scope", json!(""), ""),
         ("scope", Value::Null, ""),
-        ("aud", json!(["other", "pogw-staging"]), "jobs:read agents:write"),
+        (
+            "aud",
+            json!(["other", "pogw-staging"]),
+            "jobs:read agents:write",
+        ),
         ("exp", json!(1_800_000_000.9), "jobs:read agents:write"),
         ("nbf", Value::Null, "jobs:read agents:write"),
     ];
@@ -116,7 +120,11 @@ async fn a_claim_that_is_wrong() {
         ("scope", json!(7), claim("scope")),
     ];
     for (name, value, expected) in table {
-        assert_eq!(rig.with(name, value.clone()).await, expected, "{name}: {value}");
+        assert_eq!(
+            rig.with(name, value.clone()).await,
+            expected,
+            "{name}: {value}"
+        );
     }
     // Clocks may differ by 30 s.
     for (name, value) in [("exp", json!(now - 29)), ("nbf", json!(now + 30))] {
@@ -131,17 +139,26 @@ async fn an_algorithm_that_is_not_configured() {
     let good = rig.fake.token(&rig.claims());
     let (_, rest) = good.split_once('.').unwrap();
     for algorithm in ["none", "None", "HS256", "ES384", "EdDSA", ""] {
-        let token = format!("{}.{rest}", header(&format!(r#"{{"alg":"{algorithm}","kid":"one"}}"#)));
+        let token = format!(
+            "{}.{rest}",
+            header(&format!(r#"{{"alg":"{algorithm}","kid":"one"}}"#))
+        );
         let answer = rig.issuer.check(&token).await;
         assert_eq!(answer, refused(TokenRefusal::Algorithm), "{algorithm}");
     }
     assert_eq!(rig.fake.asked(), 0, "known before the issuer is asked");
     // Configured, and not that of the key.
     let token = format!("{}.{rest}", header(r#"{"alg":"RS256","kid":"one"}"#));
-    assert_eq!(rig.issuer.check(&token).await, refused(TokenRefusal::KeyUnknown));
+    assert_eq!(
+        rig.issuer.check(&token).await,
+        refused(TokenRefusal::KeyUnknown)
+    );
     let stranger = Key::new("two", Algorithm::EdDSA);
     let token = stranger.sign(&stranger.header(), &rig.claims());
-    assert_eq!(rig.issuer.check(&token).await, refused(TokenRefusal::Algorithm));
+    assert_eq!(
+        rig.issuer.check(&token).await,
+        refused(TokenRefusal::Algorithm)
+    );
 }
 
 #[tokio::test]
@@ -151,10 +168,16 @@ async fn a_key_in_the_header_is_not_followed() {
     let mut header = stranger.header();
     header.jku = Some("http://127.0.0.1:1/keys".into());
     let token = stranger.sign(&header, &rig.claims());
-    assert_eq!(rig.issuer.check(&token).await, refused(TokenRefusal::Signature));
+    assert_eq!(
+        rig.issuer.check(&token).await,
+        refused(TokenRefusal::Signature)
+    );
     let good = rig.fake.token(&rig.claims());
     let changed = good.replace(&good[good.len() - 8..], "AAAAAAAA");
-    assert_eq!(rig.issuer.check(&changed).await, refused(TokenRefusal::Signature));
+    assert_eq!(
+        rig.issuer.check(&changed).await,
+        refused(TokenRefusal::Signature)
+    );
 }
 
 #[tokio::test]
@@ -164,14 +187,27 @@ async fn what_is_no_token_for_us() {
     let (header, rest) = good.split_once('.').unwrap();
     let not_json = URL_SAFE_NO_PAD.encode("{");
     let long = format!("{header}.{}.x", "a".repeat(8192));
-    for token in ["", "a", "a.b", "a.b.c.d", &good[1..], &format!("{not_json}.{rest}"), &long] {
+    for token in [
+        "",
+        "a",
+        "a.b",
+        "a.b.c.d",
+        &good[1..],
+        &format!("{not_json}.{rest}"),
+        &long,
+    ] {
         assert!(is_malformed(&rig.issuer.check(token).await), "{token}");
     }
     let typed = |typ: Option<&str>| Header {
         typ: typ.map(str::to_owned),
         ..rig.fake.key().header()
     };
-    for typ in [None, Some("JWT"), Some("at+jwt"), Some("application/AT+JWT")] {
+    for typ in [
+        None,
+        Some("JWT"),
+        Some("at+jwt"),
+        Some("application/AT+JWT"),
+    ] {
         assert!(rig.headed(typed(typ)).await.is_ok(), "{typ:?}");
     }
     for typ in [Some("eat+jwt"), Some("logout+jwt"), Some("")] {
@@ -192,12 +228,17 @@ async fn a_token_that_names_no_key_needs_a_set_of_one() {
         ..rig.fake.key().header()
     };
     assert!(rig.headed(nameless()).await.is_ok());
-    rig.fake.set(|fake| fake.keys.push(Key::new("two", Algorithm::ES256)));
+    rig.fake
+        .set(|fake| fake.keys.push(Key::new("two", Algorithm::ES256)));
     rig.clock.advance_s(25 * 3600);
-    assert_eq!(rig.headed(nameless()).await, refused(TokenRefusal::KeyUnknown));
+    assert_eq!(
+        rig.headed(nameless()).await,
+        refused(TokenRefusal::KeyUnknown)
+    );
     assert!(rig.ask().await.is_ok());
     // Another type of key is no other key for this token.
-    rig.fake.set(|fake| fake.keys[1] = Key::new("two", Algorithm::RS256));
+    rig.fake
+        .set(|fake| fake.keys[1] = Key::new("two", Algorithm::RS256));
     rig.clock.advance_s(25 * 3600);
     assert!(rig.headed(nameless()).await.is_ok());
     let rsa = Key::new("three", Algorithm::RS256);
@@ -212,16 +253,24 @@ async fn keys_that_are_rotated() {
     rig.ask().await.unwrap();
     assert_eq!(rig.fake.asked(), 2, "discovery and keys");
     let old = rig.fake.token(&rig.claims());
-    rig.fake.set(|fake| fake.keys = vec![Key::new("two", Algorithm::ES256)]);
+    rig.fake
+        .set(|fake| fake.keys = vec![Key::new("two", Algorithm::ES256)]);
     rig.clock.advance_s(29);
     for _ in 0..5 {
         assert_eq!(rig.ask().await, refused(TokenRefusal::KeyUnknown));
     }
-    assert_eq!(rig.fake.asked(), 2, "names of keys that nobody has move nothing for 30 s");
+    assert_eq!(
+        rig.fake.asked(),
+        2,
+        "names of keys that nobody has move nothing for 30 s"
+    );
     rig.clock.advance_s(1);
     assert!(rig.ask().await.is_ok());
     assert_eq!(rig.fake.asked(), 4);
-    assert_eq!(rig.issuer.check(&old).await, refused(TokenRefusal::KeyUnknown));
+    assert_eq!(
+        rig.issuer.check(&old).await,
+        refused(TokenRefusal::KeyUnknown)
+    );
     assert_eq!(rig.fake.asked(), 4);
 }
 
@@ -242,7 +291,10 @@ async fn an_outage_says_nothing_about_a_token() {
     assert!(rig.ask().await.is_ok());
     let new = Key::new("two", Algorithm::ES256);
     let of_new = |rig: &Rig| new.sign(&new.header(), &rig.claims());
-    assert_eq!(rig.issuer.check(&of_new(&rig)).await, Err(NotTaken::Unavailable));
+    assert_eq!(
+        rig.issuer.check(&of_new(&rig)).await,
+        Err(NotTaken::Unavailable)
+    );
     rig.clock.advance_s(1);
     assert_eq!(rig.ask().await, Err(NotTaken::Unavailable), "too old");
 }

@@ -6,7 +6,7 @@ use super::SqlStore;
 use super::parties::{before, hold_party, optional_time};
 use crate::id::Id;
 use crate::store::agents::{
-    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, SeenDevice,
+    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
 };
 use crate::store::parties::PageOf;
 use crate::store::sql::{Lock, Row, Session, Transaction, values};
@@ -106,17 +106,12 @@ impl SqlStore {
         Ok(ended > 0)
     }
 
-    async fn note_agent(
-        &self,
-        agent: Id,
-        declared: String,
-        now: UnixTime,
-    ) -> Result<(), StoreError> {
+    async fn note_agent(&self, agent: Id, said: Said, now: UnixTime) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         tx.execute(
-            "UPDATE agents SET seen_at = $3, declared = $2 WHERE id = $1 AND removed_at IS NULL
-             AND (seen_at IS NULL OR seen_at <= $3)",
-            values![agent, declared, now],
+            "UPDATE agents SET seen_at = $4, capacity = $2, report = $3
+             WHERE id = $1 AND removed_at IS NULL AND (seen_at IS NULL OR seen_at <= $4)",
+            values![agent, said.capacity, said.report, now],
         )
         .await?;
         tx.commit().await
@@ -189,7 +184,7 @@ impl AgentStore for SqlStore {
             let (at, id) = before(page);
             let mut session = self.database.read().await?;
             let rows = session.fetch(
-                "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, declared FROM agents
+                "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, report FROM agents
                  WHERE owner = $1 AND removed_at IS NULL AND (enrolled_at, id) < ($2, $3)
                  ORDER BY enrolled_at DESC, id DESC LIMIT $4",
                 values![owner, at, id, page.limit],
@@ -202,7 +197,7 @@ impl AgentStore for SqlStore {
         Box::pin(async move {
             let mut session = self.database.read().await?;
             let rows = session.fetch(
-                "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, declared FROM agents
+                "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, report FROM agents
                  WHERE removed_at IS NULL AND seen_at >= $1 ORDER BY id",
                 values![since],
             );
@@ -214,8 +209,8 @@ impl AgentStore for SqlStore {
         Box::pin(self.end_agent(owner, agent, now))
     }
 
-    fn agent_seen(&self, agent: Id, declared: String, now: UnixTime) -> Answer<'_, ()> {
-        Box::pin(self.note_agent(agent, declared, now))
+    fn agent_seen(&self, agent: Id, said: Said, now: UnixTime) -> Answer<'_, ()> {
+        Box::pin(self.note_agent(agent, said, now))
     }
 
     fn claim_device(&self, seen: SeenDevice) -> Answer<'_, Claimed> {
@@ -254,7 +249,7 @@ async fn insert_agent(tx: &mut Transaction, agent: &Agent) -> Result<bool, Store
 
 async fn by_id(session: &mut Session, id: Id) -> Result<Option<Agent>, StoreError> {
     let row = session.fetch_optional(
-        "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, declared FROM agents WHERE id = $1",
+        "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, report FROM agents WHERE id = $1",
         values![id],
     );
     row.await?.as_ref().map(read_agent).transpose()
@@ -286,6 +281,6 @@ fn read_agent(row: &Row) -> Result<Agent, StoreError> {
         enrolled_at: row.time("enrolled_at")?,
         removed_at: optional_time(row, "removed_at")?,
         seen_at: optional_time(row, "seen_at")?,
-        declared: row.optional_text("declared")?,
+        report: row.optional_text("report")?,
     })
 }

@@ -4,7 +4,7 @@ use super::parties::party;
 use super::*;
 use crate::parties::Kind;
 use crate::store::agents::{
-    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, SeenDevice,
+    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
 };
 use crate::store::parties::{PageOf, PartyStore};
 
@@ -30,7 +30,14 @@ fn agent(owner: Id, n: u8) -> Agent {
         enrolled_at: UnixTime::from_secs(NOW.secs() + i64::from(n)),
         removed_at: None,
         seen_at: None,
-        declared: None,
+        report: None,
+    }
+}
+
+fn said(report: &str) -> Said {
+    Said {
+        capacity: 1,
+        report: report.to_owned(),
     }
 }
 
@@ -154,19 +161,19 @@ on_both! {
         let owner = provider(&rig, 1).await;
         let (one, two) = (enrolled(&rig, owner, 1).await, enrolled(&rig, owner, 2).await);
         let at = UnixTime::from_secs;
-        store.agent_seen(one.id, "{1}".into(), at(100)).await.unwrap();
-        store.agent_seen(two.id, "{2}".into(), at(200)).await.unwrap();
-        store.agent_seen(two.id, "{old}".into(), at(150)).await.unwrap();
+        store.agent_seen(one.id, said("{1}"), at(100)).await.unwrap();
+        store.agent_seen(two.id, said("{2}"), at(200)).await.unwrap();
+        store.agent_seen(two.id, said("{old}"), at(150)).await.unwrap();
         let seen = async |since| {
             let agents = store.agents_seen_since(at(since)).await.unwrap();
-            let mut words: Vec<_> = agents.into_iter().filter_map(|a| a.declared).collect();
+            let mut words: Vec<_> = agents.into_iter().filter_map(|a| a.report).collect();
             words.sort();
             words
         };
         assert_eq!(seen(100).await, ["{1}", "{2}"]);
         assert_eq!(seen(101).await, ["{2}"]);
         store.remove_agent(owner, two.id, NOW).await.unwrap();
-        store.agent_seen(two.id, "{late}".into(), at(300)).await.unwrap();
+        store.agent_seen(two.id, said("{late}"), at(300)).await.unwrap();
         assert_eq!(seen(0).await, ["{1}"]);
     }
 

@@ -21,9 +21,9 @@ fn key(party: &Party, n: u8) -> ApiKey {
         prefix: format!("{n:08}"),
         sha256: [n; 32],
         scopes: "jobs:read books:read".parse::<Scopes>().unwrap(),
-        label: (n % 2 == 0).then(|| "even".to_owned()),
+        label: n.is_multiple_of(2).then(|| "even".to_owned()),
         created_at: UnixTime::from_secs(i64::from(n)),
-        expires_at: (n % 2 == 0).then_some(EXPIRES),
+        expires_at: n.is_multiple_of(2).then_some(EXPIRES),
         revoked_at: None,
         last_used_at: None,
     }
