@@ -8,7 +8,8 @@
 use evidence::UnixTime;
 use evidence::work::Hex;
 use jobs::{
-    AgentId, Amount, AssignmentId, Effects, Event, Job, JobId, PartyId, Record, Refusal, Workload,
+    AgentId, Amount, AssignmentId, Effects, Event, EventKind, Job, JobId, PartyId, Record, Refusal,
+    Workload,
 };
 
 use super::{Answer, NewReceipt, Page};
@@ -102,6 +103,8 @@ pub(crate) struct NumberedEvent {
     pub(crate) job: JobId,
     /// When.
     pub(crate) at: UnixTime,
+    /// What happened, which says who may read it.
+    pub(crate) kind: EventKind,
     /// The line, as JSON: [`Event`] serialised.
     pub(crate) body: String,
 }

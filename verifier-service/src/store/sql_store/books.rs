@@ -30,6 +30,8 @@ impl BookStore for SqlStore {
     fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
             let (at, number) = period.after.unwrap_or((period.from, i64::MIN));
+            // The index is entered where the last page ended, not where the period begins.
+            let from = period.from.max(at);
             let mut session = self.database.read().await?;
             let rows = session
                 .fetch(
@@ -38,14 +40,7 @@ impl BookStore for SqlStore {
                      WHERE account = $1 AND postings.at >= $2 AND postings.at < $3
                        AND (postings.at, transfer) > ($4, $5)
                      ORDER BY postings.at, transfer LIMIT $6",
-                    values![
-                        available(party),
-                        period.from,
-                        period.to,
-                        at,
-                        number,
-                        period.limit
-                    ],
+                    values![available(party), from, period.to, at, number, period.limit],
                 )
                 .await?;
             rows.iter().map(entry).collect()

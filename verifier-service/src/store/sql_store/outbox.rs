@@ -176,7 +176,7 @@ async fn delivery_of(
     let row = session
         .fetch_optional(
             "SELECT deliveries.number AS delivery, attempts, failure, webhook, party, url, secret, created_at,
-                    events.number, job, at, body
+                    events.number, job, at, kind, body
              FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook
                              JOIN events ON events.number = deliveries.event
              WHERE deliveries.number = $1",

@@ -54,7 +54,7 @@ pub(super) async fn events(
     let mut session = database.read().await?;
     let rows = session
         .fetch(
-            "SELECT number, job, at, body FROM events WHERE job = $1 AND number > $2
+            "SELECT number, job, at, kind, body FROM events WHERE job = $1 AND number > $2
              ORDER BY number LIMIT $3",
             values![job, after, limit],
         )
@@ -70,7 +70,7 @@ pub(super) async fn all_events(
     let mut session = database.read().await?;
     let rows = session
         .fetch(
-            "SELECT number, job, at, body FROM events WHERE number > $1 ORDER BY number LIMIT $2",
+            "SELECT number, job, at, kind, body FROM events WHERE number > $1 ORDER BY number LIMIT $2",
             values![after, limit],
         )
         .await?;
@@ -128,10 +128,13 @@ fn open(row: &Row) -> Result<OpenAssignment, StoreError> {
 }
 
 pub(in crate::store::sql_store) fn event(row: &Row) -> Result<NumberedEvent, StoreError> {
+    let malformed = |_| StoreError::Malformed { column: "kind" };
+    let kind = serde_json::Value::String(row.text("kind")?);
     Ok(NumberedEvent {
         number: row.int("number")?,
         job: id(row, "job", JobId::parse)?,
         at: row.time("at")?,
+        kind: serde_json::from_value(kind).map_err(malformed)?,
         body: row.text("body")?,
     })
 }
