@@ -419,6 +419,7 @@ on_both! {
         assert!(events.is_sorted_by_key(|event| event.number));
         assert_eq!(events, store.all_events(0, 100).await.unwrap());
         assert_eq!(events.last().unwrap().number, store.last_event().await.unwrap());
+        assert_eq!(events[0].kind, ::jobs::EventKind::JobCreated);
         let tail = store.events(&id, events[1].number, 2).await.unwrap();
         assert_eq!(tail, events[2..4]);
         let told = store.due_deliveries(END, END, 100).await.unwrap();
