@@ -91,6 +91,9 @@ pub struct Overrides {
     /// [`Settings::executor`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executor: Option<ExecutorKind>,
+    /// [`ServeSettings::token_file`].
+    #[serde(skip)]
+    pub token_file: Option<PathBuf>,
     /// [`CudaSettings::gpu`].
     #[serde(skip)]
     pub gpu: Option<String>,
@@ -257,7 +260,8 @@ impl Settings {
 
 impl Overrides {
     fn on(&self, figment: Figment) -> Figment {
-        let mut figment = figment.merge(Serialized::defaults(self));
+        let figment = figment.merge(Serialized::defaults(self));
+        let mut figment = replace(figment, "serve.token_file", self.token_file.as_deref());
         if let Some(gpu) = &self.gpu {
             figment = figment.merge(Serialized::default("cuda.gpu", gpu));
         }

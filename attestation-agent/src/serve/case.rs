@@ -3,9 +3,10 @@
 //! ```text
 //! <serve_dir>/                       0700
 //!   lock                             held by the process that serves
-//!   agent.json                       verifier, agent, owner: made by enrolment
+//!   agent.json                       verifier, agent, provider: made by enrolment
 //!   assignments/<id>/                0700
 //!     offer.json                     before `accept`
+//!     lease.json                     challenge and key: before anything is run
 //!     outputs/<name>  trace.bin      what the run left
 //!     statement.json                 statement, salt, keyed digest: from here on nothing is run again
 //!     bundle.json                    with the reports: before `commitment`
@@ -16,7 +17,7 @@
 //! ```
 //!
 //! Each file appears whole, in one step that survives a power cut. Which of them are there is the state of an assignment.
-//! The offer holds the key of the replica, so nobody else may read any of it.
+//! The lease holds the key of the replica, so nobody else may read any of it.
 //!
 //! Out of scope: when which file is written.
 
@@ -25,7 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use evidence::work::wire::{Id, Offer, Release, Secret, Word};
+use evidence::work::wire::{Id, Lease, Offer, Release, Secret, Word};
 use evidence::work::{Base64Url, Bundle, Secrets, WorkStatement};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ use super::error::ServeError;
 use crate::files::{self, FileError, PRIVATE};
 
 const OFFER: &str = "offer.json";
+const LEASE: &str = "lease.json";
 const STATED: &str = "statement.json";
 const BUNDLE: &str = "bundle.json";
 const COMMITTED: &str = "committed";
@@ -64,7 +66,7 @@ pub(super) struct Identity {
     /// Its name for this agent.
     pub(super) id: Id,
     /// The provider.
-    pub(super) owner: Id,
+    pub(super) provider: Id,
 }
 
 /// What the agent has fixed about a run.
@@ -192,6 +194,15 @@ impl Case {
         files::write_whole(&self.dir.join(TRACE), digests, PRIVATE)
     }
 
+    /// What the run needs, if the assignment was taken.
+    pub(super) fn lease(&self) -> Result<Option<Lease>, ServeError> {
+        read_json(&self.dir.join(LEASE))
+    }
+
+    pub(super) fn put_lease(&self, lease: &Lease) -> Result<(), FileError> {
+        write_json(&self.dir.join(LEASE), lease)
+    }
+
     pub(super) fn stated(&self) -> Result<Option<Stated>, ServeError> {
         read_json(&self.dir.join(STATED))
     }
@@ -238,6 +249,19 @@ impl Case {
 
     pub(super) fn put_sent(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
         files::write_whole(&self.dir.join(name), bytes, PRIVATE)
+    }
+
+    /// That something is not there which should be.
+    pub(super) fn lacks(&self, name: &str) -> ServeError {
+        self.damaged(name, "it is missing")
+    }
+
+    /// That something of it is of no use.
+    pub(super) fn damaged(&self, name: &str, detail: impl ToString) -> ServeError {
+        ServeError::Journal {
+            path: self.dir.join(name),
+            detail: detail.to_string(),
+        }
     }
 
     /// Removes all of it.

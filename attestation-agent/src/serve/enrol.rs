@@ -36,7 +36,7 @@ pub(super) async fn enrol(agent: &Agent, line: &Line, home: &Home) -> Result<(),
         None => {
             let identity = ask(agent, line).await?;
             home.enrolled(&identity)?;
-            tracing::info!(agent = %identity.id, owner = %identity.owner, "enrolled");
+            tracing::info!(agent = %identity.id, provider = %identity.provider, "enrolled");
             identity
         }
     };
@@ -59,7 +59,7 @@ async fn ask(agent: &Agent, line: &Line) -> Result<Identity, AgentError> {
     Ok(Identity {
         verifier: line.url().to_owned(),
         id: enrolled.id,
-        owner: enrolled.owner,
+        provider: enrolled.provider,
     })
 }
 

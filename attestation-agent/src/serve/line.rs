@@ -259,17 +259,22 @@ fn passing(cause: String) -> Fault {
     }
 }
 
-/// What a verifier says is final, unless it says otherwise; what something on the way says, or a credential that is to be
-/// mended, may pass.
+/// What a verifier says is final, but for signatures (the next attempt has another one) and for what an operator mends
+/// (403). What something on the way says may pass.
 fn fault(status: u16, answer: &Answer) -> Fault {
     let problem = answer.problem();
-    let clock = problem.code == "signature_expired";
-    match status {
-        401 if problem.from_verifier && !clock => Fault::Removed(Box::new(problem)),
-        400..=499 if problem.from_verifier && !clock && status != 403 && !is_transient(status) => {
-            Fault::Refused(Box::new(problem))
+    let refused = match status {
+        401 if problem.code == AGENT_UNKNOWN => {
+            return Fault::Removed(Box::new(problem));
         }
-        _ => Fault::Passing {
+        401 => problem.code.starts_with(TOKEN_REFUSED),
+        403 => false,
+        400..=499 => problem.from_verifier && !is_transient(status),
+        _ => false,
+    };
+    match refused {
+        true => Fault::Refused(Box::new(problem)),
+        false => Fault::Passing {
             cause: problem.to_string(),
             retry_after: answer.retry_after(),
         },
@@ -282,6 +287,10 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
         .map_err(|error| format!("the answer is not understood: {error}"))
 }
 
+/// The verifier's code for an agent that it does not have (any more).
+const AGENT_UNKNOWN: &str = "agent_unknown";
+/// What its codes for tokens that let nobody in begin with.
+const TOKEN_REFUSED: &str = "enrolment_token_";
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
 const SIGNATURE: HeaderName = HeaderName::from_static("signature");

@@ -54,12 +54,8 @@ pub(super) fn opening(shop: &Shop, case: &Case, open: &Open) -> Result<Vec<u8>, 
 
 /// What was committed to.
 fn signed(case: &Case) -> Result<(Stated, Bundle), ServeError> {
-    let missing = || ServeError::Journal {
-        path: case.output(""),
-        detail: "nothing was committed to".to_owned(),
-    };
-    let stated = case.stated()?.ok_or_else(missing)?;
-    let bundle = case.bundle()?.ok_or_else(missing)?;
+    let stated = case.stated()?.ok_or_else(|| case.lacks("statement.json"))?;
+    let bundle = case.bundle()?.ok_or_else(|| case.lacks("bundle.json"))?;
     Ok((stated, bundle))
 }
 
@@ -116,10 +112,7 @@ fn slices(
     let points = audit::draw(&randomness, &job.job, open.points);
     let outputs = committed(case, statement)?;
     let at_hand = AtHand::new(&job.job, &job.inputs, &outputs);
-    let unreadable = |detail: String| ServeError::Journal {
-        path: case.output(""),
-        detail,
-    };
+    let unreadable = |detail: String| case.damaged("outputs", detail);
     let stretches =
         stretches(&job.job, &points, &at_hand).map_err(|e| unreadable(e.to_string()))?;
     let names: Vec<_> = statement

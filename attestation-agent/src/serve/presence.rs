@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use evidence::work::wire::{
-    DeclaredDevice, Heartbeat, HeartbeatAnswer, Id, MAX_DEVICE_NAME_BYTES, Word,
-};
+use evidence::work::wire::{Assurance, DeclaredDevice, Heartbeat, HeartbeatAnswer, Id, Word};
 
 use super::line::{Call, Fault, Line, read};
 use super::shop::Shop;
@@ -49,6 +47,12 @@ impl Presence {
         self.every
     }
 
+    /// The verifier wants to hear of us so often: never more seldom than that.
+    pub(super) fn hears(&mut self, answer: &HeartbeatAnswer) {
+        let wanted = Duration::from_secs(answer.heartbeat_every_s.max(1).into());
+        self.every = self.every.min(wanted);
+    }
+
     pub(super) fn heartbeat(&self, capacity: u32, held: Vec<Id>) -> Heartbeat {
         Heartbeat {
             devices: self.devices.clone(),
@@ -59,15 +63,16 @@ impl Presence {
     }
 }
 
+/// The most that evidence of these kinds has shown: a recording does not follow a challenge.
 fn declared(device: &Description) -> DeclaredDevice {
-    let mut name = device.name.clone();
-    while name.len() > MAX_DEVICE_NAME_BYTES {
-        name.pop();
-    }
     DeclaredDevice {
         architecture: device.arch,
+        assurance: match device.source {
+            SourceKind::Nvml => Assurance::A2,
+            SourceKind::Recorded | SourceKind::Simulated => Assurance::A0,
+        },
         simulated: device.source == SourceKind::Simulated,
-        name,
+        ueid_sha256: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use evidence::work::wire::Lease;
 use evidence::work::{
     Base64Url, Bundle, JobSpec, OutputCommitment, Secrets, Task, UnsignedBundle, WorkStatement,
 };
@@ -24,15 +25,15 @@ use crate::execute::{Execution, NamedOutput};
 use crate::files::{self, FileError, PRIVATE};
 
 /// Runs the job of an assignment, keeps what it left, and states it.
-pub(super) async fn run(shop: &Shop, case: &Case) -> Result<Stated, AgentError> {
+pub(super) async fn run(shop: &Shop, case: &Case, lease: &Lease) -> Result<Stated, AgentError> {
     let spec = case.offer.spec.clone();
     let statement = match &case.offer.spec.task {
-        Task::Kernel(_) => run_kernel(shop, case, spec).await?,
-        Task::Command(_) => run_command(shop, case, spec).await?,
+        Task::Kernel(_) => run_kernel(shop, case, spec, lease.challenge).await?,
+        Task::Command(_) => run_command(shop, case, spec, lease.challenge).await?,
     };
-    let case = case.clone();
+    let (case, key) = (case.clone(), lease.replica_key.clone());
     blocking(move || {
-        let keyed = keyed(&case, &statement, case.offer.replica_key.reveal())?;
+        let keyed = keyed(&case, &statement, key.reveal())?;
         let salt = Base64Url(random()?);
         let stated = Stated::new(statement, &Secrets { salt, keyed });
         case.state(&stated)?;
@@ -41,7 +42,12 @@ pub(super) async fn run(shop: &Shop, case: &Case) -> Result<Stated, AgentError> 
     .await
 }
 
-async fn run_kernel(shop: &Shop, case: &Case, spec: JobSpec) -> Result<WorkStatement, AgentError> {
+async fn run_kernel(
+    shop: &Shop,
+    case: &Case,
+    spec: JobSpec,
+    challenge: Base64Url<32>,
+) -> Result<WorkStatement, AgentError> {
     let agent = &shop.agent;
     let folder = agent.settings().serve.inputs_dir.clone();
     let of_spec = spec.clone();
@@ -50,7 +56,7 @@ async fn run_kernel(shop: &Shop, case: &Case, spec: JobSpec) -> Result<WorkState
     let started_at_ms = agent.clock().unix_ms();
     let run = agent.execute(&job).await?;
     let occasion = Occasion {
-        challenge: case.offer.challenge,
+        challenge,
         agent_key: agent.public_key(),
         executor: run.executor,
         started_at_ms,
@@ -74,7 +80,12 @@ fn keep_execution(case: &Case, run: Execution) -> Result<(), FileError> {
     )
 }
 
-async fn run_command(shop: &Shop, case: &Case, spec: JobSpec) -> Result<WorkStatement, AgentError> {
+async fn run_command(
+    shop: &Shop,
+    case: &Case,
+    spec: JobSpec,
+    challenge: Base64Url<32>,
+) -> Result<WorkStatement, AgentError> {
     let agent = &shop.agent;
     let inputs = inputs::files_for(agent.settings().serve.inputs_dir.as_deref(), &spec);
     let progress = shop.progress.as_ref();
@@ -82,7 +93,7 @@ async fn run_command(shop: &Shop, case: &Case, spec: JobSpec) -> Result<WorkStat
     let host = agent.host(false)?;
     let finished = agent.run_command(&job, host, progress).await?;
     let occasion = Occasion {
-        challenge: case.offer.challenge,
+        challenge,
         agent_key: agent.public_key(),
         executor: PROGRAM_EXECUTOR,
         started_at_ms: finished.started_at_ms,

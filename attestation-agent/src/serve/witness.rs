@@ -48,17 +48,17 @@ fn stated(case: &Case) -> Result<evidence::work::WorkStatement, ServeError> {
     let stated = case.stated()?;
     stated
         .map(|stated| stated.statement)
-        .ok_or_else(|| unanswerable(case, "nothing was stated"))
+        .ok_or_else(|| case.lacks("statement.json"))
 }
 
 fn testify(shop: &Shop, case: &Case, text: &str, last: &LastState) -> Result<Vec<u8>, AgentError> {
-    let question = serde_json::from_str(text).map_err(|e| unanswerable(case, &e.to_string()))?;
+    let question = serde_json::from_str(text).map_err(|e| case.damaged("outputs", e))?;
     let job = prepared(shop, case)?;
     let outputs = committed(case, &stated(case)?)?;
     let regain = |entry| regained(&job, &outputs, last, entry);
     let witness = Witness::new(&job.job, &job.inputs, &outputs, &trace_of(case)?);
     let answered = witness.and_then(|witness| witness.with_states(regain).answer(&question));
-    Ok(answered.map_err(|e| unanswerable(case, &e.to_string()))?)
+    Ok(answered.map_err(|e| case.damaged("outputs", e))?)
 }
 
 /// A state on the way of the run: the one asked for last, or computed again.
@@ -80,11 +80,4 @@ fn regained(
         *last = Some((entry, state.clone()));
     }
     Ok(state)
-}
-
-fn unanswerable(case: &Case, detail: &str) -> ServeError {
-    ServeError::Journal {
-        path: case.output(""),
-        detail: detail.to_owned(),
-    }
 }

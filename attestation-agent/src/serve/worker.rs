@@ -229,6 +229,9 @@ impl Steps<'_> {
     async fn work(&mut self) -> Result<ResultCommitment, End> {
         let call = Call::json(path(self.case, "accept"), &Empty {});
         let lease = self.lease("accept", &call).await?;
+        if let Err(error) = self.case.put_lease(&lease) {
+            return Err(self.fail(&error.into()).await);
+        }
         info!(assignment = %self.case.id(), job = %self.case.offer.job, "accepted");
         let renewed = Self {
             stop: self.stop.clone(),
@@ -287,15 +290,16 @@ impl Steps<'_> {
         }
     }
 
-    /// Asks for a lease. An answer that is none counts as a lease that ends at once.
+    /// Asks for a lease. One whose answer is not understood is given back.
     async fn lease(&self, request: &'static str, call: &Call) -> Result<Lease, End> {
         let answer = self.ask(request, call).await?;
-        Ok(read(&answer).unwrap_or_else(|detail| {
-            warn!(assignment = %self.case.id(), request, "{detail}");
-            Lease {
-                until: self.shop.line.now(),
+        match read(&answer) {
+            Ok(lease) => Ok(lease),
+            Err(detail) => {
+                error!(assignment = %self.case.id(), request, "{detail}");
+                Err(self.give_back(Word::lossy("answer_unexpected")).await)
             }
-        }))
+        }
     }
 
     async fn ask(&self, request: &'static str, call: &Call) -> Result<Answer, End> {
@@ -321,9 +325,10 @@ enum Halt {
 
 /// Runs the job, unless that was done, and has the devices sign.
 async fn make_bundle(shop: &Shop, case: &Case) -> Result<(), AgentError> {
-    let stated = match case.stated()? {
-        Some(stated) => stated,
-        None => produce::run(shop, case).await?,
+    let stated = match (case.stated()?, case.lease()?) {
+        (Some(stated), _) => stated,
+        (None, Some(lease)) => produce::run(shop, case, &lease).await?,
+        (None, None) => return Err(case.lacks("lease.json").into()),
     };
     produce::attest(shop, case, &stated).await.map(drop)
 }

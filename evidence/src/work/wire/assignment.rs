@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Word, moment};
+use super::text::{Secret, Word, moment};
 use crate::UnixTime;
-use crate::work::encoding::{Blob, distinct_members};
+use crate::work::encoding::{Base64Url, Blob, distinct_members};
 
 /// The body of a request that says all in its path: `{}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +14,19 @@ use crate::work::encoding::{Blob, distinct_members};
 pub struct Empty {}
 
 /// The answer to `accept` and `renew`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lease {
+    /// The challenge of the statement.
+    pub challenge: Base64Url<32>,
+    /// The key under which this replica's outputs are digested; nobody else has it.
+    pub replica_key: Secret<32>,
     /// Renewed or committed by then, or the assignment goes to another.
     #[serde(with = "moment")]
     pub until: UnixTime,
+    /// Committed by then in any case, or the assignment expires.
+    #[serde(with = "moment")]
+    pub commit_until: UnixTime,
 }
 
 /// Body of `release`: the agent gives an assignment back, before it has committed to a result.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::Id;
+use super::text::{Id, moment};
+use crate::UnixTime;
 use crate::crypto;
 use crate::work::encoding::Base64Url;
 
@@ -85,7 +86,12 @@ pub struct Enrolled {
     /// The agent's name from now on, the `keyid` of its requests.
     pub id: Id,
     /// The provider it belongs to.
-    pub owner: Id,
+    pub provider: Id,
+    /// How often the verifier wants a sign of life, in seconds.
+    pub heartbeat_every_s: u32,
+    /// The time on the verifier's clock.
+    #[serde(with = "moment")]
+    pub now: UnixTime,
 }
 
 impl Enrolment {

@@ -35,7 +35,7 @@ pub use next::{
     Ask, AuditTerms, CrossKey, Known, Next, NextRequest, Offer, Open, Price, Question, TaskKind,
     TermsShown,
 };
-pub use presence::{DeclaredDevice, Ended, Heartbeat, HeartbeatAnswer};
+pub use presence::{Assurance, DeclaredDevice, Ended, Heartbeat, HeartbeatAnswer};
 pub use text::{Id, Secret, TextError, Word};
 
 /// Most assignments that one agent works on at a time, or holds outputs for.
@@ -46,9 +46,6 @@ pub const MAX_EXECUTORS: usize = 16;
 
 /// Most other replicas of one job: 8 replicas, less one.
 pub const MAX_CROSS: usize = 7;
-
-/// Longest name of a device, in bytes; NVML's have at most 96.
-pub const MAX_DEVICE_NAME_BYTES: usize = 128;
 
 /// Longest question in the words of the kernels' referee, in bytes.
 pub const MAX_QUESTION_BYTES: usize = 1024 * 1024;

@@ -57,7 +57,8 @@ pub enum Next {
     Question(Question),
 }
 
-/// An assignment that can be taken. It says nothing of other replicas, nor whether there are any.
+/// An assignment that can be taken. It says nothing of other replicas, nor whether there are any, and what the run needs
+/// comes with the [`Lease`](super::Lease): who only looks at offers learns nothing from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
@@ -67,16 +68,9 @@ pub struct Offer {
     pub job: Hex<32>,
     /// The job.
     pub spec: JobSpec,
-    /// The challenge of the statement.
-    pub challenge: Base64Url<32>,
-    /// The key under which this replica's outputs are digested; nobody else has it.
-    pub replica_key: Secret<32>,
     /// Accepted by then, or it goes to another.
     #[serde(with = "moment")]
     pub accept_until: UnixTime,
-    /// Committed by then, or the assignment expires.
-    #[serde(with = "moment")]
-    pub commit_until: UnixTime,
     /// What the tenant offers and asks for.
     pub terms: TermsShown,
 }
@@ -87,6 +81,8 @@ pub struct Offer {
 pub struct TermsShown {
     /// Paid for an accepted result.
     pub price: Price,
+    /// From acceptance of the assignment to the commitment, seconds at most.
+    pub commit_within_s: u32,
     /// Held from the provider until then, in minor units of the same currency.
     pub stake: u64,
     /// The strength of the point audit, where one is made.

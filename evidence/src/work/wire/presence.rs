@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Id, Word, short};
-use super::{MAX_DEVICE_NAME_BYTES, MAX_EXECUTORS, MAX_HELD};
+use super::text::{Id, Word, moment};
+use super::{MAX_EXECUTORS, MAX_HELD};
+use crate::UnixTime;
 use crate::device::Architecture;
 use crate::limits::MAX_DEVICES;
-use crate::work::encoding::{bounded_list, present};
+use crate::work::encoding::{Hex, bounded_list, present};
 
 /// Body of `POST /v1/agents/{id}/heartbeat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +22,12 @@ pub struct Heartbeat {
     pub executors: Vec<Word>,
     /// Assignments worked on at a time, at most [`MAX_HELD`]; 0 from an agent that is about to stop and wants no more.
     pub capacity: u32,
-    /// Assignments that the agent keeps something for: work, outputs, answers.
-    #[serde(deserialize_with = "bounded_list::<_, _, MAX_HELD>")]
+    /// Assignments that the agent keeps something for: work, outputs, answers. Absent where there are none.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded_list::<_, _, MAX_HELD>"
+    )]
     pub held: Vec<Id>,
 }
 
@@ -32,19 +37,48 @@ pub struct Heartbeat {
 pub struct DeclaredDevice {
     /// Chip family.
     pub architecture: Architecture,
+    /// The most that a receipt about it can say.
+    pub assurance: Assurance,
     /// Whether it is software.
     pub simulated: bool,
-    /// Product name, for people.
-    #[serde(deserialize_with = "short::<_, MAX_DEVICE_NAME_BYTES>")]
-    pub name: String,
+    /// SHA-256 of its `ueid`, where the agent knows it.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ueid_sha256: Option<Hex<32>>,
+}
+
+/// Levels of assurance (DESIGN section 6), the lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Assurance {
+    /// Self-asserted or simulated.
+    A0,
+    /// A genuine device, fresh.
+    A1,
+    /// And the output committed in the report.
+    A2,
+    /// And a CPU TEE quote over the same statement.
+    A3,
 }
 
 /// The answer to a [`Heartbeat`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatAnswer {
-    /// Those of [`Heartbeat::held`] that nothing will be asked about any more. Said again for as long as they are held.
-    #[serde(deserialize_with = "bounded_list::<_, _, MAX_HELD>")]
+    /// How often the verifier wants a sign of life, in seconds.
+    pub heartbeat_every_s: u32,
+    /// The time on the verifier's clock.
+    #[serde(with = "moment")]
+    pub now: UnixTime,
+    /// Those of [`Heartbeat::held`] that nothing will be asked about any more. Said again for as long as they are held;
+    /// absent where there are none.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded_list::<_, _, MAX_HELD>"
+    )]
     pub ended: Vec<Ended>,
 }
 
