@@ -12,8 +12,8 @@
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
-//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, and the order in which a bundle
-//! meets them (`submission.rs`).
+//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, and the order in which
+//! a bundle meets them (`submission.rs`).
 //!
 //! # What's out of scope
 //!

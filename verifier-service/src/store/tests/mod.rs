@@ -2,6 +2,7 @@
 
 mod books;
 mod jobs;
+mod life;
 mod market;
 mod policies;
 mod postgres;
