@@ -104,7 +104,7 @@ pub struct NvidiaSettings {
     /// Lets a device pass whose revocation nobody asked about. Every such token says `x-pogw-revocation`.
     pub danger_result_without_revocation: bool,
     /// Heeds `X-NVIDIA-OCSP-ALLOW-CERT-HOLD`: a certificate on hold in the chain of a manifest is tolerated for clients
-    /// that ask for it.
+    /// that ask for it, where the policy allows it too.
     pub allow_cert_hold: bool,
 }
 

@@ -35,6 +35,24 @@ pub(crate) fn module_of(ptx: &str) -> Option<Module> {
     Module::all().find(|module| module.ptx().is_some_and(|known| known.text == ptx))
 }
 
+/// The portable module of the same kernel, for a module of one generation.
+pub(crate) fn twin_of(module: Module) -> Option<Module> {
+    let name = module.name().strip_suffix("_sm90a")?;
+    Module::all().find(|other| other.name() == name)
+}
+
+/// A launch for Hopper's product as the portable one: `product(a, b, c, m, n, k)` in tiles of 32 by 32, blocks of 16 by 16.
+pub(crate) fn as_portable(call: &mut Call, wrong: bool) {
+    if !call.function.ends_with("_product") {
+        return;
+    }
+    if let [_, _, _, Value::U32(m), Value::U32(n), Value::U32(k)] = call.values.as_mut_slice() {
+        call.grid = [n.div_ceil(32), m.div_ceil(32), 1];
+        call.block = [16, 16, 1];
+        *k -= u32::from(wrong && *k > 0);
+    }
+}
+
 pub(crate) fn is_portable(module: Module) -> bool {
     module.target() == Target::Portable
 }

@@ -16,7 +16,7 @@
 //! `misuse.log` beside the library.
 //!
 //! Out of scope: hardware; how many arguments a launch has, which no driver can see. The modules for Hopper alone are
-//! refused, since no CPU runs their instructions.
+//! refused, since no CPU runs their instructions; a scene may have their portable twins run in their place.
 //!
 //! | Module | What it holds |
 //! |---|---|
@@ -30,4 +30,4 @@ mod kernel;
 pub mod scene;
 mod world;
 
-pub use scene::{Device, Fault, MISUSE_FILE, NAME, SCENE_FILE, Scene, Shared};
+pub use scene::{Device, Fault, HopperModules, MISUSE_FILE, NAME, SCENE_FILE, Scene, Shared};

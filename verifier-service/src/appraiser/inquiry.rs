@@ -91,9 +91,9 @@ impl Inquiry {
         }
     }
 
-    /// The same over evidence of another day, as of that day. Nobody is asked about revocation then: what a responder says
-    /// today is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far
-    /// as they are of that day.
+    /// The same over evidence of another day, as of that day. Nobody is asked for anything then: what a responder says today
+    /// is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far as they
+    /// are of that day; manifests at hand count.
     #[must_use]
     pub fn of_the_past(mut self) -> Self {
         self.of_the_past = true;
@@ -185,7 +185,7 @@ impl Inquiry {
         id: &str,
         as_of: UnixTime,
     ) -> Result<Result<RimAtHand, Absence>, Wants> {
-        match self.closed {
+        match self.closed || self.of_the_past {
             true => Ok(collateral.settle_rim(id, as_of)),
             false => known(collateral.look_up_rim(id, as_of)),
         }

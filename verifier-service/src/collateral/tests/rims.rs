@@ -97,6 +97,16 @@ async fn after_half_its_time_a_manifest_is_renewed_behind_the_scenes() {
     assert_eq!(fake.hits(), 1, "fresh enough");
 
     site.clock.advance_s(1);
+    site.collateral
+        .settle_rim(DRIVER_ID, site.clock.now())
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(
+        fake.hits(),
+        1,
+        "who settles for what is at hand asks nobody"
+    );
+
     let at_once = site.found(DRIVER_ID);
     assert_eq!(at_once.fetched_at, Some(NOW));
     fake.until_asked(2).await;
