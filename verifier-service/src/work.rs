@@ -33,6 +33,16 @@ impl KernelChecker {
     }
 }
 
+/// Whether the checks of the result that a job asks for take long: more than digesting its bytes.
+#[must_use]
+pub fn takes_long(job: &JobSpec) -> bool {
+    let takes_long = |check: &RequestedCheck| match check {
+        RequestedCheck::OutputDigest => false,
+        RequestedCheck::Freivalds | RequestedCheck::Audit => true,
+    };
+    job.checks.iter().any(takes_long)
+}
+
 impl WorkChecker for KernelChecker {
     fn inspect(&self, bundle: &Bundle) -> Vec<Reason> {
         match &bundle.job.task {

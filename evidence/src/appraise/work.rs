@@ -43,6 +43,84 @@ pub struct WorkFinding {
     pub wrong_ppm: Option<u32>,
 }
 
+/// A piece of work judged up to its result. No policy sees it: whether the result is right is open.
+///
+/// The checks of a result can take seconds where all others take milliseconds. Who makes them elsewhere asks
+/// [`is_beyond_doubt`](Self::is_beyond_doubt) in between.
+pub struct BeforeResult<'a> {
+    bundle: &'a Bundle,
+    checker: &'a dyn WorkChecker,
+    appraisal: WorkAppraisal,
+}
+
+impl<'a> BeforeResult<'a> {
+    /// Judges everything about a bundle but its result.
+    ///
+    /// `devices` are readings of `bundle.devices`, in order; they are judged on at most `threads` threads. `challenge` is
+    /// the one the verifier issued.
+    #[must_use]
+    pub fn new(
+        bundle: &'a Bundle,
+        devices: &[(DeviceReading<'_>, Collateral<'_>)],
+        challenge: &[u8; 32],
+        checker: &'a dyn WorkChecker,
+        threads: NonZeroUsize,
+        as_of: UnixTime,
+    ) -> Self {
+        let (devices, checks) = match bundle.statement.canonical() {
+            Ok(canonical) => {
+                let nonce = canonical.report_nonce();
+                let devices = parallel::map(threads, devices, |(reading, collateral)| {
+                    reading.appraise(&nonce, *collateral, as_of)
+                });
+                let checks = of_whole(bundle, &canonical, &devices, challenge, checker);
+                (devices, checks)
+            }
+            Err(error) => (Vec::new(), vec![no_canonical_form(&error)]),
+        };
+        let appraisal = WorkAppraisal {
+            devices,
+            checks,
+            findings: Vec::new(),
+            job: bundle.job.clone(),
+            statement: bundle.statement.clone(),
+            as_of,
+        };
+        Self {
+            bundle,
+            checker,
+            appraisal,
+        }
+    }
+
+    /// Whether every check that no policy can waive is affirmed. Only then can a receipt come of it, whatever else a policy
+    /// tolerates, and only then is a costly check worth its cost.
+    #[must_use]
+    pub fn is_beyond_doubt(&self) -> bool {
+        let Self { appraisal, .. } = self;
+        let affirmed = |id: &CheckId| {
+            let mut checks = appraisal.checks.iter();
+            checks.any(|check| check.id == *id && check.is_affirmed())
+        };
+        let mut devices = appraisal.devices.iter();
+        appraisal.core_checks().iter().all(affirmed)
+            && devices.all(|device| all_affirmed(device, CORE_DEVICE_CHECKS))
+    }
+
+    /// Makes the checks of the result that the job asks for, if the rest is beyond doubt.
+    #[must_use]
+    pub fn conclude(self) -> WorkAppraisal {
+        let findings = match self.is_beyond_doubt() {
+            true => self.checker.recompute(self.bundle),
+            false => not_run(self.checker.requested(&self.bundle.job)),
+        };
+        WorkAppraisal {
+            findings,
+            ..self.appraisal
+        }
+    }
+}
+
 /// A piece of work, judged.
 #[derive(Clone, Debug)]
 pub struct WorkAppraisal {
@@ -97,10 +175,8 @@ impl WorkAppraisal {
         self.as_of
     }
 
-    /// Judges a bundle whose devices have been read and whose collateral has been looked up.
-    ///
-    /// `devices` are readings of `bundle.devices`, in order; they are judged on at most `threads` threads. `challenge` is
-    /// the one the verifier issued.
+    /// Judges a bundle whose devices have been read and whose collateral has been looked up: [`BeforeResult::new`], and
+    /// the checks of the result at once.
     #[must_use]
     pub fn new(
         bundle: &Bundle,
@@ -110,36 +186,7 @@ impl WorkAppraisal {
         threads: NonZeroUsize,
         as_of: UnixTime,
     ) -> Self {
-        let canonical = match bundle.statement.canonical() {
-            Ok(canonical) => canonical,
-            Err(error) => return Self::without_commitment(bundle, &error, as_of),
-        };
-        let nonce = canonical.report_nonce();
-        let devices = parallel::map(threads, devices, |(reading, collateral)| {
-            reading.appraise(&nonce, *collateral, as_of)
-        });
-        let checks = vec![
-            job(bundle, challenge),
-            Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
-            agent_signature(bundle, &canonical),
-            distinct_devices(&devices),
-            topology::judge(&devices),
-            output_commitment(&devices),
-        ];
-        let mut appraisal = Self {
-            devices,
-            checks,
-            findings: Vec::new(),
-            job: bundle.job.clone(),
-            statement: bundle.statement.clone(),
-            as_of,
-        };
-        appraisal.findings = if is_beyond_doubt(&appraisal) {
-            checker.recompute(bundle)
-        } else {
-            not_run(checker.requested(&bundle.job))
-        };
-        appraisal
+        BeforeResult::new(bundle, devices, challenge, checker, threads, as_of).conclude()
     }
 
     /// The sum of all checks.
@@ -152,19 +199,6 @@ impl WorkAppraisal {
     #[must_use]
     pub fn is_simulated(&self) -> bool {
         self.devices.iter().any(|device| device.simulated)
-    }
-
-    fn without_commitment(bundle: &Bundle, error: &serde_json::Error, as_of: UnixTime) -> Self {
-        let message = format!("statement has no canonical form: {error}");
-        let reason = Reason::new(Code::JobParametersInvalid, message);
-        Self {
-            devices: Vec::new(),
-            checks: vec![Check::refuted_by(CheckId::Job, vec![reason])],
-            findings: Vec::new(),
-            job: bundle.job.clone(),
-            statement: bundle.statement.clone(),
-            as_of,
-        }
     }
 }
 
@@ -253,6 +287,30 @@ fn trace_input(trace: TraceCommitment) -> Document<'static> {
     ])
 }
 
+/// The checks of the bundle as a whole, in the order they run.
+fn of_whole(
+    bundle: &Bundle,
+    canonical: &CanonicalStatement,
+    devices: &[DeviceAppraisal],
+    challenge: &[u8; 32],
+    checker: &dyn WorkChecker,
+) -> Vec<Check> {
+    vec![
+        job(bundle, challenge),
+        Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
+        agent_signature(bundle, canonical),
+        distinct_devices(devices),
+        topology::judge(devices),
+        output_commitment(devices),
+    ]
+}
+
+fn no_canonical_form(error: &serde_json::Error) -> Check {
+    let message = format!("statement has no canonical form: {error}");
+    let reason = Reason::new(Code::JobParametersInvalid, message);
+    Check::refuted_by(CheckId::Job, vec![reason])
+}
+
 /// The statement is about this job and answers this challenge.
 fn job(bundle: &Bundle, challenge: &[u8; 32]) -> Check {
     let mut reasons = Vec::new();
@@ -316,23 +374,6 @@ fn output_commitment(devices: &[DeviceAppraisal]) -> Check {
     };
     let message = format!("device {position} does not vouch for the statement");
     Check::with(id, status, vec![Reason::new(code, message)])
-}
-
-/// Whether every check that no policy can waive is affirmed. Only then can a receipt come of it, whatever else a policy
-/// tolerates, and only then is a costly check worth its cost.
-fn is_beyond_doubt(appraisal: &WorkAppraisal) -> bool {
-    let affirmed = |id: &CheckId| {
-        appraisal
-            .checks
-            .iter()
-            .any(|c| c.id == *id && c.is_affirmed())
-    };
-    let of_whole = appraisal.core_checks().iter().all(affirmed);
-    of_whole
-        && appraisal
-            .devices
-            .iter()
-            .all(|device| all_affirmed(device, CORE_DEVICE_CHECKS))
 }
 
 fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {
