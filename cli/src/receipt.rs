@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use evidence::UnixTime;
 use receipt::{
-    Expectations, Finding, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator, limits,
+    Chain, Expectations, Finding, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator,
+    limits,
 };
 use serde_json::json;
 
@@ -194,7 +195,21 @@ fn strength(finding: &Finding) -> String {
         }
         None => "wrong results".to_owned(),
     };
-    format!(", {wrong} pass with probability at most 2^{}", log2.get())
+    let chain = finding.chain.map(chained).unwrap_or_default();
+    format!(
+        ", {wrong} pass with probability at most 2^{}{chain}",
+        log2.get()
+    )
+}
+
+/// What an audit of points that are computed from one another leaves open.
+fn chained(chain: Chain) -> String {
+    let (steps, points, drawn) = (chain.steps(), chain.points(), chain.drawn());
+    let found = 1.0 - (1.0 - 1.0 / points as f64).powf(f64::from(drawn));
+    format!(
+        "; CHAINED: points build on each other, up to {steps} in a row, and a single made-up one among {points} is found \
+         with probability {found:.2} only"
+    )
 }
 
 /// DESIGN section 6, in a line each.

@@ -41,6 +41,23 @@ pub struct WorkFinding {
     /// The smallest wrong share of the output's points that `log2_error` speaks of, in parts per million; `None` where it
     /// speaks of any wrong result.
     pub wrong_ppm: Option<u32>,
+    /// How the points build on each other, for a sample of points of which some are computed from other claimed ones.
+    pub chain: Option<Chain>,
+}
+
+/// How points of outputs build on each other, and how many of them were drawn: what a share of wrong points does not say.
+///
+/// A point is right if it follows from what it is computed from. Where that is another claimed point, one made-up point
+/// makes all that follow it wrong, and none of these is found wrong: of `points`, `drawn` find the made-up one with
+/// probability 1 − (1 − 1/`points`)^`drawn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// How many points in a row follow from one another, at most; 2 or more.
+    pub steps: u64,
+    /// Points of the output that has the most.
+    pub points: u64,
+    /// Points drawn of each output.
+    pub drawn: u32,
 }
 
 /// A piece of work judged up to its result. No policy sees it: whether the result is right is open.
@@ -253,6 +270,15 @@ fn finding_input(finding: &WorkFinding) -> Document<'_> {
         ("source", finding.source.as_str().into()),
         ("log2_error", finding.log2_error.into()),
         ("wrong_ppm", finding.wrong_ppm.map(u64::from).into()),
+        ("chain", finding.chain.map(chain_input).into()),
+    ])
+}
+
+fn chain_input(chain: Chain) -> Document<'static> {
+    Document::Object(vec![
+        ("steps", chain.steps.into()),
+        ("points", chain.points.into()),
+        ("drawn", u64::from(chain.drawn).into()),
     ])
 }
 
@@ -385,6 +411,7 @@ fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {
         source: Source::Recomputation,
         log2_error: None,
         wrong_ppm: None,
+        chain: None,
     });
     skipped.collect()
 }

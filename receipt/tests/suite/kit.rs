@@ -272,6 +272,20 @@ pub(crate) fn parts_of_program() -> ClaimsParts {
     parts
 }
 
+/// A good receipt for a training of 20 segments, audited.
+pub(crate) fn parts_of_audit() -> ClaimsParts {
+    let mut parts = parts();
+    let freivalds = |finding: &Finding| finding.method == Method::Freivalds;
+    parts.pogw.methods.retain(|finding| !freivalds(finding));
+    let mut audit = finding(Method::Audit, Status::Affirmed, Source::Recomputation);
+    audit.log2_error = Some(Log2Error::new(-22).unwrap());
+    audit.wrong_ppm = Some(PartsPerMillion::new(50_000).unwrap());
+    audit.chain = Some(Chain::new(20, 20, 300).unwrap());
+    set_finding(&mut parts, audit);
+    parts.pogw.assurance.results = parts.affirmed_results();
+    parts
+}
+
 /// The good receipt, raised to A3 by a guest quote.
 pub(crate) fn parts_at_a3() -> ClaimsParts {
     let mut parts = parts();

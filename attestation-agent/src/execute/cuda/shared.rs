@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::time::Instant;
 
 use kernels::digest_program::DigestPlan;
-use kernels::program::{Program, Region};
 use kernels::{Blake3Digest, Module as KernelModule};
 
 use super::driver::{
@@ -120,9 +119,9 @@ struct Opened<'a> {
 impl Opened<'_> {
     fn digest(&self) -> Result<Blake3Digest, ExecuteError> {
         let module = KernelModule::all().find(|module| module.name() == "blake3");
-        let loaded = module.and_then(|module| Some((module, module.ptx()?)));
-        let (module, ptx) = loaded.ok_or_else(|| broken("there is no module blake3".to_owned()))?;
-        let plan = plan(module, self.part.end - self.part.start);
+        let ptx = module.and_then(KernelModule::ptx);
+        let ptx = ptx.ok_or_else(|| broken("there is no module blake3".to_owned()))?;
+        let plan = DigestPlan::of_three_buffers(self.part.end - self.part.start);
         self.step("digesting a buffer", || self.digest_by(&plan, ptx.text))
     }
 
@@ -182,20 +181,6 @@ impl Opened<'_> {
             Trouble::Other(error) => error,
         })
     }
-}
-
-/// A digest of the first buffer of three: the other process's, scratch, and where the digest is in the end.
-fn plan(module: KernelModule, len: u64) -> DigestPlan {
-    let mut program = Program::new(module);
-    let buffer = program.buffer("shared", len);
-    let scratch = program.buffer("digest scratch", DigestPlan::scratch_len(len));
-    let digest = program.buffer("digest", DIGEST);
-    let data = Region {
-        buffer,
-        offset: 0,
-        len,
-    };
-    DigestPlan::new(data, scratch, (digest, 0))
 }
 
 /// Bytes of a digest.
