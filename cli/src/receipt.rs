@@ -261,3 +261,31 @@ fn issuer_named(token: &str) -> String {
         .and_then(|receipt| receipt.payload().get("iss")?.as_str());
     issuer.unwrap_or("unknown").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use receipt::{Log2Error, Method, PartsPerMillion, Source, Status};
+
+    use super::*;
+
+    #[test]
+    fn what_an_audit_leaves_open_is_said() {
+        let mut audit = Finding::new(Method::Audit, Status::Affirmed, Source::Recomputation);
+        assert_eq!(strength(&audit), "");
+        audit.log2_error = Some(Log2Error::new(-22).unwrap());
+        audit.wrong_ppm = Some(PartsPerMillion::new(50_000).unwrap());
+        let alone = strength(&audit);
+        assert!(
+            alone.contains("5 % of the points") && !alone.contains("CHAINED"),
+            "{alone}"
+        );
+        audit.chain = Some(Chain::new(400, 10_000, 300).unwrap());
+        let chained = strength(&audit);
+        assert!(chained.starts_with(&alone), "{chained}");
+        assert!(chained.contains("up to 400 in a row"), "{chained}");
+        assert!(
+            chained.ends_with("one among 10000 is found with probability 0.03 only"),
+            "{chained}"
+        );
+    }
+}

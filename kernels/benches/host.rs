@@ -133,7 +133,11 @@ fn products(size: u32, threads: usize) {
             continue;
         };
         let run = || drop(black_box(machine.run(&program, &inputs).expect("a run")));
-        let took = if threads == 1 { best_on_cpu(run) } else { best(run) };
+        let took = if threads == 1 {
+            best_on_cpu(run)
+        } else {
+            best(run)
+        };
         let rate = rate(f64::from(size).powi(3), took);
         println!(
             "host {build:?} {size}^3 on {threads} threads {rate:.1} GMAC/s, operands from the seed included"

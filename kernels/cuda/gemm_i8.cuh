@@ -5,7 +5,8 @@
 //
 // 256 threads as 16x16. K is taken in slices of 256: A's part of a slice is copied to shared memory, B's is transposed
 // on the way, so that 16 bytes in a row are 16 steps of one sum. Thread (x, y) has the sums of rows y + 16 i and
-// columns x + 16 j, i and j from 0 to 3. The sums are exact (spec/gemm_i8.md), so their order is free.
+// columns x + 16 j, i and j from 0 to 3. The sums are exact (spec/gemm_i8.md), so their order is free: a CPU with VNNI
+// takes longer slices and shares the sums out otherwise, to the same bits.
 #pragma once
 
 #include "pogw.cuh"

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use receipt::{
     Algorithm, Appraisal, Asserted, Assurance, Blake3Digest, CertificateRevocation,
-    CertificateStatus, Claims, ClaimsParts, Collateral, Confirmation, Device, DeviceKind,
+    CertificateStatus, Chain, Claims, ClaimsParts, Collateral, Confirmation, Device, DeviceKind,
     Expectations, Finding, Jwks, Kernel, Level, LocalSigner, Log2Error, Method, Nonce, Output,
-    Policy, Program, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest, Signer, Source,
-    Status, Text, Thumbprint, Tier, Timings, Trace, TrustVector, UnixTime, Validator, VendorClaims,
-    VerifierId, Work,
+    PartsPerMillion, Policy, Program, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest,
+    Signer, Source, Status, Text, Thumbprint, Tier, Timings, Trace, TrustVector, UnixTime,
+    Validator, VendorClaims, VerifierId, Work,
 };
 use serde_json::{Map, Value, json};
 
