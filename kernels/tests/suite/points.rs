@@ -120,16 +120,20 @@ fn chains_are_as_long_as_a_kernel_says() {
     for (name, job) in samples::small() {
         let kernel = job.points();
         let outputs: Vec<&str> = job.outputs().iter().map(|spec| spec.name).collect();
-        let places: Vec<Place> = (0..kernel.points())
-            .map(|point| kernel.place(point))
+        let mut places: Vec<(Place, u64)> = (0..kernel.points())
+            .map(|point| (kernel.place(point), point))
             .collect();
+        places.sort_by_key(|(place, _)| (place.output, place.offset));
         let mut depths: BTreeMap<u64, u64> = BTreeMap::new();
         for point in 0..kernel.points() {
             depth(point, &job, &outputs, &places, &mut depths);
         }
         let longest = depths.into_values().max().unwrap();
         assert_eq!(kernel.chain_steps(), longest, "{name}");
-        let most = |output| places.iter().filter(|place| place.output == output).count() as u64;
+        let most = |output| {
+            let of_output = places.iter().filter(|(place, _)| place.output == output);
+            of_output.count() as u64
+        };
         let chain = audit::chain(&job);
         assert_eq!(chain.is_some(), longest > 1, "{name}");
         if let Some(chain) = chain {
@@ -143,7 +147,7 @@ fn depth(
     point: u64,
     job: &Job,
     outputs: &[&str],
-    places: &[Place],
+    places: &[(Place, u64)],
     depths: &mut BTreeMap<u64, u64>,
 ) -> u64 {
     if let Some(depth) = depths.get(&point) {
@@ -163,17 +167,19 @@ fn depth(
     before + 1
 }
 
-/// The points of an output that a span has bytes of.
-fn read_by(span: &Span, output: usize, places: &[Place]) -> Vec<u64> {
-    let first = places.partition_point(|place| place.output < output);
-    let of_output = &places[first..places.partition_point(|place| place.output <= output)];
-    let runs = (0..span.count).map(|run| span.offset + run * span.stride);
+/// The points of an output that a span has bytes of. `places` are in the order of outputs and bytes.
+fn read_by(span: &Span, output: usize, places: &[(Place, u64)]) -> Vec<u64> {
     let mut read = Vec::new();
-    for start in runs {
-        let from = of_output.partition_point(|place| place.offset + place.len as u64 <= start);
-        let overlapping = of_output[from..].iter().zip(first + from..);
-        let within = overlapping.take_while(|(place, _)| place.offset < start + span.len);
-        read.extend(within.map(|(_, point)| point as u64));
+    for run in 0..span.count {
+        let start = span.offset + run * span.stride;
+        let is_before = |(place, _): &(Place, u64)| {
+            (place.output, place.offset + place.len as u64) <= (output, start)
+        };
+        let from = &places[places.partition_point(is_before)..];
+        let within = from
+            .iter()
+            .take_while(|(place, _)| place.output == output && place.offset < start + span.len);
+        read.extend(within.map(|(_, point)| *point));
     }
     read
 }
