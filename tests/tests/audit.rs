@@ -43,8 +43,8 @@ fn chain_of(kernel: &Option<receipt::Kernel>) -> Option<(u64, u64, u32)> {
         "blake3" => (2, 3),
         // Twelve bodies, each from all before.
         "nbody" => (4, 48),
-        // Rows of five tokens, 40 columns of the widest output.
-        "transformer_block" => (5, 10),
+        // Five tokens, 40 columns of the widest output in parts of 16.
+        "transformer_block" => (5, 15),
         "mlp_sgd" => (2, 2),
         _ => unreachable!("{name}"),
     };
