@@ -23,7 +23,7 @@ use serde_json::Value;
 pub use assurance::Shortfall;
 pub use ear::{Appraisal, Tier, TrustVector, VerifierId};
 pub use error::ClaimsError;
-pub use method::{Finding, Log2Error, Method, OtherMethod, PartsPerMillion, Source, Status};
+pub use method::{Chain, Finding, Log2Error, Method, OtherMethod, PartsPerMillion, Source, Status};
 pub use revocation::{CertificateRevocation, CertificateStatus};
 pub use vendor::VendorClaims;
 pub use work::{

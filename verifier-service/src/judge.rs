@@ -21,6 +21,7 @@ use crate::issue::{self, ReceiptContext};
 use crate::policies;
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
+use crate::result_checks::{Busy, ResultChecks};
 use crate::store::policies::Issued;
 use crate::workers::Workers;
 
@@ -60,6 +61,14 @@ pub(crate) enum Unjudged {
     NotABundle(String),
     /// The policy is at fault.
     Policy(PolicyError),
+    /// As many results wait to be checked as may.
+    Busy,
+}
+
+impl From<Busy> for Unjudged {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 /// Knows good evidence from bad.
@@ -108,6 +117,8 @@ pub(crate) struct Proceedings {
     pub(crate) judge: Arc<dyn Judge>,
     /// Where.
     pub(crate) workers: Workers,
+    /// Where results are checked that take long.
+    pub(crate) result_checks: ResultChecks,
     /// How long one appraisal may wait for collateral in all.
     pub(crate) patience: Duration,
 }
@@ -122,27 +133,46 @@ impl Proceedings {
     pub(crate) async fn conduct<T, E, F>(&self, mut inquiry: Inquiry, pass: F) -> Result<T, E>
     where
         T: Send + 'static,
-        E: Send + 'static,
+        E: From<Busy> + Send + 'static,
         F: Fn(&dyn Judge, &Inquiry) -> Result<Pass<T>, E> + Send + Sync + 'static,
     {
         let deadline = Instant::now() + self.patience;
         let pass = Arc::new(pass);
-        let mut number = 0;
+        let mut passes = 1;
         loop {
-            number += 1;
-            if number >= MAX_PASSES || Instant::now() >= deadline {
+            if passes >= MAX_PASSES || Instant::now() >= deadline {
                 inquiry.close();
             }
-            let (judge, pass) = (Arc::clone(&self.judge), Arc::clone(&pass));
-            let computed = self
-                .workers
-                .run(move || (pass(judge.as_ref(), &inquiry), inquiry));
-            let (came, handed_back) = computed.await;
+            let (came, handed_back) = self.make(Arc::clone(&pass), inquiry).await?;
             inquiry = handed_back;
             match came? {
                 Pass::Done(made) => return Ok(made),
-                Pass::Wants(wants) => self.judge.obtain(wants, &mut inquiry, deadline).await,
+                Pass::Wants(wants) => {
+                    self.judge.obtain(wants, &mut inquiry, deadline).await;
+                    passes += 1;
+                }
+                Pass::ResultNext => inquiry.let_check_result(),
             }
+        }
+    }
+
+    /// One pass, in a place of its kind.
+    async fn make<T, E, F>(
+        &self,
+        pass: Arc<F>,
+        inquiry: Inquiry,
+    ) -> Result<(Result<Pass<T>, E>, Inquiry), Busy>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&dyn Judge, &Inquiry) -> Result<Pass<T>, E> + Send + Sync + 'static,
+    {
+        let judge = Arc::clone(&self.judge);
+        let checks_result = inquiry.checks_result();
+        let compute = move || (pass(judge.as_ref(), &inquiry), inquiry);
+        match checks_result {
+            true => self.result_checks.run(compute).await,
+            false => Ok(self.workers.run(compute).await),
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod collateral;
 mod config;
 #[cfg(test)]
 mod fixture;
+mod flights;
 mod http;
 mod id;
 pub mod issue;
@@ -44,6 +45,7 @@ mod private_files;
 mod problem;
 mod random;
 pub mod report;
+mod result_checks;
 mod service;
 mod store;
 mod submission;

@@ -27,3 +27,5 @@ mod scalar_vectors;
 mod scene_vectors;
 mod transformer_block;
 mod vectors;
+#[cfg(feature = "host")]
+mod vouched;

@@ -158,6 +158,12 @@ pub enum ClaimsError {
         /// The method.
         method: Method,
     },
+    /// Points are said to build on each other, and no share of them was audited.
+    #[error("method {method}: chain stands beside the wrong_ppm of an audit, and nowhere else")]
+    ChainWithoutShare {
+        /// The method.
+        method: Method,
+    },
     /// Outputs are said to be committed, and there are none.
     #[error("output_commitment is affirmed without outputs")]
     OutputsMissing,
@@ -235,6 +241,7 @@ codes! { ClaimsError:
     SimulatedHardware = "simulated_hardware_source",
     StrengthNotAllowed = "strength_not_allowed",
     WrongShare = "strength_share",
+    ChainWithoutShare = "strength_chain",
     RevocationNotRequested = "revocation_not_requested",
     RevocationUnshown = "revocation_unshown",
     RevocationContradiction = "revocation_contradiction",

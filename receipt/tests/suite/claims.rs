@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use receipt::{
-    Appraisal, CertificateStatus, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level,
-    Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source, Status, Tier, TrustVector,
-    Validator, limits,
+    Appraisal, CertificateStatus, Chain, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion,
+    Level, Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source, Status, Tier,
+    TrustVector, Validator, limits,
 };
 use serde_json::json;
 
@@ -157,6 +157,19 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
             .iter_mut()
             .find(|f| f.method == Method::Freivalds);
         freivalds.unwrap().wrong_ppm = Some(share);
+    }),
+    ("strength_chain", |p| {
+        let freivalds = p
+            .pogw
+            .methods
+            .iter_mut()
+            .find(|f| f.method == Method::Freivalds);
+        freivalds.unwrap().chain = Some(Chain::new(2, 1, 1).unwrap());
+    }),
+    ("strength_chain", |p| {
+        let mut audit = finding(Method::Audit, Status::Affirmed, Source::Recomputation);
+        audit.chain = Some(Chain::new(2, 1, 1).unwrap());
+        set_finding(p, audit);
     }),
     ("revocation_not_requested", |p| {
         status_of(p, Method::Revocation, Status::NotRequested)

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use receipt::{
-    Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
+    Appraisal, Asserted, Audience, Blake3Digest, Chain, Claims, ClaimsParts, Collateral, Device,
     DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, PartsPerMillion,
     Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims,
     issue,
@@ -106,6 +106,8 @@ fn any_finding(method: &'static Method) -> impl Strategy<Value = Finding> {
             let share = || PartsPerMillion::new(50_000).unwrap();
             let audited = *method == Method::Audit && strength.is_some();
             finding.wrong_ppm = audited.then(share);
+            let chained = audited && strength.is_some_and(|strength| strength % 2 == 0);
+            finding.chain = chained.then(|| Chain::new(400, 1 << 40, 300).unwrap());
         }
         finding
     })

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use kernels::host::{ArgType, Machine};
-use kernels::program::{Arg, Launch, Program, Target};
+use kernels::host::{ArgType, HandMade, Machine};
+use kernels::program::{Arg, Launch, Target};
 use kernels::{CheckedInputs, Inputs, Job, Module};
+
+use crate::vouched::vouched;
 
 /// An argument as the caller gave it.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +68,7 @@ pub(crate) fn function_of(module: Module, name: &str) -> Option<(&'static str, V
 
 /// Does a launch. `memory` are the allocations by their addresses.
 pub(crate) fn run(call: &Call, memory: &mut BTreeMap<u64, Vec<u8>>) -> Result<(), String> {
-    let mut program = Program::new(call.module);
+    let mut program = HandMade::new(call.module);
     let mut placed = BTreeMap::new();
     let mut args = Vec::new();
     for value in &call.values {
@@ -94,11 +96,11 @@ pub(crate) fn run(call: &Call, memory: &mut BTreeMap<u64, Vec<u8>>) -> Result<()
         block: call.block,
         args,
     };
-    program.launch_grid(launch.function, launch.grid, launch.block, launch.args);
+    program.launch(launch);
     for buffer in placed.values() {
         program.output(*buffer);
     }
-    let ran = machine().run(&program, &nothing());
+    let ran = machine().run(&vouched(program), &nothing());
     let ran = ran.map_err(|error| format!("{}: {error}", error.code()))?;
     for (base, output) in placed.keys().zip(ran.outputs) {
         memory.insert(*base, output.into_bytes());

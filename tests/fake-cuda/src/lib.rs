@@ -23,11 +23,13 @@
 //! | [`scene`] | the scene, for those who write one |
 //! | `world` | devices, contexts, streams, and what is done in them |
 //! | `kernel` | launches on the CPU |
-//! | `abi` | the C functions, and memory of the caller; the only `unsafe` code |
+//! | `abi` | the C functions, and memory of the caller; but for one promise, the only `unsafe` code |
+//! | `vouched` | that promise: launches are what the agent's programs say |
 
 mod abi;
 mod kernel;
 pub mod scene;
+mod vouched;
 mod world;
 
 pub use scene::{Device, Fault, HopperModules, MISUSE_FILE, NAME, SCENE_FILE, Scene, Shared};

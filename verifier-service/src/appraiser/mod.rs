@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use evidence::appraise::{
-    Collateral as AtHand, DeviceEvidence, DeviceReading, EvidenceAppraisal, WorkAppraisal,
+    BeforeResult, Collateral as AtHand, DeviceEvidence, DeviceReading, EvidenceAppraisal,
+    WorkAppraisal,
 };
 use evidence::device::Architecture;
 use evidence::policy::{Decision, PolicyError};
@@ -28,7 +29,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::collateral::{Collateral, UpstreamError};
 use crate::config::AppraisalSettings;
 use crate::policies::{self, InForce};
-use crate::work::KernelChecker;
+use crate::work::{self, KernelChecker};
 
 /// Why an appraiser cannot start.
 #[derive(Debug, Error)]
@@ -148,6 +149,7 @@ impl Appraiser {
             match self.pass_over_bundle(bundle, challenge, randomness, as_of, &inquiry) {
                 Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
                 Pass::Wants(_) => inquiry.close(),
+                Pass::ResultNext => inquiry.let_check_result(),
             }
         }
     }
@@ -166,7 +168,7 @@ impl Appraiser {
         loop {
             match self.pass_over_devices(nonce, devices, as_of, &inquiry) {
                 Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
-                Pass::Wants(_) => inquiry.close(),
+                Pass::Wants(_) | Pass::ResultNext => inquiry.close(),
             }
         }
     }
@@ -192,7 +194,13 @@ impl Appraiser {
             nonce: &nonce,
         };
         self.with_readings(evidence, &pass, |readings| {
-            WorkAppraisal::new(bundle, readings, challenge, &checker, self.threads, as_of)
+            let before =
+                BeforeResult::new(bundle, readings, challenge, &checker, self.threads, as_of);
+            let takes_long = before.is_beyond_doubt() && work::takes_long(&bundle.job);
+            match takes_long && !inquiry.checks_result() {
+                true => Pass::ResultNext,
+                false => Pass::Done(before.conclude()),
+            }
         })
     }
 
@@ -217,7 +225,7 @@ impl Appraiser {
             let appraised = parallel::map(self.threads, readings, |(reading, at_hand)| {
                 reading.appraise(nonce, *at_hand, as_of)
             });
-            EvidenceAppraisal::new(appraised, as_of)
+            Pass::Done(EvidenceAppraisal::new(appraised, as_of))
         })
     }
 
@@ -226,7 +234,7 @@ impl Appraiser {
         &self,
         evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
         pass: &Passing<'_>,
-        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> T,
+        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> Pass<T>,
     ) -> Pass<T> {
         let evidence: Vec<_> = evidence.collect();
         let chains = parallel::map(self.threads, &evidence, |(_, _, chain)| {
@@ -255,7 +263,7 @@ impl Appraiser {
             .iter()
             .map(|of_device| of_device.at_hand(pass.inquiry));
         let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
-        Pass::Done(judge(&readings))
+        judge(&readings)
     }
 
     /// What anybody could have made up sends nobody on errands: it is judged by what is at hand.

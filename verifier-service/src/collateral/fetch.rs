@@ -15,7 +15,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::at_hand::no_answer_in_time;
 use super::cache::{Cache, FOREVER, Seen, Window};
-use super::flights::{Flights, Landing, Wait};
 use super::ocsp_directory::OcspDirectory;
 use super::relay::RelayedAnswer;
 use super::responder::Responder;
@@ -27,6 +26,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::config::RimServiceSettings;
+use crate::flights::{Flights, Landing, Wait};
 use crate::random;
 
 /// Fetched manifests kept: about 50 KiB each, and never more than 2 MiB.

@@ -16,7 +16,6 @@ mod cache;
 mod coverage;
 mod directory;
 mod fetch;
-mod flights;
 mod mirror;
 mod ocsp_directory;
 mod relay;
@@ -466,7 +465,7 @@ fn newer(kept: OcspAtHand, filed: Option<OcspAtHand>) -> OcspAtHand {
 }
 
 /// A panic elsewhere leaves a cache of finished values, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -32,6 +32,7 @@ use crate::body::BodyReader;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
 use crate::config::Config;
+use crate::flights::Flights;
 use crate::judge::{Judge, Proceedings};
 use crate::keys::Keys;
 use crate::nvidia::Issuer;
@@ -39,6 +40,7 @@ use crate::operator::OperatorToken;
 use crate::policies::Book;
 use crate::policies::simulation::Simulator;
 use crate::problem::{Problem, ProblemCode};
+use crate::result_checks::ResultChecks;
 use crate::store::Store;
 use crate::submission::Desk;
 use crate::workers::Workers;
@@ -104,6 +106,7 @@ impl App {
         let proceedings = Proceedings {
             judge,
             workers: workers.clone(),
+            result_checks: ResultChecks::new(config.result_check_threads()),
             patience: limit,
         };
         let simulator = Simulator::new(Arc::clone(book.store()), proceedings.clone(), limit);
@@ -115,6 +118,7 @@ impl App {
                 workers: workers.clone(),
                 clock: Arc::clone(&clock),
                 audience: config.audience.as_slice().into(),
+                flights: Flights::new(),
             },
             book,
             simulator,

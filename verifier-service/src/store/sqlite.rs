@@ -20,8 +20,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Pool, Transaction, query, query_scalar};
 
 use super::{
-    Added, Answer, Challenge, ChallengeBounds, NewReceipt, Spent, Standing, Store, StoreError,
-    StoredReceipt,
+    Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Spent, Standing, Store,
+    StoreError, StoredReceipt,
 };
 use crate::id::Id;
 use crate::private_files;
@@ -35,7 +35,7 @@ const READERS: u32 = 4;
 /// The log is cut back to this after a large bundle went through it.
 const LOG_BYTES_KEPT: &str = "16777216";
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "challenges and receipts",
@@ -50,6 +50,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         3,
         "policies",
         include_str!("../../migrations/0003_policies.sql"),
+    ),
+    (
+        4,
+        "challenges refuted",
+        include_str!("../../migrations/0004_challenges_refuted.sql"),
     ),
 ];
 
@@ -176,6 +181,14 @@ impl SqliteStore {
         Ok(Spent::Issued)
     }
 
+    async fn mark_refuted(&self, challenge: [u8; 32]) -> Result<(), StoreError> {
+        query("UPDATE challenges SET refuted = 1 WHERE value = ?")
+            .bind(challenge.to_vec())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     async fn write_probe(&self, now: UnixTime) -> Result<(), StoreError> {
         query("INSERT INTO probe (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at")
             .bind(now.secs())
@@ -190,7 +203,7 @@ impl Store for SqliteStore {
         Box::pin(self.insert_challenge(challenge, bounds))
     }
 
-    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, bool)>> {
+    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, Fate)>> {
         Box::pin(async move { rows::challenge(&mut *self.readers.acquire().await?, id).await })
     }
 
@@ -220,6 +233,10 @@ impl Store for SqliteStore {
 
     fn spend(&self, new: NewReceipt) -> Answer<'_, Spent> {
         Box::pin(self.insert_receipt(new))
+    }
+
+    fn refute(&self, challenge: [u8; 32]) -> Answer<'_, ()> {
+        Box::pin(self.mark_refuted(challenge))
     }
 
     fn probe(&self, now: UnixTime) -> Answer<'_, ()> {
@@ -278,7 +295,8 @@ async fn migrate(writer: &Pool<Sqlite>, path: &Path) -> Result<(), StoreError> {
 /// Spends the challenge if it can be; whether it was is the answer.
 async fn take_challenge(tx: &mut SqliteConnection, new: &NewReceipt) -> Result<bool, StoreError> {
     let taken = query(
-        "UPDATE challenges SET receipt = ? WHERE value = ? AND receipt IS NULL AND expires_at > ?",
+        "UPDATE challenges SET receipt = ?
+         WHERE value = ? AND receipt IS NULL AND refuted = 0 AND expires_at > ?",
     )
     .bind(new.receipt.id.to_string())
     .bind(new.challenge.to_vec())
@@ -292,6 +310,7 @@ async fn why_not_taken(tx: &mut SqliteConnection, new: &NewReceipt) -> Result<Sp
     Ok(match rows::standing(tx, new.challenge).await? {
         Standing::Unknown => Spent::Unknown,
         Standing::Spent => Spent::ByAnother,
+        Standing::Refuted => Spent::Refuted,
         Standing::Unspent(_) => Spent::Expired,
     })
 }

@@ -5,13 +5,13 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, query, query_scalar};
 
 use crate::id::Id;
-use crate::store::{Challenge, Standing, StoreError, StoredReceipt};
+use crate::store::{Challenge, Fate, Standing, StoreError, StoredReceipt};
 
 pub(super) async fn challenge(
     connection: &mut SqliteConnection,
     id: Id,
-) -> Result<Option<(Challenge, bool)>, StoreError> {
-    let row = query("SELECT id, value, job, agent_key, audience, expires_at, receipt FROM challenges WHERE id = ?")
+) -> Result<Option<(Challenge, Fate)>, StoreError> {
+    let row = query("SELECT id, value, job, agent_key, audience, expires_at, receipt, refuted FROM challenges WHERE id = ?")
         .bind(id.to_string())
         .fetch_optional(connection)
         .await?;
@@ -23,12 +23,14 @@ pub(super) async fn standing(
     connection: &mut SqliteConnection,
     value: [u8; 32],
 ) -> Result<Standing, StoreError> {
-    let row = query("SELECT id, value, job, agent_key, audience, expires_at, receipt FROM challenges WHERE value = ?")
+    let row = query("SELECT id, value, job, agent_key, audience, expires_at, receipt, refuted FROM challenges WHERE value = ?")
         .bind(value.to_vec())
         .fetch_optional(&mut *connection)
         .await?;
-    if let Some((challenge, false)) = row.map(|row| read_challenge(&row)).transpose()? {
-        return Ok(Standing::Unspent(challenge));
+    match row.map(|row| read_challenge(&row)).transpose()? {
+        Some((challenge, Fate::Unspent)) => return Ok(Standing::Unspent(challenge)),
+        Some((_, Fate::Refuted)) => return Ok(Standing::Refuted),
+        Some((_, Fate::Spent)) | None => {}
     }
     let receipt: Option<i64> = query_scalar("SELECT 1 FROM receipts WHERE challenge = ?")
         .bind(value.to_vec())
@@ -72,7 +74,7 @@ pub(super) async fn bundle_under(
     row.map(|row| bytes(&row, "bundle")).transpose()
 }
 
-fn read_challenge(row: &SqliteRow) -> Result<(Challenge, bool), StoreError> {
+fn read_challenge(row: &SqliteRow) -> Result<(Challenge, Fate), StoreError> {
     let challenge = Challenge {
         id: id(row)?,
         value: bytes(row, "value")?,
@@ -82,7 +84,12 @@ fn read_challenge(row: &SqliteRow) -> Result<(Challenge, bool), StoreError> {
         expires_at: UnixTime::from_secs(row.try_get("expires_at")?),
     };
     let receipt: Option<String> = row.try_get("receipt")?;
-    Ok((challenge, receipt.is_some()))
+    let fate = match (receipt, row.try_get("refuted")?) {
+        (Some(_), _) => Fate::Spent,
+        (None, true) => Fate::Refuted,
+        (None, false) => Fate::Unspent,
+    };
+    Ok((challenge, fate))
 }
 
 fn read_receipt(row: &SqliteRow) -> Result<StoredReceipt, StoreError> {

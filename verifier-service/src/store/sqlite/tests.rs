@@ -113,7 +113,7 @@ async fn a_challenge_is_found_by_name_and_by_value() {
         .unwrap();
     assert_eq!(
         store.challenge(issued.id).await.unwrap(),
-        Some((issued.clone(), false))
+        Some((issued.clone(), Fate::Unspent))
     );
     assert_eq!(
         store.standing([1; 32]).await.unwrap(),
@@ -316,4 +316,30 @@ async fn an_idempotency_key_is_one_bundles_own() {
         ..keyed(2, 2)
     };
     assert_eq!(store.spend(other).await.unwrap(), Spent::Issued);
+}
+
+#[tokio::test]
+async fn a_refuted_challenge_takes_no_receipt_and_a_spent_one_keeps_its_own() {
+    let (folder, store) = with_challenge(1).await;
+    store.refute([1; 32]).await.unwrap();
+    drop(store);
+    let store = reopen(&folder).await;
+    assert_eq!(store.standing([1; 32]).await.unwrap(), Standing::Refuted);
+    assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Refuted);
+    assert_eq!(store.receipt_of([1; 32]).await.unwrap(), None);
+
+    let spent = challenge(2);
+    store
+        .add_challenge(spent.clone(), bounds(NOW))
+        .await
+        .unwrap();
+    assert_eq!(store.spend(receipt(2, 2)).await.unwrap(), Spent::Issued);
+    store.refute([2; 32]).await.unwrap();
+    assert_eq!(store.standing([2; 32]).await.unwrap(), Standing::Spent);
+    assert_eq!(
+        store.challenge(spent.id).await.unwrap(),
+        Some((spent, Fate::Spent))
+    );
+    // One there is not is nobody's loss.
+    store.refute([3; 32]).await.unwrap();
 }

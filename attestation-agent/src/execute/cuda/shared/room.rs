@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::mpsc::Receiver;
 
 use kernels::digest_program::DigestPlan;
-use kernels::program::{Program, Region};
 use kernels::{Blake3Digest, Module as KernelModule};
 
 use super::super::driver::{
@@ -62,7 +61,6 @@ struct Room<'a> {
 
 /// What is made once in a context.
 struct Tools<'a> {
-    kernel: KernelModule,
     staging: PinnedMemory<'a>,
     module: Module<'a>,
     stream: Stream<'a>,
@@ -109,10 +107,9 @@ impl<'a> Room<'a> {
 impl<'a> Tools<'a> {
     fn new(context: &'a Context) -> Result<Self, Trouble> {
         let kernel = KernelModule::all().find(|module| module.name() == "blake3");
-        let known = kernel.and_then(|kernel| Some((kernel, kernel.ptx()?)));
-        let (kernel, ptx) = known.ok_or_else(|| broken("there is no module blake3".to_owned()))?;
+        let ptx = kernel.and_then(KernelModule::ptx);
+        let ptx = ptx.ok_or_else(|| broken("there is no module blake3".to_owned()))?;
         Ok(Self {
-            kernel,
             module: Module::load(context, ptx.text)?,
             stream: Stream::new(context)?,
             staging: PinnedMemory::new(context)?,
@@ -130,7 +127,7 @@ impl<'a> Tools<'a> {
         let digest = DeviceMemory::new(context, DIGEST)?;
         let start = memory.address() + task.part.start;
         let bases = [start, scratch.address(), digest.address()];
-        for launch in plan(self.kernel, len).launches() {
+        for launch in DigestPlan::of_three_buffers(len).launches() {
             launch_one(&mut self.module, &launch, &bases, &self.stream)?;
         }
         let mut bytes = Vec::new();
@@ -164,20 +161,6 @@ fn within(part: &Range<u64>, len: u64) -> Result<(), ExecuteError> {
         true => Ok(()),
         false => Err(broken(format!("bytes {part:?} of a buffer of {len} bytes"))),
     }
-}
-
-/// A digest of the first buffer of three: the other process's, scratch, and where the digest is in the end.
-fn plan(module: KernelModule, len: u64) -> DigestPlan {
-    let mut program = Program::new(module);
-    let buffer = program.buffer("shared", len);
-    let scratch = program.buffer("digest scratch", DigestPlan::scratch_len(len));
-    let digest = program.buffer("digest", DIGEST);
-    let data = Region {
-        buffer,
-        offset: 0,
-        len,
-    };
-    DigestPlan::new(data, scratch, (digest, 0))
 }
 
 fn failed(gpu: &CudaDevice, during: &'static str, error: CallError) -> ExecuteError {
