@@ -32,7 +32,6 @@ pub use work::{WorkAppraisal, WorkChecker, WorkFinding};
 
 use crate::cert::{Certificate, CertificateChain};
 use crate::check::{Check, CheckId, Status};
-use crate::crypto;
 use crate::device::{Architecture, DeviceKind};
 use crate::ocsp::Link;
 use crate::reason::{Code, Reason};
@@ -314,10 +313,9 @@ fn report_signature(raw: &[u8], leaf: Option<&Certificate>) -> Check {
         let reason = Reason::new(Code::SigningKeyUnavailable, "no certificate could be read");
         return Check::unverifiable(id, reason);
     };
-    let signed = leaf.p384_point().zip(report::signed_part(raw));
-    let right = signed.is_some_and(|(point, (message, signature))| {
-        crypto::p384_sha384_raw(point, message, signature)
-    });
+    let signed = leaf.p384_key().zip(report::signed_part(raw));
+    let right =
+        signed.is_some_and(|(key, (message, signature))| key.has_signed_raw(message, signature));
     if right {
         return Check::affirmed(id);
     }

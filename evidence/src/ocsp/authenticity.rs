@@ -2,7 +2,6 @@
 
 use super::{Link, OcspResponse};
 use crate::cert::Certificate;
-use crate::crypto;
 use crate::reason::{Code, Reason};
 use crate::trust::{Authentic, Refuted, Unverified};
 
@@ -160,12 +159,12 @@ fn signed_by(response: &OcspResponse, responder: &Certificate) -> Option<Reason>
         let reason = Reason::new(Code::OcspSignatureMethod, "OCSP response: algorithm");
         return Some(reason.expected("ecdsa-with-SHA384"));
     }
-    let Some(point) = responder.p384_point() else {
+    let Some(key) = responder.p384_key() else {
         let what = "key to verify the response's signature with";
         let reason = about_responder(Code::SigningKeyUnavailable, responder, what);
         return Some(reason.expected("a P-384 key"));
     };
-    let valid = crypto::p384_sha384_der(point, &response.0.tbs, &response.0.signature);
+    let valid = key.has_signed_der(&response.0.tbs, &response.0.signature);
     (!valid).then(|| {
         let what = "did not sign the response";
         about_responder(Code::OcspSignatureInvalid, responder, what)
