@@ -164,7 +164,7 @@ impl Certificate {
 
     /// The common name for a sentence: short enough for the rest of the sentence to be seen, and printable.
     pub(crate) fn label(&self) -> String {
-        shorten(&self.common_name, MAX_NAME_CHARS)
+        shorten(self.common_name.as_str(), MAX_NAME_CHARS)
     }
 
     /// Serial number, big endian, as encoded.
