@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::UnixTime;
 use crate::appraise::{Document, EvidenceAppraisal};
+use crate::check::{Check, CheckId, Status};
+use crate::reason::Reason;
 
 fn compiled(rest: &str) -> Result<Policy, PolicyError> {
     let text = format!(
