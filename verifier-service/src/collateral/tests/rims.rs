@@ -232,12 +232,14 @@ async fn the_directory_comes_before_the_service() {
     assert_eq!((found.origin, found.fetched_at), (Origin::Directory, None));
     // What the operator filed stands, also when it is refused.
     std::fs::write(&file, "<html/>").unwrap();
+    tokio::time::sleep(LOOK_AGAIN).await;
     assert!(matches!(
         *site.found(DRIVER_ID).rim,
         Examined::Unreadable(_)
     ));
     assert_eq!(fake.hits(), 0);
     std::fs::remove_file(&file).unwrap();
+    tokio::time::sleep(LOOK_AGAIN).await;
     site.want(DRIVER_ID).await;
     assert_eq!(site.found(DRIVER_ID).origin, Origin::Service);
 }
