@@ -21,6 +21,9 @@ pub(crate) struct Flights<K: Hash + Eq + Clone, V = ()> {
     in_the_air: InTheAir<K, V>,
 }
 
+/// A way to wait, and the duty to fly for whoever comes first.
+type Seat<K, V> = (Wait<V>, Option<Landing<K, V>>);
+
 type InTheAir<K, V> = Arc<Mutex<HashMap<K, watch::Receiver<Option<V>>>>>;
 
 /// The end of a flight, when it is dropped.
@@ -44,7 +47,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Flights<K, V> {
     }
 
     /// Joins the flight for `key`. Who gets a [`Landing`] as well has to fly. `None` if too many fly.
-    pub(crate) fn join(&self, key: &K) -> Option<(Wait<V>, Option<Landing<K, V>>)> {
+    pub(crate) fn join(&self, key: &K) -> Option<Seat<K, V>> {
         let mut flights = lock(&self.in_the_air);
         if let Some(receiver) = flights.get(key) {
             return Some((Wait(receiver.clone()), None));
