@@ -51,6 +51,27 @@ pub const MAX_OUTPUTS: usize = 256;
 /// Most members of one map of a bundle: inputs, outputs, telemetry.
 pub const MAX_MEMBERS: usize = 256;
 
+/// Most replicas of one job.
+pub const MAX_REPLICAS: usize = 8;
+
+/// Most slices of one opening: more than the points of the strongest audit of the table in methods 2.3 (27 713).
+pub const MAX_SLICES: usize = 32 * 1024;
+
+/// Most bytes of all slices of one opening: base64 makes 64 MiB of them, what a bundle may have by default.
+pub const MAX_SLICE_BYTES: usize = 48 * 1024 * 1024;
+
+/// Longest name of an output or id of an assignment in an opening, in bytes; a file name is the longest there is.
+pub const MAX_NAME_BYTES: usize = MAX_FILE_NAME_BYTES;
+
+/// Longest id of a key in a signed request, in bytes. Ours have 36 at most, those of UUIDs.
+pub const MAX_KEY_ID_BYTES: usize = 64;
+
+/// Longest path and query of a signed request, in bytes together; a server must take 8000 of a URI (RFC 9110 4.1).
+pub const MAX_TARGET_BYTES: usize = 8000;
+
+/// Most seconds between the clock of whoever signs a request and ours.
+pub const MAX_SIGNATURE_AGE_S: u64 = 60;
+
 /// Most arguments of one command, the program counted. A job file has 64 KiB; no program we know is given as many.
 pub const MAX_ARGUMENTS: usize = 256;
 

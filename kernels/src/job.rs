@@ -32,6 +32,7 @@ use crate::nbody::{self, Nbody};
 use crate::pathtrace::{self, Pathtrace};
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
+use crate::steps::StepKernel;
 use crate::stream::{self, StreamPasses};
 use crate::transformer_block::{self, TransformerBlock};
 use crate::vram_walk::{self, VramWalk};
@@ -72,6 +73,12 @@ pub trait KernelJob: fmt::Debug + Send + Sync {
 
     /// The job point by point.
     fn points(&self) -> &dyn PointKernel;
+
+    /// The states that the job marks, one by one; `None` exactly where it marks none, and a dispute has no trace to look
+    /// at.
+    fn steps(&self) -> Option<&dyn StepKernel> {
+        None
+    }
 
     /// The job as an exact integer product, if it is one: then Freivalds' check covers the whole output.
     fn product(&self) -> Option<&GemmI8> {
@@ -161,6 +168,11 @@ impl Job {
     /// The job point by point.
     pub fn points(&self) -> &dyn PointKernel {
         self.0.points()
+    }
+
+    /// The states that the job marks, one by one; `None` where it marks none.
+    pub fn steps(&self) -> Option<&dyn StepKernel> {
+        self.0.steps()
     }
 
     /// The job as an exact integer product, if it is one.
@@ -271,7 +283,7 @@ pub struct Cost {
 pub struct OutputSpec {
     /// Its name in the kernel's specification.
     pub name: &'static str,
-    /// Its length in bytes.
+    /// Its length in bytes; at least one.
     pub len: u64,
 }
 

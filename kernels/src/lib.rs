@@ -9,6 +9,9 @@
 //! * [`program`]: what a device does for a job, launch by launch, the same on every device.
 //! * `host` (feature `host`): runs such a program on this CPU, from the CUDA C++ sources.
 //! * [`point`], [`audit`]: single points of an output recomputed, and what a sample of them shows.
+//! * [`committed`], [`slices`]: few bytes of an output opened under its digest, by whoever has it and for whoever has the
+//!   digest alone; the audit over them. [`KeyedDigest`]: what only whoever has all of it can compute.
+//! * [`steps`], [`bisect`]: a dispute between two replicas, followed down to one point or one step of a run.
 //! * [`gemm_i8`]: the exact int8 matrix product, `spec/gemm_i8.md`.
 //! * [`gemm_bf16`]: the bf16 product in the arithmetic of Hopper's tensor cores, which
 //!   [`gemm_bf16::tensor_core`] emulates, `spec/gemm_bf16.md`.
@@ -31,7 +34,8 @@
 //! * Where randomness comes from, and when. [`Randomness`] says what its caller promises; the
 //!   verifier service keeps that promise.
 //! * Which device computed a result. A correct product says nothing about that.
-//! * Files, network, clocks, environment: bytes and numbers come in, bytes and verdicts go out.
+//! * Files, network, clocks, environment: bytes and numbers come in, bytes and verdicts go out. An output too large for
+//!   memory comes as an open file, which is read and nothing else.
 //!
 //! The vectors in `vectors/` let an implementation in any language compare itself with this one.
 
@@ -40,8 +44,10 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+pub mod bisect;
 pub mod blake3_tree;
 mod catalog;
+pub mod committed;
 mod digest;
 pub mod digest_program;
 mod excerpt;
@@ -56,6 +62,7 @@ mod hex32;
 #[cfg(feature = "host")]
 pub mod host;
 mod job;
+mod keyed;
 pub mod matrix;
 pub mod mlp_sgd;
 mod modules;
@@ -67,8 +74,11 @@ pub mod point;
 pub mod program;
 mod randomness;
 pub mod scalar;
+pub mod slices;
+pub mod steps;
 pub mod stream;
 pub mod transformer_block;
+mod tree;
 pub mod vram_walk;
 
 pub use catalog::{Kernel, UnknownKernel};
@@ -78,6 +88,7 @@ pub use job::{
     CheckedInputs, Cost, InputError, InputSpec, Inputs, Job, JobError, KernelJob, LimitError,
     Output, OutputSpec,
 };
+pub use keyed::KeyedDigest;
 pub use modules::{Module, Ptx};
 pub use operand_stream::{OperandSeed, OperandStream};
 pub use randomness::Randomness;

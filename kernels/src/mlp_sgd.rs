@@ -23,6 +23,7 @@ mod point;
 mod program;
 mod state;
 mod step;
+mod steps;
 
 pub use layers::{Dense, Layers, MAX_WIDTH};
 pub use params::{

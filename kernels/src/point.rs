@@ -22,8 +22,41 @@ pub trait PointKernel {
     /// `point` is below [`points`](Self::points); what another one gives is up to the kernel, and no panic.
     fn place(&self, point: u64) -> Place;
 
+    /// The point that has byte `offset` of an output; `None` where there is no such byte.
+    ///
+    /// By default found by halving, for kernels whose points are in the order of their bytes.
+    fn point_at(&self, output: usize, offset: u64) -> Option<u64> {
+        let target = (output, offset);
+        let [mut low, mut high] = [0, self.points()];
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let place = self.place(middle);
+            let end = place.offset.saturating_add(place.len as u64);
+            if target < (place.output, place.offset) {
+                high = middle;
+            } else if target >= (place.output, end) {
+                low = middle + 1;
+            } else {
+                return Some(middle);
+            }
+        }
+        None
+    }
+
     /// What [`eval`](Self::eval) reads. Empty where everything follows from the job's seed.
+    ///
+    /// Of its own output, bytes before its own; of another one, of outputs that do not read this one, nor any that do.
+    /// So what points are computed from always leads back to inputs.
     fn needs(&self, point: u64) -> Vec<Span>;
+
+    /// What [`eval`](Self::eval) reads of these bytes: less than [`needs`](Self::needs) where that depends on them.
+    ///
+    /// # Errors
+    ///
+    /// [`SliceMissing`] if `slices` does not have what it takes to tell.
+    fn reads(&self, point: u64, _slices: &dyn Slices) -> Result<Vec<Span>, SliceMissing> {
+        Ok(self.needs(point))
+    }
 
     /// The right bytes of `point`, as long as its place, given that what it reads is right.
     ///
@@ -85,6 +118,8 @@ pub enum Tensor {
     Input(&'static str),
     /// An output of the job, committed before the points were drawn.
     Output(&'static str),
+    /// A state on the way, by its place in the trace that commits to it.
+    State(u64),
 }
 
 /// Bytes of a tensor: `count` runs of `len`, each `stride` bytes after the last.

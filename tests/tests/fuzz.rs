@@ -78,7 +78,7 @@ macro_rules! every_target_holds {
 }
 
 every_target_holds! {
-    report opaque chain certificate rim ocsp_request ocsp_response forms bundle strict_json token claims jwks
+    report opaque chain certificate rim ocsp_request ocsp_response forms bundle opening request strict_json token claims jwks
 }
 
 fn names() -> BTreeSet<&'static str> {
@@ -157,7 +157,7 @@ fn seeds_are_accepted() {
     use evidence::ocsp::{OcspRequest, OcspResponse};
     use evidence::report::Report;
     use evidence::rim::Rim;
-    use evidence::work::{Bundle, StrictValue};
+    use evidence::work::{Bundle, Opening, StrictValue};
     use receipt::Jwks;
 
     let own = seeds::own();
@@ -181,6 +181,7 @@ fn seeds_are_accepted() {
     all("ocsp_request", |der| OcspRequest::parse(der).is_ok());
     all("forms", |json| evidence::forms::read(json).is_ok());
     all("bundle", |json| Bundle::parse(json).is_ok());
+    all("opening", |json| Opening::parse(json).is_ok());
     all("jwks", |json| {
         Jwks::parse(&String::from_utf8_lossy(json)).is_ok()
     });

@@ -1,8 +1,15 @@
 //! `tests/vectors/derivations.json`: the derivations of DESIGN section 4, recomputed.
 
 use attestation_agent::AgentKey;
+use evidence::UnixTime;
 use evidence::crypto::{ed25519, sha256};
-use evidence::work::{Base64Url, Blob, Hex, JobSpec, WorkStatement, canonical_json};
+use evidence::work::request::{
+    ReceivedRequest, SignatureFields, SignatureParams, SignedRequest, Target,
+};
+use evidence::work::{
+    Base64Url, Blob, Hex, JobSpec, ResultCommitment, Secrets, WorkStatement, canonical_json,
+};
+use kernels::{Blake3Digest, KeyedDigest};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -11,6 +18,8 @@ struct Vectors {
     #[serde(rename = "_comment")]
     _comment: Vec<String>,
     cases: Vec<Case>,
+    commitments: Vec<CommitmentCase>,
+    requests: Vec<RequestCase>,
 }
 
 #[derive(Deserialize)]
@@ -47,9 +56,60 @@ struct Expect {
     signature: Base64Url<64>,
 }
 
-fn cases() -> Vec<Case> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommitmentCase {
+    name: String,
+    #[serde(rename = "about")]
+    _about: String,
+    statement_of: String,
+    replica_key: Base64Url<32>,
+    salt: Base64Url<32>,
+    outputs: Vec<Blob>,
+    trace: Vec<Blake3Digest>,
+    expect: ExpectedCommitment,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedCommitment {
+    keyed: Base64Url<32>,
+    commitment: Base64Url<32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestCase {
+    name: String,
+    #[serde(rename = "about")]
+    _about: String,
+    test_key_seed: Hex<32>,
+    method: String,
+    path: String,
+    query: Option<String>,
+    body: Blob,
+    created: i64,
+    key_id: String,
+    nonce: Base64Url<16>,
+    expect: ExpectedRequest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedRequest {
+    base: String,
+    content_digest: String,
+    signature_input: String,
+    signature: String,
+}
+
+fn vectors() -> Vectors {
     let text = include_str!("../../../tests/vectors/derivations.json");
-    serde_json::from_str::<Vectors>(text).unwrap().cases
+    serde_json::from_str(text).unwrap()
+}
+
+fn cases() -> Vec<Case> {
+    vectors().cases
 }
 
 #[test]
@@ -94,5 +154,57 @@ fn reports_and_signatures_are_tied_in_as_published() {
         let signature = key.sign(&message);
         assert_eq!(Base64Url(signature), expect.signature, "{name}");
         assert!(ed25519(&expect.agent_key.0, &message, &signature), "{name}");
+    }
+}
+
+#[test]
+fn commitments_are_derived_as_published() {
+    let vectors = vectors();
+    for case in vectors.commitments {
+        let of = vectors.cases.iter().find(|of| of.name == case.statement_of);
+        let canonical = of.unwrap().statement.canonical().unwrap();
+        let outputs = case.outputs.iter().map(|bytes| bytes.0.as_slice());
+        let keyed = KeyedDigest::of(&case.replica_key.0, outputs, &case.trace);
+        assert_eq!(Base64Url(keyed), case.expect.keyed, "{}", case.name);
+        let secrets = Secrets {
+            salt: case.salt,
+            keyed: Base64Url(keyed),
+        };
+        let commitment = ResultCommitment::to(&canonical, &secrets).commitment;
+        assert_eq!(commitment, case.expect.commitment, "{}", case.name);
+    }
+}
+
+#[test]
+fn requests_are_signed_and_read_as_published() {
+    for case in vectors().requests {
+        let (name, expect) = (&case.name, &case.expect);
+        let target = Target::new(&case.method, &case.path, case.query.as_deref()).unwrap();
+        let created = UnixTime::from_secs(case.created);
+        let params = SignatureParams {
+            created,
+            key_id: case.key_id.clone(),
+            nonce: case.nonce,
+        };
+        let key = AgentKey::from_seed(&case.test_key_seed.0).unwrap();
+        let request = SignedRequest::new(target, params, &case.body.0).unwrap();
+        let fields = request.sign(|base| {
+            assert_eq!(base, expect.base.as_bytes(), "{name}");
+            key.sign(base)
+        });
+        let published = SignatureFields {
+            content_digest: expect.content_digest.clone(),
+            signature_input: expect.signature_input.clone(),
+            signature: expect.signature.clone(),
+        };
+        assert_eq!(fields, published, "{name}");
+        let [digest, input, signature] = [
+            &fields.content_digest,
+            &fields.signature_input,
+            &fields.signature,
+        ];
+        let received = ReceivedRequest::parse(&target, digest, input, signature).unwrap();
+        let verified = received.verify(&key.public().0, &case.body.0, created);
+        assert_eq!(verified, Ok(()), "{name}");
     }
 }

@@ -114,9 +114,14 @@ impl Bundle {
     /// See [`BundleError`].
     pub fn parse(json: &[u8]) -> Result<Self, BundleError> {
         let bundle: Self = serde_json::from_slice(json)?;
-        at_most("devices", MAX_DEVICES, bundle.devices.len())?;
-        at_most("outputs", MAX_OUTPUTS, bundle.statement.outputs.len())?;
+        bundle.check_counts()?;
         Ok(bundle)
+    }
+
+    /// What its form alone does not bound.
+    pub(super) fn check_counts(&self) -> Result<(), BundleError> {
+        at_most("devices", MAX_DEVICES, self.devices.len())?;
+        at_most("outputs", MAX_OUTPUTS, self.statement.outputs.len())
     }
 
     /// Whether the agent key in the statement signed statement, reports and chains.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::canonical::MAX_SAFE_INTEGER;
-use super::encoding::{Hex, distinct_members, few_texts};
+use super::encoding::{Hex, bounded_list, distinct_members};
 use crate::limits::{
     MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_FILE_NAME_BYTES, MAX_MEMBERS, MAX_OUTPUTS, MAX_WALL_S,
 };
@@ -168,11 +168,11 @@ impl Command {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CommandForm {
-    #[serde(deserialize_with = "few_texts::<_, MAX_ARGUMENTS>")]
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_ARGUMENTS>")]
     argv: Vec<String>,
     #[serde(deserialize_with = "distinct_members")]
     inputs: BTreeMap<String, InputRef>,
-    #[serde(deserialize_with = "few_texts::<_, MAX_OUTPUTS>")]
+    #[serde(deserialize_with = "bounded_list::<_, _, MAX_OUTPUTS>")]
     outputs: Vec<String>,
     limits: CommandLimits,
 }
@@ -306,7 +306,7 @@ mod tests {
             (
                 "/argv",
                 json!(vec!["a"; MAX_ARGUMENTS + 1]),
-                "more than 256 texts",
+                "more than 256 items",
             ),
             ("/outputs", json!([]), "outputs names no file"),
             ("/outputs", json!(["a", "a"]), "occurs twice"),
@@ -318,7 +318,7 @@ mod tests {
             ("/outputs", json!(["é"]), "file name"),
             ("/outputs", json!([""]), "file name"),
             ("/outputs", json!([long]), "file name"),
-            ("/outputs", json!(many), "more than 256 texts"),
+            ("/outputs", json!(many), "more than 256 items"),
             ("/limits/wall_s", json!(0), "limit wall_s"),
             ("/limits/wall_s", json!(MAX_WALL_S + 1), "limit wall_s"),
             ("/limits/processes", json!(0), "limit processes"),

@@ -189,33 +189,35 @@ where
     deserializer.deserialize_map(Members(PhantomData))
 }
 
-/// A list of at most `MAX` texts: refused at the first too many, since short texts take many times the memory of their
+/// A list of at most `MAX` items: refused at the first too many, since short items take many times the memory of their
 /// JSON.
-pub(crate) fn few_texts<'de, D: Deserializer<'de>, const MAX: usize>(
-    deserializer: D,
-) -> Result<Vec<String>, D::Error> {
-    struct Few<const MAX: usize>;
+pub(crate) fn bounded_list<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Few<T, const MAX: usize>(PhantomData<T>);
 
-    impl<'de, const MAX: usize> Visitor<'de> for Few<MAX> {
-        type Value = Vec<String>;
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Few<T, MAX> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {MAX} texts")
+            write!(f, "a list of at most {MAX} items")
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = items.next_element()? {
-                if texts.len() == MAX {
-                    return Err(A::Error::custom(format_args!("more than {MAX} texts")));
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if list.len() == MAX {
+                    return Err(A::Error::custom(format_args!("more than {MAX} items")));
                 }
-                texts.push(text);
+                list.push(item);
             }
-            Ok(texts)
+            Ok(list)
         }
     }
 
-    deserializer.deserialize_seq(Few::<MAX>)
+    deserializer.deserialize_seq(Few::<T, MAX>(PhantomData))
 }
 
 #[cfg(test)]

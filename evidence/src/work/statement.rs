@@ -247,6 +247,11 @@ impl WorkStatement {
 pub struct CanonicalStatement(Vec<u8>);
 
 impl CanonicalStatement {
+    #[cfg(test)]
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// The canonical JSON text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

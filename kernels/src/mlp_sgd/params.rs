@@ -11,6 +11,7 @@ use crate::job::{CheckedInputs, Cost, InputError, InputSpec, KernelJob, LimitErr
 use crate::operand_stream::OperandSeed;
 use crate::point::PointKernel;
 use crate::program::{Program, Target};
+use crate::steps::StepKernel;
 
 /// Most samples: 2^20.
 pub const MAX_SAMPLES: u32 = 1 << 20;
@@ -234,6 +235,10 @@ impl KernelJob for MlpSgd {
 
     fn points(&self) -> &dyn PointKernel {
         self
+    }
+
+    fn steps(&self) -> Option<&dyn StepKernel> {
+        Some(self)
     }
 }
 

@@ -57,6 +57,25 @@ impl PointKernel for Pathtrace {
         }
     }
 
+    fn point_at(&self, output: usize, offset: u64) -> Option<u64> {
+        let size = self.size();
+        let (pixels, rows) = (self.pixels(), u64::from(size.height));
+        let Some(in_rows) = offset.checked_sub(size.row(0)).filter(|_| output == 0) else {
+            return (output == 0).then_some(pixels + 2 * rows);
+        };
+        let y = in_rows / size.stride();
+        if y >= rows {
+            let within = offset - size.row(rows) < TAIL as u64;
+            return within.then_some(pixels + 2 * rows + 1);
+        }
+        let width = u64::from(size.width);
+        match offset.checked_sub(size.pixels(y)) {
+            None => Some(pixels + y),
+            Some(in_line) if in_line < 3 * width => Some(y * width + in_line / 3),
+            Some(_) => Some(pixels + rows + y),
+        }
+    }
+
     fn needs(&self, point: u64) -> Vec<Span> {
         let size = self.size();
         let line = size.line() as u64;

@@ -69,6 +69,18 @@ impl PointKernel for VramWalk {
         }
     }
 
+    fn reads(&self, point: u64, slices: &dyn Slices) -> Result<Vec<Span>, SliceMissing> {
+        let At::Walk(walker) = self.at(point) else {
+            return Ok(self.needs(point));
+        };
+        let mut met = Vec::new();
+        self.walk(walker, |line| {
+            met.push(span(SECOND, line));
+            read(slices, SECOND, line)
+        })?;
+        Ok(met)
+    }
+
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing> {
         match self.at(point) {
             At::First(line) => {

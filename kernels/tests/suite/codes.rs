@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
+use kernels::bisect::{ClaimsError, Loss, Side, Undecidable, WitnessError};
 use kernels::freivalds::{self, Randomness, Verdict};
 use kernels::gemm_i8::{Operands, OutputView, Shape};
 use kernels::point::{SliceMissing, Tensor};
+use kernels::slices::SliceError;
 use kernels::{Blake3Digest, InputError, Inputs, Job, Kernel, LimitError, OperandSeed};
 use serde_json::{Value, json};
 
@@ -38,6 +40,57 @@ fn codes() -> Vec<&'static str> {
         codes.push(job.accept(&inputs).unwrap_err().code());
     }
     codes.extend(of_audits());
+    codes.extend(of_slices());
+    codes.extend(of_disputes());
+    codes
+}
+
+fn of_slices() -> [&'static str; 5] {
+    let (start, len, total) = (0, 1, 1);
+    let digest = Blake3Digest::of(b"");
+    let all = [
+        SliceError::Length {
+            expected: 1,
+            actual: 0,
+        },
+        SliceError::NotCommitted { digest, start, len },
+        SliceError::Outside { start, len, total },
+        SliceError::Overlapping { start, len },
+        SliceError::TensorUnknown,
+    ];
+    all.map(|error| error.code())
+}
+
+fn of_disputes() -> Vec<&'static str> {
+    let claims = ClaimsError::Form {
+        side: Side::A,
+        what: "outputs",
+        expected: 1,
+        actual: 0,
+    };
+    let losses = [
+        Loss::Length {
+            expected: 1,
+            actual: 0,
+        },
+        Loss::NotCommitted,
+        Loss::ReadsIncomplete,
+        Loss::ReadsTooLarge,
+        Loss::Unanswered,
+        Loss::Wrong,
+    ];
+    let undecidable = [
+        Undecidable::Collision,
+        Undecidable::LeafTooLarge,
+        Undecidable::NeedsIncomplete,
+        Undecidable::ReadsCyclic,
+        Undecidable::TraceNotRecomputable,
+    ];
+    let unreadable = WitnessError::Io(std::io::ErrorKind::NotFound.into());
+    let mut codes = vec![ClaimsError::Agree.code(), claims.code()];
+    codes.extend([unreadable.code(), WitnessError::Question.code()]);
+    codes.extend(losses.map(|loss| loss.code()));
+    codes.extend(undecidable.map(|reason| reason.code()));
     codes
 }
 

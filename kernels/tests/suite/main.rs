@@ -1,8 +1,11 @@
 //! Tests of the public interface: vectors, jobs, known attacks, stable codes, option sets, device modules.
 
 mod attacks;
+mod bisect;
+mod bisect_steps;
 mod codes;
 mod cpp;
+mod defective;
 #[cfg(feature = "host")]
 mod device_digest;
 mod float_vectors;
@@ -22,9 +25,11 @@ mod points;
 #[cfg(feature = "host")]
 mod program_sets;
 mod ptx_rules;
+mod replica;
 mod samples;
 mod scalar_vectors;
 mod scene_vectors;
+mod slices;
 mod transformer_block;
 mod vectors;
 #[cfg(feature = "host")]

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use evidence::UnixTime;
 use evidence::cert::CertificateChain;
 use evidence::device::Architecture;
 use evidence::ocsp::{CertificateId, IdHash, OcspRequest};
 use evidence::report::Report;
 use evidence::rim::Rim;
+use evidence::work::request::{SignatureParams, SignedRequest, Target};
 use evidence::work::{
-    Base64Url, Blob, Bundle, BundleDevice, Hex, JobSpec, KernelRef, OutputCommitment, Profile, Ran,
-    Timing, TraceCommitment, UnsignedBundle, WorkStatement,
+    Base64Url, Blob, Bundle, BundleDevice, Hex, JobSpec, KernelRef, OpenedSlice, OpenedTensor,
+    Opening, OutputCommitment, Profile, Ran, Timing, TraceCommitment, UnsignedBundle,
+    WorkStatement,
 };
 use serde_json::{Value, json};
 
@@ -78,6 +81,11 @@ pub fn own() -> BTreeMap<&'static str, Seeds> {
             [vec![bundle.clone()], strict_values()].concat(),
         ),
         ("bundle", vec![bundle]),
+        (
+            "opening",
+            vec![serde_json::to_vec(&opening()).expect("JSON")],
+        ),
+        ("request", requests()),
         ("token", tokens()),
         (
             "claims",
@@ -309,6 +317,51 @@ pub fn bundle() -> Bundle {
         outputs: BTreeMap::from([("c".to_owned(), Blob(vec![]))]),
     };
     unsigned.sign(|_| [9; 64]).expect("a bundle")
+}
+
+/// An opening with every member there can be.
+fn opening() -> Opening {
+    let slice = |start| OpenedSlice {
+        tensor: OpenedTensor::Output("c".to_owned()),
+        start,
+        len: 1024,
+        bytes: Blob(vec![11; 40]),
+    };
+    Opening {
+        profile: Profile::V1,
+        salt: Base64Url([12; 32]),
+        keyed: Base64Url([13; 32]),
+        cross: BTreeMap::from([("0b1f-7".to_owned(), Base64Url([14; 32]))]),
+        bundle: bundle(),
+        slices: vec![slice(0), slice(4096)],
+    }
+}
+
+/// Signed requests as the property reads them: method, path, query if there is one, the three fields.
+fn requests() -> Seeds {
+    let targets = [
+        ("POST", "/v1/assignments/next", Some("wait_s=60")),
+        ("GET", "/", None),
+    ];
+    let lines = targets.map(|(method, path, query)| {
+        let target = Target::new(method, path, query).expect("a target");
+        let params = SignatureParams {
+            created: UnixTime::from_secs(1_795_392_000),
+            key_id: "agent-1".to_owned(),
+            nonce: Base64Url([15; 16]),
+        };
+        let request = SignedRequest::new(target, params, b"{}").expect("a request");
+        let fields = request.sign(|_| [16; 64]);
+        let mut lines = vec![method, path];
+        lines.extend(query);
+        lines.extend([
+            &*fields.content_digest,
+            &*fields.signature_input,
+            &*fields.signature,
+        ]);
+        lines.join("\n").into_bytes()
+    });
+    lines.to_vec()
 }
 
 fn strict_values() -> Seeds {

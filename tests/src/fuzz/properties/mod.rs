@@ -28,7 +28,7 @@ pub use ocsp::{ocsp_request, ocsp_response};
 pub use report::{opaque, report};
 pub use rim::rim;
 pub use token::{claims, good_tokens, jwks, token, token_of};
-pub use work::{bundle, strict_json};
+pub use work::{bundle, opening, request, strict_json};
 
 use evidence::Reason;
 use evidence::limits::{MAX_DEVICES, MAX_MESSAGE_CHARS, MAX_VALUE_CHARS};
@@ -58,6 +58,8 @@ pub const TARGETS: &[Target] = &[
     target("ocsp_response", ocsp_response, 17 << 10, "der"),
     target("forms", forms, 128 << 10, "json"),
     target("bundle", bundle, 64 << 10, "json"),
+    target("opening", opening, 64 << 10, "json"),
+    target("request", request, 1 << 10, "http"),
     target("strict_json", strict_json, 16 << 10, "json"),
     target("token", token, 16 << 10, "json"),
     target("claims", claims, 16 << 10, "json"),

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use evidence::limits::{MAX_DEVICES, MAX_OUTPUTS};
-use evidence::work::{Bundle, MAX_SAFE_INTEGER, StrictValue, canonical_json};
+use evidence::limits::{MAX_DEVICES, MAX_OUTPUTS, MAX_REPLICAS, MAX_SLICE_BYTES, MAX_SLICES};
+use evidence::work::request::{ReceivedRequest, SignedRequest, Target};
+use evidence::work::{Bundle, MAX_SAFE_INTEGER, Opening, StrictValue, canonical_json};
 use receipt::UnverifiedReceipt;
 use serde_json::Value;
 
@@ -28,6 +29,65 @@ pub fn bundle(json: &[u8]) {
         let read = serde_json::from_slice(canonical.as_bytes()).expect("a statement");
         assert_eq!(bundle.statement, read);
     }
+}
+
+/// Openings: what is accepted is written and read as the same, within its bounds; its bundle is one by itself.
+pub fn opening(json: &[u8]) {
+    let opening = match Opening::parse(json) {
+        Ok(opening) => opening,
+        Err(error) => return assert!(!error.to_string().is_empty() && !error.code().is_empty()),
+    };
+    assert!(opening.slices.len() <= MAX_SLICES && opening.cross.len() <= MAX_REPLICAS);
+    let bytes = opening.slices.iter().map(|slice| slice.bytes.0.len());
+    assert!(bytes.sum::<usize>() <= MAX_SLICE_BYTES);
+    let written = serde_json::to_vec(&opening).expect("JSON");
+    assert_eq!(Opening::parse(&written).expect("the same opening"), opening);
+    let bundle = serde_json::to_vec(&opening.bundle).expect("JSON");
+    assert_eq!(Bundle::parse(&bundle).expect("a bundle"), opening.bundle);
+}
+
+/// Signed requests, as lines: method, path, query if there is one, the three fields. What is read has one spelling: the
+/// same request signed again has the same base and the same fields but for the digest of the body, which is not known.
+pub fn request(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let lines: Vec<&str> = text.split('\n').collect();
+    let (method, path, query, [digest, input, signature]) = match lines[..] {
+        [method, path, query, digest, input, signature] => {
+            (method, path, Some(query), [digest, input, signature])
+        }
+        [method, path, digest, input, signature] => {
+            (method, path, None, [digest, input, signature])
+        }
+        _ => return,
+    };
+    let Ok(target) = Target::new(method, path, query) else {
+        return;
+    };
+    let received = match ReceivedRequest::parse(&target, digest, input, signature) {
+        Ok(received) => received,
+        Err(error) => return assert!(!error.to_string().is_empty() && !error.code().is_empty()),
+    };
+    let lines = 4 + usize::from(query.is_some());
+    let base = String::from_utf8(received.signature_base().to_vec()).expect("text");
+    assert_eq!(base.lines().count(), lines, "{base:?}");
+    let params = received.params().clone();
+    let again = SignedRequest::new(target, params, b"").expect("what was read can be signed");
+    let fields = again.sign(|again| {
+        let again = String::from_utf8(again.to_vec()).expect("text");
+        let but_digest = |base: &str| {
+            let lines = base
+                .lines()
+                .filter(|line| !line.starts_with("\"content-digest\""));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(but_digest(&again), but_digest(&base));
+        [0; 64]
+    });
+    assert_eq!(fields.signature_input, input);
+    assert_eq!(fields.signature.len(), signature.len());
+    assert_eq!(fields.content_digest.len(), digest.len());
 }
 
 /// Strict JSON: what is accepted has one canonical form, by a second opinion, which is read as the same value; the
