@@ -12,6 +12,7 @@ use crate::files::FileError;
 use crate::job::JobError;
 use crate::key::KeyError;
 use crate::outbox::OutboxError;
+use crate::serve::ServeError;
 use crate::verifier::VerifierError;
 
 /// Why a run ended without a receipt, or a command without its result.
@@ -45,6 +46,9 @@ pub enum AgentError {
     /// The outbox cannot be used.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+    /// The agent cannot serve, or serves no longer.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The verifier gave no challenge or no receipt.
     #[error(transparent)]
     Verifier(#[from] VerifierError),
@@ -75,6 +79,7 @@ impl AgentError {
             Self::Job(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Outbox(error) => error.code(),
+            Self::Serve(error) => error.code(),
             Self::Verifier(error) => error.code(),
         }
     }
@@ -92,6 +97,7 @@ impl AgentError {
             Self::Job(error) => error.remedy(),
             Self::Key(error) => error.remedy(),
             Self::Outbox(error) => error.remedy(),
+            Self::Serve(error) => error.remedy(),
             Self::Verifier(error) => error.remedy(),
         }
     }
@@ -100,7 +106,9 @@ impl AgentError {
     #[must_use]
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Verifier(VerifierError::Refused(_)) => Ending::Refused,
+            Self::Verifier(VerifierError::Refused(_)) | Self::Serve(ServeError::Removed(_)) => {
+                Ending::Refused
+            }
             Self::Verifier(
                 VerifierError::Url { .. } | VerifierError::File(_) | VerifierError::Client { .. },
             ) => Ending::Unusable,
@@ -113,7 +121,8 @@ impl AgentError {
             | Self::File(_)
             | Self::Job(_)
             | Self::Key(_)
-            | Self::Outbox(_) => Ending::Unusable,
+            | Self::Outbox(_)
+            | Self::Serve(_) => Ending::Unusable,
         }
     }
 }

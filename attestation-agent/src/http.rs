@@ -86,7 +86,7 @@ impl Answer {
         Problem::read(self.status, self.header(CONTENT_TYPE), &self.body)
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         retry::parse_retry_after(self.header(RETRY_AFTER), now())
     }
 }

@@ -16,6 +16,7 @@
 //!   signature of the [`AgentKey`] (DESIGN section 4, `tests/vectors/derivations.json`).
 //! * [`Verifier`]: challenges and receipts over HTTP, with retries that send the same bytes;
 //!   [`Outbox`]: what a crash must not lose.
+//! * [`Agent::serve`]: assignments of a verifier, pulled by long poll, and what a crash in the middle of one must not lose.
 //! * [`doctor`]: would this host attest?
 //! * [`Settings`], and [`Progress`] for whoever watches.
 //!
@@ -25,7 +26,7 @@
 //!   of the service.
 //! * Proof that a GPU did the work. A report shows that a genuine device was there and that the
 //!   output was fixed before the report; the statement's executor, times and telemetry are asserted.
-//! * CPU TEE quotes, and pulling jobs from a verifier.
+//! * CPU TEE quotes.
 //!
 //! `unsafe` is allowed in [`device`] and in `execute/cuda/driver` only, block by block.
 
@@ -57,6 +58,7 @@ mod outbox;
 mod problem;
 mod progress;
 mod retry;
+mod serve;
 mod verifier;
 
 pub use agent::{Agent, BoundCommand, BoundWork, FinishedCommand, Leftovers, RunReport};
@@ -78,6 +80,7 @@ pub use outbox::{Entry, Outbox, OutboxError};
 pub use problem::{Explained, Problem, ProblemCheck, ProblemReason};
 pub use progress::{Progress, Step};
 pub use retry::{RetryPolicy, is_transient, parse_retry_after};
+pub use serve::{ServeError, ServeSettings, Until};
 pub use verifier::{
     BUNDLE_MEDIA_TYPE, Challenge, ChallengeRequest, RECEIPT_MEDIA_TYPE, Receipt, Verifier,
     VerifierError,

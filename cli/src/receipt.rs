@@ -176,7 +176,7 @@ pub(crate) fn print(receipt: &Receipt, out: &mut Output<'_>) -> Result<(), Failu
         meaning(receipt.level())
     ))?;
     for finding in &claims.pogw.methods {
-        let strength = strength(finding);
+        let strength = strength(finding) + &agreement(finding);
         let (method, status, source) = (finding.method.as_str(), finding.status, finding.source);
         out.line(format_args!("  {method:<24}{status} ({source}){strength}"))?;
     }
@@ -210,6 +210,16 @@ fn chained(chain: Chain) -> String {
         "; CHAINED: points build on each other, up to {steps} in a row, and a single made-up one among {points} is found \
          with probability {found:.2} only"
     )
+}
+
+/// What replicas that agree come to.
+fn agreement(finding: &Finding) -> String {
+    finding.agreeing.map_or(String::new(), |agreeing| {
+        format!(
+            ", {} executions agree: right if one of them is honest",
+            agreeing.get()
+        )
+    })
 }
 
 /// DESIGN section 6, in a line each.

@@ -23,7 +23,9 @@ use serde_json::Value;
 pub use assurance::Shortfall;
 pub use ear::{Appraisal, Tier, TrustVector, VerifierId};
 pub use error::ClaimsError;
-pub use method::{Chain, Finding, Log2Error, Method, OtherMethod, PartsPerMillion, Source, Status};
+pub use method::{
+    Agreeing, Chain, Finding, Log2Error, Method, OtherMethod, PartsPerMillion, Source, Status,
+};
 pub use revocation::{CertificateRevocation, CertificateStatus};
 pub use vendor::VendorClaims;
 pub use work::{
@@ -32,6 +34,8 @@ pub use work::{
 };
 
 use crate::limits::MAX_AUDIENCES;
+use crate::rejected::{Part, Rejected};
+use crate::token::Compact;
 use crate::value::{InvalidValue, Nonce, Text, Thumbprint, UnixTime};
 
 /// The profile of these claims (RFC 9711 section 6): a tag URI (RFC 4151) with our version of it.
@@ -87,6 +91,16 @@ impl Claims {
     pub fn new(parts: ClaimsParts) -> Result<Self, ClaimsError> {
         rules::check(&parts)?;
         Ok(Self(parts))
+    }
+
+    /// Reads the payload of a token that was not signed yet: claims that wait for something before they are a receipt.
+    /// Nothing vouches for them; whoever kept them knows where they lay.
+    ///
+    /// # Errors
+    /// As for the payload of a token.
+    pub fn parse(payload: &[u8]) -> Result<Self, Rejected> {
+        let members = Compact::members(Part::Payload, payload)?;
+        Self::new(ClaimsParts::read(members)?).map_err(Rejected::Contradiction)
     }
 
     /// The parts, to build other claims from.

@@ -170,8 +170,8 @@ mod value;
 
 pub use algorithm::Algorithm;
 pub use claims::{
-    Appraisal, Asserted, Assurance, Audience, CertificateRevocation, CertificateStatus, Chain,
-    Claims, ClaimsError, ClaimsParts, Collateral, Confirmation, Device, DeviceKind, Finding,
+    Agreeing, Appraisal, Asserted, Assurance, Audience, CertificateRevocation, CertificateStatus,
+    Chain, Claims, ClaimsError, ClaimsParts, Collateral, Confirmation, Device, DeviceKind, Finding,
     Inclusion, Kernel, Level, Log2Error, Method, OtherMethod, Output, PROFILE, PartsPerMillion,
     Policy, Program, ResultCheck, Shortfall, Source, Status, Tier, Timings, Trace, TrustVector,
     VendorClaims, VerifierId, Work,

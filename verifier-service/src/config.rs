@@ -5,7 +5,9 @@
 //! `config.example.toml` explains every key.
 
 mod collateral;
+mod oidc;
 mod rules;
+mod store;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -23,6 +25,8 @@ use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
+pub use oidc::{OidcSettings, TokenAlgorithm};
+pub use store::{StoreSettings, StoreUrl};
 
 /// What the names of environment variables start with.
 pub const ENV_PREFIX: &str = "POGW_VERIFIER__";
@@ -35,7 +39,7 @@ const MIB: usize = 1024 * 1024;
 pub struct Config {
     /// Address and port to listen on. There is no TLS here: a reverse proxy speaks it.
     pub listen: SocketAddr,
-    /// Directory of database and keys, mode 0700, made if it is missing.
+    /// Directory of keys and, without [`StoreSettings::url`], of the database; mode 0700, made if it is missing.
     pub state_dir: PathBuf,
     /// `iss` of the receipts: the URL under which relying parties know this verifier.
     pub issuer: String,
@@ -72,6 +76,10 @@ pub struct Config {
     pub max_concurrent_result_checks: Option<NonZeroUsize>,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// Where the service keeps what it remembers.
+    pub store: StoreSettings,
+    /// Whose tokens are taken beside API keys.
+    pub oidc: OidcSettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -175,6 +183,8 @@ impl Default for Config {
             max_concurrent_appraisals: None,
             max_concurrent_result_checks: None,
             log_level: LogLevel::Info,
+            store: StoreSettings::default(),
+            oidc: OidcSettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::appraiser::{DeviceSubmission, Inquiry, Pass, Wants};
-use crate::judge::{Award, Case, Judge, Unjudged};
+use crate::judge::{Award, Case, Certificate, Judge, Judged, OpeningCase, Unjudged};
 use crate::policies::built_in;
 use crate::problem::{FailedCheck, Problem, ProblemCode};
 use crate::store::policies::Issued;
@@ -113,6 +113,18 @@ impl Judge for MadeToOrder {
                 level: Level::A0,
             })),
         }
+    }
+
+    fn judge_opening(
+        &self,
+        _case: &OpeningCase,
+        _inquiry: &Inquiry,
+    ) -> Result<Pass<Judged>, Problem> {
+        Err(Problem::new(ProblemCode::Unverifiable))
+    }
+
+    fn certify(&self, _certificate: &Certificate) -> Result<Award, Problem> {
+        Err(Problem::new(ProblemCode::Internal))
     }
 
     fn examine(

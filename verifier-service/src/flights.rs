@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::collateral::lock;
+use crate::lock::lock;
 
 /// Most things in the air at one time, those that wait for their turn included. Beyond it nobody is let wait: memory
 /// is bounded, and what is asked for by so many strangers at once is asked for again.

@@ -1,4 +1,4 @@
-//! Names of challenges and receipts: 128 random bits.
+//! Names of challenges, receipts, parties, agents and the like: 128 random bits.
 //!
 //! Nothing but the name is asked of whoever fetches a receipt, so it must not be guessable, and says nothing about
 //! how many there are.
@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use evidence::work::Hex;
+use jobs::{AgentId, JobId, PartyId};
+use serde::{Serialize, Serializer};
 
 use crate::random;
 
@@ -41,6 +43,25 @@ impl fmt::Display for Id {
         fmt::Display::fmt(&Hex(self.0), f)
     }
 }
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+macro_rules! is_also {
+    ($($name:ident)*) => {$(
+        /// A name of ours is one of these by its alphabet and length.
+        impl From<Id> for $name {
+            fn from(id: Id) -> Self {
+                Self::parse(&id.to_string()).expect("32 hexadecimal digits")
+            }
+        }
+    )*};
+}
+
+is_also! { PartyId AgentId JobId }
 
 impl fmt::Debug for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,26 +3,34 @@
 //!
 //! Everything behind it but [`Judge::obtain`] is computation and small file reads, called through [`Workers`].
 
+mod blame;
+
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evidence::UnixTime;
 use evidence::appraise::{EvidenceAppraisal, WorkAppraisal};
-use evidence::policy::{Decision, Denial, PolicyError};
-use evidence::work::Bundle;
-use receipt::{Level, LocalSigner};
+use evidence::device::Architecture;
+use evidence::policy::{Decision, Denial, Granted, PolicyError};
+use evidence::work::{Bundle, Opening};
+use jobs::Blame;
+use kernels::audit::Strength;
+use receipt::{Claims, Level, LocalSigner};
 use tokio::time::Instant;
 
 use crate::appraiser::{Appraiser, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::id::Id;
-use crate::issue::{self, ReceiptContext};
+use crate::issue::{self, ReceiptContext, Stamp};
 use crate::policies;
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
 use crate::result_checks::{Busy, ResultChecks};
 use crate::store::policies::Issued;
+use crate::work::OpeningChecker;
 use crate::workers::Workers;
 
 /// A bundle to be judged, with what the receipt shall say about it if it is good.
@@ -54,6 +62,68 @@ pub(crate) struct Award {
     pub(crate) level: Level,
 }
 
+/// An opening to be judged.
+#[derive(Debug)]
+pub(crate) struct OpeningCase {
+    /// The opening.
+    pub(crate) opening: Opening,
+    /// SHA-256 of its bundle's bytes, as they are kept.
+    pub(crate) bundle_sha256: [u8; 32],
+    /// The challenge of the assignment.
+    pub(crate) challenge: [u8; 32],
+    /// Drawn after all replicas had committed.
+    pub(crate) randomness: [u8; 32],
+    /// The point audit of the terms.
+    pub(crate) audit: Option<Strength>,
+    /// The time everything is judged at.
+    pub(crate) as_of: UnixTime,
+    /// Whom a receipt will be for.
+    pub(crate) audience: Vec<String>,
+}
+
+/// What judging an opening showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// Everything held.
+    Upheld {
+        /// The level of the evidence.
+        level: Level,
+        /// The devices.
+        devices: Vec<JudgedDevice>,
+        /// The claims, JSON, for the receipt that may come of it.
+        claims: String,
+    },
+    /// Something did not.
+    Refuted {
+        /// The first reason.
+        code: &'static str,
+        /// What it says of the agent.
+        blame: Blame,
+    },
+}
+
+/// A device of which evidence was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JudgedDevice {
+    /// Its lasting identity.
+    pub(crate) ueid: String,
+    /// What it is.
+    pub(crate) architecture: Architecture,
+    /// Whether it is software.
+    pub(crate) simulated: bool,
+}
+
+/// A receipt of a replica, about to be signed.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    /// The claims, as [`Judged::Upheld`] has them.
+    pub(crate) claims: String,
+    /// The name the receipt gets.
+    pub(crate) id: Id,
+    /// How many executions agree, this one counted.
+    pub(crate) agreeing: usize,
+}
+
 /// Why a policy could not be asked about a stored bundle.
 #[derive(Debug)]
 pub(crate) enum Unjudged {
@@ -81,6 +151,19 @@ pub(crate) trait Judge: Send + Sync {
     /// # Errors
     /// The answer to evidence that is not good, or to a failure.
     fn judge(&self, case: &Case, inquiry: &Inquiry) -> Result<Pass<Award>, Problem>;
+
+    /// Appraises an opening as a bundle is appraised, with the checks of its job's terms.
+    ///
+    /// # Errors
+    /// What is needed is not at hand now ([`ProblemCode::Unverifiable`]), or a failure.
+    fn judge_opening(&self, case: &OpeningCase, inquiry: &Inquiry)
+    -> Result<Pass<Judged>, Problem>;
+
+    /// Signs the receipt of a replica.
+    ///
+    /// # Errors
+    /// A failure.
+    fn certify(&self, certificate: &Certificate) -> Result<Award, Problem>;
 
     /// Appraises devices alone and hands back the decision, whatever it is.
     ///
@@ -124,6 +207,21 @@ pub(crate) struct Proceedings {
 }
 
 impl Proceedings {
+    /// With as many places and as much patience as are configured.
+    pub(crate) fn new(judge: Arc<dyn Judge>, config: &Config) -> Self {
+        Self {
+            judge,
+            workers: Workers::new(config.appraisal_threads()),
+            // Half of it is left for the computation and for the answer.
+            patience: config.request_timeout() / 2,
+        }
+    }
+
+    /// An appraisal under a policy of one's own.
+    pub(crate) fn inquiry_under(&self, policy: Option<Arc<evidence::policy::Policy>>) -> Inquiry {
+        policy.map_or_else(|| self.judge.inquiry(), Inquiry::new)
+    }
+
     /// An appraisal under the policy in force.
     pub(crate) fn inquiry(&self) -> Inquiry {
         self.judge.inquiry()
@@ -213,6 +311,54 @@ impl Judge for Bench {
         })
     }
 
+    fn judge_opening(
+        &self,
+        case: &OpeningCase,
+        inquiry: &Inquiry,
+    ) -> Result<Pass<Judged>, Problem> {
+        let OpeningCase {
+            opening,
+            challenge,
+            randomness,
+            audit,
+            as_of,
+            ..
+        } = case;
+        let (slices, one) = (opening.slices.as_slice(), NonZeroUsize::MIN);
+        let checker = OpeningChecker::new(*randomness, slices, *audit, one);
+        let appraiser = &self.appraiser;
+        let pass = appraiser.pass_over_work(&opening.bundle, challenge, &checker, *as_of, inquiry);
+        pass.try_map(|appraisal| {
+            let decision = policies::decide(inquiry.policy(), appraisal);
+            match decision.map_err(policy_failed)? {
+                Decision::Granted(granted) => self.uphold(case, &granted),
+                Decision::Refused(refused) => blame::refuted(refused),
+            }
+        })
+    }
+
+    fn certify(&self, certificate: &Certificate) -> Result<Award, Problem> {
+        let internal = |error| Problem::caused(ProblemCode::Internal, error);
+        let draft = Claims::parse(certificate.claims.as_bytes());
+        let draft = draft.map_err(|error| Problem::caused(ProblemCode::Internal, error))?;
+        let policy = draft.pogw.policy.id.to_string();
+        let issued_at = self.clock.now();
+        let stamp = Stamp {
+            jti: &certificate.id.to_string(),
+            now: issued_at,
+            lifetime_s: self.lifetime_s.map(u64::from),
+        };
+        let signer = self.signer.as_ref();
+        let signed = issue::issue_agreed(draft, &stamp, certificate.agreeing, signer);
+        let (signed, level) = signed.map_err(internal)?;
+        Ok(Award {
+            token: signed.into_string(),
+            issued_at,
+            policy,
+            level,
+        })
+    }
+
     fn examine(
         &self,
         nonce: &[u8; 32],
@@ -254,6 +400,30 @@ impl Judge for Bench {
 }
 
 impl Bench {
+    fn uphold(
+        &self,
+        case: &OpeningCase,
+        granted: &Granted<WorkAppraisal>,
+    ) -> Result<Judged, Problem> {
+        let context = ReceiptContext {
+            issuer: &self.issuer,
+            audience: &case.audience,
+            // Both are stamped when the job is accepted.
+            jti: "draft",
+            lifetime_s: None,
+            now: case.as_of,
+            bundle_sha256: case.bundle_sha256,
+        };
+        let internal = |error| Problem::caused(ProblemCode::Internal, error);
+        let draft = issue::draft(granted, &context).map_err(internal)?;
+        let claims = serde_json::to_string(&draft);
+        Ok(Judged::Upheld {
+            level: draft.pogw.assurance.level,
+            devices: judged_devices(granted.appraisal()),
+            claims: claims.map_err(|error| Problem::caused(ProblemCode::Internal, error))?,
+        })
+    }
+
     /// Signs a receipt for what was granted.
     fn award(&self, case: &Case, decision: Decision<WorkAppraisal>) -> Result<Award, Problem> {
         let granted = match decision {
@@ -278,6 +448,18 @@ impl Bench {
             level,
         })
     }
+}
+
+/// Those that say who they are.
+fn judged_devices(appraisal: &WorkAppraisal) -> Vec<JudgedDevice> {
+    let devices = appraisal.devices().iter().filter_map(|device| {
+        Some(JudgedDevice {
+            ueid: device.ueid()?.to_owned(),
+            architecture: device.arch()?,
+            simulated: device.simulated(),
+        })
+    });
+    devices.collect()
 }
 
 fn policy_failed(error: PolicyError) -> Problem {

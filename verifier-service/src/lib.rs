@@ -12,19 +12,23 @@
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
-//! Between them, private: the HTTP interface, the store (SQLite), the signing keys, and the order in which a bundle
-//! meets them (`submission.rs`).
+//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, who may ask (`parties`,
+//! `agents`), who waits for what (`hub`), and the order in which a bundle meets all of it (`submission.rs`).
 //!
 //! # What's out of scope
 //!
 //! * Whether evidence is good: `evidence` says so. What a receipt may say: `receipt` says so.
-//! * TLS, rate limits and authentication of agents: a reverse proxy's. What can be fetched by name here has a name nobody
-//!   can guess, or is a policy or a manifest. Only policies are changed over HTTP, with the operator token.
+//! * TLS and rate limits: a reverse proxy's. Challenges and receipts ask for no credential: what can be fetched by name here
+//!   has a name nobody can guess, or is a policy or a manifest. The rest takes the operator token, the credential of a
+//!   party, or the signature of an agent.
 //! * What collateral is worth: [`collateral`] fetches and keeps it, `evidence` judges it.
 
+mod agents;
 pub mod anchors;
 pub mod appraiser;
+mod bearer;
 mod body;
+mod bounded;
 mod clock;
 pub mod collateral;
 mod config;
@@ -32,14 +36,19 @@ mod config;
 mod fixture;
 mod flights;
 mod http;
+mod hub;
 mod id;
 pub mod issue;
+mod jobless;
 mod judge;
 mod keys;
+mod label;
+mod lock;
 mod logging;
 mod malformed;
 pub mod nvidia;
 mod operator;
+mod parties;
 pub mod policies;
 mod private_files;
 mod problem;
@@ -49,6 +58,7 @@ mod result_checks;
 mod service;
 mod store;
 mod submission;
+mod upstream;
 pub mod work;
 mod workers;
 
@@ -56,7 +66,7 @@ pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, NvidiaSettings, OcspSettings,
-    RimServiceSettings,
+    OidcSettings, RimServiceSettings, StoreSettings, StoreUrl, TokenAlgorithm,
 };
 pub use keys::KeyError;
 pub use logging::init as init_logging;

@@ -1,4 +1,4 @@
-//! Who may change policies: whoever has the operator token.
+//! Who may change policies, and make parties: whoever has the operator token.
 //!
 //! The token is read once, at start, and kept as a digest. Its file is made at first start with mode 0600, or is one the
 //! configuration names; it must be ours alone either way.
@@ -6,16 +6,18 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use evidence::crypto;
 use evidence::work::Base64Url;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::bearer::{self, is_token};
 use crate::private_files::{self, PrivateFileError};
 use crate::problem::{Problem, ProblemCode};
 use crate::random;
 
+const REALM: &str = "operator";
 /// Fewest characters: 32 of base64 hold 192 bits.
 const MIN_CHARS: usize = 32;
 /// Most characters: no HTTP server refuses a header of that size.
@@ -90,16 +92,11 @@ impl OperatorToken {
     /// # Errors
     /// 401.
     pub(crate) fn authorize(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let mut stated = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = stated.next() else {
-            return Err(Problem::new(ProblemCode::AuthorizationMissing));
-        };
-        let only = stated.next().is_none();
-        let token = value.to_str().ok().and_then(bearer);
-        match token.filter(|token| only && self.is(token)) {
-            Some(_) => Ok(()),
-            None => Err(Problem::new(ProblemCode::AuthorizationInvalid)),
-        }
+        let authorized = bearer::token(headers).and_then(|token| match self.is(token) {
+            true => Ok(()),
+            false => Err(ProblemCode::AuthorizationInvalid),
+        });
+        authorized.map_err(|code| bearer::refused(REALM, code))
     }
 
     /// Digests are compared, in constant time: neither length nor beginning of the token can be found out by trying.
@@ -114,25 +111,11 @@ fn generate() -> Zeroizing<String> {
     Zeroizing::new(format!("{}\n", Base64Url(*secret)))
 }
 
-/// The token in `Bearer TOKEN`; the scheme's case does not matter.
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    let token = token.trim_start_matches(' ');
-    (is_bearer && is_token(token)).then_some(token)
-}
-
-/// `b64token` of RFC 6750 2.1, also with `=` elsewhere than at its end.
-fn is_token(text: &str) -> bool {
-    let of_token = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
-    !text.is_empty() && text.bytes().all(of_token)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
 
     use super::*;
 

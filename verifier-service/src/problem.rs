@@ -74,12 +74,60 @@ codes! {
     PolicyNameMalformed = 400 "policy_name_malformed",
     /// The policy is not UTF-8 text.
     PolicyNotText = 400 "policy_not_text",
-    /// This takes the operator token, and the request has none.
+    /// The body does not have the digest that was signed.
+    ContentDigestMismatch = 400 "content_digest_mismatch",
+    /// This takes a credential, and the request has none.
     AuthorizationMissing = 401 "authorization_missing",
-    /// What the request has is not the operator token.
+    /// What the request has is no credential of the kind this takes.
     AuthorizationInvalid = 401 "authorization_invalid",
+    /// There is no such API key.
+    ApiKeyUnknown = 401 "api_key_unknown",
+    /// The API key was revoked.
+    ApiKeyRevoked = 401 "api_key_revoked",
+    /// The API key has expired.
+    ApiKeyExpired = 401 "api_key_expired",
+    /// The bearer token is not a signed JWT.
+    TokenMalformed = 401 "token_malformed",
+    /// The token is signed with an algorithm that is not configured.
+    TokenAlgorithmRefused = 401 "token_algorithm_refused",
+    /// The issuer has no such key.
+    TokenKeyUnknown = 401 "token_key_unknown",
+    /// The signature of the token is wrong.
+    TokenSignatureInvalid = 401 "token_signature_invalid",
+    /// The token is of another issuer.
+    TokenIssuerMismatch = 401 "token_issuer_mismatch",
+    /// The token is for another audience.
+    TokenAudienceMismatch = 401 "token_audience_mismatch",
+    /// The token has expired.
+    TokenExpired = 401 "token_expired",
+    /// The token does not count yet.
+    TokenNotYetValid = 401 "token_not_yet_valid",
+    /// A claim the token must have is missing or not of its type.
+    TokenClaimMissing = 401 "token_claim_missing",
+    /// The request must be signed by an agent, and is not, or not in the one form taken.
+    SignatureMalformed = 401 "signature_malformed",
+    /// The request was signed too long ago, or in the future.
+    SignatureExpired = 401 "signature_expired",
+    /// There is no such agent, or it was removed.
+    AgentUnknown = 401 "agent_unknown",
+    /// The signature is not by the agent's key over this request.
+    SignatureInvalid = 401 "signature_invalid",
+    /// The agent sent a request with this nonce before.
+    SignatureReplayed = 401 "signature_replayed",
+    /// There is no such enrolment token, or it was used by another agent.
+    EnrolmentTokenUnknown = 401 "enrolment_token_unknown",
+    /// The enrolment token has expired.
+    EnrolmentTokenExpired = 401 "enrolment_token_expired",
     /// The configuration alone says which policy decides.
     PolicyPinned = 403 "policy_pinned",
+    /// The token is good, and names no party known here.
+    PartyUnknown = 403 "party_unknown",
+    /// A party of this kind cannot do this.
+    PartyKindMismatch = 403 "party_kind_mismatch",
+    /// The credential does not allow this; `WWW-Authenticate` names the scope.
+    ScopeMissing = 403 "scope_missing",
+    /// The agent signed the request, and what it is about is another agent's.
+    AgentMismatch = 403 "agent_mismatch",
     /// There is nothing at this path.
     NotFound = 404 "not_found",
     /// There is no challenge of this name, or it was forgotten after its time.
@@ -90,6 +138,14 @@ codes! {
     PolicyNotFound = 404 "policy_not_found",
     /// There is no reference manifest of this id that could be handed out.
     RimNotFound = 404 "rim_not_found",
+    /// There is no party of this name.
+    PartyNotFound = 404 "party_not_found",
+    /// The party has no API key of this name.
+    ApiKeyNotFound = 404 "api_key_not_found",
+    /// The provider has no agent of this name.
+    AgentNotFound = 404 "agent_not_found",
+    /// The provider has no enrolment token of this name that could still be used.
+    EnrolmentTokenNotFound = 404 "enrolment_token_not_found",
     /// The path does not take this method.
     MethodNotAllowed = 405 "method_not_allowed",
     /// The answer has none of the media types asked for.
@@ -100,6 +156,10 @@ codes! {
     ChallengeRefuted = 409 "challenge_refuted",
     /// The challenge was answered before, with another bundle.
     ChallengeSpent = 409 "challenge_spent",
+    /// Another party has this OIDC name.
+    OidcNameTaken = 409 "oidc_name_taken",
+    /// An agent with this key was enrolled before.
+    AgentKeyTaken = 409 "agent_key_taken",
     /// The bundle arrived after the challenge's time.
     ChallengeExpired = 410 "challenge_expired",
     /// The body is larger than this path takes.
@@ -116,6 +176,16 @@ codes! {
     ChallengeAgentMismatch = 422 "challenge_agent_mismatch",
     /// The Idempotency-Key was used with another bundle.
     IdempotencyKeyReused = 422 "idempotency_key_reused",
+    /// A party of this kind cannot be given one of these scopes, or none was given.
+    ScopesNotAllowed = 422 "scopes_not_allowed",
+    /// The time is past, or too far ahead.
+    ExpiryNotAllowed = 422 "expiry_not_allowed",
+    /// The party has too many API keys.
+    TooManyApiKeys = 422 "too_many_api_keys",
+    /// The provider has too many agents, or too many enrolment tokens that wait to be used.
+    TooManyAgents = 422 "too_many_agents",
+    /// The agent did not prove that it holds the key.
+    AgentProofInvalid = 422 "agent_proof_invalid",
     /// The policy says no; `deny` says why.
     PolicyDenied = 422 "policy_denied",
     /// There are too many policies, or too many versions of this one.
@@ -124,6 +194,8 @@ codes! {
     TooManyChallenges = 429 "too_many_challenges",
     /// Too many challenges of this agent wait for an answer.
     TooManyChallengesOfAgent = 429 "too_many_challenges_of_agent",
+    /// The agent sends more signed requests than are remembered.
+    TooManyRequestsOfAgent = 429 "too_many_requests_of_agent",
     /// The service failed; the request is not at fault.
     Internal = 500 "internal",
     /// The store failed; the request is not at fault.
@@ -132,6 +204,8 @@ codes! {
     PolicyFailed = 500 "policy_failed",
     /// The store cannot take anything now.
     StoreUnavailable = 503 "store_unavailable",
+    /// The keys of the OpenID issuer cannot be had now; nothing is known about the token.
+    IssuerUnavailable = 503 "issuer_unavailable",
     /// More is in progress than memory allows.
     Overloaded = 503 "overloaded",
     /// As many results wait to be checked as may; nothing was refuted, and sending the same bytes again is safe.
@@ -163,6 +237,7 @@ struct Facts {
     checks: Vec<FailedCheck>,
     deny: Vec<Denial>,
     retry_after_s: Option<u32>,
+    challenge: Option<HeaderValue>,
     members: Map<String, Value>,
     cause: Option<Cause>,
 }
@@ -227,6 +302,12 @@ impl Problem {
         self
     }
 
+    /// Adds what the client has to show (RFC 9110 11.6.1).
+    pub(crate) fn challenge(mut self, challenge: HeaderValue) -> Self {
+        self.0.challenge = Some(challenge);
+        self
+    }
+
     /// Adds members to the answer, in place of ours where they have one name.
     pub(crate) fn members(mut self, members: Map<String, Value>) -> Self {
         self.0.members = members;
@@ -267,6 +348,7 @@ impl Problem {
             checks: Vec::new(),
             deny: Vec::new(),
             retry_after_s: None,
+            challenge: None,
             members: Map::new(),
             cause: None,
         }))
@@ -324,8 +406,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if facts.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, bearer_challenge(facts.code));
+        if let Some(challenge) = facts.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(seconds) = facts.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
@@ -335,14 +417,6 @@ impl IntoResponse for Problem {
             response.extensions_mut().insert(cause);
         }
         response
-    }
-}
-
-/// RFC 6750 section 3: a request without credentials is told of no error.
-fn bearer_challenge(code: &str) -> HeaderValue {
-    match code == ProblemCode::AuthorizationInvalid.as_str() {
-        true => HeaderValue::from_static(r#"Bearer realm="operator", error="invalid_token""#),
-        false => HeaderValue::from_static(r#"Bearer realm="operator""#),
     }
 }
 

@@ -10,18 +10,25 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::agents::Agents;
 use crate::appraiser::{Appraiser, OpenError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::{App, Parts, router};
+use crate::hub::Hub;
+use crate::jobless::NoJobs;
 use crate::judge::Bench;
 use crate::keys::{KeyError, Keys};
 use crate::nvidia::{CertificateError, Issuer};
 use crate::operator::{OperatorToken, OperatorTokenError};
+use crate::parties::{Credentials, oidc};
 use crate::policies::{Book, BookError};
 use crate::private_files::{self, PrivateFileError};
+use crate::store::agents::AgentStore;
+use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{SqlStore, Store, StoreError};
+use crate::upstream::UpstreamError;
 
 const DATABASE: &str = "verifier.sqlite";
 const KEYS: &str = "keys";
@@ -48,6 +55,9 @@ pub enum ServiceError {
     /// The policies in the store cannot be used.
     #[error(transparent)]
     Policies(#[from] BookError),
+    /// The OpenID issuer cannot be asked as configured.
+    #[error("oidc: {0}")]
+    Oidc(#[source] UpstreamError),
     /// The key for NVIDIA's form cannot be published.
     #[error(transparent)]
     NvidiaKey(#[from] CertificateError),
@@ -65,6 +75,7 @@ pub enum ServiceError {
 /// A service ready to listen: configuration valid, keys and policy loaded, store open and up to date.
 pub struct Service {
     app: App,
+    hub: Hub,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
     shutdown_timeout: Duration,
@@ -113,7 +124,7 @@ impl Service {
         )?;
         let own_token = state.join(OPERATOR_TOKEN);
         let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
-        let store = Arc::new(SqliteStore::open(&state.join(DATABASE)).await?);
+        let store = Arc::new(SqlStore::open(&config.store, &state.join(DATABASE)).await?);
         let book = Book::open(
             Arc::clone(&store) as Arc<dyn PolicyStore>,
             appraiser.policy().clone(),
@@ -122,6 +133,17 @@ impl Service {
         );
         let book = book.await?;
         warn_of_missing_sources(&appraiser);
+        let credentials = Credentials::new(
+            Arc::clone(&store) as Arc<dyn PartyStore>,
+            oidc::Issuer::open(&config.oidc, Arc::clone(&clock)).map_err(ServiceError::Oidc)?,
+            Arc::clone(&clock),
+        );
+        let agents = Agents::new(
+            Arc::clone(&store) as Arc<dyn AgentStore>,
+            Arc::new(NoJobs),
+            Arc::clone(&clock),
+        );
+        let hub = Hub::start(Arc::new(NoJobs));
         let store: Arc<dyn Store> = store;
         let bench = Arc::new(Bench {
             appraiser: Arc::clone(&appraiser),
@@ -140,10 +162,14 @@ impl Service {
             keys: &keys,
             book,
             operator,
+            credentials,
+            agents,
+            hub: hub.clone(),
             nvidia,
         });
         Ok(Self {
             app,
+            hub,
             store,
             appraiser,
             shutdown_timeout,
@@ -179,6 +205,8 @@ impl Service {
             () = shutdown => {
                 tracing::info!("stopping");
                 let _ = stop.send(());
+                // Whoever waits for news is answered that there are none.
+                self.hub.close();
                 finish(server, self.shutdown_timeout).await
             }
         };

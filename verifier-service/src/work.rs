@@ -3,6 +3,7 @@
 //! The randomness of a check is drawn by the verifier after the output was committed; it never comes from the bundle.
 
 mod command;
+mod opening;
 
 use std::num::NonZeroUsize;
 
@@ -14,6 +15,8 @@ use evidence::{Check, CheckId, Code, Reason, Source};
 use kernels::audit::{self, AuditError, Strength};
 use kernels::freivalds::{self, Accepted, Verdict};
 use kernels::{Blake3Digest, CheckedInputs, InputError, Inputs, Job, Kernel, Module, Randomness};
+
+pub use opening::OpeningChecker;
 
 /// Checks results with the shipped kernels.
 #[derive(Clone, Copy, Debug)]
@@ -108,16 +111,7 @@ impl KernelChecker {
         match audit::check(&job, &inputs, outputs, &points, self.threads) {
             Ok(audit::Verdict::Accepted) => Check::affirmed(id),
             Ok(audit::Verdict::Refused(mismatch)) => {
-                let audit::Mismatch {
-                    point,
-                    output,
-                    offset,
-                    ..
-                } = mismatch;
-                let message = format!("point {point}: output {output} at byte {offset}");
-                let reason = Reason::new(Code::AuditRefuted, message);
-                let reason = reason.expected(excerpt(&mismatch.expected));
-                Check::refuted_by(id, vec![reason.actual(excerpt(&mismatch.actual))])
+                Check::refuted_by(id, vec![opening::wrong(&mismatch)])
             }
             Err(AuditError::Slice(missing)) => {
                 let reason = Reason::new(Code::OutputNotProvided, missing.to_string());

@@ -9,7 +9,7 @@
 //! What can fail for a reason of this host comes before the challenge, which is spent by one bundle
 //! and lives for minutes.
 //!
-//! Out of scope: each step's own work, and pulling jobs from a verifier.
+//! Out of scope: each step's own work, and assignments of a verifier ([`serve`](mod@crate::serve)).
 
 mod command;
 mod leftovers;
@@ -109,6 +109,18 @@ impl Agent {
         self.key.public()
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn key(&self) -> Arc<AgentKey> {
+        Arc::clone(&self.key)
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
     /// The verifier of the settings.
     ///
     /// # Errors
@@ -155,7 +167,7 @@ impl Agent {
     }
 
     /// The executor of the settings, opened at first use.
-    async fn executor(&self) -> Result<Arc<dyn Executor>, AgentError> {
+    pub(crate) async fn executor(&self) -> Result<Arc<dyn Executor>, AgentError> {
         if let Some(executor) = self.executor.get() {
             return Ok(Arc::clone(executor));
         }

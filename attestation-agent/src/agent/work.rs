@@ -55,7 +55,7 @@ impl Agent {
         self.bind(job, devices, run, occasion, progress).await
     }
 
-    async fn execute(&self, job: &Arc<PreparedJob>) -> Result<Execution, AgentError> {
+    pub(crate) async fn execute(&self, job: &Arc<PreparedJob>) -> Result<Execution, AgentError> {
         let executor = self.executor().await?;
         let work = Work {
             job: job.job.clone(),

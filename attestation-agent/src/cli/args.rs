@@ -66,6 +66,16 @@ pub(crate) enum Command {
     /// What only a verifier knows is not judged here: the roots, the measurements, its policy. A
     /// host without a finding can still be refused.
     Doctor(DoctorArgs),
+    /// Serve assignments of a verifier until told to stop (SIGTERM, Ctrl-C)
+    ///
+    /// The agent enrols once, with a one-time token of its provider, and then asks for assignments by long poll: nothing
+    /// connects to it. It takes a job, runs it, commits to the result before anything is revealed, and opens what it is
+    /// asked to. Everything that matters is on disk before it is sent, so that a restart goes on where it was.
+    ///
+    /// Told to stop, it takes no more, commits to what runs if that ends within serve.stop_within_s, and gives back the
+    /// rest. What is committed is opened by the next start: start it soon, an opening that is not made costs the stake.
+    /// Told a second time, it ends at once.
+    Serve(ServeArgs),
     /// Hand in the bundles that earlier runs could not
     ///
     /// A bundle whose challenge expired while the verifier could not verify is moved aside, to
@@ -156,6 +166,29 @@ pub(crate) struct RunArgs {
     /// Folder for bundle.json, the outputs and receipt.jwt; of a command also stdout.txt, stderr.txt and the trace
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address of the verifier
+    #[arg(long, value_name = "URL")]
+    verifier: Option<String>,
+
+    /// File with the one-time enrolment token, needed at the first start only [default: the systemd credential
+    /// enrolment-token]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// What runs jobs [default: auto, a GPU if CUDA can use one, else this CPU]
+    #[arg(long, value_enum)]
+    executor: Option<ExecutorArg>,
+
+    /// UUID of the GPU that runs jobs, as `nvidia-smi -L` writes it [default: the first that attests]
+    #[arg(long, value_name = "UUID")]
+    gpu: Option<String>,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -290,6 +323,7 @@ impl Cli {
                 args.verifier.clone(),
                 args.audience.clone(),
             ),
+            Command::Serve(args) => (args.device.clone(), args.verifier.clone(), None),
             Command::Attest(args) => (args.device.clone(), None, None),
             Command::Devices(device) => (device.clone(), None, None),
             Command::Doctor(args) => (args.device.clone(), args.verifier.clone(), None),
@@ -298,9 +332,15 @@ impl Cli {
         };
         let (executor, gpu) = match &self.command {
             Command::Run(args) => (args.executor.map(ExecutorKind::from), args.gpu.clone()),
+            Command::Serve(args) => (args.executor.map(ExecutorKind::from), args.gpu.clone()),
             _ => (None, None),
         };
+        let token_file = match &self.command {
+            Command::Serve(args) => args.token_file.clone(),
+            _ => None,
+        };
         Overrides {
+            token_file,
             state_dir: self.state_dir.clone(),
             verifier,
             audience,
@@ -357,7 +397,7 @@ fn duration(text: &str) -> Result<time::Duration, String> {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused by the verifier; doctor: a problem was found
+  1  refused by the verifier, or removed by it (serve); doctor: a problem was found
   2  wrong usage, settings or input
   3  no device, no verifier, or a verifier that cannot verify now; doctor: no problem was found, and
      something could not be determined

@@ -3,7 +3,7 @@
 //! | Exit code | Meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused by the verifier; `doctor`: a problem was found |
+//! | 1 | refused by the verifier; `serve`: removed by it; `doctor`: a problem was found |
 //! | 2 | usage, settings or input: nothing changes until somebody mends it |
 //! | 3 | no device, no verifier, or a verifier that cannot verify now: try later; `doctor`: no problem was found, and something could not be determined |
 //!
@@ -20,6 +20,7 @@ mod log;
 mod outcome;
 mod report;
 mod run;
+mod serve;
 mod submit;
 
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentE
         Command::Attest(args) => attest::attest(args, settings).await,
         Command::Devices(_) => devices::devices(settings).await,
         Command::Doctor(_) => doctor::doctor(settings).await,
+        Command::Serve(_) => serve::serve(settings).await,
         Command::Submit => submit::submit(settings).await,
         Command::SimulatedCollateral(args) => collateral::collateral(args, settings),
         // `main` does it, before anything else of this program begins.

@@ -20,6 +20,7 @@ use crate::execute::{CudaSettings, ExecutorKind, HostSettings};
 use crate::files::{self, FileError};
 use crate::http::HttpSettings;
 use crate::retry::RetryPolicy;
+use crate::serve::ServeSettings;
 
 /// What every variable of the environment that is a setting begins with.
 pub const ENV_PREFIX: &str = "POGW_AGENT__";
@@ -44,6 +45,8 @@ pub struct Settings {
     pub host: HostSettings,
     /// How people's own programs are run.
     pub command: CommandSettings,
+    /// How assignments are served.
+    pub serve: ServeSettings,
     /// How to reach the verifier.
     pub http: HttpSettings,
     /// How persistent to be.
@@ -88,6 +91,9 @@ pub struct Overrides {
     /// [`Settings::executor`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executor: Option<ExecutorKind>,
+    /// [`ServeSettings::token_file`].
+    #[serde(skip)]
+    pub token_file: Option<PathBuf>,
     /// [`CudaSettings::gpu`].
     #[serde(skip)]
     pub gpu: Option<String>,
@@ -157,6 +163,7 @@ impl Default for Settings {
             cuda: CudaSettings::default(),
             host: HostSettings::default(),
             command: CommandSettings::default(),
+            serve: ServeSettings::default(),
             http: HttpSettings::default(),
             retry: RetryPolicy::default(),
         }
@@ -202,6 +209,13 @@ impl Settings {
         set.unwrap_or_else(|| self.state_dir.join("runs"))
     }
 
+    /// Where assignments are kept.
+    #[must_use]
+    pub fn serve_dir(&self) -> PathBuf {
+        let set = self.serve.dir.clone();
+        set.unwrap_or_else(|| self.state_dir.join("serve"))
+    }
+
     /// The devices these settings choose.
     ///
     /// # Errors
@@ -237,13 +251,17 @@ impl Settings {
         if self.state_dir.as_os_str().is_empty() {
             return Err(ConfigError::Invalid("state_dir is empty".to_owned()));
         }
+        if let Some(fault) = self.serve.fault() {
+            return Err(ConfigError::Invalid(fault));
+        }
         self.selection().map(drop)
     }
 }
 
 impl Overrides {
     fn on(&self, figment: Figment) -> Figment {
-        let mut figment = figment.merge(Serialized::defaults(self));
+        let figment = figment.merge(Serialized::defaults(self));
+        let mut figment = replace(figment, "serve.token_file", self.token_file.as_deref());
         if let Some(gpu) = &self.gpu {
             figment = figment.merge(Serialized::default("cuda.gpu", gpu));
         }

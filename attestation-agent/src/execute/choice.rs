@@ -139,6 +139,13 @@ impl Executor for FirstAble {
         "auto"
     }
 
+    fn names(&self) -> Vec<&'static str> {
+        self.0
+            .iter()
+            .flat_map(|executor| executor.names())
+            .collect()
+    }
+
     fn admit(&self, job: &Job) -> Result<(), ExecuteError> {
         self.able(job).map(drop)
     }

@@ -47,6 +47,11 @@ pub trait Executor: Send + Sync {
     /// The word for it in logs, such as `cpu-reference`. What a statement says is [`Execution::executor`].
     fn name(&self) -> &'static str;
 
+    /// The words of statements it may lead to: several, where it chooses among others.
+    fn names(&self) -> Vec<&'static str> {
+        vec![self.name()]
+    }
+
     /// Whether it can run `job`, as far as that can be told without running it.
     ///
     /// # Errors

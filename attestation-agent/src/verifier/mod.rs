@@ -182,6 +182,19 @@ impl Verifier {
         self.http.exchange(request).await
     }
 
+    /// A request with a body, yet without one.
+    pub(crate) fn post(&self, path: &str) -> Result<reqwest::RequestBuilder, VerifierError> {
+        Ok(self.http.client().post(self.endpoint(path)?))
+    }
+
+    /// Sends a request once. The outer error is final, the inner one may pass.
+    pub(crate) async fn exchange(
+        &self,
+        request: reqwest::Request,
+    ) -> Result<Result<Answer, reqwest::Error>, VerifierError> {
+        self.http.exchange(request).await
+    }
+
     async fn send(
         &self,
         name: &'static str,

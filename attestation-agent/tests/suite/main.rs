@@ -8,5 +8,6 @@ mod derivations;
 mod doctor;
 mod kit;
 mod recovery;
+mod serve;
 mod server;
 mod submission;

@@ -23,6 +23,7 @@ pub(crate) enum Reply {
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    pub(crate) method: String,
     pub(crate) path: String,
     /// The path with its query.
     pub(crate) target: String,
@@ -37,25 +38,26 @@ pub(crate) struct Server {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
-type Script = Arc<Mutex<BTreeMap<&'static str, VecDeque<Reply>>>>;
+type Script = Mutex<BTreeMap<&'static str, VecDeque<Reply>>>;
 
 impl Server {
     /// Serves each path with its replies in order; the last one is repeated for ever.
     pub(crate) fn start<const N: usize>(script: [(&'static str, Vec<Reply>); N]) -> Self {
+        let script = script.into_iter().map(|(path, r)| (path, r.into()));
+        let script: Script = Mutex::new(script.collect());
+        Self::answering(move |request| next_reply(&script, &request.path))
+    }
+
+    /// Answers every request as `reply` says, several at a time.
+    pub(crate) fn answering(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let script: Script = Arc::new(Mutex::new(
-            script
-                .into_iter()
-                .map(|(path, r)| (path, r.into()))
-                .collect(),
-        ));
-        let remembered = Arc::clone(&seen);
+        let (reply, remembered) = (Arc::new(reply), Arc::clone(&seen));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (script, seen) = (Arc::clone(&script), Arc::clone(&remembered));
-                std::thread::spawn(move || serve(stream, &script, &seen));
+                let (reply, seen) = (Arc::clone(&reply), Arc::clone(&remembered));
+                std::thread::spawn(move || serve(stream, &*reply, &seen));
             }
         });
         Self { url, seen }
@@ -140,10 +142,10 @@ impl Reply {
 /// The receipt's text.
 pub(crate) const JWT: &str = "eyJ0eXAiOiJlYXQrand0In0.e30.c2ln";
 
-fn serve(stream: TcpStream, script: &Script, seen: &Mutex<Vec<Seen>>) {
+fn serve(stream: TcpStream, reply: &dyn Fn(&Seen) -> Reply, seen: &Mutex<Vec<Seen>>) {
     let Some(request) = read(&stream) else { return };
-    let reply = next_reply(script, &request.path);
-    seen.lock().unwrap().push(request);
+    seen.lock().unwrap().push(request.clone());
+    let reply = reply(&request);
     // A client that has given up is the subject of some tests, not a failure of this one.
     let _ = answer(stream, reply);
 }
@@ -163,7 +165,9 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let target = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ');
+    let method = words.next()?.to_owned();
+    let target = words.next()?.to_owned();
     let path = target.split('?').next()?.to_owned();
     let mut headers = BTreeMap::new();
     loop {
@@ -179,6 +183,7 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Seen {
+        method,
         path,
         target,
         headers,

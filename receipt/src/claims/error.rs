@@ -164,6 +164,12 @@ pub enum ClaimsError {
         /// The method.
         method: Method,
     },
+    /// Replicas are affirmed and not counted, or something else counts some.
+    #[error("method {method}: affirmed replicas state how many agree, and nothing else does")]
+    AgreeingCount {
+        /// The method.
+        method: Method,
+    },
     /// Outputs are said to be committed, and there are none.
     #[error("output_commitment is affirmed without outputs")]
     OutputsMissing,
@@ -242,6 +248,7 @@ codes! { ClaimsError:
     StrengthNotAllowed = "strength_not_allowed",
     WrongShare = "strength_share",
     ChainWithoutShare = "strength_chain",
+    AgreeingCount = "agreeing_count",
     RevocationNotRequested = "revocation_not_requested",
     RevocationUnshown = "revocation_unshown",
     RevocationContradiction = "revocation_contradiction",

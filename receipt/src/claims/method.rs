@@ -315,6 +315,40 @@ impl TryFrom<ChainParts> for Chain {
     }
 }
 
+/// A number of executions that agree: 2 to 8. One alone agrees with nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Agreeing(u32);
+
+impl Agreeing {
+    /// A number of executions.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] below 2 and above 8.
+    pub fn new(executions: u32) -> Result<Self, InvalidValue> {
+        if (2..=8).contains(&executions) {
+            Ok(Self(executions))
+        } else {
+            let actual = executions.to_string();
+            Err(InvalidValue::new("agreeing", "2 to 8", &actual))
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Agreeing {
+    type Error = InvalidValue;
+
+    fn try_from(executions: u32) -> Result<Self, InvalidValue> {
+        Self::new(executions)
+    }
+}
+
 /// One check: how it came out, on whose word, and how strong it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -342,12 +376,15 @@ pub struct Finding {
     pub wrong_ppm: Option<PartsPerMillion>,
     /// How the points build on each other, for an audit whose points are computed from one another. Absent where every
     /// point follows from the inputs alone, and only there.
+    /// How many independent executions agree, of an affirmed [`Method::Replicas`] and of nothing else: this one and the
+    /// others. The result is right if one of them is honest.
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub chain: Option<Chain>,
+    pub agreeing: Option<Agreeing>,
 }
 
 impl Finding {
@@ -361,7 +398,16 @@ impl Finding {
             log2_error: None,
             wrong_ppm: None,
             chain: None,
+            agreeing: None,
         }
+    }
+
+    /// So many executions agree.
+    #[must_use]
+    pub const fn replicas(agreeing: Agreeing) -> Self {
+        let mut finding = Self::new(Method::Replicas, Status::Affirmed, Source::Replicas);
+        finding.agreeing = Some(agreeing);
+        finding
     }
 
     pub(crate) fn is_affirmed_by(&self, source: Source) -> bool {

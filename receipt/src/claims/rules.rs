@@ -32,6 +32,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         strength_has_meaning(finding)?;
         share_belongs_to_audit(finding)?;
         chain_belongs_to_share(finding)?;
+        count_belongs_to_replicas(finding)?;
     }
     revocation::agrees_with_its_method(claims)?;
     committed_outputs_exist(claims)?;
@@ -293,6 +294,17 @@ fn chain_belongs_to_share(finding: &Finding) -> Result<(), ClaimsError> {
         return Ok(());
     }
     Err(ClaimsError::ChainWithoutShare {
+        method: finding.method.clone(),
+    })
+}
+
+/// Two that agree are worth less than eight: whoever reads `replicas` reads how many.
+fn count_belongs_to_replicas(finding: &Finding) -> Result<(), ClaimsError> {
+    let wanted = finding.method == Method::Replicas && finding.status == Status::Affirmed;
+    if finding.agreeing.is_some() == wanted {
+        return Ok(());
+    }
+    Err(ClaimsError::AgreeingCount {
         method: finding.method.clone(),
     })
 }

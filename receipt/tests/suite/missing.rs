@@ -192,6 +192,8 @@ fn every_claim_of_the_wrong_type_is_malformed() {
         ("/pogw/methods/0/method", json!("Audit!")),
         ("/pogw/methods/5/log2_error", json!(1)),
         ("/pogw/methods/5/log2_error", json!(-5000)),
+        ("/pogw/methods/5/agreeing", json!(1)),
+        ("/pogw/methods/5/agreeing", json!(9)),
         ("/pogw/methods/5/wrong_ppm", json!(0)),
         ("/pogw/methods/5/wrong_ppm", json!(1_000_001)),
         ("/pogw/methods/5/chain", json!(true)),

@@ -7,10 +7,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use receipt::{
-    Appraisal, Asserted, Audience, Blake3Digest, Chain, Claims, ClaimsParts, Collateral, Device,
-    DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, PartsPerMillion,
-    Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims,
-    issue,
+    Agreeing, Appraisal, Asserted, Audience, Blake3Digest, Chain, Claims, ClaimsParts, Collateral,
+    Device, DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output,
+    PartsPerMillion, Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector,
+    Validator, VendorClaims, issue,
 };
 use serde_json::Value;
 
@@ -109,6 +109,8 @@ fn any_finding(method: &'static Method) -> impl Strategy<Value = Finding> {
             let chained = audited && strength.is_some_and(|strength| strength % 2 == 0);
             finding.chain = chained.then(|| Chain::new(400, 1 << 40, 300).unwrap());
         }
+        let counted = *method == Method::Replicas && status == Status::Affirmed;
+        finding.agreeing = counted.then(|| Agreeing::new(3).unwrap());
         finding
     })
 }

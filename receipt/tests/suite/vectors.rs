@@ -323,6 +323,8 @@ fn cases() -> Vec<Case> {
             .payload(|p| p["pogw"]["methods"][5]["chain"] = json!({"steps": 20, "points": 20, "drawn": 300})),
         case("audit_without_share", "strength_share", "an audit's error probability without the wrong share it speaks of")
             .payload(|p| p["pogw"]["methods"][5]["method"] = json!("audit")),
+        case("count_of_freivalds", "agreeing_count", "a number of replicas beside a check of the verifier's own")
+            .payload(|p| p["pogw"]["methods"][5]["agreeing"] = json!(2)),
         case("executor_as_hardware", "asserted_source_not_allowed", "where it ran said to rest on hardware")
             .payload(|p| p["pogw"]["executor"]["source"] = json!("hardware")),
         case("module_as_hardware", "asserted_source_not_allowed", "the module loaded said to rest on hardware")

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use evidence::appraise::{
     BeforeResult, Collateral as AtHand, DeviceEvidence, DeviceReading, EvidenceAppraisal,
-    WorkAppraisal,
+    WorkAppraisal, WorkChecker,
 };
 use evidence::device::Architecture;
 use evidence::policy::{Decision, PolicyError};
@@ -185,6 +185,19 @@ impl Appraiser {
     ) -> Pass<WorkAppraisal> {
         // Recomputation takes the time it takes; several of them share the processors already.
         let checker = KernelChecker::new(*randomness, NonZeroUsize::MIN);
+        self.pass_over_work(bundle, challenge, &checker, as_of, inquiry)
+    }
+
+    /// One pass over a bundle whose result this checker checks.
+    #[must_use]
+    pub fn pass_over_work(
+        &self,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        checker: &dyn WorkChecker,
+        as_of: UnixTime,
+        inquiry: &Inquiry,
+    ) -> Pass<WorkAppraisal> {
         let devices = bundle.devices.iter();
         let evidence = devices.map(|d| (Some(d.arch), d.report.0.as_slice(), d.chain.0.as_slice()));
         let nonce = || Some(bundle.statement.canonical().ok()?.report_nonce());
@@ -195,7 +208,7 @@ impl Appraiser {
         };
         self.with_readings(evidence, &pass, |readings| {
             let before =
-                BeforeResult::new(bundle, readings, challenge, &checker, self.threads, as_of);
+                BeforeResult::new(bundle, readings, challenge, checker, self.threads, as_of);
             let takes_long = before.is_beyond_doubt() && work::takes_long(&bundle.job);
             match takes_long && !inquiry.checks_result() {
                 true => Pass::ResultNext,

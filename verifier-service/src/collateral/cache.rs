@@ -14,7 +14,8 @@ use std::sync::Mutex;
 use evidence::UnixTime;
 use lru::LruCache;
 
-use super::{Absence, later, lock};
+use super::{Absence, later};
+use crate::lock::lock;
 
 /// How far the clock may be set back before what was fetched by it counts as from another time.
 const MAX_CLOCK_STEP_S: i64 = 300;

@@ -6,7 +6,7 @@
 //! In scope: ids that cannot leave the directory, examination results kept by file identity, bounded.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,9 @@ use evidence::rim::Rim;
 use evidence::{UnixTime, crypto};
 use lru::LruCache;
 
-use super::{Origin, RimAtHand, lock};
+use super::{Origin, RimAtHand};
+use crate::bounded::read_bounded;
+use crate::lock::lock;
 
 /// Manifests kept: about 50 KiB each. A site runs a handful of driver and VBIOS versions.
 const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");
@@ -172,15 +174,6 @@ impl From<&Metadata> for FileIdentity {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
-}
-
-/// Reads a file, at most one byte more than the limit, so that the reader can say that it is too large.
-pub(super) fn read_bounded(file: &mut File, limit: usize) -> io::Result<Vec<u8>> {
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    let mut content = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut content)?;
-    Ok(content)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use super::relay::RelayedAnswer;
 use super::responder::Responder;
 use super::rim_service::{Delivered, RimService, Undelivered};
 use super::shelf::Shelf;
-use super::upstream::Failure;
 use super::{
     Absence, AbsenceKind, FreshOcsp, LinkKey, Need, OcspAtHand, OcspNeed, Origin, RimAtHand, later,
 };
@@ -28,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::RimServiceSettings;
 use crate::flights::{Flights, Landing, Wait};
 use crate::random;
+use crate::upstream::Failure;
 
 /// Fetched manifests kept: about 50 KiB each, and never more than 2 MiB.
 pub(super) const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");

@@ -22,7 +22,6 @@ mod relay;
 mod responder;
 mod rim_service;
 mod shelf;
-mod upstream;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -33,7 +32,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
@@ -44,15 +43,16 @@ use evidence::{Code, Examined, Reason, UnixTime, crypto};
 use lru::LruCache;
 use tokio::time::Instant;
 
+pub use crate::upstream::UpstreamError;
 pub use at_hand::{
     Absence, AbsenceKind, FreshOcsp, Lookup, Need, OcspAtHand, OcspNeed, Origin, RimAtHand,
 };
 pub use coverage::{Manifest, ManifestStatus};
 pub(crate) use relay::Relayed;
-pub use upstream::UpstreamError;
 
 use crate::clock::Clock;
 use crate::config::AppraisalSettings;
+use crate::lock::lock;
 use at_hand::LinkKey;
 use cache::Seen;
 use directory::RimDirectory;
@@ -462,11 +462,6 @@ fn newer(kept: OcspAtHand, filed: Option<OcspAtHand>) -> OcspAtHand {
     filed
         .filter(|filed| this_update(filed) > this_update(&kept))
         .unwrap_or(kept)
-}
-
-/// A panic elsewhere leaves a cache of finished values, so a poisoned lock is as good as any.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn later(time: UnixTime, secs: i64) -> UnixTime {

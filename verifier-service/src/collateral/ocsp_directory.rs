@@ -19,8 +19,10 @@ use evidence::UnixTime;
 use evidence::limits::MAX_OCSP_BYTES;
 use evidence::ocsp::{CertificateId, IdHash, Link, OcspResponse};
 
-use super::directory::{FileIdentity, LOOK_AGAIN, read_bounded};
-use super::{later, lock};
+use super::directory::{FileIdentity, LOOK_AGAIN};
+use super::later;
+use crate::bounded::read_bounded;
+use crate::lock::lock;
 
 /// Most files read: about 8 MiB of answers as NVIDIA's are.
 const MAX_FILES: usize = 4096;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use evidence::limits::MAX_OCSP_BYTES;
 
-use super::upstream::{Answer, Failure, Upstream, UpstreamError};
 use crate::config::OcspSettings;
+use crate::upstream::{Answer, Failure, Upstream, UpstreamError};
 
 /// Media types of questions and answers (RFC 6960 C).
 const REQUEST: &str = "application/ocsp-request";

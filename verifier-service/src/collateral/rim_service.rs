@@ -12,8 +12,8 @@ use evidence::work::{Hex, StrictValue};
 use evidence::{Code, Reason, UnixTime, crypto};
 use serde_json::Value;
 
-use super::upstream::{Failure, Upstream, UpstreamError};
 use crate::config::RimServiceSettings;
+use crate::upstream::{Failure, Upstream, UpstreamError};
 
 /// Room for the other members, of which the longest are an id and a digest.
 const ENVELOPE_BYTES: usize = 8 * 1024;

@@ -18,8 +18,8 @@ use evidence::work::Hex;
 use evidence::{UnixTime, crypto};
 use serde::{Deserialize, Serialize};
 
-use super::directory::read_bounded;
 use super::fetch::{KeptRim, RIMS_KEPT};
+use crate::bounded::read_bounded;
 use crate::private_files::{self, PrivateFileError};
 
 const EXTENSION: &str = "rim";

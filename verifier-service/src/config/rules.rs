@@ -3,7 +3,7 @@
 use receipt::limits::{MAX_AUDIENCES, MAX_TEXT_BYTES};
 use receipt::{Audience, Text};
 
-use super::{Config, UpstreamSettings};
+use super::{Config, StoreUrl, UpstreamSettings};
 
 /// Longest time for a challenge, in seconds: a day. What takes longer is asked for in parts.
 const MAX_CHALLENGE_LIFETIME_S: u32 = 86_400;
@@ -13,11 +13,22 @@ const MAX_BODY_BYTES: usize = 900 * 1024 * 1024;
 const MAX_REQUEST_S: u32 = 3600;
 /// Longest time for a request of ours, in seconds.
 const MAX_UPSTREAM_S: u32 = 60;
+/// Most connections to a database server; each is a process there.
+const MAX_CONNECTIONS: u32 = 1000;
+/// Longest time for one statement, in seconds; no statement here needs one.
+const MAX_STATEMENT_S: u32 = 60;
 /// Longest time a manifest is used without being fetched again, in seconds: 30 days. Manifests are issued anew under
 /// the same id (nvidia-evidence 6.1).
 const MAX_STALE_S: u32 = 30 * 24 * 3600;
 /// Longest time a failure is remembered, in seconds.
 const MAX_NEGATIVE_S: u32 = 3600;
+
+/// Longest difference of clocks that is tolerated, in seconds.
+const MAX_LEEWAY_S: u32 = 300;
+/// Longest time that keys of an issuer are used without being fetched again, in seconds: a week.
+const MAX_KEYS_STALE_S: u32 = 7 * 24 * 3600;
+/// Longest time for one request for keys, in seconds. Two are made while a caller waits.
+const MAX_KEYS_TIMEOUT_S: u32 = 10;
 
 const _: () = assert!(
     MAX_AUDIENCES == 16 && MAX_TEXT_BYTES == 512,
@@ -27,6 +38,7 @@ const _: () = assert!(
 /// The rules that `c` breaks.
 pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
     let (rims, ocsp) = (&c.appraisal.rim_service, &c.appraisal.ocsp);
+    let oidc = &c.oidc;
     let (rims_url, ocsp_url) = (rims.url.as_deref(), ocsp.url.as_deref());
     #[rustfmt::skip]
     let rules = [
@@ -44,6 +56,10 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.request_timeout_s <= MAX_REQUEST_S, "request_timeout_s must be at most 3600"),
         // A challenge must not be forgotten while an answer that came in time is being appraised.
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
+        (c.store.url.as_ref().is_none_or(StoreUrl::is_valid), "store.url must be postgresql://user@host:port/database with no parameters but host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, application_name"),
+        (c.store.is_usable(), "store needs a url for password_file"),
+        (c.store.max_connections.get() <= MAX_CONNECTIONS, "store.max_connections must be at most 1000"),
+        (in_bounds(c.store.statement_timeout_s, MAX_STATEMENT_S), "store.statement_timeout_s must be 1 to 60"),
         (rims_url.is_none_or(is_http_url), "appraisal.rim_service.url must be an http or https URL without user name, password, query and fragment"),
         (is_usable(rims_url, &rims.upstream()), "appraisal.rim_service needs a url for service_key_file, ca_file and proxy"),
         (keeps_its_key(rims_url, &rims.upstream()), "appraisal.rim_service.service_key_file needs an https url, or one of this machine"),
@@ -59,6 +75,17 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (ocsp.proxy.as_deref().is_none_or(is_http_url), "appraisal.ocsp.proxy must be an http or https URL without user name and password"),
         (in_bounds(ocsp.timeout_s, MAX_UPSTREAM_S), "appraisal.ocsp.timeout_s must be 1 to 60"),
         (in_bounds(ocsp.negative_s, MAX_NEGATIVE_S), "appraisal.ocsp.negative_s must be 1 to 3600"),
+        (oidc.issuer.as_deref().is_none_or(is_private_url), "oidc.issuer must be an https URL, or one of this machine, without user name, password, query and fragment"),
+        (oidc.issuer.is_none() || is_audience(&oidc.audience), "oidc.audience must be 1 to 16 different names of 1 to 512 bytes"),
+        (!oidc.algorithms.is_empty(), "oidc.algorithms must name at least one"),
+        (!oidc.party_claim.is_empty() && !oidc.scope_claim.is_empty(), "oidc.party_claim and oidc.scope_claim must not be empty"),
+        (oidc.leeway_s <= MAX_LEEWAY_S, "oidc.leeway_s must be at most 300"),
+        (oidc.jwks_fresh_s >= 60, "oidc.jwks_fresh_s must be at least 60"),
+        (oidc.jwks_fresh_s <= oidc.jwks_max_stale_s, "oidc.jwks_max_stale_s must be at least jwks_fresh_s"),
+        (oidc.jwks_max_stale_s <= MAX_KEYS_STALE_S, "oidc.jwks_max_stale_s must be at most 604800"),
+        (in_bounds(oidc.timeout_s, MAX_KEYS_TIMEOUT_S), "oidc.timeout_s must be 1 to 10"),
+        (is_usable(oidc.issuer.as_deref(), &oidc.upstream()), "oidc needs an issuer for ca_file and proxy"),
+        (oidc.proxy.as_deref().is_none_or(is_http_url), "oidc.proxy must be an http or https URL without user name and password"),
     ];
     rules
         .into_iter()
@@ -97,14 +124,23 @@ fn is_usable(url: Option<&str>, upstream: &UpstreamSettings<'_>) -> bool {
 
 /// Whether the service key does not travel in the clear.
 fn keeps_its_key(url: Option<&str>, upstream: &UpstreamSettings<'_>) -> bool {
-    let uri = url.and_then(|url| url.parse::<axum::http::Uri>().ok());
-    let is_private = uri.is_none_or(|uri| {
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let address = host.parse::<std::net::IpAddr>();
-        let is_this_machine = host == "localhost" || address.is_ok_and(|a| a.is_loopback());
-        uri.scheme_str() == Some("https") || is_this_machine
-    });
-    upstream.service_key_file.is_none() || is_private
+    upstream.service_key_file.is_none() || url.is_none_or(is_private)
+}
+
+/// Whether keys found under it are the issuer's: nobody on the way can put others in their place.
+fn is_private_url(url: &str) -> bool {
+    is_http_url(url) && is_private(url)
+}
+
+/// Whether nobody on the way can read or change what is sent; what is no URL is none.
+fn is_private(url: &str) -> bool {
+    let Ok(uri) = url.parse::<axum::http::Uri>() else {
+        return true;
+    };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>();
+    let is_this_machine = host == "localhost" || address.is_ok_and(|a| a.is_loopback());
+    uri.scheme_str() == Some("https") || is_this_machine
 }
 
 fn is_audience(names: &[String]) -> bool {

@@ -46,6 +46,8 @@ fn the_example_names_every_key_rightly() {
     let appraisal = &value["appraisal"];
     let sections = [
         &value,
+        &value["store"],
+        &value["oidc"],
         appraisal,
         &appraisal["rim_service"],
         &appraisal["ocsp"],
@@ -54,8 +56,17 @@ fn the_example_names_every_key_rightly() {
     let all = sections
         .into_iter()
         .flat_map(|section| section.as_object().unwrap().keys());
-    let is_section =
-        |key: &String| ["appraisal", "rim_service", "ocsp", "nvidia"].contains(&key.as_str());
+    let is_section = |key: &String| {
+        [
+            "store",
+            "oidc",
+            "appraisal",
+            "rim_service",
+            "ocsp",
+            "nvidia",
+        ]
+        .contains(&key.as_str())
+    };
     let shown =
         |key: &&String| keys.contains(key) || LEAST.contains(key.as_str()) || is_section(key);
     assert_eq!(
@@ -210,6 +221,94 @@ fn rules_of_collateral_have_their_faults() {
     for (section, lines, says) in table {
         let refused = with(section, lines).unwrap_err();
         assert!(refused.contains(says), "{section} {lines}: {refused}");
+    }
+}
+
+#[test]
+fn rules_of_the_store_have_their_faults() {
+    let with = |lines: &str| {
+        let text = format!("{LEAST}[store]\n{lines}\n");
+        load(&text).map(|config| config.store)
+    };
+    with("url = \"postgresql://pogw@db.example/pogw\"\npassword_file = \"/p\"").unwrap();
+    for (lines, says) in [
+        ("url = \"mysql://pogw:geheim@db/pogw\"", "store.url must be"),
+        ("password_file = \"/p\"", "store needs a url"),
+        ("max_connections = 0", "max_connections"),
+        ("max_connections = 1001", "at most 1000"),
+        (
+            "statement_timeout_s = 0",
+            "statement_timeout_s must be 1 to 60",
+        ),
+        (
+            "statement_timeout_s = 61",
+            "statement_timeout_s must be 1 to 60",
+        ),
+        ("kind = \"sqlite\"", "unknown field"),
+    ] {
+        let refused = with(lines).unwrap_err();
+        assert!(refused.contains(says), "{lines}: {refused}");
+        assert!(!refused.contains("geheim"), "{refused}");
+    }
+    let from_environment = [(
+        "POGW_VERIFIER__STORE__URL",
+        "postgresql://pogw:geheim@db.example/pogw",
+    )];
+    let config = load_with(LEAST, &from_environment).unwrap();
+    assert!(config.store.url.is_some());
+    assert!(!format!("{config:?}").contains("geheim"));
+}
+
+#[test]
+fn an_oidc_issuer_that_cannot_be_used_is_named() {
+    let good = "issuer = \"https://login.example/realm\"\naudience = [\"pogw\"]\n";
+    let with = |lines: &str| load(&format!("{LEAST}[oidc]\n{lines}"));
+    assert!(with(good).is_ok());
+    assert!(with(&good.replace("https://login.example", "http://127.0.0.1:8080")).is_ok());
+    let table = [
+        (
+            good.replace("https", "http"),
+            "oidc.issuer must be an https URL",
+        ),
+        (
+            good.replace("realm", "realm?x"),
+            "oidc.issuer must be an https URL",
+        ),
+        (
+            good.replace("\"pogw\"", ""),
+            "oidc.audience must be 1 to 16",
+        ),
+        (
+            format!("{good}algorithms = []"),
+            "oidc.algorithms must name",
+        ),
+        (format!("{good}algorithms = [\"HS256\"]"), "HS256"),
+        (format!("{good}algorithms = [\"none\"]"), "none"),
+        (format!("{good}party_claim = \"\""), "must not be empty"),
+        (
+            format!("{good}leeway_s = 301"),
+            "leeway_s must be at most 300",
+        ),
+        (
+            format!("{good}jwks_fresh_s = 59"),
+            "jwks_fresh_s must be at least 60",
+        ),
+        (
+            format!("{good}jwks_max_stale_s = 3599"),
+            "at least jwks_fresh_s",
+        ),
+        (format!("{good}jwks_max_stale_s = 604801"), "at most 604800"),
+        (format!("{good}timeout_s = 11"), "timeout_s must be 1 to 10"),
+        ("proxy = \"http://p\"".to_owned(), "oidc needs an issuer"),
+        (
+            format!("{good}proxy = \"socks5://p\""),
+            "oidc.proxy must be",
+        ),
+        (format!("{good}secret = \"x\""), "unknown field"),
+    ];
+    for (lines, says) in table {
+        let refused = with(&lines).unwrap_err();
+        assert!(refused.contains(says), "{lines}: {refused}");
     }
 }
 

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
 use serde::{Deserialize, Serialize};
 
-use super::{App, json, media_type};
+use super::{App, json, later, media_type, no_store};
 use crate::id::Id;
 use crate::problem::{Problem, ProblemCode};
 use crate::random;
@@ -72,9 +72,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         Added::Stored => {
             let location = [(header::LOCATION, format!("/v1/challenges/{}", challenge.id))];
             let body = Json(Issued::new(&challenge, None));
-            Ok(private(
-                (StatusCode::CREATED, location, body).into_response(),
-            ))
+            Ok(no_store((StatusCode::CREATED, location, body)))
         }
     }
 }
@@ -96,9 +94,7 @@ pub(super) async fn read(
         Fate::Unspent if challenge.expires_at <= app.clock.now() => "expired",
         Fate::Unspent => "open",
     };
-    Ok(private(
-        Json(Issued::new(&challenge, Some(status))).into_response(),
-    ))
+    Ok(no_store(Json(Issued::new(&challenge, Some(status)))))
 }
 
 impl Issued {
@@ -111,19 +107,6 @@ impl Issued {
             status,
         }
     }
-}
-
-/// No cache on the way may keep it or hand it to another.
-fn private(mut response: Response) -> Response {
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
-    response
-}
-
-fn later(now: UnixTime, seconds: u32) -> UnixTime {
-    UnixTime::from_secs(now.secs().saturating_add(seconds.into()))
 }
 
 fn earlier(now: UnixTime, seconds: u32) -> UnixTime {

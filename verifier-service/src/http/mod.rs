@@ -4,6 +4,8 @@
 //! routes read, ask, and answer; what they ask is elsewhere.
 
 mod accept;
+mod agents;
+mod caller;
 mod challenges;
 mod coverage;
 mod etag;
@@ -13,9 +15,12 @@ mod layers;
 mod media_type;
 mod nvidia;
 mod ocsp;
+mod page;
+mod parties;
 mod policies;
 mod receipts;
 mod rims;
+mod signed;
 mod verify;
 mod well_known;
 
@@ -23,20 +28,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use evidence::UnixTime;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::agents::Agents;
 use crate::body::BodyReader;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
 use crate::config::Config;
 use crate::flights::Flights;
+use crate::hub::Hub;
 use crate::judge::{Judge, Proceedings};
 use crate::keys::Keys;
 use crate::nvidia::Issuer;
 use crate::operator::OperatorToken;
+use crate::parties::Credentials;
 use crate::policies::Book;
 use crate::policies::simulation::Simulator;
 use crate::problem::{Problem, ProblemCode};
@@ -59,6 +70,10 @@ pub(crate) struct App {
     book: Book,
     simulator: Simulator,
     operator: OperatorToken,
+    credentials: Credentials,
+    agents: Agents,
+    #[expect(dead_code, reason = "jobs are what is waited for")]
+    hub: Hub,
     key_set: well_known::KeySet,
     nvidia: Arc<Issuer>,
     readiness: health::Readiness,
@@ -80,8 +95,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) keys: &'a Keys,
     /// The policies.
     pub(crate) book: Book,
-    /// Who may change them.
+    /// Who may change them, and make parties.
     pub(crate) operator: OperatorToken,
+    /// Who else may ask.
+    pub(crate) credentials: Credentials,
+    /// Who does the work.
+    pub(crate) agents: Agents,
+    /// Who waits for what.
+    pub(crate) hub: Hub,
     /// Signs in NVIDIA's form.
     pub(crate) nvidia: Issuer,
 }
@@ -98,6 +119,9 @@ impl App {
             keys,
             book,
             operator,
+            credentials,
+            agents,
+            hub,
             nvidia,
         } = parts;
         let workers = Workers::new(config.appraisal_threads());
@@ -123,6 +147,9 @@ impl App {
             book,
             simulator,
             operator,
+            credentials,
+            agents,
+            hub,
             key_set: well_known::KeySet::new(keys.published(), nvidia.jwk()),
             nvidia: Arc::new(nvidia),
             readiness: health::Readiness::default(),
@@ -141,10 +168,31 @@ impl App {
         Instant::now() + patience.min(self.collateral.longest_request() + Duration::from_secs(1))
     }
 
+    /// When a request that waits for news has to stop waiting: after so many seconds, or sooner, with time left to answer.
+    #[expect(dead_code, reason = "jobs are what is waited for")]
+    fn news_deadline(&self, wait_s: u32) -> Instant {
+        let longest = self.config.request_timeout() * 9 / 10;
+        Instant::now() + longest.min(Duration::from_secs(wait_s.into()))
+    }
+
     /// A limit of this interface, or the configured one if that is lower.
     fn body_limit(&self, limit: usize) -> usize {
         self.config.body_limit_bytes.min(limit)
     }
+}
+
+/// An answer that no cache on the way may keep or hand to another.
+fn no_store(answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    response
+}
+
+fn later(now: UnixTime, seconds: u32) -> UnixTime {
+    UnixTime::from_secs(now.secs().saturating_add(seconds.into()))
 }
 
 /// Every route.
@@ -173,6 +221,19 @@ pub(crate) fn router(app: App) -> Router {
             "/v1/policies/{id}/versions/{version}/simulate",
             post(policies::simulate),
         )
+        .route("/v1/parties", get(parties::list).post(parties::create))
+        .route("/v1/parties/me", get(parties::read_own))
+        .route("/v1/parties/{id}", get(parties::read))
+        .route(
+            "/v1/parties/{id}/keys",
+            get(parties::list_keys).post(parties::create_key),
+        )
+        .route("/v1/parties/{id}/keys/{key}", delete(parties::revoke_key))
+        .route("/v1/enrolment-tokens", post(agents::create_token))
+        .route("/v1/enrolment-tokens/{id}", delete(agents::delete_token))
+        .route("/v1/agents", get(agents::list).post(agents::enrol))
+        .route("/v1/agents/{id}", get(agents::read).delete(agents::remove))
+        .route("/v1/agents/{id}/heartbeat", post(agents::heartbeat))
         .route("/v1/coverage", get(coverage::read))
         .route("/v1/rim/ids", get(rims::ids))
         .route("/v1/rim/{id}", get(rims::read))

@@ -1,12 +1,15 @@
 //! The interface over a real store, with verdicts made to order. `tests` (the workspace member) has it over real
 //! evidence.
 
+mod agents;
 mod collateral;
 mod logs;
+mod parties;
 mod policies;
 mod racing_store;
 mod requests;
 mod result_checks;
+mod served;
 mod submissions;
 mod wire;
 
@@ -25,10 +28,14 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
+use crate::agents::Agents;
 use crate::clock::ManualClock;
 use crate::config::AppraisalSettings;
 use crate::fixture::{AGENT_KEY, JOB, MadeToOrder, bundle_json};
-use crate::store::SqliteStore;
+use crate::hub::Hub;
+use crate::jobless::NoJobs;
+use crate::parties::{Credentials, oidc};
+use crate::store::SqlStore;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const BODY_LIMIT: usize = 64 * 1024;
@@ -38,6 +45,7 @@ struct Rig {
     router: Router,
     clock: Arc<ManualClock>,
     judge: MadeToOrder,
+    agents: Agents,
     folder: TempDir,
 }
 
@@ -59,7 +67,7 @@ impl Rig {
         Self::with_store(folder, |store| Arc::new(store)).await
     }
 
-    async fn with_store(folder: TempDir, wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
+    async fn with_store(folder: TempDir, wrap: impl FnOnce(SqlStore) -> Arc<dyn Store>) -> Self {
         let config = config(folder.path());
         Self::with_config(folder, config, wrap).await
     }
@@ -67,7 +75,7 @@ impl Rig {
     async fn with_config(
         folder: TempDir,
         config: Config,
-        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+        wrap: impl FnOnce(SqlStore) -> Arc<dyn Store>,
     ) -> Self {
         Self::with(folder, config, TrustAnchors::default(), wrap).await
     }
@@ -86,7 +94,7 @@ impl Rig {
         folder: TempDir,
         config: Config,
         anchors: TrustAnchors,
-        wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+        wrap: impl FnOnce(SqlStore) -> Arc<dyn Store>,
     ) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let collateral = Collateral::open(
@@ -98,7 +106,7 @@ impl Rig {
         let judge = MadeToOrder::default();
         let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
         let database = folder.path().join("verifier.sqlite");
-        let store = SqliteStore::open_with(&database, Duration::from_millis(100))
+        let store = SqlStore::sqlite_with(&database, Duration::from_millis(100))
             .await
             .unwrap();
         let pinned = config.appraisal.policy_pinned;
@@ -109,6 +117,11 @@ impl Rig {
             pinned,
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
+        let shared = Arc::new(store.clone());
+        let on_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
+        let issuer = oidc::Issuer::open(&config.oidc, on_clock()).unwrap();
+        let credentials = Credentials::new(Arc::clone(&shared) as _, issuer, on_clock());
+        let agents = Agents::new(shared, Arc::new(NoJobs), on_clock());
         let token = folder.path().join("operator-token");
         let nvidia = Issuer::new(
             Arc::clone(keys.nvidia()),
@@ -125,12 +138,16 @@ impl Rig {
             keys: &keys,
             book: book.await.unwrap(),
             operator: OperatorToken::open(&token, None).unwrap(),
+            credentials,
+            agents: agents.clone(),
+            hub: Hub::start(Arc::new(NoJobs)),
             nvidia: nvidia.unwrap(),
         });
         Self {
             router: router(app),
             clock,
             judge,
+            agents,
             folder,
         }
     }

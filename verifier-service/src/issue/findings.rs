@@ -49,6 +49,7 @@ fn of_work(finding: &WorkFinding) -> Result<Finding, InvalidValue> {
         log2_error: finding.log2_error.map(Log2Error::new).transpose()?,
         wrong_ppm: finding.wrong_ppm.map(PartsPerMillion::new).transpose()?,
         chain: finding.chain.map(chain).transpose()?,
+        agreeing: None,
     })
 }
 

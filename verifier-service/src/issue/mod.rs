@@ -42,6 +42,17 @@ pub struct ReceiptContext<'a> {
     pub bundle_sha256: [u8; 32],
 }
 
+/// What a receipt of a replica gets when the job is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// `jti`: the receipt's id.
+    pub jti: &'a str,
+    /// `iat`.
+    pub now: UnixTime,
+    /// `exp` − `iat`; without it a receipt has no end.
+    pub lifetime_s: Option<u64>,
+}
+
 /// Why there is no receipt although it was granted: a fault of ours.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -69,17 +80,65 @@ pub fn issue(
     context: &ReceiptContext<'_>,
     signer: &dyn Signer,
 ) -> Result<(SignedReceipt, Level), IssueError> {
-    let claims = claims(granted, context)?;
+    let claims = draft(granted, context)?;
     let level = claims.pogw.assurance.level;
     Ok((receipt::issue(&claims, signer)?, level))
 }
 
-fn claims(
+/// Signs the claims of a replica's work once it is known how many executions agree with it, this one counted; fewer than
+/// two vouch for nothing.
+///
+/// # Errors
+/// See [`IssueError`].
+pub fn issue_agreed(
+    draft: Claims,
+    stamp: &Stamp<'_>,
+    agreeing: usize,
+    signer: &dyn Signer,
+) -> Result<(SignedReceipt, Level), IssueError> {
+    let mut parts = draft.into_parts();
+    let iat = seconds(stamp.now)?;
+    (parts.iat, parts.nbf, parts.exp) = times(iat, stamp.lifetime_s);
+    parts.jti = Text::new(stamp.jti)?;
+    if agreeing >= 2 {
+        let agreeing = u32::try_from(agreeing).unwrap_or(u32::MAX);
+        let finding = receipt::Finding::replicas(receipt::Agreeing::new(agreeing)?);
+        parts.pogw.methods.push(finding);
+    }
+    parts.pogw.assurance.results = parts.affirmed_results();
+    let claims = Claims::new(parts)?;
+    let level = claims.pogw.assurance.level;
+    Ok((receipt::issue(&claims, signer)?, level))
+}
+
+/// `iat`, `nbf` and `exp`.
+fn times(
+    iat: u64,
+    lifetime_s: Option<u64>,
+) -> (
+    receipt::UnixTime,
+    receipt::UnixTime,
+    Option<receipt::UnixTime>,
+) {
+    let time = receipt::UnixTime::from_secs;
+    let end = lifetime_s.map(|lifetime| time(iat.saturating_add(lifetime)));
+    (
+        time(iat),
+        time(iat.saturating_sub(NOT_BEFORE_MARGIN_S)),
+        end,
+    )
+}
+
+/// The claims of granted work.
+///
+/// # Errors
+/// See [`IssueError`].
+pub fn draft(
     granted: &Granted<WorkAppraisal>,
     context: &ReceiptContext<'_>,
 ) -> Result<Claims, IssueError> {
     let appraisal = granted.appraisal();
-    let iat = seconds(context.now)?;
+    let (iat, nbf, exp) = times(seconds(context.now)?, context.lifetime_s);
     let audience = context.audience.iter().map(Text::new);
     let submods = submods(granted)?;
     // Granted: the agent has signed with it.
@@ -88,11 +147,9 @@ fn claims(
         iss: Text::new(context.issuer)?,
         sub: Text::new(agent.to_string())?,
         aud: Audience::new(audience.collect::<Result<Vec<_>, _>>()?)?,
-        iat: receipt::UnixTime::from_secs(iat),
-        nbf: receipt::UnixTime::from_secs(iat.saturating_sub(NOT_BEFORE_MARGIN_S)),
-        exp: context
-            .lifetime_s
-            .map(|lifetime| receipt::UnixTime::from_secs(iat.saturating_add(lifetime))),
+        iat,
+        nbf,
+        exp,
         jti: Text::new(context.jti)?,
         cnf: Confirmation { jkt: agent },
         eat_nonce: Nonce::from_bytes(appraisal.statement().challenge.0)?,

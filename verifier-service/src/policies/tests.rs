@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::in_force::{Activated, Standing};
 use super::*;
 use crate::clock::ManualClock;
-use crate::store::SqliteStore;
+use crate::store::SqlStore;
 use crate::store::policies::PolicyStore;
 
 const OURS: &str =
@@ -173,7 +173,7 @@ fn a_decision_in_progress_keeps_its_policy_and_late_news_do_not_count() {
     assert_eq!(in_force.configured().policy.identity().id, "default");
 }
 
-async fn open(store: &Arc<SqliteStore>, settings: &AppraisalSettings) -> Result<Book, BookError> {
+async fn open(store: &Arc<SqlStore>, settings: &AppraisalSettings) -> Result<Book, BookError> {
     let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_800_000_000)));
     let in_force = InForce::new(configured(settings).unwrap());
     let store = Arc::clone(store) as Arc<dyn PolicyStore>;
@@ -188,7 +188,7 @@ fn decides(book: &Book) -> (String, Option<u32>) {
 #[tokio::test]
 async fn what_decides_at_start() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("db")).await.unwrap();
+    let store = SqlStore::sqlite(&folder.path().join("db")).await.unwrap();
     let store = Arc::new(store);
     let ours = file(&folder, "ours.rego", OURS);
     let (first, second) = (settings(None, Some(&ours)), settings(Some("strict"), None));
@@ -233,7 +233,7 @@ async fn what_decides_at_start() {
 #[tokio::test]
 async fn an_activated_policy_that_cannot_be_used_is_not_replaced_unasked() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("db")).await.unwrap();
+    let store = SqlStore::sqlite(&folder.path().join("db")).await.unwrap();
     let store = Arc::new(store);
     let now = UnixTime::from_secs(1_800_000_000);
     let new = crate::store::policies::NewPolicy {

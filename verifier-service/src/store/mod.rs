@@ -1,4 +1,5 @@
-//! What the service remembers: challenges, receipts, bundles, and ([`policies`]) policies.
+//! What the service remembers: challenges, receipts and bundles; and by theme [`policies`], [`parties`], [`agents`],
+//! [`jobs`], [`books`] and the [`outbox`].
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
@@ -6,12 +7,22 @@
 //! * a challenge is spent at most once, by one conditional write, together with the receipt and its bundle or not at all;
 //! * receipts and bundles are never changed or deleted.
 //!
+//! [`SqlStore`] keeps the promises on SQLite and on PostgreSQL, by one body of SQL over the layer [`sql`]. On PostgreSQL
+//! any number of services may share it.
+//!
 //! Out of scope: what a challenge means and whether evidence is good. A store that fails says so as [`StoreError`] and
 //! never as an answer.
 
+pub(crate) mod agents;
+pub(crate) mod books;
+pub(crate) mod clerk;
 mod error;
+pub(crate) mod jobs;
+pub(crate) mod outbox;
+pub(crate) mod parties;
 pub(crate) mod policies;
-mod sqlite;
+pub(crate) mod sql;
+mod sql_store;
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,7 +30,7 @@ use std::pin::Pin;
 use evidence::UnixTime;
 
 pub use error::StoreError;
-pub(crate) use sqlite::SqliteStore;
+pub(crate) use sql_store::SqlStore;
 
 use crate::id::Id;
 
@@ -48,7 +59,8 @@ pub(crate) struct Challenge {
 pub(crate) struct ChallengeBounds {
     /// Now.
     pub(crate) now: UnixTime,
-    /// Most challenges that are neither spent nor expired.
+    /// Most challenges that are neither spent nor expired. Where several are added at the same moment, on PostgreSQL, as
+    /// many more may slip in as there are connections.
     pub(crate) max_open: u32,
     /// Most of them that one agent key may hold.
     pub(crate) max_open_of_agent: u32,
@@ -142,6 +154,15 @@ pub(crate) enum Spent {
     KeyReused,
 }
 
+/// A part of a list, latest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    /// The last item that was seen: its time and its name.
+    pub(crate) after: Option<(UnixTime, String)>,
+    /// Most items.
+    pub(crate) limit: u32,
+}
+
 /// See the [module documentation](self).
 pub(crate) trait Store: Send + Sync {
     /// Remembers a challenge, after forgetting old ones.
@@ -185,3 +206,6 @@ impl fmt::Debug for StoredReceipt {
         write!(f, "StoredReceipt({})", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,13 @@ use evidence::UnixTime;
 
 use crate::id::Id;
 use crate::store::{
-    Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Spent, SqliteStore, Standing,
-    Store, StoredReceipt,
+    Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Spent, SqlStore, Standing, Store,
+    StoredReceipt,
 };
 
 /// Answers the question for a receipt with "none" once after [`RacingStore::too_early`] was set, else as the store does.
 pub(super) struct RacingStore {
-    pub(super) store: SqliteStore,
+    pub(super) store: SqlStore,
     pub(super) too_early: AtomicBool,
 }
 

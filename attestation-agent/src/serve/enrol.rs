@@ -1,0 +1,81 @@
+//! Enrolment, once: a one-time token of a provider makes this agent one of the provider's.
+//!
+//! An agent that was killed after it was enrolled and before it wrote that down asks again with the same key and the same
+//! token, and is answered the same.
+
+use std::env;
+use std::path::PathBuf;
+
+use evidence::work::wire::{Enrolled, Enrolment, EnrolmentToken};
+
+use super::case::{Home, Identity};
+use super::error::ServeError;
+use super::line::{Call, Line, No, read};
+use crate::agent::Agent;
+use crate::error::AgentError;
+use crate::files::{self, FileError};
+use crate::verifier::VerifierError;
+
+/// Name of the systemd credential (systemd.exec(5), `LoadCredential=`).
+const CREDENTIAL: &str = "enrolment-token";
+
+/// Longest file of a token, in bytes: the token and a line end.
+const MAX_FILE_BYTES: u64 = 512;
+
+/// Makes sure that the verifier knows this agent, and the line its name.
+pub(super) async fn enrol(agent: &Agent, line: &Line, home: &Home) -> Result<(), AgentError> {
+    let identity = match home.identity()? {
+        Some(identity) if identity.verifier == line.url() => identity,
+        Some(identity) => {
+            return Err(ServeError::EnrolledElsewhere {
+                expected: line.url().to_owned(),
+                actual: identity.verifier,
+            }
+            .into());
+        }
+        None => {
+            let identity = ask(agent, line).await?;
+            home.enrolled(&identity)?;
+            tracing::info!(agent = %identity.id, provider = %identity.provider, "enrolled");
+            identity
+        }
+    };
+    line.is_known_as(identity.id);
+    Ok(())
+}
+
+async fn ask(agent: &Agent, line: &Line) -> Result<Identity, AgentError> {
+    let token = token(agent.settings().serve.token_file.clone())?;
+    let key = agent.key();
+    let body = Enrolment::new(token, key.public(), |message| key.sign(message));
+    let call = Call::json("/v1/agents".to_owned(), &body);
+    let answer = match line.insist(&call).await {
+        Ok(answer) => answer,
+        Err(No::Removed(problem) | No::Refused(problem)) => {
+            return Err(VerifierError::Refused(problem).into());
+        }
+    };
+    let enrolled: Enrolled = read(&answer).map_err(|detail| VerifierError::Answer { detail })?;
+    Ok(Identity {
+        verifier: line.url().to_owned(),
+        id: enrolled.id,
+        provider: enrolled.provider,
+    })
+}
+
+fn token(set: Option<PathBuf>) -> Result<EnrolmentToken, ServeError> {
+    let credential =
+        || env::var_os("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join(CREDENTIAL));
+    let path = set.or_else(|| credential().filter(|path| path.exists()));
+    let path = path.ok_or(ServeError::TokenMissing)?;
+    let malformed = |reason: String| ServeError::TokenMalformed {
+        path: path.clone(),
+        reason,
+    };
+    let bytes = match files::read_bounded(&path, MAX_FILE_BYTES) {
+        Err(FileError::TooLarge { .. }) => return Err(malformed("it is too long".to_owned())),
+        read => read?,
+    };
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
+    EnrolmentToken::parse(text).map_err(|error| malformed(error.to_string()))
+}

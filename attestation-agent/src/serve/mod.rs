@@ -1,0 +1,85 @@
+//! Serving: assignments of a verifier, taken one after another for as long as the agent lives.
+//!
+//! ```text
+//! enrol ─▶ heartbeats ─▶ long poll ─▶ offer: accept ─▶ run ─▶ state ─▶ attest ─▶ commit
+//!                                  ─▶ open:     open the commitment, whole or by slices
+//!                                  ─▶ question: answer a referee
+//!                        heartbeat's answer: what is over is forgotten
+//! ```
+//!
+//! In scope: these steps (the forms are [`evidence::work::wire`]'s), what is on disk before each request
+//! ([`case`]), and how each of them goes on after the agent was killed in the middle of it. The agent needs no inbound
+//! port.
+//!
+//! Out of scope: deciding anything about a result; who is paid what; isolation of people's programs.
+//!
+//! # What a crash repeats
+//!
+//! | Killed | Afterwards |
+//! |---|---|
+//! | before the offer is on disk | the poll says it again |
+//! | before the statement is on disk | the work is run again |
+//! | after that | the same statement is attested and committed to: nothing is run again |
+//! | after the bundle | the same commitment is sent, to the byte |
+//! | after an opening or an answer is on disk | the same bytes are sent |
+//!
+//! # How it ends
+//!
+//! An assignment ends when the verifier says so: by a heartbeat's answer, or by refusing a request (404, 409, 410). Then
+//! the reason is logged and the folder removed. No clock of this host ends one that is committed: what is late, the
+//! verifier decides. An agent that is no longer enrolled (401) removes everything and ends.
+
+mod case;
+mod desk;
+mod end;
+mod enrol;
+mod error;
+mod inputs;
+mod line;
+mod opening;
+mod presence;
+mod produce;
+mod settings;
+mod shop;
+mod witness;
+mod worker;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::agent::Agent;
+use crate::error::AgentError;
+use crate::progress::Progress;
+
+pub use error::ServeError;
+pub use settings::ServeSettings;
+
+use desk::Desk;
+use line::Line;
+use shop::Shop;
+
+/// When serving is to end: `false` until then. The sender's end counts as `true`.
+pub type Until = watch::Receiver<bool>;
+
+impl Agent {
+    /// Serves assignments until it is told to stop.
+    ///
+    /// Told to stop, it takes no more, gives back what it has not begun, has [`ServeSettings::stop_within_s`] for what runs
+    /// to be committed to, and gives back the rest. What is committed stays on disk, to be opened by the next start.
+    ///
+    /// # Errors
+    /// [`AgentError::Serve`] with [`ServeError::Removed`] where the verifier has no such agent any more; before that
+    /// whatever keeps an agent from starting: devices, settings, state, enrolment.
+    pub async fn serve(self, progress: Arc<dyn Progress>, until: Until) -> Result<(), AgentError> {
+        let agent = Arc::new(self);
+        let devices = agent.devices(progress.as_ref()).await?.describe();
+        let executors = agent.executor().await?.names();
+        let line = Line::new(&agent)?;
+        let home = case::Home::open(&agent.settings().serve_dir())?;
+        enrol::enrol(&agent, &line, &home).await?;
+        let shop = Shop::new(agent, line, progress);
+        let presence = presence::Presence::new(&shop, &devices, executors);
+        Desk::new(shop, home, presence)?.run(until).await
+    }
+}

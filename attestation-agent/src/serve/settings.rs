@@ -1,0 +1,66 @@
+//! The settings of serving.
+
+use std::path::PathBuf;
+
+use evidence::work::wire::MAX_HELD;
+use serde::{Deserialize, Serialize};
+
+/// How assignments are served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServeSettings {
+    /// File with the one-time enrolment token; else the systemd credential `enrolment-token`, where there is one.
+    pub token_file: Option<PathBuf>,
+    /// Assignments worked on at a time.
+    pub capacity: u32,
+    /// Whether several of them may run at once on the same devices. If not, they run one after the other.
+    pub share_devices: bool,
+    /// Whether people's own programs are run. They run as the agent's account.
+    pub commands: bool,
+    /// Folder with inputs that jobs give by digest, each in a file named by its BLAKE3 in hexadecimal.
+    pub inputs_dir: Option<PathBuf>,
+    /// Where assignments are kept, else `<state_dir>/serve`.
+    pub dir: Option<PathBuf>,
+    /// The most bytes of outputs kept.
+    pub spool_bytes: u64,
+    /// Seconds between heartbeats.
+    pub heartbeat_s: u64,
+    /// How long a committed assignment is kept if the verifier never says that it is over, seconds.
+    pub keep_s: u64,
+    /// How long running work may take to be committed to after the agent was told to stop, seconds.
+    pub stop_within_s: u64,
+}
+
+impl Default for ServeSettings {
+    fn default() -> Self {
+        Self {
+            token_file: None,
+            capacity: 1,
+            share_devices: false,
+            commands: false,
+            inputs_dir: None,
+            dir: None,
+            spool_bytes: 64 * 1024 * 1024 * 1024,
+            heartbeat_s: 30,
+            keep_s: 60 * 24 * 60 * 60,
+            stop_within_s: 60,
+        }
+    }
+}
+
+impl ServeSettings {
+    /// What is wrong with them.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let most = u64::try_from(MAX_HELD).unwrap_or(u64::MAX);
+        let bounded = [
+            ("serve.capacity", u64::from(self.capacity), most),
+            ("serve.heartbeat_s", self.heartbeat_s, 3600),
+            ("serve.keep_s", self.keep_s, 10 * 365 * 24 * 3600),
+            ("serve.spool_bytes", self.spool_bytes, u64::MAX),
+        ];
+        let wrong = bounded
+            .into_iter()
+            .find(|(_, value, most)| !(1..=*most).contains(value));
+        wrong.map(|(name, value, most)| format!("{name}: expected 1 to {most}, got {value}"))
+    }
+}

@@ -1,0 +1,39 @@
+//! What all assignments of an agent share: the agent, the line, and the bench on which work is done.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::line::Line;
+use crate::agent::Agent;
+use crate::progress::Progress;
+
+/// What all assignments share.
+pub(super) struct Shop {
+    pub(super) agent: Arc<Agent>,
+    pub(super) line: Arc<Line>,
+    pub(super) progress: Arc<dyn Progress>,
+    /// Whoever runs something or has the devices sign holds a place.
+    pub(super) bench: Arc<Semaphore>,
+}
+
+impl Shop {
+    pub(super) fn new(
+        agent: Arc<Agent>,
+        line: Arc<Line>,
+        progress: Arc<dyn Progress>,
+    ) -> Arc<Self> {
+        let settings = &agent.settings().serve;
+        let places = match settings.share_devices {
+            true => settings.capacity,
+            false => 1,
+        };
+        let places = usize::try_from(places).unwrap_or(1);
+        Arc::new(Self {
+            bench: Arc::new(Semaphore::new(places)),
+            agent,
+            line,
+            progress,
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! How it ends: refusals, late answers, a verifier that is away, a full disk, a word to stop.
+
+use std::fs;
+use std::time::Duration;
+
+use super::verifier::When;
+use super::work::command;
+use super::{Scene, id, open};
+use crate::kit::seeded;
+use crate::server::Reply;
+
+/// A request that is refused ends the assignment, with the reason in the log and nothing left.
+#[track_caller]
+fn ends_at(request: &'static str, status: u16, code: &str) {
+    let scene = Scene::new();
+    scene
+        .verifier
+        .state()
+        .refusals
+        .insert(request, Reply::problem(status, code));
+    scene.offer("a-1", &seeded(""));
+    let _agent = scene.serve();
+    if request == "opening" {
+        scene.committed("a-1");
+        scene.verifier.ask(open("a-1", 0, 0, true));
+    }
+    let wanted = format!("{request} was refused: ");
+    let started = std::time::Instant::now();
+    while !scene.log().contains(&wanted) {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{}",
+            scene.log()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(scene.log().contains(code), "{}", scene.log());
+    scene.wait_until_clean("a-1");
+}
+
+#[test]
+fn an_offer_that_is_gone_is_dropped() {
+    ends_at("accept", 410, "offer_expired");
+}
+
+#[test]
+fn a_commitment_that_differs_ends_it() {
+    ends_at("commitment", 409, "commitment_differs");
+}
+
+#[test]
+fn a_late_commitment_ends_it() {
+    ends_at("commitment", 410, "commitment_late");
+}
+
+#[test]
+fn a_late_opening_ends_it() {
+    ends_at("opening", 410, "opening_late");
+}
+
+#[test]
+fn a_lease_that_is_lost_ends_it() {
+    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    scene.verifier.state().lease_s = 1;
+    scene
+        .verifier
+        .state()
+        .refusals
+        .insert("renew", Reply::problem(410, "lease_expired"));
+    scene.offer("a-1", &command("sleep 3; echo > out"));
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("accepted", |state| !state.accepted.is_empty());
+    scene.wait_until_clean("a-1");
+    assert!(scene.log().contains("renew was refused"), "{}", scene.log());
+    assert!(scene.verifier.state().commitments.is_empty());
+}
+
+#[test]
+fn a_removed_agent_leaves_nothing_and_ends_refused() {
+    let scene = Scene::new();
+    scene.offer("a-1", &seeded(""));
+    let mut agent = scene.serve();
+    scene.committed("a-1");
+    scene
+        .verifier
+        .state()
+        .refusals
+        .insert("heartbeat", Reply::problem(401, "agent_unknown"));
+    assert_eq!(agent.wait().code(), Some(1));
+    assert!(scene.log().contains("agent_removed"), "{}", scene.log());
+    let state = scene.path().join("state/serve");
+    assert!(!state.join("assignments").exists() && !state.join("agent.json").exists());
+}
+
+#[test]
+fn a_proxy_that_asks_for_a_password_removes_nobody() {
+    let scene = Scene::new();
+    let page = Reply::json(401, "text/html", "<html>who are you?");
+    scene.verifier.state().refusals.insert("commitment", page);
+    scene.offer("a-1", &seeded(""));
+    let mut agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("accepted", |state| !state.accepted.is_empty());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(agent.0.try_wait().unwrap().is_none());
+    scene.verifier.state().refusals.clear();
+    scene.committed("a-1");
+}
+
+#[test]
+fn a_verifier_that_is_away_is_waited_for() {
+    let scene = Scene::new();
+    scene.offer("a-1", &seeded(""));
+    let _agent = scene.serve();
+    for (request, away) in [
+        ("commitment", Reply::Hangup),
+        (
+            "commitment",
+            Reply::problem(503, "store_unavailable").after(3600),
+        ),
+        ("commitment", Reply::problem(429, "too_many_requests")),
+    ] {
+        scene.verifier.state().refusals.insert(request, away);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert!(scene.verifier.state().commitments.is_empty());
+    scene.verifier.state().refusals.clear();
+    scene.committed("a-1");
+    assert!(scene.log().contains("attempt failed"), "{}", scene.log());
+}
+
+/// Of a committed assignment only the verifier says that it is over, also after hours.
+#[test]
+fn after_the_deadline_the_verifier_decides() {
+    let scene = Scene::new();
+    scene.offer("a-1", &seeded(""));
+    let _agent = scene.serve();
+    scene.committed("a-1");
+    scene
+        .verifier
+        .state()
+        .refusals
+        .insert("opening", Reply::problem(503, "unverifiable"));
+    let mut late = open("a-1", 0, 0, true);
+    if let evidence::work::wire::Next::Open(open) = &mut late {
+        open.until = evidence::UnixTime::from_secs(1);
+    }
+    scene.verifier.ask(late);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(scene.assignment("a-1").exists());
+    scene.verifier.state().refusals.clear();
+    scene
+        .verifier
+        .wait_until("opened", |state| !state.openings.is_empty());
+}
+
+#[test]
+fn clocks_may_differ() {
+    let scene = Scene::new();
+    scene.verifier.state().ahead_s = 7200;
+    scene.offer("a-1", &seeded(""));
+    let _agent = scene.serve();
+    scene.committed("a-1");
+    scene.verifier.assert_no_faults();
+}
+
+#[test]
+fn an_offer_that_is_said_again_is_worked_on_once() {
+    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let ran = scene.path().join("ran");
+    let script = format!("echo >> {}; sleep 0.5; echo > out", ran.display());
+    scene.verifier.state().forgetful = true;
+    scene.verifier.state().stall = Some(("accept", When::After));
+    scene.offer("a-1", &command(&script));
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("stalled", |state| state.stalled && state.polls > 1);
+    scene.offer("a-1", &command(&script));
+    scene.verifier.state().stall = None;
+    scene.committed("a-1");
+    assert_eq!(scene.verifier.state().accepted.len(), 1);
+    assert_eq!(fs::read_to_string(ran).unwrap().lines().count(), 1);
+    // Nothing new is no reason to ask without end.
+    let before = scene.verifier.state().polls;
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(scene.verifier.state().polls - before <= 3);
+}
+
+#[test]
+fn what_does_not_fit_is_declined() {
+    let other = super::offer("a-3", &seeded(""));
+    let table = [
+        ("a-1", "POGW_AGENT__SERVE__SPOOL_BYTES", "10", "spool_full"),
+        ("a-2", "POGW_AGENT__SERVE__CAPACITY", "1", "job_unknown"),
+        (
+            "a-3",
+            "POGW_AGENT__SERVE__CAPACITY",
+            "1",
+            "job_digest_mismatch",
+        ),
+    ];
+    for (assignment, setting, value, code) in table {
+        let scene = Scene::new().with(setting, value);
+        let mut offer = super::offer(assignment, &seeded(""));
+        match code {
+            "job_unknown" => {
+                let text = crate::kit::seeded_text("").replace("gemm_i8", "gemm_i9");
+                let spec = attestation_agent::parse_job(text.as_bytes()).unwrap();
+                offer = super::offer(assignment, &spec);
+            }
+            "job_digest_mismatch" => offer.job = evidence::work::Hex([0; 32]),
+            _ => {}
+        }
+        scene
+            .verifier
+            .ask(evidence::work::wire::Next::Offer(Box::new(offer)));
+        let _agent = scene.serve();
+        scene
+            .verifier
+            .wait_until("declined", |state| !state.released.is_empty());
+        assert_eq!(scene.verifier.state().released[&id(assignment)], code);
+        scene.wait_until_clean(assignment);
+        assert!(scene.verifier.state().accepted.is_empty());
+    }
+    drop(other);
+}
+
+#[test]
+fn told_to_stop_it_finishes_what_runs_and_keeps_what_is_committed() {
+    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    scene.verifier.state().lease_s = 60;
+    scene.offer("a-1", &command("sleep 1; echo > out"));
+    let mut agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("accepted", |state| !state.accepted.is_empty());
+    agent.terminate();
+    assert_eq!(agent.wait().code(), Some(0), "{}", scene.log());
+    assert!(scene.verifier.state().commitments.contains_key(&id("a-1")));
+    let capacity = scene.verifier.state().heartbeats.last().unwrap().capacity;
+    assert_eq!(capacity, 0);
+    assert!(scene.assignment("a-1").join("committed").exists());
+    assert!(scene.log().contains("start again soon"), "{}", scene.log());
+
+    scene.verifier.ask(open("a-1", 0, 0, true));
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("opened", |state| !state.openings.is_empty());
+}
+
+#[test]
+fn told_to_stop_it_gives_back_what_takes_too_long() {
+    let scene = Scene::new()
+        .with("POGW_AGENT__SERVE__COMMANDS", "true")
+        .with("POGW_AGENT__SERVE__STOP_WITHIN_S", "1");
+    scene.offer("a-1", &command("sleep 50; echo > out"));
+    let mut agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("accepted", |state| !state.accepted.is_empty());
+    std::thread::sleep(Duration::from_millis(200));
+    agent.terminate();
+    assert_eq!(agent.wait().code(), Some(0), "{}", scene.log());
+    assert_eq!(scene.verifier.state().released[&id("a-1")], "shutting_down");
+    scene.wait_until_clean("a-1");
+}
+
+/// A file where a folder should be is as good as a full disk: nothing can be written.
+#[test]
+fn a_spool_that_takes_nothing_gives_back() {
+    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let outputs = scene.assignment("a-1").join("outputs");
+    let script = format!("rm -rf {0}; echo > {0}; echo > out", outputs.display());
+    scene.offer("a-1", &command(&script));
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("given back", |state| !state.released.is_empty());
+    scene.wait_until_clean("a-1");
+    assert!(scene.log().contains("cannot be done"), "{}", scene.log());
+}
+
+#[test]
+fn without_a_token_or_with_a_wrong_one_it_does_not_start() {
+    let scene = Scene::new();
+    fs::write(scene.path().join("token"), "another\n").unwrap();
+    assert_eq!(scene.serve().wait().code(), Some(1));
+    assert!(
+        scene.log().contains("enrolment_token_unknown"),
+        "{}",
+        scene.log()
+    );
+    fs::write(scene.path().join("token"), "two words\n").unwrap();
+    assert_eq!(scene.serve().wait().code(), Some(2));
+    assert!(
+        scene.log().contains("enrolment_token_malformed"),
+        "{}",
+        scene.log()
+    );
+    fs::write(scene.path().join("token"), "x".repeat(600)).unwrap();
+    assert_eq!(scene.serve().wait().code(), Some(2));
+    fs::remove_file(scene.path().join("token")).unwrap();
+    assert_eq!(scene.serve().wait().code(), Some(2));
+    assert!(!scene.log().contains("two words"));
+}
+
+#[test]
+fn one_folder_serves_one_process_and_one_verifier() {
+    let mut scene = Scene::new();
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("enrolled", |state| !state.heartbeats.is_empty());
+    assert_eq!(scene.serve().wait().code(), Some(2));
+    assert!(scene.log().contains("serve_dir_in_use"), "{}", scene.log());
+    drop(_agent);
+    scene.verifier = super::Verifier::start();
+    assert_eq!(scene.serve().wait().code(), Some(2));
+    assert!(
+        scene.log().contains("enrolled_elsewhere"),
+        "{}",
+        scene.log()
+    );
+}

@@ -1,0 +1,57 @@
+//! What an agent and a verifier say to each other about assignments.
+//!
+//! | Request of an agent | Body | Answer |
+//! |---|---|---|
+//! | `POST /v1/agents` | [`Enrolment`] | 200 or 201 [`Enrolled`] |
+//! | `POST /v1/agents/{id}/heartbeat` | [`Heartbeat`] | 200 [`HeartbeatAnswer`] |
+//! | `POST /v1/assignments/next?wait_s=60` | [`NextRequest`] | 200 [`Next`], or 204 |
+//! | `POST /v1/assignments/{id}/accept` | [`Empty`] | 200 [`Lease`] |
+//! | `POST /v1/assignments/{id}/renew` | [`Empty`] | 200 [`Lease`] |
+//! | `POST /v1/assignments/{id}/release` | [`Release`] | 204 |
+//! | `POST /v1/assignments/{id}/commitment` | [`ResultCommitment`](crate::work::ResultCommitment) | 204 |
+//! | `POST /v1/assignments/{id}/opening?round=0` | [`Opening`](crate::work::Opening), `application/vnd.pogw.opening+json` | 202, or 204 once it is judged |
+//! | `POST /v1/assignments/{id}/answer` | [`Answer`] | 204 |
+//!
+//! Every request but the first is signed by the agent's key. The same request sent again is answered the same, so an agent
+//! that does not know what became of one sends it again. Refusals are problems (RFC 9457): 401 where no such agent is
+//! enrolled (any more), 404 for the assignment of another, 409 where something else was said before, 410 where it is too
+//! late.
+//!
+//! In scope: the JSON forms, strict, each with its bounds; the proof of an enrolment. Nothing here prints a secret.
+//!
+//! Out of scope: what is signed of a request, the derivation of a commitment, the form of an opening; these have modules of
+//! their own. Times are RFC 3339 in whole seconds, on the verifier's clock, and its `Date` tells what that shows: an agent
+//! counts what is left from the difference.
+
+mod assignment;
+mod enrolment;
+mod next;
+mod presence;
+mod text;
+
+pub use assignment::{Answer, Empty, Lease, Outputs, Release, Reply};
+pub use enrolment::{Enrolled, Enrolment, EnrolmentToken, TokenError};
+pub use next::{
+    Ask, AuditTerms, CrossKey, Known, Next, NextRequest, Offer, Open, Price, Question, TaskKind,
+    TermsShown,
+};
+pub use presence::{Assurance, DeclaredDevice, Ended, Heartbeat, HeartbeatAnswer};
+pub use text::{Id, Secret, TextError, Word};
+
+/// Most assignments that one agent works on at a time, or holds outputs for.
+pub const MAX_HELD: usize = 256;
+
+/// Most kinds of executors that one agent names.
+pub const MAX_EXECUTORS: usize = 16;
+
+/// Most other replicas of one job: 8 replicas, less one.
+pub const MAX_CROSS: usize = 7;
+
+/// Longest question in the words of the kernels' referee, in bytes.
+pub const MAX_QUESTION_BYTES: usize = 1024 * 1024;
+
+/// Longest wait for something to do, in seconds.
+pub const MAX_WAIT_S: u32 = 60;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! `/v1/enrolment-tokens` and `/v1/agents`: a provider's agents, and what they say of themselves.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use evidence::UnixTime;
+use evidence::work::Base64Url;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::page::Page;
+use super::parties::end_of_life;
+use super::{App, json as body, later, no_store, signed};
+use crate::agents::{Applicant, Declared, HEARTBEAT_EVERY_S, PRESENT_FOR_S};
+use crate::id::Id;
+use crate::label::Label;
+use crate::parties::{Caller, Kind, Scope};
+use crate::problem::{Problem, ProblemCode};
+use crate::store::agents::Agent;
+
+const MAX_BODY_BYTES: usize = 4 * 1024;
+/// Room for 128 devices.
+const MAX_HEARTBEAT_BYTES: usize = 32 * 1024;
+/// Life of an enrolment token if nothing else is asked for, in seconds.
+const TOKEN_LIFE_S: u32 = 3600;
+/// Longest life, in seconds: a week, for machines that are on their way.
+const MAX_TOKEN_LIFE_S: u32 = 7 * 24 * 3600;
+
+type Named = Result<Path<String>, PathRejection>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    #[serde(default, deserialize_with = "body::present")]
+    label: Option<Label>,
+    #[serde(default, deserialize_with = "body::present")]
+    expires_in_s: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enrolment {
+    token: String,
+    agent_key: Base64Url<32>,
+    proof: Base64Url<64>,
+    #[serde(default, deserialize_with = "body::present")]
+    name: Option<Label>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownAgent {
+    id: Id,
+    agent_key: Base64Url<32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    enrolled_at: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_at: Option<UnixTime>,
+    present: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<Value>,
+}
+
+/// Makes a token that lets one agent in. Its text is in the answer and nowhere else.
+pub(super) async fn create_token(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    is_provider(&caller, Scope::AgentsWrite)?;
+    let new: NewToken = body::read(&app, request, MAX_BODY_BYTES).await?;
+    let now = app.clock.now();
+    let expires_at = end_of_life(now, new.expires_in_s, MAX_TOKEN_LIFE_S)?;
+    let expires_at = expires_at.unwrap_or_else(|| later(now, TOKEN_LIFE_S));
+    let label = new.label.map(|label| label.0);
+    let fresh = app
+        .agents
+        .new_token(caller.party, label, expires_at)
+        .await?;
+    tracing::info!(provider = %caller.party, token = %fresh.token.id, "enrolment token made");
+    let shown = json!({
+        "id": fresh.token.id,
+        "token": fresh.secret.text(),
+        "label": fresh.token.label,
+        "expires_at": expires_at,
+    });
+    Ok(no_store((StatusCode::CREATED, Json(shown))))
+}
+
+/// Ends a token that was not used.
+pub(super) async fn delete_token(
+    State(app): State<App>,
+    caller: Caller,
+    id: Named,
+) -> Result<Response, Problem> {
+    is_provider(&caller, Scope::AgentsWrite)?;
+    let not_found = || Problem::new(ProblemCode::EnrolmentTokenNotFound);
+    let id = parsed(id).ok_or_else(not_found)?;
+    let store = app.agents.store();
+    match store.delete_enrolment_token(caller.party, id).await? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(not_found()),
+    }
+}
+
+/// Lets an agent in: 201, or 200 if the same agent was let in by the same token before.
+pub(super) async fn enrol(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let enrolment: Enrolment = body::read(&app, request, MAX_BODY_BYTES).await?;
+    let applicant = Applicant {
+        token: enrolment.token,
+        key: enrolment.agent_key.0,
+        proof: enrolment.proof.0,
+        name: enrolment.name.map(|name| name.0),
+    };
+    let (agent, is_new) = app.agents.enrol(applicant).await?;
+    let status = match is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    tracing::info!(agent = %agent.id, provider = %agent.owner, is_new, "agent enrolled");
+    let shown = json!({
+        "id": agent.id,
+        "provider": agent.owner,
+        "heartbeat_every_s": HEARTBEAT_EVERY_S,
+        "now": app.clock.now(),
+    });
+    let location = [(header::LOCATION, format!("/v1/agents/{}", agent.id))];
+    Ok(no_store((status, location, Json(shown))))
+}
+
+/// A page of the provider's agents.
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    page: Result<Page, Problem>,
+) -> Result<Response, Problem> {
+    is_provider(&caller, Scope::AgentsRead)?;
+    let page = page?;
+    let agents = app
+        .agents
+        .store()
+        .agents(caller.party, page.to_ask())
+        .await?;
+    let (agents, next) = page.cut(agents, |agent| (agent.enrolled_at, agent.id));
+    let now = app.clock.now();
+    let agents: Vec<_> = agents
+        .into_iter()
+        .map(|agent| ShownAgent::of(agent, now))
+        .collect();
+    Ok(no_store(Json(json!({ "agents": agents, "next": next }))))
+}
+
+/// One of the provider's agents.
+pub(super) async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    id: Named,
+) -> Result<Response, Problem> {
+    is_provider(&caller, Scope::AgentsRead)?;
+    let id = parsed(id).ok_or_else(not_found)?;
+    let agent = app.agents.living(id).await?;
+    let agent = agent.filter(|agent| agent.owner == caller.party);
+    let agent = agent.ok_or_else(not_found)?;
+    Ok(no_store(Json(ShownAgent::of(agent, app.clock.now()))))
+}
+
+/// Ends an agent. Its unfinished work goes to others.
+pub(super) async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    id: Named,
+) -> Result<Response, Problem> {
+    is_provider(&caller, Scope::AgentsWrite)?;
+    let id = parsed(id).ok_or_else(not_found)?;
+    if !app.agents.remove(caller.party, id).await? {
+        return Err(not_found());
+    }
+    tracing::info!(agent = %id, provider = %caller.party, "agent removed");
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// A sign of life, signed by the agent.
+pub(super) async fn heartbeat(
+    State(app): State<App>,
+    id: Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    let signed = signed::read(&app, request, MAX_HEARTBEAT_BYTES).await?;
+    if parsed(id) != Some(signed.agent.id) {
+        return Err(Problem::new(ProblemCode::AgentMismatch));
+    }
+    let declared: Declared = signed.json()?;
+    app.agents.heard(signed.agent.id, &declared).await?;
+    let answer = json!({ "heartbeat_every_s": HEARTBEAT_EVERY_S, "now": app.clock.now() });
+    Ok(no_store(Json(answer)))
+}
+
+fn is_provider(caller: &Caller, scope: Scope) -> Result<(), Problem> {
+    caller.is(Kind::Provider)?;
+    caller.may(scope)
+}
+
+fn parsed(id: Named) -> Option<Id> {
+    id.ok().and_then(|Path(id)| id.parse().ok())
+}
+
+fn not_found() -> Problem {
+    Problem::new(ProblemCode::AgentNotFound)
+}
+
+impl ShownAgent {
+    fn of(agent: Agent, now: UnixTime) -> Self {
+        let is_late = |at: UnixTime| now.secs().saturating_sub(at.secs()) > PRESENT_FOR_S;
+        let report = agent.report.as_deref();
+        Self {
+            id: agent.id,
+            agent_key: Base64Url(agent.key),
+            name: agent.name,
+            enrolled_at: agent.enrolled_at,
+            seen_at: agent.seen_at,
+            present: agent.seen_at.is_some_and(|at| !is_late(at)),
+            declared: report.and_then(|text| serde_json::from_str(text).ok()),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Requests that an agent signed, for routes that agents use.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use evidence::work::request::{ReceivedRequest, RequestError, Target};
+use serde::de::DeserializeOwned;
+
+use super::{App, media_type};
+use crate::agents::Seen;
+use crate::body::Body;
+use crate::malformed;
+use crate::problem::{Problem, ProblemCode};
+use crate::store::agents::Agent;
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
+const SIGNATURE: HeaderName = HeaderName::from_static("signature");
+/// What a request without a good signature has to show. The profile is that of [`evidence::work::request`].
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Signature realm="agents""#);
+/// Bodies beyond this are digested off the async threads: 64 KiB take 0.1 ms or less.
+const DIGESTED_INLINE_BYTES: usize = 64 * 1024;
+/// Seconds after which an agent's requests begin to be forgotten.
+const TOO_MANY_RETRY_S: u32 = 30;
+
+/// A request that is an agent's, whole and new.
+pub(super) struct Signed {
+    /// The agent. It was not removed when this was read.
+    pub(super) agent: Agent,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Signed {
+    /// The body as it came.
+    #[expect(dead_code, reason = "openings are no JSON of ours")]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.body.bytes()
+    }
+
+    /// The body as `T`.
+    ///
+    /// # Errors
+    /// 400, 415.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        media_type::require(&self.headers, media_type::JSON)?;
+        serde_json::from_slice(self.body.bytes())
+            .map_err(|error| malformed::problem(ProblemCode::RequestMalformed, &error))
+    }
+}
+
+/// Reads a request of at most `limit` bytes and sees that an agent signed it, within the last minute, and that it comes for
+/// the first time.
+///
+/// # Errors
+/// 401; 400 for a body that is not the one signed; those of reading a body; 429, 503.
+pub(super) async fn read(app: &App, request: Request, limit: usize) -> Result<Signed, Problem> {
+    let received = received(&request).map_err(unsigned)?;
+    let id = received.params().key_id.parse().ok();
+    let unknown = || challenged(ProblemCode::AgentUnknown);
+    let agent = app.agents.living(id.ok_or_else(unknown)?).await?;
+    let agent = agent.ok_or_else(unknown)?;
+    let headers = request.headers().clone();
+    let body = app.bodies.read(request, app.body_limit(limit)).await?;
+    let (body, received) = verified(app, agent.key, body, received).await?;
+    is_new(app, &agent, &received)?;
+    Ok(Signed {
+        agent,
+        headers,
+        body,
+    })
+}
+
+fn received(request: &Request) -> Result<ReceivedRequest, RequestError> {
+    let uri: &Uri = request.uri();
+    let target = Target::new(request.method().as_str(), uri.path(), uri.query())?;
+    let field = |name| field(request.headers(), name);
+    ReceivedRequest::parse(
+        &target,
+        field(CONTENT_DIGEST),
+        field(SIGNATURE_INPUT),
+        field(SIGNATURE),
+    )
+}
+
+/// The value of a field; one that is missing, given twice or not text reads as nothing, which is no value of any of them.
+fn field(headers: &HeaderMap, name: HeaderName) -> &str {
+    let mut values = headers.get_all(name).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    only.and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+async fn verified(
+    app: &App,
+    key: [u8; 32],
+    body: Body,
+    received: ReceivedRequest,
+) -> Result<(Body, ReceivedRequest), Problem> {
+    let now = app.clock.now();
+    let is_small = body.bytes().len() <= DIGESTED_INLINE_BYTES;
+    let verify = move || {
+        let verified = received.verify(&key, body.bytes(), now);
+        verified.map(|()| (body, received))
+    };
+    let verified = match is_small {
+        true => verify(),
+        false => app.workers.run(verify).await,
+    };
+    verified.map_err(unsigned)
+}
+
+fn is_new(app: &App, agent: &Agent, received: &ReceivedRequest) -> Result<(), Problem> {
+    let params = received.params();
+    let nonce = params.nonce.0;
+    match app
+        .agents
+        .nonces()
+        .see(agent.id, nonce, params.created, app.clock.now())
+    {
+        Seen::Never => Ok(()),
+        Seen::Before => Err(challenged(ProblemCode::SignatureReplayed)),
+        Seen::TooMany => {
+            Err(Problem::new(ProblemCode::TooManyRequestsOfAgent).retry_after_s(TOO_MANY_RETRY_S))
+        }
+    }
+}
+
+fn unsigned(error: RequestError) -> Problem {
+    let code = match error {
+        RequestError::DigestMismatch => return Problem::new(ProblemCode::ContentDigestMismatch),
+        RequestError::Expired { .. } => ProblemCode::SignatureExpired,
+        RequestError::Invalid { .. } => ProblemCode::SignatureInvalid,
+        _ => ProblemCode::SignatureMalformed,
+    };
+    challenged(code).detail(error.to_string())
+}
+
+fn challenged(code: ProblemCode) -> Problem {
+    Problem::new(code).challenge(CHALLENGE)
+}

@@ -1,0 +1,295 @@
+//! Who waits for what: agents for something to do, subscribers for news of a job.
+//!
+//! In scope: waking those concerned when an event is written, at once where this process wrote it, within a second where
+//! another did. One task asks the store what is new ([`Tail`]), and only while somebody waits. A waiter is an entry in a
+//! map: it has no task, no timer of its own beyond its request's, and asks nothing by itself.
+//!
+//! Out of scope: what happened. A wake-up is a hint to look again and may come without need; whoever waits looks into the
+//! store before, and after each wake-up ([`Hub::until`]). Wake-ups that were lost, such as those of a store that was away,
+//! cost the time until the request ends by itself, never an event.
+
+#![cfg_attr(not(test), expect(dead_code, reason = "jobs are what is waited for"))]
+
+mod tail;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jobs::{AgentId, JobId};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::lock::lock;
+use crate::problem::{Problem, ProblemCode};
+use crate::store::Answer;
+use tail::Tail;
+
+/// How often the store is asked.
+const PACE: Duration = Duration::from_secs(1);
+/// Most waiters at one time. Beyond it nobody is let wait: memory is bounded, at some 30 MiB.
+const MAX_WAITERS: usize = 65_536;
+
+/// Seconds after which others may have gone.
+const RETRY_S: u32 = 10;
+
+/// What can be waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Topic {
+    /// Something an agent has to fetch.
+    Agent(AgentId),
+    /// An event of a job.
+    Job(JobId),
+}
+
+/// What the hub needs to know of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// Its number over the whole service.
+    pub(crate) number: i64,
+    /// The job it is of.
+    pub(crate) job: JobId,
+    /// The agent that has something to fetch because of it.
+    pub(crate) agent: Option<AgentId>,
+}
+
+/// The numbered events of the store.
+pub(crate) trait Events: Send + Sync {
+    /// The greatest number; 0 before the first.
+    fn last(&self) -> Answer<'_, i64>;
+
+    /// Events with greater numbers, in order, at most so many.
+    fn after(&self, number: i64, limit: u32) -> Answer<'_, Vec<Note>>;
+}
+
+/// See the [module documentation](self). Copies share everything; the task ends with the last of them.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    waiters: Arc<Waiters>,
+    _poller: Arc<Poller>,
+}
+
+/// A place in the hub, from before its holder looks until it is dropped.
+pub(crate) struct Waiter {
+    waiters: Arc<Waiters>,
+    topic: Topic,
+    news: Pin<Box<OwnedNotified>>,
+}
+
+/// Why somebody waits no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// There may be news.
+    News,
+    /// It is late.
+    Late,
+    /// The service ends.
+    Closing,
+}
+
+/// Nobody else is let wait now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_WAITERS} requests wait already")]
+pub(crate) struct TooManyWait;
+
+impl From<TooManyWait> for Problem {
+    fn from(_: TooManyWait) -> Self {
+        Self::new(ProblemCode::Overloaded).retry_after_s(RETRY_S)
+    }
+}
+
+#[derive(Default)]
+struct Waiters {
+    places: Mutex<Places>,
+    first: Notify,
+}
+
+#[derive(Default)]
+struct Places {
+    topics: HashMap<Topic, Place>,
+    taken: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Place {
+    news: Arc<Notify>,
+    taken: usize,
+}
+
+struct Poller(AbortHandle);
+
+impl Hub {
+    /// Starts a hub over these events. Needs a runtime.
+    pub(crate) fn start(events: Arc<dyn Events>) -> Self {
+        Self::with_pace(events, PACE)
+    }
+
+    fn with_pace(events: Arc<dyn Events>, pace: Duration) -> Self {
+        let waiters = Arc::<Waiters>::default();
+        let task = tokio::spawn(poll(events, Arc::clone(&waiters), pace));
+        Self {
+            waiters,
+            _poller: Arc::new(Poller(task.abort_handle())),
+        }
+    }
+
+    /// Wakes whoever is concerned by events that this process has just committed.
+    pub(crate) fn wrote(&self, notes: &[Note]) {
+        self.waiters.wake(notes);
+    }
+
+    /// Takes a place. What is written from now on wakes its holder, also before [`Waiter::until`].
+    ///
+    /// # Errors
+    /// [`TooManyWait`].
+    pub(crate) fn wait_for(&self, topic: Topic) -> Result<Waiter, TooManyWait> {
+        let news = self.waiters.enter(topic.clone())?;
+        Ok(Waiter {
+            waiters: Arc::clone(&self.waiters),
+            topic,
+            news: Box::pin(news.notified_owned()),
+        })
+    }
+
+    /// Looks, and looks again at each wake-up, until there is something or it is late; `None` then, and when the service
+    /// ends.
+    ///
+    /// # Errors
+    /// Those of `look`, and [`TooManyWait`].
+    pub(crate) async fn until<T, E, Look>(
+        &self,
+        topic: Topic,
+        deadline: Instant,
+        mut look: impl FnMut() -> Look,
+    ) -> Result<Option<T>, E>
+    where
+        E: From<TooManyWait>,
+        Look: Future<Output = Result<Option<T>, E>>,
+    {
+        loop {
+            let waiter = self.wait_for(topic.clone())?;
+            if let Some(found) = look().await? {
+                return Ok(Some(found));
+            }
+            if waiter.until(deadline).await != Woken::News {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Wakes everybody for the last time.
+    pub(crate) fn close(&self) {
+        let mut places = lock(&self.waiters.places);
+        places.closed = true;
+        for place in places.topics.values() {
+            place.news.notify_waiters();
+        }
+    }
+}
+
+impl Waiter {
+    /// Waits for news.
+    pub(crate) async fn until(mut self, deadline: Instant) -> Woken {
+        if lock(&self.waiters.places).closed {
+            return Woken::Closing;
+        }
+        let woken = timeout_at(deadline, self.news.as_mut()).await;
+        match woken {
+            _ if lock(&self.waiters.places).closed => Woken::Closing,
+            Ok(()) => Woken::News,
+            Err(_) => Woken::Late,
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.waiters.leave(&self.topic);
+    }
+}
+
+impl Waiters {
+    fn enter(&self, topic: Topic) -> Result<Arc<Notify>, TooManyWait> {
+        let mut places = lock(&self.places);
+        if places.taken >= MAX_WAITERS {
+            return Err(TooManyWait);
+        }
+        places.taken += 1;
+        if places.taken == 1 {
+            self.first.notify_one();
+        }
+        let place = places.topics.entry(topic).or_default();
+        place.taken += 1;
+        Ok(Arc::clone(&place.news))
+    }
+
+    fn leave(&self, topic: &Topic) {
+        let mut places = lock(&self.places);
+        places.taken = places.taken.saturating_sub(1);
+        let Some(place) = places.topics.get_mut(topic) else {
+            return;
+        };
+        place.taken = place.taken.saturating_sub(1);
+        if place.taken == 0 {
+            places.topics.remove(topic);
+        }
+    }
+
+    fn wake(&self, notes: &[Note]) {
+        let places = lock(&self.places);
+        for note in notes {
+            let of_agent = note.agent.clone().map(Topic::Agent);
+            let concerned = [Some(Topic::Job(note.job.clone())), of_agent];
+            let concerned = concerned.iter().flatten();
+            for place in concerned.filter_map(|topic| places.topics.get(topic)) {
+                place.news.notify_waiters();
+            }
+        }
+    }
+
+    fn has_any(&self) -> bool {
+        lock(&self.places).taken > 0
+    }
+
+    async fn until_there_is_one(&self) {
+        while !self.has_any() {
+            self.first.notified().await;
+        }
+    }
+}
+
+/// Asks the store while somebody waits.
+async fn poll(events: Arc<dyn Events>, waiters: Arc<Waiters>, pace: Duration) {
+    loop {
+        waiters.until_there_is_one().await;
+        let mut tail = Tail::default();
+        let mut was_good = true;
+        while waiters.has_any() {
+            match tail.read(&*events, Instant::now()).await {
+                Ok(notes) => {
+                    waiters.wake(&notes);
+                    was_good = true;
+                }
+                Err(error) if was_good => {
+                    tracing::warn!(cause = %error, "the store does not say what is new");
+                    was_good = false;
+                }
+                Err(_) => {}
+            }
+            sleep(pace).await;
+        }
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

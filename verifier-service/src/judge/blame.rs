@@ -1,0 +1,60 @@
+//! What a refuted opening says of its agent: that it did what no honest agent does, or that its evidence is not good enough.
+
+use evidence::appraise::WorkAppraisal;
+use evidence::policy::Refusal;
+use evidence::{Check, CheckId, Code, Status};
+use jobs::Blame;
+
+use super::Judged;
+use crate::problem::{Problem, ProblemCode, refusal};
+
+/// The verdict on an opening that was refused.
+///
+/// # Errors
+/// Something needed to judge it is not at hand now: no verdict.
+pub(super) fn refuted(refused: Refusal<WorkAppraisal>) -> Result<Judged, Problem> {
+    let blame = of(&refused.appraisal);
+    let problem = refusal(refused);
+    match problem.code() == ProblemCode::Unverifiable.as_str() {
+        true => Err(problem),
+        false => Ok(Judged::Refuted {
+            code: problem.code(),
+            blame,
+        }),
+    }
+}
+
+fn of(appraisal: &WorkAppraisal) -> Blame {
+    let of_devices = appraisal.devices().iter().flat_map(|d| d.checks());
+    let of_result = appraisal.findings().iter().map(|finding| &finding.check);
+    let mut checks = appraisal.checks().iter().chain(of_devices).chain(of_result);
+    match checks.any(is_wrong) {
+        true => Blame::Wrong,
+        false => Blame::Unfit,
+    }
+}
+
+/// Statements that contradict the job or themselves, evidence of another moment or made up, results that are not the work's,
+/// bytes asked for and not handed over. Old firmware, a mode or a certificate that no longer counts is nobody's lie.
+fn is_wrong(check: &Check) -> bool {
+    let withheld = |code| matches!(code, Code::OutputNotProvided | Code::InputNotProvided);
+    match check.status {
+        Status::Refuted => matches!(
+            check.id,
+            CheckId::Parse
+                | CheckId::Nonce
+                | CheckId::Identity
+                | CheckId::ReportSignature
+                | CheckId::Job
+                | CheckId::Kernel
+                | CheckId::AgentSignature
+                | CheckId::Devices
+                | CheckId::OutputCommitment
+                | CheckId::OutputDigest
+                | CheckId::Freivalds
+                | CheckId::Audit
+        ),
+        Status::Unverifiable => check.reasons.iter().any(|reason| withheld(reason.code)),
+        Status::Affirmed | Status::NotRequested => false,
+    }
+}

@@ -1,0 +1,77 @@
+//! What the store remembers about money: a journal of transfers that sum to zero, and the balances they make.
+//!
+//! The promises: a transfer is booked once, whole or not at all; no account but `outside/*` is ever below zero; nothing in
+//! the journal is changed. Transfers of jobs are booked with the job ([`super::jobs`]); here are those from and to the
+//! outside, and the reading.
+
+use evidence::UnixTime;
+use jobs::books::{Account, Transfer, TransferKind};
+use jobs::{AssignmentId, Currency, JobId, PartyId};
+
+use super::Answer;
+
+/// What became of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Booked {
+    /// It is booked.
+    New,
+    /// The very same was booked before.
+    Before,
+    /// Another one was, of the same kind and key.
+    Differs,
+    /// An account has not enough.
+    Overdrawn,
+}
+
+/// A line of a statement: what one transfer did to one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The transfer's number in the journal.
+    pub(crate) number: i64,
+    /// Why money moved.
+    pub(crate) kind: TransferKind,
+    /// What it is the only one of its kind for.
+    pub(crate) key: String,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// Of what.
+    pub(crate) currency: Currency,
+    /// What the account gained (above zero) or lost (below), in minor units.
+    pub(crate) amount: i64,
+    /// For which job.
+    pub(crate) job: Option<JobId>,
+    /// For which assignment.
+    pub(crate) assignment: Option<AssignmentId>,
+}
+
+/// Which part of a statement is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Period {
+    /// The first second.
+    pub(crate) from: UnixTime,
+    /// The second after the last.
+    pub(crate) to: UnixTime,
+    /// The last entry that was seen: its time and number.
+    pub(crate) after: Option<(UnixTime, i64)>,
+    /// Most entries.
+    pub(crate) limit: u32,
+}
+
+/// See the [module documentation](self).
+pub(crate) trait BookStore: Send + Sync {
+    /// Books a transfer.
+    fn book(&self, transfer: Transfer) -> Answer<'_, Booked>;
+
+    /// What an account holds, in each currency it ever held.
+    fn balances<'a>(&'a self, account: &'a Account) -> Answer<'a, Vec<(Currency, i64)>>;
+
+    /// What happened to a party's available money, oldest first.
+    fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>>;
+
+    /// What a party had available before a time, in each currency: the sum of the journal up to it.
+    fn opening_balances<'a>(
+        &'a self,
+        party: &'a PartyId,
+        before: UnixTime,
+    ) -> Answer<'a, Vec<(Currency, i64)>>;
+}

@@ -1,0 +1,66 @@
+//! What the store remembers for whoever drives jobs: who could be given work, receipts that wait for agreement, who is to be
+//! woken, and when the service was last there.
+
+use evidence::UnixTime;
+use evidence::work::Hex;
+use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Workload};
+
+use super::Answer;
+
+/// The claims of an opening that held, before anybody knows whether others agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Draft {
+    /// The claims, JSON.
+    pub(crate) claims: String,
+    /// SHA-256 of the opening they were found in.
+    pub(crate) opening: Hex<32>,
+}
+
+/// An agent that could be given work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Available {
+    /// Which.
+    pub(crate) agent: AgentId,
+    /// Whose.
+    pub(crate) owner: PartyId,
+    /// What it last said of itself, JSON.
+    pub(crate) declared: Option<String>,
+    /// Its record with the workload asked about.
+    pub(crate) record: Record,
+    /// Assignments it is at work on.
+    pub(crate) busy: u32,
+    /// What its owner has available, in minor units of the currency asked about.
+    pub(crate) funds: i64,
+}
+
+/// Who is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Heard of since then.
+    pub(crate) since: UnixTime,
+    /// For work of this kind.
+    pub(crate) workload: Workload,
+    /// Staked in this currency.
+    pub(crate) currency: Currency,
+}
+
+/// See the [module documentation](self).
+pub(crate) trait ClerkStore: Send + Sync {
+    /// Agents that were heard of, without those removed.
+    fn available(&self, wanted: Wanted) -> Answer<'_, Vec<Available>>;
+
+    /// The draft of an assignment.
+    fn draft<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<Draft>>;
+
+    /// When a service was last there; `None` if never.
+    fn last_alive(&self) -> Answer<'_, Option<UnixTime>>;
+
+    /// A service is there.
+    fn is_alive(&self, now: UnixTime) -> Answer<'_, ()>;
+
+    /// Jobs that have not ended, in the order of their names, after this one.
+    fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>>;
+
+    /// Forgets news that everybody has read.
+    fn forget_news(&self) -> Answer<'_, ()>;
+}

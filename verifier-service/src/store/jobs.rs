@@ -1,0 +1,230 @@
+//! What the store remembers about jobs: each as one aggregate with its assignments, changed under a lock, together with
+//! everything the change leaves behind.
+//!
+//! The promises: [`JobStore::with_job`] writes the job and all effects or nothing; no two callers change one job at the
+//! same time; [`JobStore::due`] hands a job to one caller at a time. A change is computed by a function without side
+//! effects, because it is computed again where the database asks for another try.
+
+use evidence::UnixTime;
+use evidence::work::Hex;
+use jobs::{
+    AgentId, Amount, AssignmentId, Effects, Event, EventKind, Job, JobId, PartyId, Record, Refusal,
+    Workload,
+};
+
+use super::clerk::Draft;
+use super::{Answer, NewReceipt, Page};
+
+/// What becomes of a job: the action, applied. The amount is what the party named beside it has available in the currency
+/// of the job's terms; nothing, where none was named.
+///
+/// It may be called several times and must do nothing but change the job it is handed. Where it refuses, nothing is
+/// written.
+pub(crate) type Act = Box<dyn Fn(&mut Job, Amount) -> Result<Change, Refusal> + Send + Sync>;
+
+/// What makes a job, from what the tenant has available.
+pub(crate) type Create = Box<dyn Fn(Amount) -> Result<(Job, Change), Refusal> + Send + Sync>;
+
+/// What a change leaves to be written with the job.
+#[derive(Clone, Default)]
+pub(crate) struct Change {
+    /// What the rules say.
+    pub(crate) effects: Effects,
+    /// When the job is to be looked at again: its next deadline, or the next attempt to find agents; `None` for never.
+    pub(crate) due_at: Option<UnixTime>,
+    /// Openings and answers that came in.
+    pub(crate) documents: Vec<Document>,
+    /// Receipts for the assignments that the effects accept. Their challenges are the assignments'.
+    pub(crate) receipts: Vec<(AssignmentId, NewReceipt)>,
+    /// Receipts that wait for agreement.
+    pub(crate) drafts: Vec<(AssignmentId, Draft)>,
+}
+
+/// Bytes the job knows by digest.
+#[derive(Clone)]
+pub(crate) struct Document {
+    /// SHA-256 of the bytes.
+    pub(crate) sha256: Hex<32>,
+    /// Exactly as received.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A job about to be created.
+pub(crate) struct JobRequest {
+    /// Whose it is.
+    pub(crate) tenant: PartyId,
+    /// In which currency it is paid.
+    pub(crate) currency: jobs::Currency,
+    /// The tenant's own name for the request, and SHA-256 of the request.
+    pub(crate) idempotency: Option<(String, [u8; 32])>,
+    /// Makes it.
+    pub(crate) create: Create,
+}
+
+/// What became of a new job.
+#[derive(Debug)]
+pub(crate) enum CreatedJob {
+    /// It exists from now on.
+    New(Box<Job>, Written),
+    /// The same request made it before.
+    Before(Box<Job>),
+    /// The tenant used the idempotency key with another request.
+    KeyReused,
+    /// The rules say no.
+    Refused(Refusal),
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub(crate) enum Acted {
+    /// It is applied, now or before; this is the job.
+    Done(Box<Job>, Written),
+    /// The rules say no.
+    Refused(Refusal),
+    /// There is no such job.
+    Unknown,
+}
+
+/// What was written with a job.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Written {
+    /// The effects.
+    pub(crate) effects: Effects,
+    /// The numbers of their events, in order.
+    pub(crate) events: Vec<EventNumber>,
+}
+
+/// Position in the history of all jobs; later ones of one job are greater.
+pub(crate) type EventNumber = i64;
+
+/// A line of a job's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NumberedEvent {
+    /// Its number.
+    pub(crate) number: EventNumber,
+    /// Whose.
+    pub(crate) job: JobId,
+    /// When.
+    pub(crate) at: UnixTime,
+    /// What happened, which says who may read it.
+    pub(crate) kind: EventKind,
+    /// The line, as JSON: [`Event`] serialised.
+    pub(crate) body: String,
+}
+
+/// A job in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JobSummary {
+    /// Which.
+    pub(crate) id: JobId,
+    /// SHA-256 of the canonical spec.
+    pub(crate) digest: Hex<32>,
+    /// The public word for where it stands.
+    pub(crate) status: String,
+    /// When it was created.
+    pub(crate) created_at: UnixTime,
+}
+
+/// An assignment an agent may be asked something about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenAssignment {
+    /// Which.
+    pub(crate) id: AssignmentId,
+    /// Of which job.
+    pub(crate) job: JobId,
+    /// The public word for where it stands.
+    pub(crate) status: String,
+}
+
+/// A receipt that came of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JobReceipt {
+    /// Its name.
+    pub(crate) id: crate::id::Id,
+    /// For which assignment.
+    pub(crate) assignment: AssignmentId,
+    /// Of which job.
+    pub(crate) job: JobId,
+    /// When it was issued.
+    pub(crate) issued_at: UnixTime,
+    /// Since when it no longer holds.
+    pub(crate) revoked_at: Option<UnixTime>,
+}
+
+/// See the [module documentation](self).
+pub(crate) trait JobStore: Send + Sync {
+    /// Creates a job; its price goes into escrow in the same step.
+    fn create_job(&self, request: JobRequest) -> Answer<'_, CreatedJob>;
+
+    /// Loads a job under a lock, applies the action, writes everything in one transaction. `available_of` names the party
+    /// whose money the action needs to know.
+    fn with_job<'a>(
+        &'a self,
+        id: &'a JobId,
+        available_of: Option<&'a PartyId>,
+        act: Act,
+    ) -> Answer<'a, Acted>;
+
+    /// The job of this name.
+    fn job<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<Job>>;
+
+    /// The job an assignment belongs to.
+    fn job_of<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<JobId>>;
+
+    /// A tenant's jobs, latest first.
+    fn jobs<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobSummary>>;
+
+    /// Takes jobs that are due, longest due first: nobody else is handed them until `until`, when whoever took them has
+    /// set another time or has died.
+    fn due(&self, now: UnixTime, until: UnixTime, limit: u32) -> Answer<'_, Vec<JobId>>;
+
+    /// The assignments of an agent that are not at their end, oldest first.
+    fn open_assignments<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
+
+    /// The record of an agent with a workload.
+    fn record<'a>(&'a self, agent: &'a AgentId, workload: &'a Workload) -> Answer<'a, Record>;
+
+    /// An opening or an answer of this job, by digest.
+    fn document<'a>(&'a self, job: &'a JobId, sha256: Hex<32>) -> Answer<'a, Option<Vec<u8>>>;
+
+    /// The events of a job after a number, in order.
+    fn events<'a>(
+        &'a self,
+        job: &'a JobId,
+        after: EventNumber,
+        limit: u32,
+    ) -> Answer<'a, Vec<NumberedEvent>>;
+
+    /// The events of all jobs after a number, in order. Where several verifiers write, a number may be seen before a
+    /// smaller one: whoever follows asks from a little before the last it saw.
+    fn all_events(&self, after: EventNumber, limit: u32) -> Answer<'_, Vec<NumberedEvent>>;
+
+    /// The last number given to an event; 0 before the first.
+    fn last_event(&self) -> Answer<'_, EventNumber>;
+
+    /// A tenant's receipts, latest first.
+    fn receipts_of<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobReceipt>>;
+
+    /// The receipts of a job.
+    fn job_receipts<'a>(&'a self, job: &'a JobId) -> Answer<'a, Vec<JobReceipt>>;
+}
+
+impl Change {
+    /// What the rules say, and when the job is to be looked at again.
+    pub(crate) fn new(effects: Effects, due_at: Option<UnixTime>) -> Self {
+        Self {
+            effects,
+            due_at,
+            ..Self::default()
+        }
+    }
+}
+
+/// Who is told of an event: the tenant, and the provider whose assignment it is about.
+pub(crate) fn told<'a>(job: &'a Job, event: &'a Event) -> impl Iterator<Item = &'a PartyId> {
+    let tenant = Some(job.tenant()).filter(|_| event.kind.is_for_tenant());
+    let provider = event.provider.as_ref().filter(|id| event.is_for(id));
+    // A party may be both.
+    let provider = provider.filter(|id| Some(*id) != tenant);
+    tenant.into_iter().chain(provider)
+}

@@ -1,0 +1,132 @@
+//! Brings a database up to the tables this program works with. A database of a later version is left as it is.
+//!
+//! Two processes that start at once on one database must both come out well. On PostgreSQL they take turns by an
+//! advisory lock. On SQLite a migration that another process was just making fails, and is looked at again.
+
+use std::path::Path;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
+
+use crate::store::StoreError;
+
+type Step = (i64, &'static str, &'static str);
+
+const SQLITE: [Step; 8] = [
+    (
+        1,
+        "challenges and receipts",
+        include_str!("../../../migrations/sqlite/0001_challenges_and_receipts.sql"),
+    ),
+    (
+        2,
+        "challenges by agent",
+        include_str!("../../../migrations/sqlite/0002_challenges_by_agent.sql"),
+    ),
+    (
+        3,
+        "policies",
+        include_str!("../../../migrations/sqlite/0003_policies.sql"),
+    ),
+    (
+        4,
+        "locks",
+        include_str!("../../../migrations/sqlite/0004_locks.sql"),
+    ),
+    (
+        5,
+        "parties and agents",
+        include_str!("../../../migrations/sqlite/0005_parties_and_agents.sql"),
+    ),
+    (
+        6,
+        "jobs",
+        include_str!("../../../migrations/sqlite/0006_jobs.sql"),
+    ),
+    (
+        7,
+        "clerk",
+        include_str!("../../../migrations/sqlite/0007_clerk.sql"),
+    ),
+    (
+        8,
+        "challenges refuted",
+        include_str!("../../../migrations/sqlite/0008_challenges_refuted.sql"),
+    ),
+];
+
+const POSTGRES: [Step; 5] = [
+    (
+        1,
+        "challenges, receipts, policies",
+        include_str!("../../../migrations/postgres/0001_challenges_receipts_policies.sql"),
+    ),
+    (
+        2,
+        "parties and agents",
+        include_str!("../../../migrations/postgres/0002_parties_and_agents.sql"),
+    ),
+    (
+        3,
+        "jobs",
+        include_str!("../../../migrations/postgres/0003_jobs.sql"),
+    ),
+    (
+        4,
+        "clerk",
+        include_str!("../../../migrations/postgres/0004_clerk.sql"),
+    ),
+    (
+        5,
+        "challenges refuted",
+        include_str!("../../../migrations/postgres/0005_challenges_refuted.sql"),
+    ),
+];
+
+pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
+    let migrator = migrator(&SQLITE);
+    // Each failure means that another process made a step.
+    for _ in SQLITE {
+        if migrator.run(writer).await.is_ok() {
+            return Ok(());
+        }
+    }
+    let migrated = migrator.run(writer).await;
+    migrated.map_err(|error| failed(error, &path.display().to_string()))
+}
+
+pub(super) async fn postgres(pool: &PgPool, database: &str) -> Result<(), StoreError> {
+    let migrated = migrator(&POSTGRES).run(pool).await;
+    migrated.map_err(|error| failed(error, database))
+}
+
+/// A database as an earlier version left it.
+#[cfg(test)]
+pub(super) async fn sqlite_as_of(writer: &SqlitePool, version: usize) {
+    migrator(&SQLITE[..version]).run(writer).await.unwrap();
+}
+
+fn migrator(steps: &[Step]) -> Migrator {
+    let migrations = steps.iter().map(|(version, description, sql)| {
+        Migration::new(
+            *version,
+            (*description).into(),
+            MigrationType::Simple,
+            (*sql).into_sql_str(),
+            false,
+        )
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+fn failed(error: MigrateError, store: &str) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => StoreError::from(error),
+        error => StoreError::Migrate {
+            store: store.to_owned(),
+            source: Box::new(error),
+        },
+    }
+}

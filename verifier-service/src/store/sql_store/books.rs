@@ -1,0 +1,106 @@
+//! The books, for those who read them and for money from and to the outside.
+
+use evidence::UnixTime;
+use jobs::books::{Account, Transfer, TransferKind};
+use jobs::{AssignmentId, Currency, JobId, PartyId};
+
+use super::{SqlStore, journal, optional_id};
+use crate::store::books::{BookStore, Booked, Entry, Period};
+use crate::store::sql::{Database, Row, values};
+use crate::store::{Answer, StoreError};
+
+impl BookStore for SqlStore {
+    fn book(&self, transfer: Transfer) -> Answer<'_, Booked> {
+        Box::pin(async move { self.again(|| book(&self.database, &transfer)).await })
+    }
+
+    fn balances<'a>(&'a self, account: &'a Account) -> Answer<'a, Vec<(Currency, i64)>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT currency, balance FROM accounts WHERE name = $1 ORDER BY currency",
+                    values![account.to_string()],
+                )
+                .await?;
+            rows.iter().map(|row| balance(row, "balance")).collect()
+        })
+    }
+
+    fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let (at, number) = period.after.unwrap_or((period.from, i64::MIN));
+            // The index is entered where the last page ended, not where the period begins.
+            let from = period.from.max(at);
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT number, kind, key, transfers.at, currency, amount, job, assignment
+                     FROM postings JOIN transfers ON transfers.number = postings.transfer
+                     WHERE account = $1 AND postings.at >= $2 AND postings.at < $3
+                       AND (postings.at, transfer) > ($4, $5)
+                     ORDER BY postings.at, transfer LIMIT $6",
+                    values![available(party), from, period.to, at, number, period.limit],
+                )
+                .await?;
+            rows.iter().map(entry).collect()
+        })
+    }
+
+    fn opening_balances<'a>(
+        &'a self,
+        party: &'a PartyId,
+        before: UnixTime,
+    ) -> Answer<'a, Vec<(Currency, i64)>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT currency, CAST(sum(amount) AS BIGINT) AS sum
+                     FROM postings JOIN transfers ON transfers.number = postings.transfer
+                     WHERE account = $1 AND postings.at < $2 GROUP BY currency ORDER BY currency",
+                    values![available(party), before],
+                )
+                .await?;
+            rows.iter().map(|row| balance(row, "sum")).collect()
+        })
+    }
+}
+
+async fn book(database: &Database, transfer: &Transfer) -> Result<Booked, StoreError> {
+    let mut tx = database.write().await?;
+    let booked = journal::book(&mut tx, transfer).await?;
+    if booked == Booked::New {
+        tx.commit().await?;
+    }
+    Ok(booked)
+}
+
+fn available(party: &PartyId) -> String {
+    Account::Available(party.clone()).to_string()
+}
+
+fn balance(row: &Row, column: &'static str) -> Result<(Currency, i64), StoreError> {
+    Ok((currency(row)?, row.int(column)?))
+}
+
+fn currency(row: &Row) -> Result<Currency, StoreError> {
+    let malformed = |_| StoreError::Malformed { column: "currency" };
+    Currency::parse(&row.text("currency")?).map_err(malformed)
+}
+
+fn entry(row: &Row) -> Result<Entry, StoreError> {
+    let kind = serde_json::Value::String(row.text("kind")?);
+    let malformed = |_| StoreError::Malformed { column: "kind" };
+    let kind: TransferKind = serde_json::from_value(kind).map_err(malformed)?;
+    Ok(Entry {
+        number: row.int("number")?,
+        kind,
+        key: row.text("key")?,
+        at: row.time("at")?,
+        currency: currency(row)?,
+        amount: row.int("amount")?,
+        job: optional_id(row, "job", JobId::parse)?,
+        assignment: optional_id(row, "assignment", AssignmentId::parse)?,
+    })
+}

@@ -1,0 +1,160 @@
+//! What drives jobs, in the store.
+
+use evidence::UnixTime;
+use jobs::{AgentId, AssignmentId, JobId, PartyId, Record};
+
+use super::{SqlStore, id};
+use crate::hub::{Events, Note};
+use crate::id::Id;
+use crate::store::clerk::{Available, ClerkStore, Draft, Wanted};
+use crate::store::sql::{Row, values};
+use crate::store::{Answer, StoreError};
+
+/// Most agents that are looked at for one job.
+const MOST_AVAILABLE: i64 = 10_000;
+/// News beyond so many are read by now: they are looked for every second.
+const MOST_NEWS: i64 = 100_000;
+
+impl ClerkStore for SqlStore {
+    fn available(&self, wanted: Wanted) -> Answer<'_, Vec<Available>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT agents.id, agents.owner, agents.declared,
+                            coalesce(records.good, 0) AS good,
+                            coalesce(accounts.balance, 0) AS funds,
+                            (SELECT count(*) FROM assignments
+                             WHERE assignments.agent = agents.id AND is_open = 1
+                               AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
+                     FROM agents
+                     LEFT JOIN records ON records.agent = agents.id AND records.workload = $1
+                     LEFT JOIN accounts ON accounts.name = 'party/' || agents.owner || '/available'
+                                       AND accounts.currency = $2
+                     WHERE agents.removed_at IS NULL AND agents.seen_at >= $3
+                     ORDER BY agents.seen_at DESC LIMIT $4",
+                    values![
+                        wanted.workload.as_str(),
+                        wanted.currency.to_string(),
+                        wanted.since,
+                        MOST_AVAILABLE
+                    ],
+                )
+                .await?;
+            rows.iter().map(available).collect()
+        })
+    }
+
+    fn draft<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<Draft>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let row = session
+                .fetch_optional(
+                    "SELECT claims, opening FROM drafts WHERE assignment = $1",
+                    values![assignment],
+                )
+                .await?;
+            let draft = row.map(|row| {
+                Ok(Draft {
+                    claims: row.text("claims")?,
+                    opening: evidence::work::Hex(row.array("opening")?),
+                })
+            });
+            draft.transpose()
+        })
+    }
+
+    fn last_alive(&self) -> Answer<'_, Option<UnixTime>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let row = session
+                .fetch_optional("SELECT at FROM alive WHERE only_one = 1", values![])
+                .await?;
+            row.map(|row| row.time("at")).transpose()
+        })
+    }
+
+    fn is_alive(&self, now: UnixTime) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut tx = self.database.write().await?;
+            tx.execute(
+                "INSERT INTO alive (only_one, at) VALUES (1, $1)
+                 ON CONFLICT (only_one) DO UPDATE SET at = excluded.at WHERE alive.at < excluded.at",
+                values![now],
+            )
+            .await?;
+            tx.commit().await
+        })
+    }
+
+    fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let after = after.map_or(String::new(), |id| id.to_string());
+            let rows = session
+                .fetch(
+                    "SELECT id FROM jobs WHERE due_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2",
+                    values![after, limit],
+                )
+                .await?;
+            rows.iter().map(|row| id(row, "id", JobId::parse)).collect()
+        })
+    }
+
+    fn forget_news(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut tx = self.database.write().await?;
+            tx.execute(
+                "DELETE FROM news WHERE number < (SELECT max(number) FROM news) - $1",
+                values![MOST_NEWS],
+            )
+            .await?;
+            tx.commit().await
+        })
+    }
+}
+
+impl Events for SqlStore {
+    fn last(&self) -> Answer<'_, i64> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let last = "SELECT coalesce(max(number), 0) AS n FROM news";
+            session.fetch_int(last, values![]).await
+        })
+    }
+
+    fn after(&self, number: i64, limit: u32) -> Answer<'_, Vec<Note>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT number, job, agent FROM news WHERE number > $1 ORDER BY number LIMIT $2",
+                    values![number, limit],
+                )
+                .await?;
+            rows.iter().map(note).collect()
+        })
+    }
+}
+
+fn available(row: &Row) -> Result<Available, StoreError> {
+    Ok(Available {
+        agent: id(row, "id", AgentId::parse)?,
+        owner: id(row, "owner", PartyId::parse)?,
+        declared: row.optional_text("declared")?,
+        record: Record(row.u32("good")?),
+        busy: row.u32("busy")?,
+        funds: row.int("funds")?,
+    })
+}
+
+fn note(row: &Row) -> Result<Note, StoreError> {
+    let malformed = |_| StoreError::Malformed { column: "agent" };
+    let agent = row.optional_text("agent")?;
+    let agent = agent.map(|agent| agent.parse::<Id>().map_err(malformed));
+    Ok(Note {
+        number: row.int("number")?,
+        job: row.parsed("job")?,
+        agent: agent.transpose()?,
+    })
+}

@@ -1,0 +1,150 @@
+//! Lists of jobs, assignments, events and receipts: keyset pages over an index, so that a page costs the same whatever
+//! comes before it.
+
+use evidence::work::Hex;
+use jobs::{AgentId, AssignmentId, JobId, PartyId};
+
+use crate::store::jobs::{EventNumber, JobReceipt, JobSummary, NumberedEvent, OpenAssignment};
+use crate::store::sql::{Database, Row, values};
+use crate::store::sql_store::{after, id};
+use crate::store::{Page, StoreError};
+
+/// More an agent cannot have: its capacity and the rules bound it, and the oldest are the most urgent.
+const MOST_OPEN: i64 = 256;
+
+pub(super) async fn jobs(
+    database: &Database,
+    tenant: &PartyId,
+    page: Page,
+) -> Result<Vec<JobSummary>, StoreError> {
+    let (at, name) = after(&page);
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT id, digest, status, created_at FROM jobs
+             WHERE tenant = $1 AND (created_at, id) < ($2, $3)
+             ORDER BY created_at DESC, id DESC LIMIT $4",
+            values![tenant, at, name, page.limit],
+        )
+        .await?;
+    rows.iter().map(summary).collect()
+}
+
+pub(super) async fn open_assignments(
+    database: &Database,
+    agent: &AgentId,
+) -> Result<Vec<OpenAssignment>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT id, job, status FROM assignments WHERE agent = $1 AND is_open = 1
+             ORDER BY offered_at, id LIMIT $2",
+            values![agent, MOST_OPEN],
+        )
+        .await?;
+    rows.iter().map(open).collect()
+}
+
+pub(super) async fn events(
+    database: &Database,
+    job: &JobId,
+    after: EventNumber,
+    limit: u32,
+) -> Result<Vec<NumberedEvent>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT number, job, at, kind, body FROM events WHERE job = $1 AND number > $2
+             ORDER BY number LIMIT $3",
+            values![job, after, limit],
+        )
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+pub(super) async fn all_events(
+    database: &Database,
+    after: EventNumber,
+    limit: u32,
+) -> Result<Vec<NumberedEvent>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT number, job, at, kind, body FROM events WHERE number > $1 ORDER BY number LIMIT $2",
+            values![after, limit],
+        )
+        .await?;
+    rows.iter().map(event).collect()
+}
+
+pub(super) async fn receipts_of(
+    database: &Database,
+    tenant: &PartyId,
+    page: Page,
+) -> Result<Vec<JobReceipt>, StoreError> {
+    let (at, name) = after(&page);
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT receipt, assignment, job, issued_at, revoked_at FROM job_receipts
+             WHERE tenant = $1 AND (issued_at, receipt) < ($2, $3)
+             ORDER BY issued_at DESC, receipt DESC LIMIT $4",
+            values![tenant, at, name, page.limit],
+        )
+        .await?;
+    rows.iter().map(receipt).collect()
+}
+
+pub(super) async fn job_receipts(
+    database: &Database,
+    job: &JobId,
+) -> Result<Vec<JobReceipt>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT receipt, assignment, job, issued_at, revoked_at FROM job_receipts
+             WHERE job = $1 ORDER BY assignment",
+            values![job],
+        )
+        .await?;
+    rows.iter().map(receipt).collect()
+}
+
+fn summary(row: &Row) -> Result<JobSummary, StoreError> {
+    Ok(JobSummary {
+        id: id(row, "id", JobId::parse)?,
+        digest: Hex(row.array("digest")?),
+        status: row.text("status")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+fn open(row: &Row) -> Result<OpenAssignment, StoreError> {
+    Ok(OpenAssignment {
+        id: id(row, "id", AssignmentId::parse)?,
+        job: id(row, "job", JobId::parse)?,
+        status: row.text("status")?,
+    })
+}
+
+pub(in crate::store::sql_store) fn event(row: &Row) -> Result<NumberedEvent, StoreError> {
+    let malformed = |_| StoreError::Malformed { column: "kind" };
+    let kind = serde_json::Value::String(row.text("kind")?);
+    Ok(NumberedEvent {
+        number: row.int("number")?,
+        job: id(row, "job", JobId::parse)?,
+        at: row.time("at")?,
+        kind: serde_json::from_value(kind).map_err(malformed)?,
+        body: row.text("body")?,
+    })
+}
+
+fn receipt(row: &Row) -> Result<JobReceipt, StoreError> {
+    Ok(JobReceipt {
+        id: row.parsed("receipt")?,
+        assignment: id(row, "assignment", AssignmentId::parse)?,
+        job: id(row, "job", JobId::parse)?,
+        issued_at: row.time("issued_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
+    })
+}

@@ -1,0 +1,250 @@
+//! Jobs: created, changed under a lock, handed out when due, listed.
+
+mod lists;
+mod write;
+
+pub(super) use lists::event;
+
+use ::jobs::{AgentId, Amount, AssignmentId, Job, JobId, PartyId, Record, Workload};
+use evidence::UnixTime;
+use evidence::work::Hex;
+
+use super::{SqlStore, id, journal};
+use crate::store::jobs::{
+    Act, Acted, CreatedJob, EventNumber, JobReceipt, JobRequest, JobStore, JobSummary,
+    NumberedEvent, OpenAssignment, Written,
+};
+use crate::store::sql::{Lock, Row, Session, Transaction, values};
+use crate::store::{Answer, Page, StoreError};
+
+impl SqlStore {
+    async fn try_create(&self, request: &JobRequest) -> Result<CreatedJob, StoreError> {
+        let mut tx = self.database.write().await?;
+        if let Some(before) = created_before(&mut tx, request).await? {
+            return Ok(before);
+        }
+        let available = journal::available(&mut tx, &request.tenant, request.currency).await?;
+        let (job, change) = match (request.create)(available) {
+            Ok(created) => created,
+            Err(refusal) => return Ok(CreatedJob::Refused(refusal)),
+        };
+        if !write::insert(&mut tx, &job, &change, request.idempotency.as_ref()).await? {
+            // The same key a moment ago, or the same id, which is random.
+            drop(tx);
+            let mut session = self.database.read().await?;
+            let before = created_before(&mut session, request).await?;
+            return before.ok_or_else(|| write::conflict("job", job.id().as_str()));
+        }
+        let events = write::all(&mut tx, None, &job, &change).await?;
+        tx.commit().await?;
+        let effects = change.effects;
+        Ok(CreatedJob::New(Box::new(job), Written { effects, events }))
+    }
+
+    async fn try_act(
+        &self,
+        id: &JobId,
+        available_of: Option<&PartyId>,
+        act: &Act,
+    ) -> Result<Acted, StoreError> {
+        let mut tx = self.database.write().await?;
+        let rows = tx
+            .fetch_locked(
+                "SELECT body, due_at FROM jobs WHERE id = $1",
+                Lock::Wait,
+                values![id],
+            )
+            .await?;
+        let Some(row) = rows.first() else {
+            return Ok(Acted::Unknown);
+        };
+        let before = stored(row)?;
+        let available = match available_of {
+            Some(party) => {
+                journal::available(&mut tx, party, before.terms().price().currency).await?
+            }
+            None => Amount::ZERO,
+        };
+        let mut job = before.clone();
+        let change = match act(&mut job, available) {
+            Ok(change) => change,
+            Err(refusal) => return Ok(Acted::Refused(refusal)),
+        };
+        let due_before = row.optional_time("due_at")?;
+        if job == before && write::is_nothing(&change) && change.due_at == due_before {
+            return Ok(Acted::Done(Box::new(job), Written::default()));
+        }
+        write::update(&mut tx, &job, &change).await?;
+        let events = write::all(&mut tx, Some(&before), &job, &change).await?;
+        tx.commit().await?;
+        let effects = change.effects;
+        Ok(Acted::Done(Box::new(job), Written { effects, events }))
+    }
+
+    async fn take_due(
+        &self,
+        now: UnixTime,
+        until: UnixTime,
+        limit: u32,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let mut tx = self.database.write().await?;
+        let rows = tx
+            .fetch_locked(
+                "SELECT id FROM jobs WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+                Lock::SkipTaken,
+                values![now, limit],
+            )
+            .await?;
+        let mut taken = Vec::new();
+        for row in &rows {
+            let id = id(row, "id", JobId::parse)?;
+            tx.execute(
+                "UPDATE jobs SET due_at = $1 WHERE id = $2",
+                values![until, &id],
+            )
+            .await?;
+            taken.push(id);
+        }
+        if !taken.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(taken)
+    }
+}
+
+impl JobStore for SqlStore {
+    fn create_job(&self, request: JobRequest) -> Answer<'_, CreatedJob> {
+        Box::pin(async move { self.again(|| self.try_create(&request)).await })
+    }
+
+    fn with_job<'a>(
+        &'a self,
+        id: &'a JobId,
+        available_of: Option<&'a PartyId>,
+        act: Act,
+    ) -> Answer<'a, Acted> {
+        Box::pin(async move { self.again(|| self.try_act(id, available_of, &act)).await })
+    }
+
+    fn job<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<Job>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let body = "SELECT body FROM jobs WHERE id = $1";
+            let row = session.fetch_optional(body, values![id]).await?;
+            row.as_ref().map(stored).transpose()
+        })
+    }
+
+    fn job_of<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<JobId>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let of = "SELECT job FROM assignments WHERE id = $1";
+            let row = session.fetch_optional(of, values![assignment]).await?;
+            row.map(|row| id(&row, "job", JobId::parse)).transpose()
+        })
+    }
+
+    fn jobs<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobSummary>> {
+        Box::pin(lists::jobs(&self.database, tenant, page))
+    }
+
+    fn due(&self, now: UnixTime, until: UnixTime, limit: u32) -> Answer<'_, Vec<JobId>> {
+        Box::pin(async move { self.again(|| self.take_due(now, until, limit)).await })
+    }
+
+    fn open_assignments<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>> {
+        Box::pin(lists::open_assignments(&self.database, agent))
+    }
+
+    fn record<'a>(&'a self, agent: &'a AgentId, workload: &'a Workload) -> Answer<'a, Record> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let row = session
+                .fetch_optional(
+                    "SELECT good FROM records WHERE agent = $1 AND workload = $2",
+                    values![agent, workload.as_str()],
+                )
+                .await?;
+            let good = row.map(|row| row.u32("good")).transpose()?;
+            Ok(Record(good.unwrap_or_default()))
+        })
+    }
+
+    fn document<'a>(&'a self, job: &'a JobId, sha256: Hex<32>) -> Answer<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let row = session
+                .fetch_optional(
+                    "SELECT bytes FROM documents WHERE sha256 = $1 AND job = $2",
+                    values![sha256, job],
+                )
+                .await?;
+            row.map(|row| row.bytes("bytes")).transpose()
+        })
+    }
+
+    fn events<'a>(
+        &'a self,
+        job: &'a JobId,
+        after: EventNumber,
+        limit: u32,
+    ) -> Answer<'a, Vec<NumberedEvent>> {
+        Box::pin(lists::events(&self.database, job, after, limit))
+    }
+
+    fn all_events(&self, after: EventNumber, limit: u32) -> Answer<'_, Vec<NumberedEvent>> {
+        Box::pin(lists::all_events(&self.database, after, limit))
+    }
+
+    fn last_event(&self) -> Answer<'_, EventNumber> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let last = "SELECT coalesce(max(number), 0) AS n FROM events";
+            session.fetch_int(last, values![]).await
+        })
+    }
+
+    fn receipts_of<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobReceipt>> {
+        Box::pin(lists::receipts_of(&self.database, tenant, page))
+    }
+
+    fn job_receipts<'a>(&'a self, job: &'a JobId) -> Answer<'a, Vec<JobReceipt>> {
+        Box::pin(lists::job_receipts(&self.database, job))
+    }
+}
+
+/// The job that the same request made, or why there can be none of this key.
+async fn created_before(
+    session: &mut Session,
+    request: &JobRequest,
+) -> Result<Option<CreatedJob>, StoreError> {
+    let Some((key, sha256)) = &request.idempotency else {
+        return Ok(None);
+    };
+    let row = session
+        .fetch_optional(
+            "SELECT body, idempotency_sha256 FROM jobs WHERE tenant = $1 AND idempotency_key = $2",
+            values![&request.tenant, key.as_str()],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(match row.array("idempotency_sha256")? == *sha256 {
+        true => CreatedJob::Before(Box::new(stored(&row)?)),
+        false => CreatedJob::KeyReused,
+    }))
+}
+
+/// Why it cannot be read is not said: the text holds secrets.
+fn stored(row: &Row) -> Result<Job, StoreError> {
+    let malformed = |_| StoreError::Malformed { column: "body" };
+    Job::from_stored(&row.text("body")?).map_err(malformed)
+}
+
+/// For [`write`].
+async fn execute(
+    tx: &mut Transaction,
+    sql: &'static str,
+    values: Vec<crate::store::sql::Value>,
+) -> Result<(), StoreError> {
+    tx.execute(sql, values).await.map(drop)
+}

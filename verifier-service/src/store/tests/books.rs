@@ -1,0 +1,102 @@
+//! The books: booked once, never below zero, never changed.
+
+use ::jobs::books::{Account, Transfer, TransferKind};
+
+use super::jobs::{FUNDS, money, party};
+use super::*;
+use crate::store::books::{BookStore, Booked, Period};
+
+fn withdrawal(amount: i64, reference: &str) -> Transfer {
+    Transfer::withdrawal(
+        &party("market"),
+        &party("p1"),
+        money(amount),
+        reference,
+        LATE,
+    )
+}
+
+on_both! {
+    async fn a_transfer_is_booked_once(rig) {
+        let store = rig.with_market().await;
+        assert_eq!(store.book(withdrawal(100, "w")).await.unwrap(), Booked::New);
+        assert_eq!(store.book(withdrawal(100, "w")).await.unwrap(), Booked::Before);
+        assert_eq!(store.book(withdrawal(101, "w")).await.unwrap(), Booked::Differs);
+        assert_eq!(rig.available("p1").await, FUNDS - 100);
+        let other = rig.reopen().await;
+        let at_once = (0..8).map(|n| {
+            let store = [store, &other][n % 2].clone();
+            tokio::spawn(async move { store.book(withdrawal(7, "x")).await.unwrap() })
+        });
+        let mut new = 0;
+        for booked in at_once.collect::<Vec<_>>() {
+            match booked.await.unwrap() {
+                Booked::New => new += 1,
+                booked => assert_eq!(booked, Booked::Before),
+            }
+        }
+        assert_eq!((new, rig.available("p1").await), (1, FUNDS - 107));
+    }
+
+    async fn nobody_takes_out_more_than_there_is(rig) {
+        let store = rig.with_market().await;
+        assert_eq!(store.book(withdrawal(FUNDS + 1, "w")).await.unwrap(), Booked::Overdrawn);
+        assert_eq!(rig.count("SELECT count(*) AS n FROM transfers WHERE kind = 'withdrawal'").await, 0);
+        let other = rig.reopen().await;
+        let at_once = (0..8).map(|n| {
+            let store = [store, &other][n % 2].clone();
+            let one = withdrawal(FUNDS / 3, &n.to_string());
+            tokio::spawn(async move { store.book(one).await.unwrap() })
+        });
+        let mut new = 0;
+        for booked in at_once.collect::<Vec<_>>() {
+            new += i64::from(booked.await.unwrap() == Booked::New);
+        }
+        assert_eq!((new, rig.available("p1").await), (3, FUNDS - 3 * (FUNDS / 3)));
+        // Somebody without an account.
+        let nobody = Transfer::withdrawal(&party("market"), &party("market"), money(1), "n", LATE);
+        assert_eq!(store.book(nobody).await.unwrap(), Booked::Overdrawn);
+        // The outside owes what is inside.
+        let outside = store.balances(&Account::Outside(party("market"))).await.unwrap();
+        assert_eq!(outside, [(money(0).currency, -2 * FUNDS - (FUNDS - 3 * (FUNDS / 3)))]);
+    }
+
+    async fn the_journal_stays_and_no_balance_is_below_zero(rig) {
+        rig.with_market().await;
+        for sql in [
+            "DELETE FROM transfers",
+            "UPDATE transfers SET at = 0",
+            "DELETE FROM postings",
+            "UPDATE postings SET amount = 0",
+            "UPDATE accounts SET balance = -1 WHERE name = 'party/p1/available'",
+            "INSERT INTO accounts (name, currency, balance) VALUES ('treasury', 'EUR', -1)",
+            "INSERT INTO transfers (kind, key, at, currency) SELECT kind, key, at, currency FROM transfers",
+        ] {
+            let refused = rig.run(sql).await;
+            assert!(refused.is_err(), "{sql}");
+        }
+    }
+
+    async fn a_statement_has_each_entry_of_its_period_once(rig) {
+        let store = rig.with_market().await;
+        for n in 1..=5 {
+            store.book(withdrawal(n, &n.to_string())).await.unwrap();
+        }
+        let mut period = Period { from: NOW, to: LATE, after: None, limit: 2 };
+        let before = store.statement(&party("p1"), period).await.unwrap();
+        assert_eq!(before.len(), 1);
+        assert_eq!((before[0].kind, before[0].amount), (TransferKind::Deposit, FUNDS));
+        period.to = UnixTime::from_secs(LATE.secs() + 1);
+        let mut amounts = Vec::new();
+        loop {
+            let entries = store.statement(&party("p1"), period).await.unwrap();
+            let Some(last) = entries.last() else { break };
+            period.after = Some((last.at, last.number));
+            amounts.extend(entries.iter().map(|entry| entry.amount));
+        }
+        assert_eq!(amounts, [FUNDS, -1, -2, -3, -4, -5]);
+        let opening = store.opening_balances(&party("p1"), LATE).await.unwrap();
+        assert_eq!(opening, [(money(0).currency, FUNDS)]);
+        assert_eq!(store.opening_balances(&party("p1"), NOW).await.unwrap(), []);
+    }
+}
