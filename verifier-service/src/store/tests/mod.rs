@@ -3,6 +3,7 @@
 mod agents;
 mod books;
 mod jobs;
+mod life;
 mod market;
 mod parties;
 mod policies;
