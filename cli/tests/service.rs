@@ -31,10 +31,14 @@ struct Service {
 
 impl Service {
     /// Answers `METHOD /path` with its replies in order; the last one is repeated.
-    fn start<const N: usize>(script: [(&'static str, Vec<(u16, &'static str, String)>); N]) -> Self {
+    fn start<const N: usize>(
+        script: [(&'static str, Vec<(u16, &'static str, String)>); N],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let script = script.into_iter().map(|(path, replies)| (path, replies.into()));
+        let script = script
+            .into_iter()
+            .map(|(path, replies)| (path, replies.into()));
         let script: Mutex<BTreeMap<&str, Replies>> = Mutex::new(script.collect());
         let script = Arc::new(script);
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -52,7 +56,10 @@ impl Service {
 
     /// Runs the command with the key in a file.
     fn pogw(&self, args: &[&str]) -> Output {
-        self.command(args).env("POGW_API_KEY_FILE", "key").output().unwrap()
+        self.command(args)
+            .env("POGW_API_KEY_FILE", "key")
+            .output()
+            .unwrap()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -86,18 +93,32 @@ fn serve(
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let body = String::from_utf8(body).unwrap();
-    seen.lock().unwrap().push(Seen { target, headers, body });
+    seen.lock().unwrap().push(Seen {
+        target,
+        headers,
+        body,
+    });
     let (status, kind, answer) = {
         let mut script = script.lock().unwrap();
-        let replies = script.get_mut(name.as_str()).unwrap_or_else(|| panic!("asked for {name}"));
-        if replies.len() > 1 { replies.pop_front().unwrap() } else { replies[0].clone() }
+        let replies = script
+            .get_mut(name.as_str())
+            .unwrap_or_else(|| panic!("asked for {name}"));
+        if replies.len() > 1 {
+            replies.pop_front().unwrap()
+        } else {
+            replies[0].clone()
+        }
     };
     let mut stream = &stream;
     let length = answer.len();
@@ -112,7 +133,10 @@ fn json(status: u16, body: impl Into<String>) -> (u16, &'static str, String) {
 }
 
 fn job(status: &str) -> (u16, &'static str, String) {
-    json(200, format!(r#"{{"id":"j-1","status":"{status}","spec":{{"a":1}},"assignments":[]}}"#))
+    json(
+        200,
+        format!(r#"{{"id":"j-1","status":"{status}","spec":{{"a":1}},"assignments":[]}}"#),
+    )
 }
 
 fn problem(status: u16, code: &str) -> (u16, &'static str, String) {
@@ -137,18 +161,36 @@ fn ends(output: &Output, code: i32) -> (String, String) {
 fn a_job_is_submitted_once_however_often_it_is_sent() {
     let service = Service::start([(
         "POST /v1/jobs",
-        vec![problem(503, "store_unavailable"), json(201, r#"{"id":"j-1","status":"open","spec":{}}"#)],
+        vec![
+            problem(503, "store_unavailable"),
+            json(201, r#"{"id":"j-1","status":"open","spec":{}}"#),
+        ],
     )]);
-    fs::write(service.dir.path().join("job.json"), r#"{"spec":{},"terms":{}}"#).unwrap();
+    fs::write(
+        service.dir.path().join("job.json"),
+        r#"{"spec":{},"terms":{}}"#,
+    )
+    .unwrap();
     let (stdout, _) = ends(&service.pogw(&["job", "submit", "job.json"]), 0);
     assert_eq!(stdout, "id      j-1\nstatus  open\n");
     let seen = service.seen();
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[0].body, r#"{"spec":{},"terms":{}}"#);
     assert_eq!(seen[0].headers["authorization"], format!("Bearer {KEY}"));
-    assert_eq!(seen[0].headers["idempotency-key"], seen[1].headers["idempotency-key"]);
+    assert_eq!(
+        seen[0].headers["idempotency-key"],
+        seen[1].headers["idempotency-key"]
+    );
 
-    let args = ["job", "submit", "job.json", "--idempotency-key", "order-7", "--format", "json"];
+    let args = [
+        "job",
+        "submit",
+        "job.json",
+        "--idempotency-key",
+        "order-7",
+        "--format",
+        "json",
+    ];
     let (stdout, _) = ends(&service.pogw(&args), 0);
     assert!(stdout.contains("\"spec\": {}"));
     assert_eq!(service.seen()[2].headers["idempotency-key"], "order-7");
@@ -159,7 +201,10 @@ fn refusals_say_their_code_and_end_with_1() {
     let service = Service::start([("POST /v1/jobs", vec![problem(402, "funds_missing")])]);
     fs::write(service.dir.path().join("job.json"), "{}").unwrap();
     let (stdout, stderr) = ends(&service.pogw(&["job", "submit", "job.json"]), 1);
-    assert!(stdout.is_empty() && stderr.contains("HTTP 402 funds_missing: A title"), "{stderr}");
+    assert!(
+        stdout.is_empty() && stderr.contains("HTTP 402 funds_missing: A title"),
+        "{stderr}"
+    );
     assert_eq!(service.seen().len(), 1);
 }
 
@@ -191,15 +236,31 @@ fn a_wait_follows_the_events_and_takes_them_up_again() {
     let first = events("id: 4\nevent: job_created\ndata: {\"kind\":\"job_created\"}\n\n");
     let second = events("id: 9\ndata: {\"kind\":\"job_accepted\",\"code\":\"x\"}\n\n");
     let service = Service::start([
-        ("GET /v1/jobs/j-1", vec![job("open"), job("open"), job("opening"), job("accepted")]),
+        (
+            "GET /v1/jobs/j-1",
+            vec![job("open"), job("open"), job("opening"), job("accepted")],
+        ),
         ("GET /v1/jobs/j-1/events", vec![first, second]),
     ]);
     let (stdout, stderr) = ends(&service.pogw(&["job", "wait", "j-1"]), 0);
     assert!(stdout.contains("status       accepted"), "{stdout}");
-    for said in ["open", "job_created", "opening", "job_accepted x", "accepted"] {
-        assert!(stderr.contains(&format!("pogw: {said}\n")), "{said}: {stderr}");
+    for said in [
+        "open",
+        "job_created",
+        "opening",
+        "job_accepted x",
+        "accepted",
+    ] {
+        assert!(
+            stderr.contains(&format!("pogw: {said}\n")),
+            "{said}: {stderr}"
+        );
     }
-    let streams: Vec<_> = service.seen().into_iter().filter(|s| s.target.ends_with("events")).collect();
+    let streams: Vec<_> = service
+        .seen()
+        .into_iter()
+        .filter(|s| s.target.ends_with("events"))
+        .collect();
     assert_eq!(streams[0].headers.get("last-event-id"), None);
     assert_eq!(streams[1].headers["last-event-id"], "4");
     assert_eq!(streams[0].headers["accept"], "text/event-stream");
@@ -212,13 +273,19 @@ fn a_wait_ends_as_the_job_does() {
             ("GET /v1/jobs/j-1", vec![job(status)]),
             ("GET /v1/jobs/j-1/events", vec![events("")]),
         ]);
-        ends(&service.pogw(&[&["job", "wait", "j-1"], args].concat()), code)
+        ends(
+            &service.pogw(&[&["job", "wait", "j-1"], args].concat()),
+            code,
+        )
     };
     wait("failed", &[], 1);
     wait("cancelled", &["--until", "settled"], 1);
     wait("settled", &["--until", "settled"], 0);
     let (stdout, stderr) = wait("accepted", &["--until", "settled", "--timeout", "1"], 3);
-    assert!(stdout.is_empty() && stderr.contains("has not ended after 1 s"), "{stderr}");
+    assert!(
+        stdout.is_empty() && stderr.contains("has not ended after 1 s"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -233,8 +300,14 @@ fn jobs_are_shown_cancelled_and_listed() {
     ends(&service.pogw(&["job", "show", "j-1"]), 1);
     let (stdout, _) = ends(&service.pogw(&["job", "cancel", "j-1"]), 0);
     assert!(stdout.contains("cancelled"));
-    let (stdout, stderr) = ends(&service.pogw(&["job", "list", "--limit", "2", "--cursor", "a&b"]), 0);
-    assert_eq!(stdout, "j-2  open    2026-11-27T00:00:00Z\nj-1  failed  replicas_disagree\n");
+    let (stdout, stderr) = ends(
+        &service.pogw(&["job", "list", "--limit", "2", "--cursor", "a&b"]),
+        0,
+    );
+    assert_eq!(
+        stdout,
+        "j-2  open    2026-11-27T00:00:00Z\nj-1  failed  replicas_disagree\n"
+    );
     assert!(stderr.contains("--cursor c-1"));
     assert_eq!(service.seen()[2].target, "/v1/jobs?limit=2&cursor=a%26b");
 }
@@ -248,13 +321,28 @@ fn a_token_is_shown_once_or_written_for_this_account_alone() {
     assert!(stderr.contains("until 2026-11-27T01:00:00Z") && !stderr.contains("secret"));
     assert_eq!(service.seen()[0].body, "{}");
 
-    let args = ["agent", "enrol-token", "--out", "token", "--label", "rack 7", "--expires-in", "60"];
+    let args = [
+        "agent",
+        "enrol-token",
+        "--out",
+        "token",
+        "--label",
+        "rack 7",
+        "--expires-in",
+        "60",
+    ];
     let (stdout, _) = ends(&service.pogw(&args), 0);
     assert_eq!(stdout, "token\n");
     let path = service.dir.path().join("token");
     assert_eq!(fs::read_to_string(&path).unwrap(), "pogwe_secret\n");
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(service.seen()[1].body, r#"{"expires_in_s":60,"label":"rack 7"}"#);
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert_eq!(
+        service.seen()[1].body,
+        r#"{"expires_in_s":60,"label":"rack 7"}"#
+    );
     // A file that is there is not written over, and no token is made in vain.
     ends(&service.pogw(&args), 2);
     assert_eq!(service.seen().len(), 2);
@@ -267,18 +355,43 @@ fn statements_come_as_text_json_or_csv() {
     let csv = "at,kind,amount\r\n2026-11-27T00:00:00Z,pay,1200\r\n";
     let service = Service::start([(
         "GET /v1/providers/p-1/statement",
-        vec![json(200, statement), json(200, statement), (200, "text/csv", csv.to_owned())],
+        vec![
+            json(200, statement),
+            json(200, statement),
+            (200, "text/csv", csv.to_owned()),
+        ],
     )]);
-    let times = ["--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"];
-    let (stdout, _) = ends(&service.pogw(&[&["provider", "statement", "p-1"], &times[..]].concat()), 0);
-    assert!(stdout.contains("balance   1200 EUR (minor units)\n"), "{stdout}");
-    assert!(stdout.contains("entries\n  amount 1200  kind pay\n"), "{stdout}");
-    let from = "/v1/providers/p-1/statement?from=2026-11-01T00%3A00%3A00Z&to=2026-12-01T00%3A00%3A00Z";
+    let times = [
+        "--from",
+        "2026-11-01T00:00:00Z",
+        "--to",
+        "2026-12-01T00:00:00Z",
+    ];
+    let (stdout, _) = ends(
+        &service.pogw(&[&["provider", "statement", "p-1"], &times[..]].concat()),
+        0,
+    );
+    assert!(
+        stdout.contains("balance   1200 EUR (minor units)\n"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("entries\n  amount 1200  kind pay\n"),
+        "{stdout}"
+    );
+    let from =
+        "/v1/providers/p-1/statement?from=2026-11-01T00%3A00%3A00Z&to=2026-12-01T00%3A00%3A00Z";
     assert_eq!(service.seen()[0].target, from);
-    let (stdout, _) = ends(&service.pogw(&["provider", "statement", "p-1", "--format", "json"]), 0);
+    let (stdout, _) = ends(
+        &service.pogw(&["provider", "statement", "p-1", "--format", "json"]),
+        0,
+    );
     assert!(stdout.contains("\"amount\": 1200"));
     let (stdout, _) = ends(&service.pogw(&["provider", "statement", "p-1", "--csv"]), 0);
     assert_eq!(stdout, csv);
     assert_eq!(service.seen()[2].headers["accept"], "text/csv");
-    ends(&service.pogw(&["provider", "statement", "p-1", "--from", "yesterday"]), 2);
+    ends(
+        &service.pogw(&["provider", "statement", "p-1", "--from", "yesterday"]),
+        2,
+    );
 }
