@@ -54,6 +54,7 @@ mod private_files;
 mod problem;
 mod random;
 pub mod report;
+mod result_checks;
 mod service;
 mod store;
 mod submission;

@@ -162,6 +162,8 @@ codes! {
     NotAcceptable = 406 "not_acceptable",
     /// The body did not arrive in time.
     BodyTimeout = 408 "body_timeout",
+    /// The challenge was answered with a result that a check of it refuted.
+    ChallengeRefuted = 409 "challenge_refuted",
     /// The challenge was answered before, with another bundle.
     ChallengeSpent = 409 "challenge_spent",
     /// Another party has this OIDC name.
@@ -284,6 +286,8 @@ codes! {
     IssuerUnavailable = 503 "issuer_unavailable",
     /// More is in progress than memory allows.
     Overloaded = 503 "overloaded",
+    /// As many results wait to be checked as may; nothing was refuted, and sending the same bytes again is safe.
+    ResultChecksBusy = 503 "result_checks_busy",
     /// The request took too long; sending the same bytes again is safe.
     TimedOut = 503 "timed_out",
     /// A manifest or a list of them cannot be had from its source now.
@@ -299,10 +303,10 @@ impl fmt::Display for ProblemCode {
 }
 
 /// An answer that says what went wrong.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem(Box<Facts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Facts {
     code: &'static str,
     status: StatusCode,
@@ -396,6 +400,11 @@ impl Problem {
     /// What the client reads of it, apart from the findings.
     pub(crate) fn text(&self) -> &str {
         self.0.detail.as_deref().unwrap_or(self.0.title)
+    }
+
+    /// Whether a check gives this reason.
+    pub(crate) fn has_reason(&self, code: evidence::Code) -> bool {
+        self.0.checks.iter().any(|check| check.has_reason(code))
     }
 
     /// The stable word.

@@ -142,6 +142,8 @@ fn opened(job: &Job) -> impl Iterator<Item = jobs::AssignmentId> {
     opened.map(|assignment| assignment.id().clone())
 }
 
+/// Whether something is missing that may be there later: collateral, a place to recompute in.
 fn is_unverifiable(code: &str) -> bool {
-    code == ProblemCode::Unverifiable.as_str()
+    let passing = [ProblemCode::Unverifiable, ProblemCode::ResultChecksBusy];
+    passing.iter().any(|known| known.as_str() == code)
 }

@@ -46,6 +46,7 @@ use crate::clerk::Clerk;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
 use crate::config::Config;
+use crate::flights::Flights;
 use crate::hub::Hub;
 use crate::judge::Proceedings;
 use crate::keys::Keys;
@@ -141,6 +142,7 @@ impl App {
                 workers: workers.clone(),
                 clock: Arc::clone(&clock),
                 audience: config.audience.as_slice().into(),
+                flights: Flights::new(),
             },
             book,
             simulator,

@@ -8,11 +8,12 @@ mod parties;
 mod policies;
 mod racing_store;
 mod requests;
+mod result_checks;
 mod served;
 mod submissions;
 mod wire;
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -241,6 +242,7 @@ fn config(state_dir: &Path) -> Config {
         request_timeout_s: 5,
         max_open_challenges: NonZeroU32::new(4).unwrap(),
         max_open_challenges_per_agent: NonZeroU32::new(3).unwrap(),
+        max_concurrent_result_checks: Some(NonZeroUsize::MIN),
         ..Config::default()
     }
 }
