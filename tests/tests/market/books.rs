@@ -8,13 +8,13 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, query, query_scalar};
 
 /// A look into the verifier's database.
-pub enum Books {
+pub(crate) enum Books {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Books {
-    pub async fn open(postgres: Option<&str>, sqlite: &Path) -> Self {
+    pub(crate) async fn open(postgres: Option<&str>, sqlite: &Path) -> Self {
         match postgres {
             Some(url) => Self::Postgres(PgConnection::connect(url).await.unwrap()),
             None => {
@@ -25,7 +25,7 @@ impl Books {
     }
 
     /// The one number that a query answers.
-    pub async fn number(&mut self, sql: &str) -> i64 {
+    pub(crate) async fn number(&mut self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());
         let number = match self {
             Self::Sqlite(connection) => query_scalar(sql).fetch_one(connection).await,
@@ -35,13 +35,13 @@ impl Books {
     }
 
     /// How often there was a transfer of this kind.
-    pub async fn transfers(&mut self, kind: &str) -> i64 {
+    pub(crate) async fn transfers(&mut self, kind: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM transfers WHERE kind = '{kind}'");
         self.number(&sql).await
     }
 
     /// Holds the books of a market whose jobs have all ended to what must be so at all times and then.
-    pub async fn are_closed(&mut self) {
+    pub(crate) async fn are_closed(&mut self) {
         for (wrong, sql) in ALWAYS.iter().chain(&AT_THE_END) {
             assert_eq!(self.number(sql).await, 0, "{wrong}");
         }
@@ -101,7 +101,7 @@ const AT_THE_END: [(&str, &str); 5] = [
 ];
 
 /// A new database on the server of `POGW_TEST_POSTGRES`, which stays there.
-pub async fn new_database() -> String {
+pub(crate) async fn new_database() -> String {
     let server = std::env::var("POGW_TEST_POSTGRES");
     let server = server.expect("POGW_TEST_POSTGRES names a server: see tests/postgres/with");
     let mut seed = [0; 8];

@@ -215,7 +215,7 @@ fn quick(terms: &Value) -> Value {
 fn chosen_operands() -> JobSpec {
     let zeros = kernels::Blake3Digest::of(&[0; 64 * 64]).to_string();
     let job = json!({
-        "profile": "pogw/1", "kernel": "gemm_chain",
+        "profile": "pogw/1", "kernel": "gemm_chain", "checks": [],
         "params": { "n": 64, "steps": 2, "weights": 1, "operands": { "given": { "a": zeros, "b": zeros } } },
     });
     serde_json::from_value(job).unwrap()

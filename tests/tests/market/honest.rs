@@ -60,7 +60,7 @@ async fn is_paid_once(market: &Market, providers: &[Party; 3], job: &Value) {
 }
 
 on_both! {
-    async fn two_replicas_are_paid_once_and_their_receipts_say_what_was_checked(market) {
+    async fn two_replicas_are_paid_once_and_their_receipts_say_what_was_checked(mut market) {
         let providers = market.four_agents().await;
         let job = market.job(&gemm(64, "[]"), &audited(2)).await;
         let settled = market.until(&job, "settled").await;
@@ -84,7 +84,7 @@ on_both! {
         books.are_closed().await;
     }
 
-    async fn four_kernels_are_run_by_all_three_providers(market) {
+    async fn four_kernels_are_run_by_all_three_providers(mut market) {
         let providers = market.four_agents().await;
         let mut jobs = Vec::new();
         for spec in kernels() {
@@ -99,7 +99,7 @@ on_both! {
         market.books().await.are_closed().await;
     }
 
-    async fn a_job_is_submitted_and_waited_for_from_the_command_line(market) {
+    async fn a_job_is_submitted_and_waited_for_from_the_command_line(mut market) {
         let providers = market.four_agents().await;
         let job = serde_json::json!({ "spec": gemm(64, r#"["freivalds"]"#), "terms": audited(2) });
         let file = market.file("job.json", &job.to_string());
@@ -119,6 +119,40 @@ on_both! {
         assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(market.balance(&market.tenant).await, FUNDS);
         market.books().await.are_closed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the verifier does not serve GET /v1/providers/{id}/statement yet"]
+async fn the_statement_of_each_provider_adds_up() {
+    let mut market = Market::open(None).await;
+    let providers = market.four_agents().await;
+    let job = market.job(&gemm(64, "[]"), &terms(3)).await;
+    market.until(&job, "settled").await;
+    for provider in &providers {
+        let statement = market.statement(provider, "application/json").await;
+        let statement: Value = serde_json::from_str(&statement).unwrap();
+        let entries = statement["entries"].as_array().unwrap();
+        let amounts = entries
+            .iter()
+            .map(|entry| entry["amount"].as_i64().unwrap());
+        let kinds: Vec<_> = entries
+            .iter()
+            .map(|entry| entry["kind"].as_str().unwrap())
+            .collect();
+        let balance = market.balance(provider).await;
+        assert_eq!(amounts.sum::<i64>(), balance, "{statement:#}");
+        assert_eq!(statement["closing"][0]["amount"], balance, "{statement:#}");
+        assert_eq!(balance, FUNDS + PRICE);
+        assert_eq!(kinds[..2], ["deposit", "stake"], "{statement:#}");
+        let once = |kind| kinds.iter().filter(|name| **name == kind).count() == 1;
+        assert!(
+            once("pay") && once("return_stake") && kinds.len() == 4,
+            "{statement:#}"
+        );
+        let csv = market.statement(provider, "text/csv").await;
+        let lines = csv.lines().filter(|line| line.contains(&job)).count();
+        assert_eq!(lines, 3, "{csv}");
     }
 }
 
@@ -144,7 +178,7 @@ fn shows_replicas_and_audit(keys: &str, token: &str) {
 fn kernels() -> Vec<JobSpec> {
     let seed = "5eed".repeat(16);
     let spec = |kernel: &str, params: Value| {
-        let job = serde_json::json!({ "profile": "pogw/1", "kernel": kernel, "params": params });
+        let job = serde_json::json!({ "profile": "pogw/1", "kernel": kernel, "params": params, "checks": [] });
         serde_json::from_value(job).unwrap()
     };
     vec![

@@ -37,7 +37,7 @@ use crate::place::{Market, Party};
 
 /// How an agent cheats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cheat {
+pub(crate) enum Cheat {
     /// Not at all.
     None,
     /// Commits to a digest it was told, and gets the output of an accomplice before it is to open.
@@ -63,9 +63,9 @@ pub enum Cheat {
 }
 
 /// See the [module documentation](self).
-pub struct Liar {
+pub(crate) struct Liar {
     /// What it does about the next assignment.
-    pub cheat: Cheat,
+    pub(crate) cheat: Cheat,
     url: String,
     client: Client,
     devices: DeviceSet,
@@ -77,13 +77,13 @@ pub struct Liar {
 
 /// What the verifier said to it of one assignment.
 #[derive(Debug, Default)]
-pub struct Played {
+pub(crate) struct Played {
     /// Codes with which its requests were refused.
-    pub refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
     /// Questions of a referee that it was asked.
-    pub questions: usize,
+    pub(crate) questions: usize,
     /// The code with which the assignment ended, if it had one.
-    pub ended: Option<String>,
+    pub(crate) ended: Option<String>,
 }
 
 /// A run, and what was committed to.
@@ -99,7 +99,7 @@ struct Run {
 
 impl Liar {
     /// Enrols with a provider, on the device of this place.
-    pub async fn enrol(market: &Market, provider: &Party, place: usize) -> Self {
+    pub(crate) async fn enrol(market: &Market, provider: &Party, place: usize) -> Self {
         let dir: PathBuf = market.device(place);
         let mut liar = Self {
             cheat: Cheat::None,
@@ -124,7 +124,7 @@ impl Liar {
     }
 
     /// Plays one assignment from its offer to its end.
-    pub async fn play(&mut self) -> Played {
+    pub(crate) async fn play(&mut self) -> Played {
         let mut played = Played::default();
         let offer = self.offer().await;
         let id = &offer.assignment;
@@ -222,7 +222,7 @@ impl Liar {
             challenge: lease.challenge,
             agent_key: self.key.public(),
             executor: run.executor,
-            started_at_ms: now().secs() * 1000,
+            started_at_ms: now().secs().unsigned_abs() * 1000,
         };
         let statement = commit(&job, &run, occasion).unwrap();
         let mut unsigned = vouch(&job, &run, statement, &self.devices).unwrap();

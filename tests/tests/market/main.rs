@@ -16,11 +16,11 @@ mod soak;
 
 /// A body that must hold over both databases; `$market` is empty but for tenant and marketplace.
 macro_rules! on_both {
-    ($($(#[$note:meta])* async fn $name:ident($market:ident) $body:block)*) => {$(
+    ($($(#[$note:meta])* async fn $name:ident($market:pat_param) $body:block)*) => {$(
         mod $name {
             use super::*;
 
-            async fn body(mut $market: $crate::place::Market) $body
+            async fn body($market: $crate::place::Market) $body
 
             $(#[$note])*
             #[tokio::test(flavor = "multi_thread")]

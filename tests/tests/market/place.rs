@@ -15,42 +15,42 @@ use crate::books::Books;
 use crate::process::{Process, appears, port};
 
 /// Paid for an accepted replica.
-pub const PRICE: i64 = 1_200;
+pub(crate) const PRICE: i64 = 1_200;
 /// Held for an assignment.
-pub const STAKE: i64 = 2_400;
+pub(crate) const STAKE: i64 = 2_400;
 /// What every party begins with.
-pub const FUNDS: i64 = 10_000_000;
+pub(crate) const FUNDS: i64 = 10_000_000;
 /// Software devices there are; their roots are known to the verifier from its start.
 const DEVICES: usize = 5;
 /// The longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// See the [module documentation](self).
-pub struct Market {
+pub(crate) struct Market {
     // Ended in this order: processes before their folder.
     agents: Vec<Process>,
     verifier: Process,
     /// Where the verifier listens.
-    pub url: String,
+    pub(crate) url: String,
     store_url: Option<String>,
     client: Client,
     operator: String,
     marketplace: Party,
     /// Who offers jobs.
-    pub tenant: Party,
+    pub(crate) tenant: Party,
     folder: TempDir,
 }
 
 /// A party and its API key.
 #[derive(Clone, Debug, Default)]
-pub struct Party {
-    pub id: String,
-    pub key: String,
+pub(crate) struct Party {
+    pub(crate) id: String,
+    pub(crate) key: String,
 }
 
 impl Market {
     /// Starts a verifier over a new database, and makes tenant and marketplace.
-    pub async fn open(store_url: Option<String>) -> Self {
+    pub(crate) async fn open(store_url: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_devices(&folder);
         let url = format!("http://127.0.0.1:{}", port());
@@ -79,31 +79,31 @@ impl Market {
         market
     }
 
-    pub async fn start_verifier(&mut self) {
+    pub(crate) async fn start_verifier(&mut self) {
         let address = self.folder.path().join("address");
         drop(std::fs::remove_file(&address));
         self.verifier.start();
         appears(&address).await;
     }
 
-    pub fn kill_verifier(&mut self) {
+    pub(crate) fn kill_verifier(&mut self) {
         self.verifier.kill();
     }
 
     /// The folder of the device of this place.
-    pub fn device(&self, place: usize) -> PathBuf {
+    pub(crate) fn device(&self, place: usize) -> PathBuf {
         device(&self.folder, place)
     }
 
     /// A file of the test's own, which the account alone may read.
-    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
     /// The books, in the verifier's database.
-    pub async fn books(&self) -> Books {
+    pub(crate) async fn books(&self) -> Books {
         let sqlite = self.folder.path().join("state/verifier.sqlite");
         Books::open(self.store_url.as_deref(), &sqlite).await
     }
@@ -123,7 +123,7 @@ impl Market {
     }
 
     /// A provider with funds.
-    pub async fn provider(&self) -> Party {
+    pub(crate) async fn provider(&self) -> Party {
         let provider = self.party("provider").await;
         self.deposit(&provider).await;
         provider
@@ -137,7 +137,7 @@ impl Market {
     }
 
     /// A one-time token of a provider.
-    pub async fn enrolment_token(&self, provider: &Party) -> String {
+    pub(crate) async fn enrolment_token(&self, provider: &Party) -> String {
         let made = self.post(provider, "/v1/enrolment-tokens", json!({})).await;
         assert_eq!(made.status(), 201);
         let made: Value = made.json().await.unwrap();
@@ -145,7 +145,7 @@ impl Market {
     }
 
     /// Starts an honest agent of a provider on the device of this place; its number.
-    pub async fn agent(&mut self, provider: &Party, place: usize) -> usize {
+    pub(crate) async fn agent(&mut self, provider: &Party, place: usize) -> usize {
         let number = self.agents.len();
         let token = self.enrolment_token(provider).await;
         let token = self.file(&format!("token-{number}"), &token);
@@ -169,7 +169,7 @@ impl Market {
     }
 
     /// Four agents of three providers, all present; the first provider has two.
-    pub async fn four_agents(&mut self) -> [Party; 3] {
+    pub(crate) async fn four_agents(&mut self) -> [Party; 3] {
         let providers = [
             self.provider().await,
             self.provider().await,
@@ -184,21 +184,21 @@ impl Market {
         providers
     }
 
-    pub fn kill_agent(&mut self, number: usize) {
+    pub(crate) fn kill_agent(&mut self, number: usize) {
         self.agents[number].kill();
     }
 
-    pub fn start_agent(&mut self, number: usize) {
+    pub(crate) fn start_agent(&mut self, number: usize) {
         self.agents[number].start();
     }
 
     /// How many agents there are.
-    pub fn agents(&self) -> usize {
+    pub(crate) fn agents(&self) -> usize {
         self.agents.len()
     }
 
     /// Waits until so many agents of a provider have been heard of.
-    pub async fn present(&self, provider: &Party, wanted: usize) {
+    pub(crate) async fn present(&self, provider: &Party, wanted: usize) {
         let started = Instant::now();
         loop {
             let listed = self.read(provider, "/v1/agents").await;
@@ -213,13 +213,13 @@ impl Market {
     }
 
     /// What a party has available.
-    pub async fn balance(&self, party: &Party) -> i64 {
+    pub(crate) async fn balance(&self, party: &Party) -> i64 {
         let answer = self.read(party, "/v1/balances").await;
         answer["balances"][0]["available"].as_i64().unwrap()
     }
 
     /// Offers a job that is taken; its name. With a key it is taken once, however often and whenever it is offered.
-    pub async fn job(&self, spec: &JobSpec, terms: &Value) -> String {
+    pub(crate) async fn job(&self, spec: &JobSpec, terms: &Value) -> String {
         let answer = self.offer(spec, terms).await;
         let status = answer.status();
         let answer: Value = answer.json().await.unwrap();
@@ -228,13 +228,13 @@ impl Market {
     }
 
     /// Offers a job.
-    pub async fn offer(&self, spec: &JobSpec, terms: &Value) -> Response {
+    pub(crate) async fn offer(&self, spec: &JobSpec, terms: &Value) -> Response {
         let body = json!({ "spec": spec, "terms": terms });
         self.post(&self.tenant, "/v1/jobs", body).await
     }
 
     /// Offers a job under a key, to a verifier that may be away; its name, once there is one.
-    pub async fn job_once(&self, key: &str, body: &Value) -> Option<String> {
+    pub(crate) async fn job_once(&self, key: &str, body: &Value) -> Option<String> {
         let request = self.request(Method::POST, "/v1/jobs");
         let request = request
             .bearer_auth(&self.tenant.key)
@@ -252,10 +252,10 @@ impl Market {
     }
 
     /// A job as its tenant sees it; nothing from a verifier that is away.
-    pub async fn seen(&self, job: &str) -> Option<Value> {
+    pub(crate) async fn seen(&self, job: &str) -> Option<Value> {
         let request = self.request(Method::GET, &format!("/v1/jobs/{job}"));
         let answer = request.bearer_auth(&self.tenant.key).send().await.ok()?;
-        match answer.status().as_u64() {
+        match answer.status().as_u16() {
             200 => answer.json().await.ok(),
             status => {
                 assert!(status >= 500, "job {job} is lost: {status}");
@@ -265,7 +265,7 @@ impl Market {
     }
 
     /// The job once it has this status, or has ended otherwise.
-    pub async fn until(&self, job: &str, status: &str) -> Value {
+    pub(crate) async fn until(&self, job: &str, status: &str) -> Value {
         let started = Instant::now();
         loop {
             let seen = self.seen(job).await.unwrap_or_default();
@@ -279,7 +279,7 @@ impl Market {
     }
 
     /// The names of the events of a job that has ended.
-    pub async fn history(&self, job: &str) -> Vec<String> {
+    pub(crate) async fn history(&self, job: &str) -> Vec<String> {
         let answer = self
             .get(&self.tenant, &format!("/v1/jobs/{job}/events"))
             .await;
@@ -289,7 +289,7 @@ impl Market {
     }
 
     /// The tokens of a job's receipts that hold.
-    pub async fn receipts(&self, job: &str) -> Vec<String> {
+    pub(crate) async fn receipts(&self, job: &str) -> Vec<String> {
         let answer = self
             .read(&self.tenant, &format!("/v1/jobs/{job}/receipts"))
             .await;
@@ -299,13 +299,22 @@ impl Market {
             .collect()
     }
 
+    /// The statement of a provider, in the form of this media type.
+    pub(crate) async fn statement(&self, provider: &Party, form: &str) -> String {
+        let path = format!("/v1/providers/{}/statement", provider.id);
+        let request = self.request(Method::GET, &path).header("accept", form);
+        let answer = request.bearer_auth(&provider.key).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.text().await.unwrap()
+    }
+
     /// The verifier's published keys.
-    pub async fn key_set(&self) -> String {
+    pub(crate) async fn key_set(&self) -> String {
         let request = self.request(Method::GET, "/.well-known/jwks.json");
         request.send().await.unwrap().text().await.unwrap()
     }
 
-    pub async fn get(&self, party: &Party, path: &str) -> Response {
+    pub(crate) async fn get(&self, party: &Party, path: &str) -> Response {
         let request = self.request(Method::GET, path).bearer_auth(&party.key);
         request.send().await.unwrap()
     }
@@ -334,14 +343,14 @@ impl Market {
 }
 
 /// Whether a job is at its end.
-pub fn has_ended(job: &Value) -> bool {
+pub(crate) fn has_ended(job: &Value) -> bool {
     ["settled", "failed", "cancelled"]
         .map(Value::from)
         .contains(&job["status"])
 }
 
 /// Terms for so many replicas, settled as soon as they are accepted, with no audit.
-pub fn terms(replicas: u32) -> Value {
+pub(crate) fn terms(replicas: u32) -> Value {
     json!({
         "replicas": { "count": replicas, "adaptive": false },
         "devices": { "simulated": true },
@@ -352,7 +361,7 @@ pub fn terms(replicas: u32) -> Value {
 }
 
 /// The same, audited.
-pub fn audited(replicas: u32) -> Value {
+pub(crate) fn audited(replicas: u32) -> Value {
     let mut terms = terms(replicas);
     terms["audit"] = json!({ "wrong_ppm": 50_000, "log2_miss": -20 });
     terms

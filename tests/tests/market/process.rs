@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A program and its arguments, running or not. Killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     program: &'static str,
     arguments: Vec<PathBuf>,
     log: PathBuf,
@@ -17,7 +17,7 @@ pub struct Process {
 
 impl Process {
     /// Not started yet. What it says on standard error goes to the end of `log`.
-    pub fn new(program: &'static str, arguments: Vec<PathBuf>, log: PathBuf) -> Self {
+    pub(crate) fn new(program: &'static str, arguments: Vec<PathBuf>, log: PathBuf) -> Self {
         let child = None;
         Self {
             program,
@@ -27,7 +27,7 @@ impl Process {
         }
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().append(true).create(true).open(&self.log);
         let command = Command::new(self.program)
@@ -39,7 +39,7 @@ impl Process {
     }
 
     /// Without a warning (SIGKILL). Nothing happens to one that does not run.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let ended = child.try_wait().unwrap();
             assert_eq!(ended, None, "{}", self.said());
@@ -49,7 +49,7 @@ impl Process {
     }
 
     /// What it has said.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -68,7 +68,7 @@ impl Drop for Process {
 
 /// A port that this process has given to nobody else, and from which the system does not take ports by itself: it must be
 /// the same after a restart.
-pub fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let drawn = std::process::id().wrapping_mul(101) + NEXT.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +80,7 @@ pub fn port() -> u16 {
 }
 
 /// Waits until a file is there.
-pub async fn appears(path: &Path) {
+pub(crate) async fn appears(path: &Path) {
     for _ in 0..600 {
         if path.exists() {
             return;

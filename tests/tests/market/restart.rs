@@ -28,7 +28,7 @@ fn is_whole(job: &Value) {
 }
 
 on_both! {
-    async fn a_verifier_killed_at_any_moment_goes_on(market) {
+    async fn a_verifier_killed_at_any_moment_goes_on(mut market) {
         market.four_agents().await;
         for after in AFTER_MS {
             let job = market.job(&gemm(64, "[]"), &audited(2)).await;
@@ -40,7 +40,7 @@ on_both! {
         all_are_paid(&market, 6).await;
     }
 
-    async fn agents_killed_at_any_moment_go_on(market) {
+    async fn agents_killed_at_any_moment_go_on(mut market) {
         market.four_agents().await;
         for after in AFTER_MS {
             let job = market.job(&gemm(64, "[]"), &audited(2)).await;
@@ -54,7 +54,7 @@ on_both! {
         all_are_paid(&market, 6).await;
     }
 
-    async fn all_of_them_killed_at_once_go_on(market) {
+    async fn all_of_them_killed_at_once_go_on(mut market) {
         market.four_agents().await;
         for after in AFTER_MS {
             let job = market.job(&gemm(64, "[]"), &audited(2)).await;
