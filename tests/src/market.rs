@@ -60,7 +60,6 @@ impl Market {
         let folder = tempfile::tempdir().expect("folder");
         let collateral = folder.path().join("collateral");
         std::fs::create_dir_all(collateral.join("ocsp")).expect("folder");
-        std::fs::write(collateral.join("anchors.toml"), "").expect("anchors");
         // A device there before the service: it reads its anchors once.
         for place in 0..HOSTS {
             host::device(folder.path(), place);

@@ -132,6 +132,11 @@ impl Host {
         Some(next)
     }
 
+    /// As after a crash: it knows of nothing, and is told everything again.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
     /// The offer that comes next.
     ///
     /// # Panics
