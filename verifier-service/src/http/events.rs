@@ -77,6 +77,7 @@ impl Follower {
             let waiter = self.app.hub.wait_for(Topic::Job(self.job.clone())).ok()?;
             match self.look().await {
                 Ok(true) => {}
+                Ok(false) if self.is_over().await => return None,
                 Ok(false) => match waiter.until(Instant::now() + LOOK_EVERY).await {
                     Woken::Closing => return None,
                     Woken::News | Woken::Late => {}
@@ -85,9 +86,6 @@ impl Follower {
                     tracing::warn!(job = %self.job, cause = %error, "events cannot be read");
                     return None;
                 }
-            }
-            if self.read.is_empty() && self.is_over().await {
-                return None;
             }
         }
     }
