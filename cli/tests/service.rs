@@ -20,7 +20,9 @@ struct Seen {
     body: String,
 }
 
-type Replies = VecDeque<(u16, &'static str, String)>;
+/// Status, media type and body.
+type Reply = (u16, &'static str, String);
+type Replies = VecDeque<Reply>;
 
 /// The stand-in. Its thread ends with the test process.
 struct Service {
@@ -31,9 +33,7 @@ struct Service {
 
 impl Service {
     /// Answers `METHOD /path` with its replies in order; the last one is repeated.
-    fn start<const N: usize>(
-        script: [(&'static str, Vec<(u16, &'static str, String)>); N],
-    ) -> Self {
+    fn start<const N: usize>(script: [(&'static str, Vec<Reply>); N]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let script = script
@@ -128,23 +128,23 @@ fn serve(
     )
 }
 
-fn json(status: u16, body: impl Into<String>) -> (u16, &'static str, String) {
+fn json(status: u16, body: impl Into<String>) -> Reply {
     (status, "application/json", body.into())
 }
 
-fn job(status: &str) -> (u16, &'static str, String) {
+fn job(status: &str) -> Reply {
     json(
         200,
         format!(r#"{{"id":"j-1","status":"{status}","spec":{{"a":1}},"assignments":[]}}"#),
     )
 }
 
-fn problem(status: u16, code: &str) -> (u16, &'static str, String) {
+fn problem(status: u16, code: &str) -> Reply {
     let body = format!(r#"{{"status":{status},"code":"{code}","title":"A title"}}"#);
     (status, "application/problem+json", body)
 }
 
-fn events(text: &str) -> (u16, &'static str, String) {
+fn events(text: &str) -> Reply {
     (200, "text/event-stream", text.to_owned())
 }
 

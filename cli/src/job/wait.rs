@@ -74,32 +74,53 @@ async fn follow(
     out: &mut Output<'_>,
 ) -> Result<(Value, Exit), Failure> {
     let mut last_id = None;
-    let mut failed = 0_u32;
+    let mut failed = 0;
     loop {
-        let (job, exit) = look(api, wanted, progress, out).await?;
-        if let Some(exit) = exit {
-            progress.end(out);
-            return Ok((job, exit));
-        }
-        let events = format!("{}/events", path(wanted.job));
-        match EventStream::open(api, &events, last_id.as_deref()).await {
-            Ok(mut stream) => {
-                failed = 0;
-                while let Some(events) = stream.next().await {
-                    let read = !events.is_empty();
-                    events.iter().for_each(|event| progress.event(event, out));
-                    if read && look(api, wanted, progress, out).await?.1.is_some() {
-                        break;
+        match look(api, wanted, progress, out).await {
+            Ok((job, Some(exit))) => {
+                progress.end(out);
+                return Ok((job, exit));
+            }
+            Ok((_, None)) => {
+                let events = format!("{}/events", path(wanted.job));
+                match EventStream::open(api, &events, last_id.as_deref()).await {
+                    Ok(mut stream) => {
+                        failed = 0;
+                        watch(api, wanted, &mut stream, progress, out).await;
+                        last_id = stream.last_id().map(str::to_owned).or(last_id);
                     }
+                    Err(failure) => failed = one_more(failed, failure)?,
                 }
-                last_id = stream.last_id().map(str::to_owned).or(last_id);
             }
-            Err(Failure::Unavailable(_)) if failed < MOST_FAILURES => {
-                failed = failed.saturating_add(1)
-            }
-            Err(failure) => return Err(failure),
+            Err(failure) => failed = one_more(failed, failure)?,
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(PAUSE.saturating_mul(failed.saturating_add(1))).await;
+    }
+}
+
+/// Until the stream ends, or the job does.
+async fn watch(
+    api: &Api,
+    wanted: &Wanted<'_>,
+    stream: &mut EventStream,
+    progress: &mut Progress,
+    out: &mut Output<'_>,
+) {
+    while let Some(events) = stream.next().await {
+        events.iter().for_each(|event| progress.event(event, out));
+        let goes_on =
+            events.is_empty() || matches!(look(api, wanted, progress, out).await, Ok((_, None)));
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// A verifier that is away for a while is no reason to end a long wait; one that says no is.
+fn one_more(failed: u32, failure: Failure) -> Result<u32, Failure> {
+    match failure {
+        Failure::Unavailable(_) if failed < MOST_FAILURES => Ok(failed.saturating_add(1)),
+        failure => Err(failure),
     }
 }
 
@@ -119,9 +140,9 @@ async fn look(
     Ok((job, exit))
 }
 
-/// Before a stream that ended is opened again.
+/// Before the verifier is asked again; longer with each failure in a row.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How often in a row a stream may not open.
+/// How many failures in a row are waited out: some two minutes.
 const MOST_FAILURES: u32 = 20;
 
 #[cfg(test)]
