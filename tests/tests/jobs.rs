@@ -145,7 +145,10 @@ impl Pair {
         };
         let (honest, liar) = (of(&self.runs[0]), of(&self.runs[1]));
         assert_eq!(honest["status"], "accepted", "{seen:#}");
-        assert_eq!((&liar["status"], &liar["code"]), (&json!("refused"), &json!(code)));
+        assert_eq!(
+            (&liar["status"], &liar["code"]),
+            (&json!("refused"), &json!(code))
+        );
         assert_eq!(seen["agreeing"], 1);
         market.clock.advance_s(3_601);
         market.until(&self.job, "settled").await;
