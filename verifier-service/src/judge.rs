@@ -20,7 +20,7 @@ use kernels::audit::Strength;
 use receipt::{Claims, Level, LocalSigner};
 use tokio::time::Instant;
 
-use crate::appraiser::{Appraiser, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
+use crate::appraiser::{Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::id::Id;
@@ -30,7 +30,7 @@ use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
 use crate::result_checks::{Busy, ResultChecks};
 use crate::store::policies::Issued;
-use crate::work::OpeningChecker;
+use crate::work::{self, OpeningChecker};
 use crate::workers::Workers;
 
 /// A bundle to be judged, with what the receipt shall say about it if it is good.
@@ -212,6 +212,7 @@ impl Proceedings {
         Self {
             judge,
             workers: Workers::new(config.appraisal_threads()),
+            result_checks: ResultChecks::new(config.result_check_threads()),
             // Half of it is left for the computation and for the answer.
             patience: config.request_timeout() / 2,
         }
@@ -327,7 +328,12 @@ impl Judge for Bench {
         let (slices, one) = (opening.slices.as_slice(), NonZeroUsize::MIN);
         let checker = OpeningChecker::new(*randomness, slices, *audit, one);
         let appraiser = &self.appraiser;
-        let pass = appraiser.pass_over_work(&opening.bundle, challenge, &checker, *as_of, inquiry);
+        let checking = Checking {
+            checker: &checker,
+            takes_long: audit.is_some() || work::takes_long(&opening.bundle.job),
+        };
+        let pass =
+            appraiser.pass_over_work(&opening.bundle, challenge, &checking, *as_of, inquiry);
         pass.try_map(|appraisal| {
             let decision = policies::decide(inquiry.policy(), appraisal);
             match decision.map_err(policy_failed)? {

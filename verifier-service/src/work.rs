@@ -79,7 +79,7 @@ impl WorkChecker for KernelChecker {
             WorkFinding {
                 log2_error,
                 wrong_ppm,
-                chain: wrong_ppm.and_then(|_| chain(bundle)),
+                chain: wrong_ppm.and_then(|_| chain(bundle, AUDIT.points)),
                 check,
                 source: Source::Recomputation,
             }
@@ -202,14 +202,14 @@ fn strength(requested: RequestedCheck, check: &Check) -> (Option<i32>, Option<u3
 }
 
 /// How the points of a job build on each other, of which an audit drew some.
-fn chain(bundle: &Bundle) -> Option<Chain> {
+fn chain(bundle: &Bundle, drawn: u32) -> Option<Chain> {
     let task = bundle.job.kernel()?;
     let job = Job::parse(&task.name, task.params.as_value()).ok()?;
     let audit::Chain { steps, points } = audit::chain(&job)?;
     Some(Chain {
         steps,
         points,
-        drawn: AUDIT.points,
+        drawn,
     })
 }
 

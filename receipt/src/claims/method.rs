@@ -376,6 +376,12 @@ pub struct Finding {
     pub wrong_ppm: Option<PartsPerMillion>,
     /// How the points build on each other, for an audit whose points are computed from one another. Absent where every
     /// point follows from the inputs alone, and only there.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub chain: Option<Chain>,
     /// How many independent executions agree, of an affirmed [`Method::Replicas`] and of nothing else: this one and the
     /// others. The result is right if one of them is honest.
     #[serde(
@@ -383,7 +389,6 @@ pub struct Finding {
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
-    pub chain: Option<Chain>,
     pub agreeing: Option<Agreeing>,
 }
 

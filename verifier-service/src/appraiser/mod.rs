@@ -73,6 +73,15 @@ pub struct Appraiser {
     threads: NonZeroUsize,
 }
 
+/// How a result is checked.
+#[derive(Clone, Copy)]
+pub struct Checking<'a> {
+    /// By whom.
+    pub checker: &'a dyn WorkChecker,
+    /// Whether it takes long, and so a place of its own.
+    pub takes_long: bool,
+}
+
 /// What a pass goes by.
 #[derive(Clone, Copy)]
 struct Passing<'a> {
@@ -185,16 +194,20 @@ impl Appraiser {
     ) -> Pass<WorkAppraisal> {
         // Recomputation takes the time it takes; several of them share the processors already.
         let checker = KernelChecker::new(*randomness, NonZeroUsize::MIN);
-        self.pass_over_work(bundle, challenge, &checker, as_of, inquiry)
+        let checking = Checking {
+            checker: &checker,
+            takes_long: work::takes_long(&bundle.job),
+        };
+        self.pass_over_work(bundle, challenge, &checking, as_of, inquiry)
     }
 
-    /// One pass over a bundle whose result this checker checks.
+    /// One pass over a bundle whose result is checked so.
     #[must_use]
     pub fn pass_over_work(
         &self,
         bundle: &Bundle,
         challenge: &[u8; 32],
-        checker: &dyn WorkChecker,
+        checking: &Checking<'_>,
         as_of: UnixTime,
         inquiry: &Inquiry,
     ) -> Pass<WorkAppraisal> {
@@ -208,8 +221,8 @@ impl Appraiser {
         };
         self.with_readings(evidence, &pass, |readings| {
             let before =
-                BeforeResult::new(bundle, readings, challenge, checker, self.threads, as_of);
-            let takes_long = before.is_beyond_doubt() && work::takes_long(&bundle.job);
+                BeforeResult::new(bundle, readings, challenge, checking.checker, self.threads, as_of);
+            let takes_long = before.is_beyond_doubt() && checking.takes_long;
             match takes_long && !inquiry.checks_result() {
                 true => Pass::ResultNext,
                 false => Pass::Done(before.conclude()),

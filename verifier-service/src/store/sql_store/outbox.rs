@@ -67,7 +67,7 @@ impl SqlStore {
     async fn changes(
         &self,
         sql: &'static str,
-        values: Vec<crate::store::sql::Value>,
+        values: Vec<Value>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let changed = tx.execute(sql, values).await?;
