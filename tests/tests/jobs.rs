@@ -16,6 +16,7 @@ macro_rules! on_both {
         mod $name {
             use super::*;
 
+            #[allow(unused_mut, reason = "not every body changes its market")]
             async fn body(mut $market: Market) $body
 
             #[tokio::test(flavor = "multi_thread")]
