@@ -286,7 +286,6 @@ impl Market {
     }
 
     /// A request that is yet to be sent.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url()))
     }

@@ -16,6 +16,7 @@ macro_rules! on_both {
         mod $name {
             use super::*;
 
+            #[allow(unused_mut, reason = "not every body changes its market")]
             async fn body(mut $market: Market) $body
 
             #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +97,7 @@ struct Pair {
     opens: [Open; 2],
 }
 
-type Alter = fn(&mut Vec<Vec<u8>>);
+type Alter = fn(&mut [Vec<u8>]);
 
 /// With outputs of the second host as `alter` leaves them.
 async fn pair(market: &mut Market, spec: &JobSpec, terms: Value, alter: Alter) -> Pair {
@@ -165,15 +166,15 @@ impl Pair {
     }
 }
 
-fn wrong_point(outputs: &mut Vec<Vec<u8>>) {
+fn wrong_point(outputs: &mut [Vec<u8>]) {
     outputs[0][77] ^= 1;
 }
 
-fn garbage(outputs: &mut Vec<Vec<u8>>) {
+fn garbage(outputs: &mut [Vec<u8>]) {
     outputs[0].fill(9);
 }
 
-fn honest(_: &mut Vec<Vec<u8>>) {}
+fn honest(_: &mut [Vec<u8>]) {}
 
 on_both! {
     async fn one_wrong_point_loses_the_dispute(market) {

@@ -181,7 +181,7 @@ impl Host {
         &self,
         market: &Market,
         offer: &Offer,
-        alter: impl FnOnce(&mut Vec<Vec<u8>>),
+        alter: impl FnOnce(&mut [Vec<u8>]),
     ) -> Run {
         let answer = self.accept(market, offer).await;
         assert_eq!(answer.status(), 200);
@@ -193,7 +193,7 @@ impl Host {
         &self,
         offer: &Offer,
         lease: &Lease,
-        alter: impl FnOnce(&mut Vec<Vec<u8>>),
+        alter: impl FnOnce(&mut [Vec<u8>]),
     ) -> Run {
         let job = PreparedJob::new(offer.spec.clone(), InputBytes::new()).expect("job");
         let mut run = CpuReference
