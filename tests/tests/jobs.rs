@@ -1,9 +1,12 @@
 //! Jobs over real HTTP: from an offer to settlement among software devices, and every way to lose a stake.
 
+use evidence::work::JobSpec;
+use evidence::work::wire::{Next, Open};
 use receipt::{Method, ResultCheck};
 use serde_json::{Value, json};
-use tests::market::{FUNDS, Market, PRICE, STAKE, audited, new_database, terms};
+use tests::market::{FUNDS, Host, Market, PRICE, Party, Run, STAKE, audited, new_database, terms};
 use tests::scene::gemm;
+use tests::served::problem;
 use tests::world::validate;
 use verifier_service::Clock;
 
@@ -13,6 +16,7 @@ macro_rules! on_both {
         mod $name {
             use super::*;
 
+            #[allow(unused_mut, reason = "not every body changes its market")]
             async fn body(mut $market: Market) $body
 
             #[tokio::test(flavor = "multi_thread")]
@@ -81,5 +85,368 @@ on_both! {
         assert_eq!(kinds.first(), Some(&"job_created"));
         assert_eq!(kinds.last(), Some(&"job_settled"));
         assert!(!kinds.contains(&"assignment_committed"), "{kinds:?}");
+    }
+}
+
+/// Two hosts of two providers that both have committed to a run of the same job, and are asked to open.
+struct Pair {
+    job: String,
+    providers: [Party; 2],
+    hosts: [Host; 2],
+    runs: [Run; 2],
+    opens: [Open; 2],
+}
+
+type Alter = fn(&mut [Vec<u8>]);
+
+/// With outputs of the second host as `alter` leaves them.
+async fn pair(market: &mut Market, spec: &JobSpec, terms: Value, alter: Alter) -> Pair {
+    let providers = [market.provider().await, market.provider().await];
+    let h1 = market.host(&providers[0]).await;
+    let h2 = market.host(&providers[1]).await;
+    committed(market, spec, terms, providers, [h1, h2], alter).await
+}
+
+async fn committed(
+    market: &mut Market,
+    spec: &JobSpec,
+    terms: Value,
+    providers: [Party; 2],
+    [mut h1, mut h2]: [Host; 2],
+    alter: Alter,
+) -> Pair {
+    let job = market.job(spec, terms).await;
+    let (o1, o2) = (h1.offer(market).await, h2.offer(market).await);
+    let r1 = h1.run(market, &o1, |_| {}).await;
+    let r2 = h2.run(market, &o2, alter).await;
+    assert_eq!(h1.commit(market, &r1).await.status(), 204);
+    assert_eq!(h2.commit(market, &r2).await.status(), 204);
+    let opens = [h1.open(market).await, h2.open(market).await];
+    Pair {
+        job,
+        providers,
+        hosts: [h1, h2],
+        runs: [r1, r2],
+        opens,
+    }
+}
+
+impl Pair {
+    async fn hand_in(&self, market: &Market, place: usize) -> u16 {
+        let answer = self.hosts[place].hand_in(market, &self.runs[place], &self.opens[place]);
+        answer.await.status().as_u16()
+    }
+
+    /// The first is accepted and paid, the second refused for this reason and its stake slashed.
+    async fn ends_with(&self, market: &Market, code: &str) {
+        let seen = market.until(&self.job, "accepted").await;
+        let of = |run: &Run| {
+            let all = seen["assignments"].as_array().unwrap();
+            all.iter().find(|one| one["id"] == run.id).unwrap().clone()
+        };
+        let (honest, liar) = (of(&self.runs[0]), of(&self.runs[1]));
+        assert_eq!(honest["status"], "accepted", "{seen:#}");
+        assert_eq!(
+            (&liar["status"], &liar["code"]),
+            (&json!("refused"), &json!(code))
+        );
+        assert_eq!(seen["agreeing"], 1);
+        market.clock.advance_s(3_601);
+        market.until(&self.job, "settled").await;
+        let [honest, liar] = &self.providers;
+        assert_eq!(market.balance(honest).await, FUNDS + PRICE);
+        assert_eq!(market.balance(liar).await, FUNDS - STAKE);
+        assert_eq!(market.balance(&market.tenant).await, FUNDS - PRICE);
+        // One that agrees with nobody has no word of replicas.
+        let keys = market.key_set().await;
+        for token in market.receipts(&self.job).await {
+            let receipt = validate(&keys, &token, market.clock.now()).unwrap();
+            assert!(!receipt.results().contains(&ResultCheck::Replicas));
+        }
+    }
+}
+
+fn wrong_point(outputs: &mut [Vec<u8>]) {
+    outputs[0][77] ^= 1;
+}
+
+fn garbage(outputs: &mut [Vec<u8>]) {
+    outputs[0].fill(9);
+}
+
+fn honest(_: &mut [Vec<u8>]) {}
+
+on_both! {
+    async fn one_wrong_point_loses_the_dispute(market) {
+        let mut pair = pair(&mut market, &gemm(32, "[]"), terms(2), wrong_point).await;
+        assert_eq!(pair.hand_in(&market, 0).await, 202);
+        assert_eq!(pair.hand_in(&market, 1).await, 202);
+        market.until(&pair.job, "disputed").await;
+        // Whoever goes on knows from the store what was asked and answered.
+        market.restart(0).await;
+        let [h1, h2] = &mut pair.hosts;
+        let [r1, r2] = &pair.runs;
+        tokio::join!(h1.testify(&market, r1), h2.testify(&market, r2));
+        pair.ends_with(&market, "dispute_lost").await;
+    }
+
+    async fn silence_loses_the_dispute(market) {
+        let mut pair = pair(&mut market, &gemm(32, "[]"), terms(2), wrong_point).await;
+        pair.hand_in(&market, 0).await;
+        pair.hand_in(&market, 1).await;
+        market.until(&pair.job, "disputed").await;
+        let answers = async {
+            let h1 = &mut pair.hosts[0];
+            h1.testify(&market, &pair.runs[0]).await;
+        };
+        answers.await;
+        market.clock.advance_s(121);
+        pair.ends_with(&market, "dispute_unanswered").await;
+    }
+
+    async fn a_skipped_part_is_caught_by_the_audit(market) {
+        let pair = pair(&mut market, &gemm(32, "[]"), audited(2), garbage).await;
+        pair.hand_in(&market, 0).await;
+        pair.hand_in(&market, 1).await;
+        pair.ends_with(&market, "audit_refuted").await;
+    }
+
+    async fn a_wrong_product_is_caught_by_freivalds(market) {
+        let spec = gemm(32, r#"["freivalds"]"#);
+        let pair = pair(&mut market, &spec, terms(2), wrong_point).await;
+        assert!(pair.opens[0].whole);
+        pair.hand_in(&market, 0).await;
+        pair.hand_in(&market, 1).await;
+        pair.ends_with(&market, "freivalds_refuted").await;
+    }
+
+    async fn an_opening_that_is_withheld_or_late_is_lost(market) {
+        let pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
+        assert_eq!(pair.hand_in(&market, 0).await, 202);
+        market.clock.advance_s(121);
+        let late = pair.hosts[1].hand_in(&market, &pair.runs[1], &pair.opens[1]).await;
+        let (status, code, _) = problem(late).await;
+        assert_eq!((status, code.as_str()), (410, "opening_late"));
+        pair.ends_with(&market, "opening_withheld").await;
+    }
+
+    async fn another_opening_than_the_committed_one_is_refused(market) {
+        let pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
+        pair.hand_in(&market, 0).await;
+        let mut opening = pair.runs[1].opening(&pair.opens[1]);
+        opening.salt.0[0] ^= 1;
+        let bytes = serde_json::to_vec(&opening).unwrap();
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.ends_with(&market, "commitment_mismatch").await;
+    }
+
+    async fn bytes_that_are_no_opening_are_refused(market) {
+        let pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
+        pair.hand_in(&market, 0).await;
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, b"{}".to_vec()).await;
+        let other = pair.hosts[1].hand_in(&market, &pair.runs[1], &pair.opens[1]).await;
+        let (status, code, _) = problem(other).await;
+        assert_eq!((status, code.as_str()), (409, "opening_differs"));
+        pair.ends_with(&market, "opening_malformed").await;
+    }
+
+    async fn slices_that_are_not_opened_are_refused(market) {
+        let pair = pair(&mut market, &gemm(16, "[]"), audited(2), honest).await;
+        pair.hand_in(&market, 0).await;
+        let mut opening = pair.runs[1].opening(&pair.opens[1]);
+        opening.slices.clear();
+        let bytes = serde_json::to_vec(&opening).unwrap();
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.ends_with(&market, "output_not_provided").await;
+    }
+
+    async fn the_outputs_of_another_under_a_made_up_keyed_digest_are_found_out(market) {
+        let mut pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
+        // It committed to the right statement before it had the outputs, which it has now.
+        pair.hand_in(&market, 0).await;
+        let mut opening = pair.runs[1].opening(&pair.opens[1]);
+        for digest in opening.cross.values_mut() {
+            digest.0[0] ^= 1;
+        }
+        let bytes = serde_json::to_vec(&opening).unwrap();
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        market.until(&pair.job, "disputed").await;
+        let [h1, h2] = &mut pair.hosts;
+        let [r1, r2] = &pair.runs;
+        tokio::join!(h1.testify(&market, r1), h2.testify(&market, r2));
+        pair.ends_with(&market, "keyed_digest_mismatch").await;
+    }
+
+    async fn two_identities_on_one_device_are_both_refused(market) {
+        let providers = [market.provider().await, market.provider().await];
+        let h1 = market.host_on(&providers[0], 0).await;
+        let h2 = market.host_on(&providers[1], 0).await;
+        let pair = committed(&mut market, &gemm(16, "[]"), terms(2), providers, [h1, h2], honest).await;
+        pair.hand_in(&market, 0).await;
+        pair.hand_in(&market, 1).await;
+        let seen = market.until(&pair.job, "failed").await;
+        assert_eq!(seen["code"], "no_result");
+        for one in seen["assignments"].as_array().unwrap() {
+            assert_eq!(one["code"], "device_shared");
+        }
+        for provider in &pair.providers {
+            assert_eq!(market.balance(provider).await, FUNDS - STAKE);
+        }
+        assert_eq!(market.balance(&market.tenant).await, FUNDS);
+    }
+
+    async fn evidence_for_another_challenge_is_a_replay(market) {
+        let pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
+        pair.hand_in(&market, 0).await;
+        // The whole opening of the other, by whom it was not made.
+        let bytes = serde_json::to_vec(&pair.runs[0].opening(&pair.opens[0])).unwrap();
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.ends_with(&market, "commitment_mismatch").await;
+    }
+
+    async fn a_second_audit_within_the_window_changes_nothing_for_honest_replicas(market) {
+        let mut pair = pair(&mut market, &gemm(16, "[]"), audited(2), honest).await;
+        pair.hand_in(&market, 0).await;
+        pair.hand_in(&market, 1).await;
+        market.until(&pair.job, "accepted").await;
+        let path = format!("/v1/jobs/{}/dispute", pair.job);
+        assert_eq!(market.post(&market.tenant, &path, json!({})).await.status(), 202);
+        for place in 0..2 {
+            let open = pair.hosts[place].open(&market).await;
+            assert_eq!((open.round, open.points), (1, 542));
+            let answer = pair.hosts[place].hand_in(&market, &pair.runs[place], &open).await;
+            assert_eq!(answer.status(), 202);
+        }
+        market.until(&pair.job, "accepted").await;
+        market.clock.advance_s(3_601);
+        market.until(&pair.job, "settled").await;
+        assert_eq!(market.balance(&pair.providers[1]).await, FUNDS + PRICE);
+        assert_eq!(market.receipts(&pair.job).await.len(), 2, "no receipt twice");
+    }
+
+    async fn an_outage_makes_nobody_late(market) {
+        let pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
+        market.restart(10_000).await;
+        assert_eq!(pair.hand_in(&market, 0).await, 202);
+        assert_eq!(pair.hand_in(&market, 1).await, 202);
+        let seen = market.until(&pair.job, "accepted").await;
+        assert_eq!(seen["agreeing"], 2);
+    }
+
+    async fn what_is_committed_late_or_otherwise_is_refused(market) {
+        let (p1, p2) = (market.provider().await, market.provider().await);
+        let mut h1 = market.host(&p1).await;
+        let h2 = market.host(&p2).await;
+        market.job(&gemm(16, "[]"), terms(1)).await;
+        let (mut h1, mut h2) = match h1.next(&market, 2).await {
+            Some(offer) => { drop(offer); (h1, h2) }
+            None => (h2, h1),
+        };
+        h1.forget();
+        let offer = h1.offer(&market).await;
+        // Another's assignment is not there.
+        let (status, code, _) = problem(h2.accept(&market, &offer).await).await;
+        assert_eq!((status, code.as_str()), (404, "assignment_unknown"));
+        let run = h1.run(&market, &offer, honest).await;
+        assert_eq!(h1.commit(&market, &run).await.status(), 204);
+        let other = run.with_keyed([1; 32]);
+        let (status, code, _) = problem(h1.commit(&market, &other).await).await;
+        assert_eq!((status, code.as_str()), (409, "commitment_differs"));
+        market.job(&gemm(16, "[]"), terms(1)).await;
+        let next = h1.next(&market, 2).await;
+        let taker = if matches!(next, Some(Next::Offer(_))) { &mut h1 } else { &mut h2 };
+        taker.forget();
+        let offer = loop {
+            if let Some(Next::Offer(offer)) = taker.next(&market, 10).await { break offer; }
+        };
+        market.clock.advance_s(31);
+        taker.heartbeat(&market).await;
+        let (status, code, _) = problem(taker.accept(&market, &offer).await).await;
+        assert_eq!((status, code.as_str()), (410, "offer_over"));
+    }
+
+    async fn jobs_that_cannot_be_taken_say_why(market) {
+        let with = |at: &str, value: Value| {
+            let mut terms = audited(2);
+            *terms.pointer_mut(at).unwrap_or_else(|| panic!("{at}")) = value;
+            terms
+        };
+        let mut named = terms(1);
+        named["policy"] = json!("nobody");
+        let mut dots = terms(1);
+        dots["policy"] = json!("a/b");
+        let mut architectures = terms(1);
+        architectures["devices"] = json!({ "architectures": [] });
+        let mut devices = terms(1);
+        devices["devices"] = json!({ "count": 0 });
+        let plain = gemm(16, "[]");
+        let kernel = |kernel: &str, params: Value| -> JobSpec {
+            let spec = json!({ "profile": "pogw/1", "kernel": kernel, "params": params, "checks": [] });
+            serde_json::from_value(spec).unwrap()
+        };
+        let table = [
+            (plain.clone(), with("/replicas/count", json!(0)), 422, "terms_replica_count"),
+            (plain.clone(), with("/audit/wrong_ppm", json!(0)), 422, "terms_audit_fraction"),
+            (plain.clone(), with("/audit/log2_miss", json!(1)), 422, "terms_audit_miss"),
+            (plain.clone(), with("/audit/wrong_ppm", json!(1)), 422, "check_too_costly"),
+            (plain.clone(), with("/price/currency", json!("euro")), 422, "terms_price"),
+            (plain.clone(), with("/stake", json!(-1)), 422, "terms_stake"),
+            (plain.clone(), with("/deadline_s", json!(1)), 422, "terms_deadline"),
+            (plain.clone(), with("/commit_within_s", json!(0)), 422, "terms_time"),
+            (plain.clone(), with("/price/amount", json!(9_007_199_254_740_991_i64)), 422, "terms_escrow"),
+            (plain.clone(), with("/price/amount", json!(FUNDS)), 402, "funds_missing"),
+            (plain.clone(), json!({}), 422, "terms_malformed"),
+            (plain.clone(), named, 422, "policy_unknown"),
+            (plain.clone(), dots, 422, "terms_policy_name"),
+            (plain.clone(), architectures, 422, "terms_architectures"),
+            (plain.clone(), devices, 422, "terms_device_count"),
+            (gemm(16, r#"["audit"]"#), audited(1), 422, "audit_asked_twice"),
+            (kernel("nothing", json!({})), terms(1), 422, "kernel_unknown"),
+            (kernel("gemm_i8", json!({})), terms(1), 422, "job_parameters_invalid"),
+        ];
+        for (spec, terms, status, code) in table {
+            let (found, word, body) = problem(market.offer(&spec, terms).await).await;
+            assert_eq!((found, word.as_str()), (status, code), "{body:#}");
+        }
+        assert_eq!(market.balance(&market.tenant).await, FUNDS);
+    }
+
+    async fn a_job_is_its_tenants_alone_and_made_once_by_one_key(market) {
+        let body = json!({ "spec": gemm(16, "[]"), "terms": terms(1) });
+        let send = |key: &'static str, body: Value| {
+            let request = market.request(reqwest::Method::POST, "/v1/jobs");
+            request.bearer_auth(&market.tenant.key).header("idempotency-key", key).json(&body).send()
+        };
+        let first = send("a", body.clone()).await.unwrap();
+        assert_eq!(first.status(), 201);
+        let job: Value = first.json().await.unwrap();
+        let again = send("a", body).await.unwrap();
+        assert_eq!(again.status(), 200);
+        assert_eq!(again.json::<Value>().await.unwrap()["id"], job["id"]);
+        let other = send("a", json!({ "spec": gemm(8, "[]"), "terms": terms(1) })).await.unwrap();
+        assert_eq!(problem(other).await.1, "idempotency_key_reused");
+        assert_eq!(market.balance(&market.tenant).await, FUNDS - PRICE);
+
+        let id = job["id"].as_str().unwrap();
+        let stranger = market.party("tenant").await;
+        for path in ["", "/receipts", "/events"] {
+            let path = format!("/v1/jobs/{id}{path}");
+            let (status, code, _) = problem(market.get(&stranger, &path).await).await;
+            assert_eq!((status, code.as_str()), (404, "job_not_found"), "{path}");
+        }
+        let cancel = format!("/v1/jobs/{id}/cancel");
+        let (status, _, _) = problem(market.post(&stranger, &cancel, json!({})).await).await;
+        assert_eq!(status, 404);
+        assert_eq!(market.post(&market.tenant, &cancel, json!({})).await.status(), 200);
+        assert_eq!(market.balance(&market.tenant).await, FUNDS);
+        for _ in 0..3 {
+            market.job(&gemm(16, "[]"), terms(1)).await;
+        }
+        let first = market.get(&market.tenant, "/v1/jobs?limit=3").await;
+        let first: Value = first.json().await.unwrap();
+        assert_eq!(first["jobs"].as_array().unwrap().len(), 3);
+        let next = format!("/v1/jobs?cursor={}", first["next"].as_str().unwrap());
+        let next: Value = market.get(&market.tenant, &next).await.json().await.unwrap();
+        assert_eq!((next["jobs"].as_array().unwrap().len(), &next["next"]), (1, &Value::Null));
     }
 }

@@ -13,12 +13,11 @@ use attestation_agent::{
 };
 use evidence::work::request::{SignatureParams, SignedRequest, Target};
 use evidence::work::wire::{
-    Answer, Ask, EnrolmentToken, Enrolment, Known, Lease, Next, NextRequest, Offer, Open, Outputs,
+    Answer, Ask, Enrolment, EnrolmentToken, Known, Lease, Next, NextRequest, Offer, Open, Outputs,
     Question, Reply,
 };
 use evidence::work::{
-    Base64Url, Blob, Bundle, OpenedSlice, OpenedTensor, Opening, Profile, ResultCommitment,
-    Secrets,
+    Base64Url, Blob, Bundle, OpenedSlice, OpenedTensor, Opening, Profile, ResultCommitment, Secrets,
 };
 use kernels::bisect::Witness;
 use kernels::committed::{AtHand, Committed};
@@ -111,7 +110,12 @@ impl Host {
         let device = json!({ "architecture": "HOPPER", "assurance": "A0", "simulated": true });
         let body = json!({ "devices": [device], "executors": ["cpu-reference"], "capacity": 4 });
         let answer = self.post(market, &path, None, &body).await;
-        assert_eq!(answer.status(), 200, "{}", answer.text().await.expect("text"));
+        assert_eq!(
+            answer.status(),
+            200,
+            "{}",
+            answer.text().await.expect("text")
+        );
         answer.json().await.expect("JSON")
     }
 
@@ -120,9 +124,13 @@ impl Host {
     /// # Panics
     /// The verifier does not say.
     pub async fn next(&mut self, market: &Market, wait_s: u32) -> Option<Next> {
-        let body = NextRequest { known: self.known.clone() };
+        let body = NextRequest {
+            known: self.known.clone(),
+        };
         let query = format!("wait_s={wait_s}");
-        let answer = self.post(market, "/v1/assignments/next", Some(&query), &body).await;
+        let answer = self
+            .post(market, "/v1/assignments/next", Some(&query), &body)
+            .await;
         if answer.status() == 204 {
             return None;
         }
@@ -130,6 +138,11 @@ impl Host {
         let next: Next = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
         self.known.push(next.name());
         Some(next)
+    }
+
+    /// As after a crash: it knows of nothing, and is told everything again.
+    pub fn forget(&mut self) {
+        self.known.clear();
     }
 
     /// The offer that comes next.
@@ -168,7 +181,7 @@ impl Host {
         &self,
         market: &Market,
         offer: &Offer,
-        alter: impl FnOnce(&mut Vec<Vec<u8>>),
+        alter: impl FnOnce(&mut [Vec<u8>]),
     ) -> Run {
         let answer = self.accept(market, offer).await;
         assert_eq!(answer.status(), 200);
@@ -180,7 +193,7 @@ impl Host {
         &self,
         offer: &Offer,
         lease: &Lease,
-        alter: impl FnOnce(&mut Vec<Vec<u8>>),
+        alter: impl FnOnce(&mut [Vec<u8>]),
     ) -> Run {
         let job = PreparedJob::new(offer.spec.clone(), InputBytes::new()).expect("job");
         let mut run = CpuReference
@@ -259,7 +272,12 @@ impl Host {
             let path = format!("/v1/assignments/{}/answer", run.id);
             let answer = run.answer(&question);
             let answered = self.post(market, &path, None, &answer).await;
-            assert_eq!(answered.status(), 204, "{}", answered.text().await.expect("text"));
+            assert_eq!(
+                answered.status(),
+                204,
+                "{}",
+                answered.text().await.expect("text")
+            );
         }
     }
 
@@ -272,7 +290,8 @@ impl Host {
         body: &impl Serialize,
     ) -> Response {
         let body = serde_json::to_vec(body).expect("JSON");
-        self.send(market, path, query, "application/json", body).await
+        self.send(market, path, query, "application/json", body)
+            .await
     }
 
     async fn send(
@@ -356,10 +375,18 @@ impl Run {
             keyed: self.secrets.keyed,
             cross: cross.collect(),
             bundle: Bundle {
-                outputs: if open.whole { whole.collect() } else { BTreeMap::new() },
+                outputs: if open.whole {
+                    whole.collect()
+                } else {
+                    BTreeMap::new()
+                },
                 ..self.bundle.clone()
             },
-            slices: if open.points > 0 { self.slices(open) } else { Vec::new() },
+            slices: if open.points > 0 {
+                self.slices(open)
+            } else {
+                Vec::new()
+            },
         }
     }
 

@@ -201,7 +201,9 @@ fn is_affordable(job: &kernels::Job, points: u32) -> Result<(), Problem> {
 fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
     let (kernel, specs) = (job.points(), job.outputs());
     let total = |tensor| {
-        let spec = specs.iter().find(|spec| Tensor::Output(spec.name) == tensor);
+        let spec = specs
+            .iter()
+            .find(|spec| Tensor::Output(spec.name) == tensor);
         spec.map_or(0, |spec| spec.len)
     };
     let drawn = audit::draw(&Randomness::drawn_after_commitment([0; 32]), job, points);
@@ -259,5 +261,53 @@ fn named(word: &str) -> Problem {
             let what = format!("no problem is named {word}");
             Problem::caused(ProblemCode::Internal, ClerkError::Broken { what })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_the_rules_that_a_client_can_meet_has_a_problem() {
+        let terms = [
+            "terms_architectures",
+            "terms_audit_fraction",
+            "terms_audit_miss",
+            "terms_deadline",
+            "terms_device_count",
+            "terms_escrow",
+            "terms_malformed",
+            "terms_policy_name",
+            "terms_price",
+            "terms_replica_count",
+            "terms_stake",
+            "terms_time",
+        ];
+        let refusals = [
+            "answer_differs",
+            "answer_late",
+            "assignment_status",
+            "assignment_unknown",
+            "cancel_late",
+            "challenge_late",
+            "commitment_differs",
+            "commitment_late",
+            "funds_missing",
+            "job_not_canonical",
+            "job_status",
+            "lease_over",
+            "nothing_to_check",
+            "offer_over",
+            "opening_differs",
+            "opening_late",
+            "round_unknown",
+            "stake_missing",
+        ];
+        for word in terms.into_iter().chain(refusals) {
+            assert_eq!(named(word).code(), word);
+        }
+        // What only the clerk can do wrong is a fault of ours.
+        assert_eq!(named("question_malformed").code(), "internal");
     }
 }

@@ -77,6 +77,7 @@ impl Follower {
             let waiter = self.app.hub.wait_for(Topic::Job(self.job.clone())).ok()?;
             match self.look().await {
                 Ok(true) => {}
+                Ok(false) if self.is_over().await => return None,
                 Ok(false) => match waiter.until(Instant::now() + LOOK_EVERY).await {
                     Woken::Closing => return None,
                     Woken::News | Woken::Late => {}
@@ -85,9 +86,6 @@ impl Follower {
                     tracing::warn!(job = %self.job, cause = %error, "events cannot be read");
                     return None;
                 }
-            }
-            if self.read.is_empty() && self.is_over().await {
-                return None;
             }
         }
     }
@@ -100,9 +98,7 @@ impl Follower {
             return Ok(false);
         };
         self.after = last.number;
-        let for_tenant = page
-            .into_iter()
-            .filter(|event| event.kind.is_for_tenant());
+        let for_tenant = page.into_iter().filter(|event| event.kind.is_for_tenant());
         self.read.extend(for_tenant);
         Ok(true)
     }

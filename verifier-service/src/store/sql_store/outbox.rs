@@ -64,11 +64,7 @@ impl SqlStore {
 
 impl SqlStore {
     /// Executes one statement; says whether it changed a row.
-    async fn changes(
-        &self,
-        sql: &'static str,
-        values: Vec<Value>,
-    ) -> Result<bool, StoreError> {
+    async fn changes(&self, sql: &'static str, values: Vec<Value>) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let changed = tx.execute(sql, values).await?;
         tx.commit().await?;

@@ -68,7 +68,7 @@ on_both! {
         }
         let provider = told.iter().filter(|d| d.webhook.party == party("p1"));
         for delivery in provider {
-            assert!(delivery.event.body.contains(r#""provider":"p1""#), "{delivery:?}");
+            assert!(delivery.event.body.contains(&format!(r#""provider":"{}""#, party("p1"))), "{delivery:?}");
         }
         // Nothing is due any more.
         assert_eq!(store.due(END, END, 10).await.unwrap(), []);

@@ -13,11 +13,12 @@ use evidence::work::{Base64Url, Hex};
 use serde_json::json;
 
 use super::*;
-use crate::store::agents::{AgentStore, Enrolment, EnrolmentToken};
+use crate::parties::Kind;
+use crate::store::agents::{Agent, AgentStore, Enrolled, EnrolmentToken};
 use crate::store::books::{BookStore, Booked};
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Written};
 use crate::store::outbox::{OutboxStore, Webhook};
-use crate::store::parties::{Party, PartyKind, PartyStore};
+use crate::store::parties::{AddedParty, Party, PartyStore};
 
 pub(super) const PRICE: i64 = 1_200;
 pub(super) const STAKE: i64 = 2_400;
@@ -27,11 +28,16 @@ pub(super) const FUNDS: i64 = 10_000;
 pub(super) const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
 
 pub(super) fn party(name: &str) -> PartyId {
-    PartyId::parse(name).unwrap()
+    PartyId::parse(&id(name).to_string()).unwrap()
 }
 
 pub(super) fn agent(name: &str) -> AgentId {
-    AgentId::parse(name).unwrap()
+    AgentId::parse(&id(name).to_string()).unwrap()
+}
+
+/// The id that a party or an agent of this short name has.
+pub(super) fn id(name: &str) -> Id {
+    format!("{:0<32}", hex::encode(name)).parse().unwrap()
 }
 
 pub(super) fn money(amount: i64) -> Money {
@@ -145,6 +151,7 @@ pub(super) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
             false => documents.collect(),
         },
         receipts: receipts.collect(),
+        drafts: Vec::new(),
         due_at: job.due_at(),
         effects,
     }
@@ -155,18 +162,19 @@ impl Rig {
     pub(super) async fn with_market(&self) -> &SqlStore {
         let store = &self.store;
         for (name, kind) in [
-            ("tenant", PartyKind::Tenant),
-            ("p1", PartyKind::Provider),
-            ("p2", PartyKind::Provider),
-            ("market", PartyKind::Marketplace),
+            ("tenant", Kind::Tenant),
+            ("p1", Kind::Provider),
+            ("p2", Kind::Provider),
+            ("market", Kind::Marketplace),
         ] {
             let party = Party {
-                id: party(name),
+                id: id(name),
                 kind,
                 name: name.to_owned(),
+                oidc_name: None,
                 created_at: NOW,
             };
-            assert!(store.add_party(party).await.unwrap());
+            assert_eq!(store.add_party(party).await.unwrap(), AddedParty::Stored);
         }
         for name in ["tenant", "p1", "p2"] {
             let deposit =
@@ -175,19 +183,29 @@ impl Rig {
         }
         for (n, (name, owner)) in (1..).zip([("a1", "p1"), ("a2", "p2")]) {
             let token = EnrolmentToken {
+                id: Id::random(),
+                owner: id(owner),
+                prefix: format!("{n:08}"),
                 sha256: [n; 32],
-                owner: party(owner),
+                label: None,
                 created_at: NOW,
                 expires_at: EXPIRES,
+                used_by: None,
             };
-            store.add_enrolment_token(token).await.unwrap();
-            let enrolment = Enrolment {
-                token_sha256: [n; 32],
-                agent: agent(name),
+            let new = Agent {
+                id: id(name),
+                owner: id(owner),
                 key: [n; 32],
-                now: NOW,
+                name: None,
+                enrolled_at: NOW,
+                removed_at: None,
+                seen_at: None,
+                report: None,
             };
-            store.enrol(enrolment).await.unwrap();
+            let token_id = token.id;
+            store.add_enrolment_token(token, 10).await.unwrap();
+            let enrolled = store.enrol(token_id, new, 10).await.unwrap();
+            assert!(matches!(enrolled, Enrolled::New(_)));
         }
         for owner in ["tenant", "p1"] {
             let webhook = Webhook {
