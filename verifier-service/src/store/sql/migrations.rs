@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 7] = [
+const SQLITE: [Step; 8] = [
     (
         1,
         "challenges and receipts",
@@ -50,9 +50,14 @@ const SQLITE: [Step; 7] = [
         "clerk",
         include_str!("../../../migrations/sqlite/0007_clerk.sql"),
     ),
+    (
+        8,
+        "webhooks",
+        include_str!("../../../migrations/sqlite/0008_webhooks.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 4] = [
+const POSTGRES: [Step; 5] = [
     (
         1,
         "challenges, receipts, policies",
@@ -72,6 +77,11 @@ const POSTGRES: [Step; 4] = [
         4,
         "clerk",
         include_str!("../../../migrations/postgres/0004_clerk.sql"),
+    ),
+    (
+        5,
+        "webhooks",
+        include_str!("../../../migrations/postgres/0005_webhooks.sql"),
     ),
 ];
 
