@@ -15,10 +15,37 @@ mod host {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    /// The builds of the kernels, in the order of `host::Build`: a name, the architecture that has it, flags.
-    const BUILDS: &[(&str, Option<&str>, &[&str])] = &[
-        ("portable", None, &[]),
-        ("x86_64_v3", Some("x86_64"), &["-march=x86-64-v3"]),
+    /// A build of the kernels.
+    struct Build {
+        name: &'static str,
+        /// The architecture that has it; `None` for all.
+        only_on: Option<&'static str>,
+        flags: &'static [&'static str],
+        /// The sources it is for; `None` for all. The others run from the build before it.
+        sources: Option<&'static [&'static str]>,
+    }
+
+    /// In the order of `host::Build`. The last is for products of int8, which have an instruction there; nothing else
+    /// gains enough by it to be compiled a third time.
+    const BUILDS: &[Build] = &[
+        Build {
+            name: "portable",
+            only_on: None,
+            flags: &[],
+            sources: None,
+        },
+        Build {
+            name: "x86_64_v3",
+            only_on: Some("x86_64"),
+            flags: &["-march=x86-64-v3"],
+            sources: None,
+        },
+        Build {
+            name: "x86_64_v4_vnni",
+            only_on: Some("x86_64"),
+            flags: &["-march=x86-64-v4", "-mavx512vnni"],
+            sources: Some(&["gemm_chain", "gemm_i8", "gemm_i8_requant"]),
+        },
     ];
 
     /// What makes C++ compute what CUDA computes: no contraction to fused operations that the source does not name,
@@ -46,14 +73,17 @@ mod host {
         let sources = kernel_sources();
         let builds = BUILDS
             .iter()
-            .filter(|(_, only_on, _)| only_on.is_none_or(|only_on| only_on == arch));
+            .filter(|build| build.only_on.is_none_or(|only_on| only_on == arch));
 
         let mut tables = String::from(TABLES_HEAD);
         let mut table_of_builds = String::new();
-        for (build, _, flags) in builds {
-            compile_build(&out, build, flags, &sources);
-            tables += &module_table(build, &sources);
-            table_of_builds += &format!("pogw_host_modules_{build}, ");
+        for build in builds {
+            let has =
+                |source: &&PathBuf| build.sources.is_none_or(|has| has.contains(&stem(source)));
+            let sources: Vec<PathBuf> = sources.iter().filter(has).cloned().collect();
+            compile_build(&out, build.name, build.flags, &sources);
+            tables += &module_table(build.name, &sources);
+            table_of_builds += &format!("pogw_host_modules_{}, ", build.name);
         }
         tables += &format!(
             "extern \"C\" const Module* const* const pogw_host_builds[] = {{{table_of_builds}nullptr}};\n"

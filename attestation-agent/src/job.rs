@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use evidence::work::{Hex, JobSpec, RequestedCheck};
 use kernels::CheckedInputs;
@@ -33,7 +34,7 @@ pub struct PreparedJob {
     /// The same as the catalogue knows it.
     pub job: kernels::Job,
     /// Its inputs.
-    pub inputs: CheckedInputs<'static>,
+    pub inputs: Arc<CheckedInputs<'static>>,
 }
 
 /// Why something is not a job this agent can run.
@@ -163,7 +164,7 @@ impl PreparedJob {
     /// canonical form, which no job read from JSON is.
     pub fn new(spec: JobSpec, inputs: InputBytes) -> Result<Self, JobError> {
         let job = catalogued(&spec)?;
-        let inputs = job.accept_owned(inputs)?;
+        let inputs = Arc::new(job.accept_owned(inputs)?);
         Ok(Self {
             digest: spec.digest()?,
             job,

@@ -52,13 +52,13 @@ async fn fetch(url: Url, limit: usize) -> Result<String, Failure> {
     String::from_utf8(body).map_err(|_| Failure::unreadable(name, &"expected UTF-8 text"))
 }
 
-fn is_this_machine(url: &Url) -> bool {
+pub(crate) fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     url.scheme() == "http" && (host == "localhost" || address.is_ok_and(|a| a.is_loopback()))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

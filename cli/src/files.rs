@@ -19,6 +19,15 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// Reads standard input, of at most `limit` bytes and one more.
+pub(crate) fn read_stdin(limit: usize) -> Result<Vec<u8>, Failure> {
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::unreadable("standard input", &error))?;
+    Ok(bytes)
+}
+
 /// Reads UTF-8 text.
 pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, Failure> {
     String::from_utf8(read(path, limit)?)

@@ -5,16 +5,21 @@
 //!
 //! Exit statuses: 0 granted or done, 1 refused, 2 usage or unreadable input, 3 unverifiable.
 
+mod agent;
+mod api;
 mod appraise;
 mod demo;
 mod eat;
 mod failure;
 mod fetch;
 mod files;
+mod job;
+mod provider;
 mod receipt;
+mod shown;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,10 +28,13 @@ use evidence::UnixTime;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+pub use agent::AgentArgs;
 pub use appraise::{AppraiseArgs, Format};
 pub use demo::DemoArgs;
 pub use eat::EatArgs;
 pub use failure::Failure;
+pub use job::JobArgs;
+pub use provider::ProviderArgs;
 pub use receipt::ReceiptArgs;
 
 /// Proof of GPU work: evidence in, receipts out, checked offline
@@ -47,6 +55,12 @@ enum Command {
     Receipt(ReceiptArgs),
     /// Check an attestation token in NVIDIA's form: a detached EAT
     Eat(EatArgs),
+    /// Submit jobs, and follow them to their end
+    Job(JobArgs),
+    /// Let agents in
+    Agent(AgentArgs),
+    /// See what a provider earned
+    Provider(ProviderArgs),
 }
 
 /// How a command ended.
@@ -78,12 +92,23 @@ impl From<Exit> for ExitCode {
 pub struct Output<'a> {
     answers: &'a mut dyn Write,
     notes: &'a mut dyn Write,
+    watched: bool,
 }
 
 impl<'a> Output<'a> {
     /// Answers go to `answers`, notes to `notes`.
     pub fn new(answers: &'a mut dyn Write, notes: &'a mut dyn Write) -> Self {
-        Self { answers, notes }
+        Self {
+            answers,
+            notes,
+            watched: false,
+        }
+    }
+
+    /// Whether notes go to a terminal, on which a line can be written again.
+    #[must_use]
+    pub fn watched(self, watched: bool) -> Self {
+        Self { watched, ..self }
     }
 
     /// Prints a line of the answer.
@@ -104,6 +129,26 @@ impl<'a> Output<'a> {
         let _ = writeln!(self.notes, "pogw: {note}");
     }
 
+    /// Bytes of an answer as they came.
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.answers.write_all(bytes) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Failure::Write(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Text beside the answer that is no line of its own, such as a bar that grows.
+    fn beside(&mut self, text: std::fmt::Arguments<'_>) {
+        let _ = write!(self.notes, "{text}").and_then(|()| self.notes.flush());
+    }
+
+    /// Whether a person watches what goes beside the answers.
+    fn is_terminal(&self) -> bool {
+        self.watched
+    }
+
     fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text =
             serde_json::to_string_pretty(value).map_err(|e| Failure::Write(e.to_string()))?;
@@ -115,8 +160,9 @@ impl<'a> Output<'a> {
 #[must_use]
 pub fn main() -> ExitCode {
     let mut stdout = std::io::stdout().lock();
-    let exit = run(std::env::args_os(), &mut stdout, &mut std::io::stderr());
-    exit.into()
+    let mut stderr = std::io::stderr();
+    let watched = stderr.is_terminal();
+    run_watched(std::env::args_os(), &mut stdout, &mut stderr, watched).into()
 }
 
 /// Runs a command line; answers go to `stdout`, what went wrong to `stderr`.
@@ -125,11 +171,20 @@ pub fn run(
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> Exit {
+    run_watched(args, stdout, stderr, false)
+}
+
+fn run_watched(
+    args: impl IntoIterator<Item = OsString>,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+    watched: bool,
+) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, stdout, stderr),
     };
-    let mut out = Output::new(stdout, stderr);
+    let mut out = Output::new(stdout, stderr).watched(watched);
     dispatch(cli.command, &mut out).unwrap_or_else(|failure| {
         out.note(format_args!("{failure}"));
         failure.exit()
@@ -142,6 +197,9 @@ fn dispatch(command: Command, out: &mut Output<'_>) -> Result<Exit, Failure> {
         Command::Appraise(args) => appraise::run(&args, now(), out),
         Command::Receipt(args) => receipt::run(&args, now(), out),
         Command::Eat(args) => eat::run(&args, now(), out),
+        Command::Job(args) => job::run(&args, out),
+        Command::Agent(args) => agent::run(&args, out),
+        Command::Provider(args) => provider::run(&args, out),
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use evidence::UnixTime;
 use receipt::{
-    Expectations, Finding, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator, limits,
+    Chain, Expectations, Finding, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator,
+    limits,
 };
 use serde_json::json;
 
@@ -194,7 +195,21 @@ fn strength(finding: &Finding) -> String {
         }
         None => "wrong results".to_owned(),
     };
-    format!(", {wrong} pass with probability at most 2^{}", log2.get())
+    let chain = finding.chain.map(chained).unwrap_or_default();
+    format!(
+        ", {wrong} pass with probability at most 2^{}{chain}",
+        log2.get()
+    )
+}
+
+/// What an audit of points that are computed from one another leaves open.
+fn chained(chain: Chain) -> String {
+    let (steps, points, drawn) = (chain.steps(), chain.points(), chain.drawn());
+    let found = 1.0 - (1.0 - 1.0 / points as f64).powf(f64::from(drawn));
+    format!(
+        "; CHAINED: points build on each other, up to {steps} in a row, and a single made-up one among {points} is found \
+         with probability {found:.2} only"
+    )
 }
 
 /// What replicas that agree come to.
@@ -255,4 +270,32 @@ fn issuer_named(token: &str) -> String {
         .as_ref()
         .and_then(|receipt| receipt.payload().get("iss")?.as_str());
     issuer.unwrap_or("unknown").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use receipt::{Log2Error, Method, PartsPerMillion, Source, Status};
+
+    use super::*;
+
+    #[test]
+    fn what_an_audit_leaves_open_is_said() {
+        let mut audit = Finding::new(Method::Audit, Status::Affirmed, Source::Recomputation);
+        assert_eq!(strength(&audit), "");
+        audit.log2_error = Some(Log2Error::new(-22).unwrap());
+        audit.wrong_ppm = Some(PartsPerMillion::new(50_000).unwrap());
+        let alone = strength(&audit);
+        assert!(
+            alone.contains("5 % of the points") && !alone.contains("CHAINED"),
+            "{alone}"
+        );
+        audit.chain = Some(Chain::new(400, 10_000, 300).unwrap());
+        let chained = strength(&audit);
+        assert!(chained.starts_with(&alone), "{chained}");
+        assert!(chained.contains("up to 400 in a row"), "{chained}");
+        assert!(
+            chained.ends_with("one among 10000 is found with probability 0.03 only"),
+            "{chained}"
+        );
+    }
 }

@@ -4,6 +4,9 @@
 //! single signature algorithm, ECDSA over P-384 with SHA-384, in two encodings: raw `r ‖ s` in reports and RIMs,
 //! DER in certificates (nvidia-evidence 1.3, 4.1, 6.3). High `s` is accepted: NVIDIA does not normalise it.
 
+use std::sync::OnceLock;
+
+use aws_lc_rs::signature::ParsedPublicKey;
 use aws_lc_rs::{digest, signature};
 
 /// Bytes of an uncompressed P-384 point: 0x04 ‖ x ‖ y.
@@ -47,41 +50,69 @@ pub fn sha512_of(parts: &[&[u8]]) -> [u8; 64] {
     fixed(context.finish().as_ref())
 }
 
-/// Whether `signature` (raw r ‖ s) over `message` is by the P-384 key at `point` (uncompressed).
-#[must_use]
-pub fn p384_sha384_raw(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let algorithm = &signature::ECDSA_P384_SHA384_FIXED;
-    is_uncompressed(point) && verify(algorithm, point, message, signature)
+/// A P-384 public key. The library reads it once, however many signatures it is asked about.
+#[derive(Clone, Debug)]
+pub struct P384Key {
+    point: [u8; P384_POINT_BYTES],
+    raw: OnceLock<Option<ParsedPublicKey>>,
+    der: OnceLock<Option<ParsedPublicKey>>,
 }
 
-/// Whether `signature` (DER) over `message` is by the P-384 key at `point` (uncompressed).
-#[must_use]
-pub fn p384_sha384_der(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let algorithm = &signature::ECDSA_P384_SHA384_ASN1;
-    is_uncompressed(point) && verify(algorithm, point, message, signature)
+impl P384Key {
+    /// The key at an uncompressed point; `None` if it is spelled otherwise. Whether it lies on the curve is found when it
+    /// is asked about a signature: it has made none if it does not.
+    #[must_use]
+    pub fn at(point: &[u8]) -> Option<Self> {
+        Some(Self {
+            point: point.try_into().ok().filter(is_uncompressed)?,
+            raw: OnceLock::new(),
+            der: OnceLock::new(),
+        })
+    }
+
+    /// The uncompressed point.
+    #[must_use]
+    pub fn point(&self) -> &[u8; P384_POINT_BYTES] {
+        &self.point
+    }
+
+    /// Whether `signature` (raw r ‖ s) over the SHA-384 of `message` is by this key.
+    #[must_use]
+    pub fn has_signed_raw(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm = &signature::ECDSA_P384_SHA384_FIXED;
+        let key = self.raw.get_or_init(|| self.read_for(algorithm));
+        key.as_ref()
+            .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+
+    /// Whether `signature` (DER) over the SHA-384 of `message` is by this key.
+    #[must_use]
+    pub fn has_signed_der(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm = &signature::ECDSA_P384_SHA384_ASN1;
+        let key = self.der.get_or_init(|| self.read_for(algorithm));
+        key.as_ref()
+            .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+
+    fn read_for(
+        &self,
+        algorithm: &'static signature::EcdsaVerificationAlgorithm,
+    ) -> Option<ParsedPublicKey> {
+        ParsedPublicKey::new(algorithm, self.point).ok()
+    }
 }
 
 /// Whether a P-384 point is spelled as 0x04 ‖ x ‖ y, the one spelling in NVIDIA's certificates. The library would take
 /// compressed and hybrid points and whole SubjectPublicKeyInfos as well; other implementations differ on those.
-#[must_use]
-pub fn is_uncompressed(point: &[u8]) -> bool {
-    point.len() == P384_POINT_BYTES && point.first() == Some(&UNCOMPRESSED)
+fn is_uncompressed(point: &[u8; P384_POINT_BYTES]) -> bool {
+    point.first() == Some(&UNCOMPRESSED)
 }
 
 /// Whether `signature` over `message` is by the Ed25519 key `public` (RFC 8032).
 #[must_use]
 pub fn ed25519(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    verify(&signature::ED25519, public, message, signature)
-}
-
-fn verify(
-    algorithm: &'static dyn signature::VerificationAlgorithm,
-    key: &[u8],
-    message: &[u8],
-    sig: &[u8],
-) -> bool {
-    signature::UnparsedPublicKey::new(algorithm, key)
-        .verify(message, sig)
+    signature::UnparsedPublicKey::new(&signature::ED25519, public)
+        .verify(message, signature)
         .is_ok()
 }
 

@@ -406,7 +406,7 @@ impl Reason {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: shorten(&message.into(), MAX_MESSAGE_CHARS),
+            message: shorten(message, MAX_MESSAGE_CHARS),
             expected: None,
             actual: None,
         }
@@ -415,14 +415,14 @@ impl Reason {
     /// Adds what would have been right.
     #[must_use]
     pub fn expected(mut self, value: impl fmt::Display) -> Self {
-        self.expected = Some(shorten(&value.to_string(), MAX_VALUE_CHARS));
+        self.expected = Some(shorten(value.to_string(), MAX_VALUE_CHARS));
         self
     }
 
     /// Adds what was found.
     #[must_use]
     pub fn actual(mut self, value: impl fmt::Display) -> Self {
-        self.actual = Some(shorten(&value.to_string(), MAX_VALUE_CHARS));
+        self.actual = Some(shorten(value.to_string(), MAX_VALUE_CHARS));
         self
     }
 
@@ -430,7 +430,7 @@ impl Reason {
     #[must_use]
     pub(crate) fn about(mut self, subject: &str) -> Self {
         let message = format!("{subject}: {}", self.message);
-        self.message = shorten(&message, MAX_MESSAGE_CHARS);
+        self.message = shorten(message, MAX_MESSAGE_CHARS);
         self
     }
 }
@@ -449,10 +449,11 @@ impl fmt::Display for Reason {
 }
 
 /// Keeps text from hostile input short and printable, so that an answer or a log line cannot be flooded or forged.
-pub(crate) fn shorten(text: &str, max_chars: usize) -> String {
+pub(crate) fn shorten(text: impl Into<String>, max_chars: usize) -> String {
+    let text = text.into();
     // Most text is our own: looked at, it need not be taken apart.
     if text.len() <= max_chars && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.to_owned();
+        return text;
     }
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut short: String = text.chars().take(max_chars).map(printable).collect();

@@ -284,6 +284,12 @@ impl Job {
         }
     }
 
+    /// How many questions its referees have asked, over all disputes.
+    #[must_use]
+    pub const fn questions(&self) -> u32 {
+        self.questions
+    }
+
     /// All its assignments, in the order in which they were made. Not for the tenant, nor for any agent, before openings
     /// are asked for.
     #[must_use]

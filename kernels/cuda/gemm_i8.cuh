@@ -5,22 +5,39 @@
 //
 // 256 threads as 16x16. K is taken in slices of 256: A's part of a slice is copied to shared memory, B's is transposed
 // on the way, so that 16 bytes in a row are 16 steps of one sum. Thread (x, y) has the sums of rows y + 16 i and
-// columns x + 16 j, i and j from 0 to 3. The sums are exact (spec/gemm_i8.md), so their order is free.
+// columns x + 16 j, i and j from 0 to 3. The sums are exact (spec/gemm_i8.md), so their order is free: a CPU with VNNI
+// takes longer slices and shares the sums out otherwise, to the same bits.
 #pragma once
 
 #include "pogw.cuh"
 
-static const u32 PG_TILE = 64, PG_SLICE = 256;
+// A CPU with an instruction for int8, used where a build has it.
+#if !POGW_DEVICE && defined(__AVX512VNNI__) && defined(__AVX512BW__)
+#define PG_VNNI 1
+#else
+#define PG_VNNI 0
+#endif
+
+// With VNNI a slice of 256 is done in less time than it takes to hand over between the threads.
+static const u32 PG_TILE = 64, PG_SLICE = PG_VNNI ? 512 : 256;
 
 // Words from one row of a slice to the next: 68 mod 32 banks is 4, so eight threads that each read 16 bytes of eight
-// rows meet all banks once.
+// rows meet all banks once. The slice of B is transposed: its rows are columns of B.
+#if !PG_VNNI
 static const u32 PG_ROW_WORDS = PG_SLICE / 4 + 4;
+static const u32 PG_B_COLUMN = PG_ROW_WORDS, PG_B_WORD = 1;
+#else
+// Four steps of 16 columns are one register: words of 64 columns lie side by side.
+static const u32 PG_ROW_WORDS = PG_SLICE / 4;
+static const u32 PG_B_COLUMN = 1, PG_B_WORD = PG_TILE;
+#endif
 
 // ---- Sixteen steps of a sum -----------------------------------------------------------------------------------------
 
 // `PgSteps`: 16 int8 values. `PgSum`: a sum in the making; `pg_sum_steps` adds 16 products, `pg_sum_total` ends it.
 // A device has an instruction for four of them. A CPU has one for pairs of int16 in lanes, which are added up once at
-// the end; it is faster with operands widened once and sums kept in lanes.
+// the end; it is faster with operands widened once and sums kept in lanes. One with VNNI
+// has an instruction for 16 times four, and a tile of its own (see The tile).
 #if POGW_DEVICE
 
 struct PgSteps {
@@ -40,7 +57,7 @@ POGW_INLINE PgSum pg_sum_steps(PgSum sum, const PgSteps& a, const PgSteps& b) {
 }
 POGW_INLINE i32 pg_sum_total(PgSum sum) { return sum; }
 
-#else
+#elif !PG_VNNI
 
 #if defined(__AVX2__)
 #define PG_LANES 16
@@ -96,10 +113,23 @@ POGW_INLINE i32 pg_sum_total(const PgSum& sum) {
 
 // ---- Copying a slice ------------------------------------------------------------------------------------------------
 
+#if PG_VNNI
+struct alignas(64) PgSlices {
+#else
 struct PgSlices {
+#endif
     u32 a[PG_TILE * PG_ROW_WORDS]; // row r of the tile at r * PG_ROW_WORDS
-    u32 b[PG_TILE * PG_ROW_WORDS]; // column c likewise
+    u32 b[PG_TILE * PG_ROW_WORDS]; // word w of column c at c * PG_B_COLUMN + w * PG_B_WORD
 };
+
+// Four elements of A as the slice has them. The instruction of VNNI takes one factor without sign: A's, 128 more.
+POGW_INLINE u32 pg_left(u32 word) {
+#if PG_VNNI
+    return word ^ 0x80808080u;
+#else
+    return word;
+#endif
+}
 
 // A row-major int8 matrix. `words`: four elements from a column on that is a multiple of 4 may be read as a word.
 struct PgMatrix {
@@ -152,24 +182,62 @@ POGW_INLINE void pg_transpose_4x4(u32* w) {
     }
 }
 
-// A's rows `row` to `row + 63`, columns `depth` to `depth + 255`. A warp reads half a row at a time.
+#if PG_VNNI
+
+// Threads run one after another, so each copies whole registers: 64 bytes of a row, flipped as `pg_left` does.
+POGW_INLINE void pg_copy_a_by_register(u32* to, const PgMatrix& a, u32 row, u32 depth) {
+    const u32 parts = PG_SLICE / 64;
+    for (u32 t = threadIdx.y * 16 + threadIdx.x; t < PG_TILE * parts; t += 256) {
+        const u32 r = t / parts, part = t % parts;
+        const __m512i bytes = _mm512_loadu_si512(a.at + (u64)(row + r) * a.columns + depth + 64 * part);
+        _mm512_store_si512(to + r * PG_ROW_WORDS + 16 * part, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+    }
+}
+
+// 16 columns of four rows, byte by byte in turn.
+POGW_INLINE void pg_copy_b_by_register(u32* to, const PgMatrix& b, u32 depth, u32 column) {
+    const u32 parts = PG_TILE / 16;
+    for (u32 t = threadIdx.y * 16 + threadIdx.x; t < PG_SLICE / 4 * parts; t += 256) {
+        const u32 word = t / parts, part = t % parts;
+        const i8* from = b.at + (u64)(depth + 4 * word) * b.columns + column + 16 * part;
+        __m128i rows[4];
+        for (u32 i = 0; i < 4; ++i) rows[i] = _mm_loadu_si128((const __m128i*)(from + i * (u64)b.columns));
+        const __m128i low_01 = _mm_unpacklo_epi8(rows[0], rows[1]), high_01 = _mm_unpackhi_epi8(rows[0], rows[1]);
+        const __m128i low_23 = _mm_unpacklo_epi8(rows[2], rows[3]), high_23 = _mm_unpackhi_epi8(rows[2], rows[3]);
+        __m128i* at = (__m128i*)(to + word * PG_B_WORD + 16 * part);
+        _mm_store_si128(at, _mm_unpacklo_epi16(low_01, low_23));
+        _mm_store_si128(at + 1, _mm_unpackhi_epi16(low_01, low_23));
+        _mm_store_si128(at + 2, _mm_unpacklo_epi16(high_01, high_23));
+        _mm_store_si128(at + 3, _mm_unpackhi_epi16(high_01, high_23));
+    }
+}
+
+#endif
+
+// A's rows `row` to `row + 63`, columns `depth` to the end of the slice. A warp reads half a row at a time.
 template <bool inside> POGW_INLINE void pg_copy_a(u32* to, const PgMatrix& a, u32 row, u32 depth) {
+#if PG_VNNI
+    if (inside) return pg_copy_a_by_register(to, a, row, depth);
+#endif
     const u32 t = threadIdx.y * 16 + threadIdx.x;
     const u32 width = PG_SLICE / 4, first = t / width, word = t % width;
     const i8* from = a.at + (u64)(row + first) * a.columns + depth + 4 * word;
     to += first * PG_ROW_WORDS + word;
 #pragma unroll
     for (u32 r = 0; r < PG_TILE; r += 256 / width) {
-        to[r * PG_ROW_WORDS] = pg_matrix_word<inside>(a, row + first + r, depth + 4 * word, from);
+        to[r * PG_ROW_WORDS] = pg_left(pg_matrix_word<inside>(a, row + first + r, depth + 4 * word, from));
         from += 256 / width * (u64)a.columns;
     }
 }
 
-// B's rows `depth` to `depth + 255`, columns `column` to `column + 63`, transposed in squares of 4x4.
+// B's rows from `depth` to the end of the slice, columns `column` to `column + 63`, transposed in squares of 4x4.
 template <bool inside> POGW_INLINE void pg_copy_b(u32* to, const PgMatrix& b, u32 depth, u32 column) {
+#if PG_VNNI
+    if (inside) return pg_copy_b_by_register(to, b, depth, column);
+#endif
     const u32 c = 4 * threadIdx.x, first = threadIdx.y;
     const i8* from = b.at + (u64)(depth + 4 * first) * b.columns + column + c;
-    to += c * PG_ROW_WORDS + first;
+    to += c * PG_B_COLUMN + first * PG_B_WORD;
 #pragma unroll
     for (u32 word = 0; word < PG_SLICE / 4; word += 16) {
         u32 square[4];
@@ -179,7 +247,7 @@ template <bool inside> POGW_INLINE void pg_copy_b(u32* to, const PgMatrix& b, u3
             square[i] = pg_matrix_word<inside>(b, depth + 4 * (first + word) + i, column + c, here);
         }
         pg_transpose_4x4(square);
-        for (u32 j = 0; j < 4; ++j) to[j * PG_ROW_WORDS + word] = square[j];
+        for (u32 j = 0; j < 4; ++j) to[j * PG_B_COLUMN + word * PG_B_WORD] = square[j];
     }
 }
 
@@ -198,6 +266,8 @@ POGW_INLINE void pg_copy(PgSlices& slices, const PgMatrix& a, const PgMatrix& b,
 }
 
 // ---- The tile -------------------------------------------------------------------------------------------------------
+
+#if !PG_VNNI
 
 // Adds the products of the first `words` words of each row of the slice, a multiple of 4.
 POGW_INLINE void pg_slice_products(PgSum (*sums)[4], const PgSlices& slices, u32 words) {
@@ -249,3 +319,62 @@ POGW_INLINE void pg_tile(i32 (*totals)[4], PgSlices& slices, const PgMatrix& a, 
         for (int j = 0; j < 4; ++j) totals[i][j] = pg_sum_total(sums[i][j]);
     }
 }
+
+#else
+
+// The sums that one thread of 16 makes: those of four rows, for registers of 16 columns. `excess` is what the 128 of the
+// left factors add to each column. All sums are modulo 2^32.
+struct PgRows {
+    __m512i sums[4][4], excess[4];
+};
+
+// Adds the products of the first `words` words of rows `row` to `row + 3` of the slice with all columns.
+POGW_INLINE void pg_rows_products(PgRows& rows, const PgSlices& slices, u32 row, u32 words) {
+    const __m512i bias = _mm512_set1_epi8(-128);
+    const u32* a = slices.a + row * PG_ROW_WORDS;
+    PgRows here = rows;
+    for (u32 word = 0; word < words; ++word, ++a) {
+        __m512i columns[4];
+        for (u32 j = 0; j < 4; ++j) {
+            columns[j] = _mm512_load_si512(slices.b + word * PG_B_WORD + 16 * j);
+            here.excess[j] = _mm512_dpbusd_epi32(here.excess[j], bias, columns[j]);
+        }
+        for (u32 i = 0; i < 4; ++i) {
+            const __m512i left = _mm512_set1_epi32((i32)a[i * PG_ROW_WORDS]);
+            for (u32 j = 0; j < 4; ++j) here.sums[i][j] = _mm512_dpbusd_epi32(here.sums[i][j], left, columns[j]);
+        }
+    }
+    rows = here;
+}
+
+// As above. The threads with x = 0 make the sums, all of them copy, and in the end each takes its own from shared memory:
+// a thread with 16 registers of sums does as much as 16 that share them, and fewer stacks pass through the cache.
+POGW_INLINE void pg_tile(i32 (*totals)[4], PgSlices& slices, const PgMatrix& a, const PgMatrix& b, u32 row, u32 column) {
+    const bool makes_sums = threadIdx.x == 0;
+    PgRows rows;
+    if (makes_sums) rows = PgRows{};
+    const u32 k = a.columns;
+    for (u32 depth = 0; depth < k; depth += PG_SLICE) {
+        pg_copy(slices, a, b, row, column, depth);
+        __syncthreads();
+        const u32 steps = k - depth < PG_SLICE ? k - depth : PG_SLICE;
+        if (makes_sums) pg_rows_products(rows, slices, 4 * threadIdx.y, (steps + 3) / 4);
+        __syncthreads();
+    }
+    static_assert(PG_ROW_WORDS >= PG_TILE, "the sums of the tile take the place of A's slice");
+    for (u32 i = 0; makes_sums && i < 4; ++i) {
+        for (u32 j = 0; j < 4; ++j) {
+            u32* to = slices.a + (4 * threadIdx.y + i) * PG_TILE + 16 * j;
+            _mm512_store_si512(to, _mm512_sub_epi32(rows.sums[i][j], rows.excess[j]));
+        }
+    }
+    __syncthreads();
+    for (u32 i = 0; i < 4; ++i) {
+        for (u32 j = 0; j < 4; ++j) {
+            totals[i][j] = (i32)slices.a[(threadIdx.y + 16 * i) * PG_TILE + threadIdx.x + 16 * j];
+        }
+    }
+    __syncthreads();
+}
+
+#endif

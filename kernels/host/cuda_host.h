@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX512VNNI__)
+// Here, not in a kernel: kernels are included inside an unnamed namespace.
+#include <immintrin.h>
+#endif
 
 #include "module_table.h"
 

@@ -3,7 +3,8 @@
 //! # What's in scope
 //!
 //! [`sample_size`] (how many points for a cheated fraction and a miss probability), [`draw`] (which points), [`cost`]
-//! (what they cost), [`check`] (each point recomputed, its bytes compared), [`expected`] (each point recomputed).
+//! (what they cost), [`check`] (each point recomputed, its bytes compared), [`expected`] (each point recomputed),
+//! [`chain`] (whether a point can be wrong that no recomputation shows to be).
 //!
 //! # What's out of scope
 //!
@@ -17,18 +18,18 @@
 //!
 //! A point is wrong if it does not follow from the inputs *and the other claimed points it reads*. Where outputs feed
 //! each other, as the steps of a simulation do, one wrong point makes all that follow it wrong although they follow: of N
-//! points, k drawn find that one with probability about k/N only.
+//! points, k drawn find that one with probability 1 − (1 − 1/N)^k, about k/N, only. [`chain`] says where that is so.
 //!
 //! The randomness must be the verifier's and later than the commitment: a prover who knows the points computes only
 //! those. The bound is for one attempt: whoever may try again, with other outputs or under another challenge, is drawn
 //! for again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use crate::job::{CheckedInputs, Job};
-use crate::point::{InMemory, PointKernel, SliceMissing, Slices};
+use crate::point::{InMemory, Place, PointKernel, SliceMissing, Slices};
 use crate::randomness::Randomness;
 
 /// What an audit of `k` points says about a fraction: the strength of an affirmed one.
@@ -99,9 +100,37 @@ pub fn draw(randomness: &Randomness, job: &Job, count: u32) -> Vec<u64> {
 /// its points are.
 pub const MOST_OPERATIONS: u64 = 1 << 33;
 
-/// Operations that an audit of `count` points of each output costs, at most: a point drawn again costs nothing.
+/// How the outputs of a job build on each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// How many points in a row follow from one another, at most; 2 or more.
+    pub steps: u64,
+    /// Points of the output that has the most: among so many, at most, a single made-up point hides.
+    pub points: u64,
+}
+
+/// How the outputs of a job build on each other; `None` where each point follows from the inputs alone.
+#[must_use]
+pub fn chain(job: &Job) -> Option<Chain> {
+    let steps = job.points().chain_steps();
+    let points = points_by_output(job).map(|of| of.end - of.start).max();
+    (steps > 1).then_some(Chain {
+        steps,
+        points: points.unwrap_or(0),
+    })
+}
+
+/// Operations that an audit of `count` points of each output costs, at most: a point drawn again costs nothing, and points
+/// that are recomputed together cost no more than all there are.
 #[must_use]
 pub fn cost(job: &Job, count: u32) -> u64 {
+    let each = cost_each(job, count);
+    let shared = job.points().shared_cost();
+    shared.map_or(each, |all| all.operations.min(each))
+}
+
+/// The same if points shared nothing.
+fn cost_each(job: &Job, count: u32) -> u64 {
     let kernel = job.points();
     let costs = points_by_output(job).map(|of| {
         let points = (of.end - of.start).min(count.into());
@@ -189,8 +218,8 @@ impl AuditError {
     }
 }
 
-/// Recomputes `points` of the claimed outputs on at most `threads` threads, each point once, and tells the lowest that is
-/// wrong.
+/// Recomputes `points` of the claimed outputs on at most `threads` threads, each point once and those of a
+/// [unit](PointKernel::unit) together, and tells the first that is wrong, in the order of units.
 ///
 /// # Errors
 ///
@@ -204,11 +233,8 @@ pub fn check(
 ) -> Result<Verdict, AuditError> {
     let names = claimed(job, outputs)?;
     let slices = InMemory::new(inputs, names.iter().copied().zip(outputs.iter().copied()));
-    let audit = |points: &[u64]| first_wrong(job, &names, outputs, &slices, points);
-    // A job of few points draws most of them many times over.
-    let points: BTreeSet<u64> = points.iter().copied().collect();
-    let points: Vec<u64> = points.into_iter().collect();
-    let found = in_shares(&points, threads, audit)?;
+    let audit = |units: &[Vec<u64>]| first_wrong(job, &names, outputs, &slices, units);
+    let found = in_shares(&by_unit(job, points), threads, audit)?;
     let first = found.into_iter().flatten().next();
     Ok(first.map_or(Verdict::Accepted, Verdict::Refused))
 }
@@ -233,18 +259,29 @@ pub fn expected(
     Ok(in_shares(points, threads, eval)?.concat())
 }
 
-/// `work` on equal shares of `points`, one thread each; its answers in the order of the shares.
-fn in_shares<T: Send, E: Send>(
-    points: &[u64],
+/// The points of each unit, each once: a job of few points draws most of them many times over.
+fn by_unit(job: &Job, points: &[u64]) -> Vec<Vec<u64>> {
+    let kernel = job.points();
+    let mut units: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for point in points {
+        units.entry(kernel.unit(*point)).or_default().insert(*point);
+    }
+    let units = units.into_values();
+    units.map(|points| points.into_iter().collect()).collect()
+}
+
+/// `work` on equal shares of `items`, one thread each; its answers in the order of the shares.
+fn in_shares<I: Sync, T: Send, E: Send>(
+    items: &[I],
     threads: NonZeroUsize,
-    work: impl Fn(&[u64]) -> Result<T, E> + Sync,
+    work: impl Fn(&[I]) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    let share = points.len().div_ceil(threads.get()).max(1);
+    let share = items.len().div_ceil(threads.get()).max(1);
     let work = &work;
     std::thread::scope(|scope| {
-        let workers: Vec<_> = points
+        let workers: Vec<_> = items
             .chunks(share)
-            .map(|points| scope.spawn(move || work(points)))
+            .map(|items| scope.spawn(move || work(items)))
             .collect();
         let joined = workers.into_iter().map(|worker| worker.join());
         joined
@@ -273,31 +310,36 @@ fn first_wrong(
     names: &[&'static str],
     outputs: &[&[u8]],
     slices: &InMemory<'_>,
-    points: &[u64],
+    units: &[Vec<u64>],
 ) -> Result<Option<Mismatch>, AuditError> {
     let kernel = job.points();
-    for point in points {
-        let expected = kernel.eval(*point, slices)?;
-        let place = kernel.place(*point);
-        let actual = outputs
-            .get(place.output)
-            .and_then(|bytes| {
-                bytes
-                    .get(usize::try_from(place.offset).ok()?..)?
-                    .get(..place.len)
-            })
-            .unwrap_or_default();
-        if expected != actual {
-            return Ok(Some(Mismatch {
-                point: *point,
-                output: names.get(place.output).copied().unwrap_or_default(),
-                offset: place.offset,
-                expected,
-                actual: actual.to_vec(),
-            }));
+    for points in units {
+        let right = kernel.eval_unit(points, slices)?;
+        for (point, expected) in points.iter().zip(right) {
+            let place = kernel.place(*point);
+            let actual = bytes_at(outputs, &place);
+            if expected != actual {
+                return Ok(Some(Mismatch {
+                    point: *point,
+                    output: names.get(place.output).copied().unwrap_or_default(),
+                    offset: place.offset,
+                    expected,
+                    actual: actual.to_vec(),
+                }));
+            }
         }
     }
     Ok(None)
+}
+
+/// The claimed bytes of a point; none if they are not all there.
+fn bytes_at<'a>(outputs: &[&'a [u8]], place: &Place) -> &'a [u8] {
+    let output = outputs.get(place.output).copied().unwrap_or_default();
+    let from = usize::try_from(place.offset)
+        .ok()
+        .and_then(|at| output.get(at..));
+    from.and_then(|from| from.get(..place.len))
+        .unwrap_or_default()
 }
 
 /// BLAKE3 `derive_key` context. Changing how points are drawn means changing this text.

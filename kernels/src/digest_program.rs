@@ -47,6 +47,18 @@ impl DigestPlan {
         Self::with_leaves(data, (scratch, 0), nodes, digest)
     }
 
+    /// The digest of `len` bytes that are no program's: the first of three buffers has them, the second is scratch, and
+    /// the third begins with the digest in the end.
+    #[must_use]
+    pub const fn of_three_buffers(len: u64) -> Self {
+        let data = Region {
+            buffer: BufferId::at(0),
+            offset: 0,
+            len,
+        };
+        Self::new(data, BufferId::at(1), (BufferId::at(2), 0))
+    }
+
     /// The same, with the chunks' chaining values and the nodes above them in places of their own.
     pub(crate) const fn with_leaves(
         data: Region,

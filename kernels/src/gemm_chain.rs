@@ -239,6 +239,10 @@ impl PointKernel for GemmChain {
         Ok(vec![self.requant(sum.sum()).cast_unsigned()])
     }
 
+    fn chain_steps(&self) -> u64 {
+        u64::from(self.steps)
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         let n = u64::from(self.n);
         Cost {

@@ -134,6 +134,10 @@ impl PointKernel for GemmI8Requant {
         Ok(vec![self.requant(self.product.sum_at(point, slices)?)])
     }
 
+    fn chain_steps(&self) -> u64 {
+        1
+    }
+
     fn point_cost(&self, point: u64) -> Cost {
         Cost {
             bytes_written: 1,

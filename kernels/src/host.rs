@@ -20,12 +20,14 @@
 //! and types of its arguments and that pointers start inside buffers; it cannot check the indices that a kernel
 //! computes from its arguments. A kernel that is told of more elements than a buffer has writes outside it, which is
 //! found for the 4096 bytes on each side, and is undefined behaviour further out. So arguments come from the program of
-//! a job, never from a stranger.
+//! a job, never from a stranger: outside this crate nobody makes a [`Program`](crate::program::Program), but through
+//! [`HandMade::danger_into_program`], which is `unsafe` and says what to vouch for.
 
 mod call;
 mod cpu;
 mod error;
 mod ffi;
+mod hand_made;
 mod machine;
 mod memory;
 mod run;
@@ -35,5 +37,6 @@ mod tests;
 
 pub use cpu::Build;
 pub use error::{ArgType, DefectKind, HostError, Side};
+pub use hand_made::HandMade;
 pub use machine::Machine;
 pub use run::Run;

@@ -69,6 +69,35 @@ pub trait PointKernel {
 
     /// What `point` costs, at most; the same for all points of an output.
     fn point_cost(&self, point: u64) -> Cost;
+
+    /// How many points in a row are computed from one another, at most: 1 where every point follows from the inputs
+    /// alone, the number of steps where each step is computed from the one before.
+    ///
+    /// Above 1, a single wrong point can make others wrong that follow from it, and that no recomputation shows to be.
+    fn chain_steps(&self) -> u64;
+
+    /// What is recomputed at once for `point`, by number: points of one unit are recomputed together at the price of one
+    /// of them. Each is a unit of its own unless a kernel says otherwise.
+    fn unit(&self, point: u64) -> u64 {
+        point
+    }
+
+    /// The right bytes of points of one unit, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`eval`](Self::eval).
+    fn eval_unit(&self, points: &[u64], slices: &dyn Slices) -> Result<Vec<Vec<u8>>, SliceMissing> {
+        points
+            .iter()
+            .map(|point| self.eval(*point, slices))
+            .collect()
+    }
+
+    /// What all points cost together, at most, where points share units; `None` where each costs for itself.
+    fn shared_cost(&self) -> Option<Cost> {
+        None
+    }
 }
 
 /// Where a point is in the outputs.

@@ -4,8 +4,15 @@
 //! and CUDA do the same launches with the same arguments; nothing in it depends on the device, its number of
 //! multiprocessors or its clock (methods 3.3).
 //!
+//! A program comes from a job, which has checked its parameters, or from a digest of bytes ([`digest_program`]); nobody
+//! else makes one. Whoever runs it trusts the arguments of its launches: a kernel that is told of more elements than a
+//! buffer has writes beyond it. Who has to run launches of their own, as a stand-in for a driver has, says that they are
+//! right (`host::HandMade`).
+//!
 //! Out of scope: running it (`host` here, CUDA in the agent), and what a launch computes (`cuda/*.cu`, the kernel's
 //! specification).
+//!
+//! [`digest_program`]: crate::digest_program
 
 use std::sync::Arc;
 
@@ -104,6 +111,11 @@ pub struct Region {
 }
 
 impl BufferId {
+    /// The buffer at this place of a program.
+    pub(crate) const fn at(index: usize) -> Self {
+        Self(index)
+    }
+
     /// Its place among [`Program::buffers`].
     #[must_use]
     pub const fn index(self) -> usize {
@@ -113,8 +125,7 @@ impl BufferId {
 
 impl Program {
     /// A program of `module` without buffers and steps.
-    #[must_use]
-    pub const fn new(module: Module) -> Self {
+    pub(crate) const fn new(module: Module) -> Self {
         Self {
             module,
             buffers: Vec::new(),
@@ -124,28 +135,34 @@ impl Program {
     }
 
     /// Adds a buffer of `len` zero bytes.
-    pub fn buffer(&mut self, name: &'static str, len: u64) -> BufferId {
+    pub(crate) fn buffer(&mut self, name: &'static str, len: u64) -> BufferId {
         self.push(name, len, Contents::Zero)
     }
 
     /// Adds a buffer that starts with an input of the job.
-    pub fn input(&mut self, name: &'static str, len: u64) -> BufferId {
+    pub(crate) fn input(&mut self, name: &'static str, len: u64) -> BufferId {
         self.push(name, len, Contents::Input(name))
     }
 
     /// Adds a buffer that starts with these bytes.
-    pub fn bytes(&mut self, name: &'static str, bytes: impl Into<Arc<[u8]>>) -> BufferId {
+    pub(crate) fn bytes(&mut self, name: &'static str, bytes: impl Into<Arc<[u8]>>) -> BufferId {
         let bytes = bytes.into();
         self.push(name, bytes.len() as u64, Contents::Bytes(bytes))
     }
 
     /// Adds a launch of `blocks` blocks of `threads` threads, both in one dimension.
-    pub fn launch(&mut self, function: &'static str, blocks: u32, threads: u32, args: Vec<Arg>) {
+    pub(crate) fn launch(
+        &mut self,
+        function: &'static str,
+        blocks: u32,
+        threads: u32,
+        args: Vec<Arg>,
+    ) {
         self.launch_grid(function, [blocks, 1, 1], [threads, 1, 1], args);
     }
 
     /// Adds a launch.
-    pub fn launch_grid(
+    pub(crate) fn launch_grid(
         &mut self,
         function: &'static str,
         grid: [u32; 3],
@@ -171,7 +188,7 @@ impl Program {
     }
 
     /// Adds the digest of a whole buffer, as it is by now, to the trace.
-    pub fn mark(&mut self, buffer: BufferId) {
+    pub(crate) fn mark(&mut self, buffer: BufferId) {
         let len = self.buffers[buffer.0].len;
         self.steps.push(Step::Mark(Region {
             buffer,

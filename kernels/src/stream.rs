@@ -168,6 +168,10 @@ impl PointKernel for StreamPasses {
         Ok(right.to_le_bytes().to_vec())
     }
 
+    fn chain_steps(&self) -> u64 {
+        1
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         Cost {
             operations: 2 * u64::from(self.passes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import importlib
 import json
 import os
 import socket
@@ -13,6 +14,13 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
+
+
+def torch_or_skip() -> Any:
+    """PyTorch. Without it the test is skipped, or fails where ``POGW_TESTS_NEED_TORCH=1`` says that it is there."""
+    if os.environ.get("POGW_TESTS_NEED_TORCH") == "1":
+        return importlib.import_module("torch")
+    return pytest.importorskip("torch")
 
 
 class FakeAgent:

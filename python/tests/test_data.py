@@ -11,6 +11,7 @@ import pytest
 from blake3 import blake3
 
 import pogw
+from conftest import torch_or_skip
 
 HELLO = "ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c5624a67200f"
 
@@ -53,7 +54,7 @@ def test_what_has_no_bytes_is_refused(data: Any) -> None:
 
 
 def test_tensors_are_their_elements() -> None:
-    torch = pytest.importorskip("torch")
+    torch = torch_or_skip()
     plain = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     digest = expected(plain.numpy().tobytes())
     assert pogw.digest(plain) == digest
@@ -63,6 +64,18 @@ def test_tensors_are_their_elements() -> None:
     assert pogw.digest(half) == expected(half.view(torch.uint8).numpy().tobytes())
     with pytest.raises(pogw.Unsupported):
         pogw.digest(plain.to_sparse())
+
+
+def test_tensors_have_bytes_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = torch_or_skip()
+    plain = torch.arange(6, dtype=torch.float32)
+    parts = {part: expected(part.numpy().tobytes()) for part in (plain, plain[2:], plain[1:4], plain[::2])}
+
+    def without(_: Any) -> Any:
+        raise RuntimeError("Numpy is not available")
+
+    monkeypatch.setattr(torch.Tensor, "numpy", without)
+    assert {part: pogw.digest(part) for part in parts} == parts
 
 
 def test_nothing_is_imported_that_was_not() -> None:

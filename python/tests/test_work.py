@@ -193,6 +193,20 @@ def test_a_cuda_tensor_goes_by_handle_and_else_by_copy(agent: FakeAgent, fake_to
     assert _Storage.released == _Storage.given
 
 
+def test_the_storage_is_found_as_pytorch_1_13_keeps_it(
+    agent: FakeAgent, fake_torch: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.device_buffers = True
+    tensor = _CudaTensor(b"h" * 64)
+    monkeypatch.delattr(_CudaTensor, "untyped_storage")
+    typed = types.SimpleNamespace(untyped=lambda: tensor._storage)
+    monkeypatch.setattr(_CudaTensor, "storage", lambda _: typed, raising=False)
+    with pogw.work() as w:
+        w.digest(tensor)
+    assert agent.requests[1]["cuda"]["handle"] == "68" * 64
+    assert _Storage.released == _Storage.given
+
+
 def test_a_handle_of_cuda_malloc_may_have_a_version_and_a_kind(agent: FakeAgent, fake_torch: list[Any]) -> None:
     agent.device_buffers = True
     with pogw.work() as w:

@@ -24,7 +24,7 @@ pub use assurance::Shortfall;
 pub use ear::{Appraisal, Tier, TrustVector, VerifierId};
 pub use error::ClaimsError;
 pub use method::{
-    Agreeing, Finding, Log2Error, Method, OtherMethod, PartsPerMillion, Source, Status,
+    Agreeing, Chain, Finding, Log2Error, Method, OtherMethod, PartsPerMillion, Source, Status,
 };
 pub use revocation::{CertificateRevocation, CertificateStatus};
 pub use vendor::VendorClaims;

@@ -2,7 +2,9 @@
 //!
 //! Refused beyond RFC 8259: a member named twice in one object (readers disagree which one counts; RFC 7515 section 4
 //! and RFC 7519 section 4 allow refusal), numbers that are not integers of at most 53 bits (RFC 7493), and nesting
-//! deeper than [`MAX_JSON_DEPTH`].
+//! deeper than [`MAX_JSON_DEPTH`]. Writing ([`write()`]) obeys the same.
+
+mod write;
 
 use std::borrow::{Borrow, Cow};
 use std::cell::RefCell;
@@ -17,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::code::codes;
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_INTEGER};
 use crate::value::{excerpt, parser_says};
+pub(crate) use write::write;
 
 /// Why bytes are not JSON of the profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

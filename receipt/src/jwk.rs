@@ -172,7 +172,12 @@ impl Jwk {
             thumbprint: Thumbprint::from_bytes([0; 32]),
             key,
         };
-        jwk.thumbprint = thumbprint(&jwk.required_members());
+        let required = jwk.required_members();
+        let required: Vec<_> = required
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        jwk.thumbprint = thumbprint(&required);
         Ok(jwk)
     }
 
@@ -215,8 +220,19 @@ impl fmt::Debug for Jwk {
     }
 }
 
+impl Thumbprint {
+    /// The thumbprint of the Ed25519 key of these bytes (RFC 8032), for the `jkt` of an agent. Whether they are a key is
+    /// found by who verifies its signatures.
+    #[must_use]
+    pub fn of_ed25519(public_key: &[u8; 32]) -> Self {
+        let (key_type, curve) = Algorithm::Ed25519.key_type_and_curve();
+        let x = to_base64url(public_key);
+        thumbprint(&[("crv", curve), ("kty", key_type), ("x", &x)])
+    }
+}
+
 /// RFC 7638 section 3: members in the order of their names, no white space. Our names and values need no escapes.
-fn thumbprint(required: &BTreeMap<&'static str, String>) -> Thumbprint {
+fn thumbprint(required: &[(&'static str, &str)]) -> Thumbprint {
     let members: Vec<String> = required
         .iter()
         .map(|(name, value)| format!(r#""{name}":"{value}""#))
@@ -259,6 +275,8 @@ mod tests {
             key.kid().to_string(),
             "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
         );
+        let bytes = from_base64url(x).unwrap().try_into().unwrap();
+        assert_eq!(Thumbprint::of_ed25519(&bytes), key.kid());
     }
 
     #[test]

@@ -170,10 +170,10 @@ mod value;
 
 pub use algorithm::Algorithm;
 pub use claims::{
-    Agreeing, Appraisal, Asserted, Assurance, Audience, CertificateRevocation, CertificateStatus, Claims,
-    ClaimsError, ClaimsParts, Collateral, Confirmation, Device, DeviceKind, Finding, Inclusion,
-    Kernel, Level, Log2Error, Method, OtherMethod, Output, PROFILE, PartsPerMillion, Policy,
-    Program, ResultCheck, Shortfall, Source, Status, Tier, Timings, Trace, TrustVector,
+    Agreeing, Appraisal, Asserted, Assurance, Audience, CertificateRevocation, CertificateStatus,
+    Chain, Claims, ClaimsError, ClaimsParts, Collateral, Confirmation, Device, DeviceKind, Finding,
+    Inclusion, Kernel, Level, Log2Error, Method, OtherMethod, Output, PROFILE, PartsPerMillion,
+    Policy, Program, ResultCheck, Shortfall, Source, Status, Tier, Timings, Trace, TrustVector,
     VendorClaims, VerifierId, Work,
 };
 pub use json::JsonFault;

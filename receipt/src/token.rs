@@ -92,11 +92,8 @@ pub(crate) fn signing_input(key: &Jwk, payload: &[u8]) -> String {
         key.algorithm(),
         key.kid()
     );
-    format!(
-        "{}.{}",
-        to_base64url(header.as_bytes()),
-        to_base64url(payload)
-    )
+    let [header, payload] = [header.as_bytes(), payload].map(to_base64url);
+    format!("{header}.{payload}")
 }
 
 /// The token of a signed input.

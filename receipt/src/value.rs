@@ -83,6 +83,11 @@ fn is_printable(c: char) -> bool {
     !c.is_control() && !reorders
 }
 
+/// Whether every character is printable. Most text is ASCII, whose bytes tell.
+fn is_printable_text(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.chars().all(is_printable)
+}
+
 /// Text of 1 to [`MAX_TEXT_BYTES`] bytes without control or reordering characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -96,7 +101,7 @@ impl Text {
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidValue> {
         let text = text.into();
         let in_bounds = (1..=MAX_TEXT_BYTES).contains(&text.len());
-        if in_bounds && text.chars().all(is_printable) {
+        if in_bounds && is_printable_text(&text) {
             Ok(Self(text))
         } else {
             Err(InvalidValue::new(
@@ -267,8 +272,13 @@ macro_rules! digests {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut digits = [0; 64];
-                f.write_str(to_hex(&self.0, &mut digits))
+                f.write_str(to_hex(&self.0, &mut [0; 64]))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(to_hex(&self.0, &mut [0; 64]))
             }
         }
 
@@ -291,14 +301,20 @@ digests! {
     Blake3Digest, "BLAKE3 digest";
 }
 
-macro_rules! as_json_string {
+macro_rules! written_as_base64url {
     ($($name:ident),+) => {$(
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(&to_base64url(&self.0))
             }
         }
+    )+};
+}
 
+written_as_base64url!(Nonce, Thumbprint);
+
+macro_rules! read_from_string {
+    ($($name:ident),+) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -307,7 +323,7 @@ macro_rules! as_json_string {
     )+};
 }
 
-as_json_string!(Nonce, Thumbprint, Sha256Digest, Blake3Digest);
+read_from_string!(Nonce, Thumbprint, Sha256Digest, Blake3Digest);
 
 /// Declares an enum that is a closed set of words on the wire.
 macro_rules! words {

@@ -20,6 +20,7 @@ use evidence::appraise::{
     Revocation, WorkAppraisal,
 };
 use evidence::cert::{Certificate, CertificateChain, ChainProfile};
+use evidence::crypto::P384Key;
 use evidence::policy::{Decision, Granted};
 use evidence::rim::Rim;
 use evidence::work::Bundle;
@@ -119,11 +120,8 @@ fn bare_operations<'a>(
     let verification = move || {
         let point = leaf.p384_point().expect("P-384 key");
         let (message, signature) = report::signed_part(&device.report.0).expect("report");
-        assert!(crypto::p384_sha384_raw(
-            point,
-            black_box(message),
-            signature
-        ));
+        let key = P384Key::at(point).expect("P-384 key");
+        assert!(key.has_signed_raw(black_box(message), signature));
     };
     let canonical = bundle.statement.canonical().expect("canonical");
     let message = canonical.bundle_message([(&*device.report.0, &*device.chain.0)]);

@@ -9,6 +9,7 @@ pub mod cuda;
 pub mod driver;
 pub mod forge;
 pub mod fuzz;
+pub mod market;
 pub mod nras;
 pub mod real;
 pub mod scene;

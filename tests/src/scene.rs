@@ -1,6 +1,7 @@
 //! A host with a software device and a verifier that trusts it, in one process and one temporary folder.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use attestation_agent::device::Selection;
 use attestation_agent::device::simulated::{SimulatedDevice, Window};
@@ -115,10 +116,10 @@ impl Scene {
     pub fn unsigned(&self, job: JobSpec, challenge: [u8; 32]) -> UnsignedBundle {
         let job = PreparedJob::new(job, InputBytes::new()).expect("job");
         let work = Work {
-            job: &job.job,
-            inputs: &job.inputs,
+            job: job.job.clone(),
+            inputs: Arc::clone(&job.inputs),
             keep_outputs: true,
-            clock: &SystemClock::new(),
+            clock: Arc::new(SystemClock::new()),
         };
         let run = CpuReference.execute(&work).expect("run");
         let commitment = self.commit(&job, &run, challenge);

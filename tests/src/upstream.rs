@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use attestation_agent::device::simulated::ocsp::CERTIFICATE_HOLD;
 use attestation_agent::device::simulated::{
     CertStatus, Key, OcspSpec, Responder, SimulatedDevice, firmware,
 };
@@ -133,8 +134,8 @@ struct Certified {
 struct Account {
     rims: Conduct<RimLie>,
     ocsp: Conduct<OcspLie>,
-    /// Since when each certificate is revoked.
-    revoked: [Option<OffsetDateTime>; CERTIFICATES],
+    /// What is so about each certificate.
+    status: [CertStatus; CERTIFICATES],
     first_answers: HashMap<usize, Vec<u8>>,
     asked: Vec<Question>,
 }
@@ -234,7 +235,20 @@ impl Upstream {
     /// # Panics
     /// There is no such certificate.
     pub fn revoke(&self, certificate: usize) {
-        self.desk.account().revoked[certificate] = Some(self.desk.now());
+        self.state(certificate, None);
+    }
+
+    /// Puts the certificate at a position on hold, as of now.
+    ///
+    /// # Panics
+    /// There is no such certificate.
+    pub fn hold(&self, certificate: usize) {
+        self.state(certificate, Some(CERTIFICATE_HOLD));
+    }
+
+    fn state(&self, certificate: usize, reason: Option<u8>) {
+        let at = self.desk.now();
+        self.desk.account().status[certificate] = CertStatus::Revoked { at, reason };
     }
 
     /// Everything asked so far.
@@ -357,7 +371,7 @@ impl Desk {
             state: Mutex::new(Account {
                 rims: Conduct::Honest,
                 ocsp: Conduct::Honest,
-                revoked: [None; CERTIFICATES],
+                status: [const { CertStatus::Good }; CERTIFICATES],
                 first_answers: HashMap::new(),
                 asked: Vec::new(),
             }),
@@ -411,9 +425,7 @@ impl Desk {
         let spec = OcspSpec::good(&about.subject, &about.issuer, responder, self.now());
         let mut spec = spec.expect("two certificates");
         spec.nonce = nonce;
-        if let Some(at) = self.account().revoked[certificate] {
-            spec.status = CertStatus::Revoked { at, reason: None };
-        }
+        spec.status = self.account().status[certificate].clone();
         spec
     }
 

@@ -33,11 +33,29 @@ fn jobs() -> Vec<JobSpec> {
     ]
 }
 
+/// Steps that follow from one another in the job of this kernel above, points of its largest output, points drawn.
+fn chain_of(kernel: &Option<receipt::Kernel>) -> Option<(u64, u64, u32)> {
+    let name = kernel.as_ref().expect("a kernel").name.as_str();
+    let (steps, points) = match name {
+        // Each element from the inputs alone.
+        "gemm_i8" => return None,
+        // The root from three chunks.
+        "blake3" => (2, 3),
+        // Twelve bodies, each from all before.
+        "nbody" => (4, 48),
+        // Five tokens, 40 columns of the widest output in parts of 16.
+        "transformer_block" => (5, 15),
+        "mlp_sgd" => (2, 2),
+        _ => unreachable!("{name}"),
+    };
+    Some((steps, points, 300))
+}
+
 #[tokio::test]
 async fn right_outputs_get_a_receipt_that_says_what_a_sample_shows() {
     let world = World::new().await;
     for job in jobs() {
-        let (_, bundle) = world.answered(job).await;
+        let (_, bundle) = world.answered(job.clone()).await;
         let response = world.client.submit(bundle).await;
         assert_eq!(response.status(), 201);
         let receipt = world.validate(&response.text().await.unwrap()).await;
@@ -51,6 +69,8 @@ async fn right_outputs_get_a_receipt_that_says_what_a_sample_shows() {
         // 300 points of each output: a twentieth of wrong ones is missed with probability 0.95^300 < 2^-22.
         assert_eq!(audit.log2_error.map(|log2| log2.get()), Some(-22));
         assert_eq!(audit.wrong_ppm.map(|share| share.get()), Some(50_000));
+        let chain = audit.chain.map(|c| (c.steps(), c.points(), c.drawn()));
+        assert_eq!(chain, chain_of(&receipt.claims().pogw.kernel), "{job:?}");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attestation_agent::doctor::{Diagnosis, Finding, FindingId, FindingStatus, Limits, examine};
-use attestation_agent::{Settings, SystemClock};
+use attestation_agent::{ExecutorKind, Settings, SystemClock};
 use evidence::UnixTime;
 use evidence::cert::CertificateChain;
 use fake_nvml::{Evidence, Fault, NonceIs, Scene};
@@ -28,10 +28,14 @@ const OF_VERIFIER: [&str; 8] = [
     "reference_manifest",
 ];
 
+/// What is found of CUDA is in `cuda/doctor.rs`, where there is a driver to find.
+const NO_CUDA: ExecutorKind = ExecutorKind::Host;
+
 fn settings(state: &tempfile::TempDir, driver: &FakeDriver) -> Settings {
     Settings {
         state_dir: state.path().to_owned(),
         device: driver.settings(),
+        executor: NO_CUDA,
         ..Settings::default()
     }
 }
@@ -129,6 +133,7 @@ async fn what_keeps_the_driver_from_answering_is_the_one_thing_to_mend() {
         assert_eq!(complaints_about(&rack.scene).await, all_open(expected, &[]));
     }
     let absent = Settings {
+        executor: NO_CUDA,
         state_dir: tempfile::tempdir().unwrap().path().to_owned(),
         device: attestation_agent::DeviceSettings {
             library: Some("/nonexistent/libnvidia-ml.so.1".into()),

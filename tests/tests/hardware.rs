@@ -7,7 +7,9 @@
 //! ```
 //!
 //! It runs the executor that jobs run on, `POGW_GPU` names another GPU than the first by its UUID, and it prints a table
-//! for the README. On a machine without a GPU it is run against the stand-in of `tests/fake-cuda` for its form alone:
+//! for the README, with a module for one generation alone where that ran, after its known answer. Then it has every GPU
+//! sign, and says how long that took, or why there is no evidence (`POGW_NVML_LIBRARY` names another library than the
+//! system's). On a machine without a GPU it is run against the stand-in of `tests/fake-cuda` for its form alone:
 //! that table says so in its first line, and its figures mean nothing.
 
 #[expect(dead_code, reason = "the list of samples alone is of use here")]
@@ -15,15 +17,21 @@
 mod samples;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use attestation_agent::device::Selection;
 use attestation_agent::{
-    Clock, Cuda, CudaDevice, CudaSelection, Execution, Executor, SystemClock, Work,
+    Cuda, CudaDevice, CudaSelection, DeviceSet, Execution, Executor, SystemClock, Work,
 };
-use fake_cuda::{NAME, Scene};
+use fake_cuda::{HopperModules, NAME, Scene};
 use kernels::{Inputs, Job, Kernel};
 use serde_json::json;
 use tests::cuda::{FakeCuda, again};
+use tests::driver::{FakeDriver, Rack};
+
+/// Names the management library where the loader does not find it.
+const NVML_LIBRARY: &str = "POGW_NVML_LIBRARY";
 
 /// What a datasheet promises of a device, without sparsity: 10^12 operations, 10^9 bytes a second.
 struct Datasheet {
@@ -36,15 +44,20 @@ struct Datasheet {
     memory_gb_s: f64,
 }
 
-/// NVIDIA's datasheets of H100, H200, A100 80GB SXM and L40S, half of the figure with sparsity; of DGX B200, an eighth of
-/// its memory bandwidth. The most specific name first.
+/// NVIDIA's product pages (<https://www.nvidia.com/en-us/data-center/h200/>, and those of H100, GH200, A100 and L40S), half
+/// of the figure with sparsity; of DGX B200, an eighth of its memory bandwidth. The most specific name first: a GH200 has
+/// the name of an H200 in its own.
 const DATASHEETS: &[Datasheet] = &[
+    sheet("GH200", Some(1979.0), Some(67.0), 4000.0),
     sheet("H100 PCIe", Some(1513.0), Some(51.0), 2000.0),
     sheet("H100 NVL", Some(1671.0), Some(60.0), 3900.0),
     sheet("H100", Some(1979.0), Some(67.0), 3350.0),
+    sheet("H200 NVL", Some(1671.0), Some(60.0), 4800.0),
     sheet("H200", Some(1979.0), Some(67.0), 4800.0),
     sheet("B200", None, None, 8000.0),
-    sheet("A100", Some(624.0), Some(19.5), 2039.0),
+    sheet("A100 80GB PCIe", Some(624.0), Some(19.5), 1935.0),
+    sheet("A100-SXM4-80GB", Some(624.0), Some(19.5), 2039.0),
+    sheet("A100", Some(624.0), Some(19.5), 1555.0),
     sheet("L40S", Some(733.0), Some(91.6), 864.0),
 ];
 
@@ -119,8 +132,34 @@ fn on_this_gpu() {
             Err(error) => panic!("{kernel}: {error}"),
         }
     }
+    report += &evidence();
     println!("{report}");
 }
+
+/// How long this host's GPUs take to sign, all of them at once, the first time and the best of three.
+fn evidence() -> String {
+    let library = std::env::var_os(NVML_LIBRARY).map(Into::into);
+    let devices = match DeviceSet::open(&Selection::Nvml { library }) {
+        Ok(devices) => devices,
+        Err(error) => return format!("\nNo evidence: {error} [{}]\n", error.code()),
+    };
+    let mut times = Vec::new();
+    for number in 1..=3 {
+        let since = Instant::now();
+        match devices.attest(&[number; 32]) {
+            Ok(_) => times.push(since.elapsed().as_secs_f64() * 1e3),
+            Err(error) => return format!("\nNo evidence: {error} [{}]\n", error.code()),
+        }
+    }
+    let best = times.iter().copied().fold(f64::INFINITY, f64::min);
+    let (count, first) = (devices.count(), times[0]);
+    format!("{EVIDENCE_HEAD}| {count} | {first:.1} ms | {best:.1} ms |\n")
+}
+
+const EVIDENCE_HEAD: &str = "\n\
+| Evidence of so many GPUs | Report and chain, first | Best of three |
+|---|---|---|
+";
 
 /// No GPU is needed to see that what is measured on one is within the limits of the kernels.
 #[test]
@@ -135,7 +174,10 @@ fn the_measured_jobs_are_jobs() {
 #[test]
 fn the_suite_runs_against_the_stand_in_for_its_form_alone() {
     let cuda = FakeCuda::playing(&Scene::default());
-    let output = again("on_this_gpu", cuda.folder(), &[]);
+    let nvml = FakeDriver::playing(&Rack::of(2).scene);
+    let library = nvml.library();
+    let variables = [(NVML_LIBRARY, library.to_str().unwrap())];
+    let output = again("on_this_gpu", cuda.folder(), &variables);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
@@ -147,6 +189,40 @@ fn the_suite_runs_against_the_stand_in_for_its_form_alone() {
         text.contains("NOT A GPU") && text.contains("| `gemm_i8` |"),
         "{text}"
     );
+    assert!(
+        text.contains(EVIDENCE_HEAD) && text.contains("\n| 2 | "),
+        "{text}"
+    );
+}
+
+/// The stand-in plays Hopper's module, whose known answer the executor asks for first: the table names what ran.
+#[test]
+fn the_table_names_a_module_that_is_not_the_portable_one() {
+    let cuda = FakeCuda::playing(&Scene {
+        hopper_modules: HopperModules::Played,
+        ..Scene::default()
+    });
+    let missing = [(NVML_LIBRARY, "/nonexistent/libnvidia-ml.so.1")];
+    let output = again("on_this_gpu", cuda.folder(), &missing);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("| `gemm_bf16` by `gemm_bf16_sm90a` |"),
+        "{text}"
+    );
+    assert!(text.contains("No evidence: "), "{text}");
+}
+
+/// The module that ran, where it is not the kernel's portable one.
+fn module_of(run: &Execution, job: &Job) -> String {
+    let ran = kernels::Module::all().find(|module| {
+        let sha256 = module.ptx().map(|ptx| ptx.sha256);
+        run.module.is_some_and(|ran| sha256 == Some(ran.0))
+    });
+    match ran.map(kernels::Module::name) {
+        Some(name) if name != job.kernel().name() => format!(" by `{name}`"),
+        _ => String::new(),
+    }
 }
 
 fn heading(device: &CudaDevice, fake: bool) -> String {
@@ -178,12 +254,11 @@ fn check_samples(cuda: &Cuda) -> usize {
 }
 
 fn run(cuda: &Cuda, job: &Job, keep_outputs: bool) -> Execution {
-    let inputs = job.accept(&Inputs::none()).unwrap();
     let work = Work {
-        job,
-        inputs: &inputs,
+        job: job.clone(),
+        inputs: Arc::new(job.accept(&Inputs::none()).unwrap()),
         keep_outputs,
-        clock: &SystemClock::new() as &dyn Clock,
+        clock: Arc::new(SystemClock::new()),
     };
     cuda.execute(&work)
         .unwrap_or_else(|error| panic!("{error}\n{}", error.remedy()))
@@ -210,8 +285,9 @@ fn row(cuda: &Cuda, job: &Job) -> String {
     let bytes = (cost.bytes_read + cost.bytes_written) as f64 / run_us / 1e3;
     let around = whole.as_secs_f64() * 1e3 - (run_us + digest_us) / 1e3;
     format!(
-        "| `{}` | {:.3} ms | {operations:.3} T | {} | {bytes:.1} G | {} | {:.1} GB/s | {:.1} % | {around:.0} ms |\n",
+        "| `{}`{} | {:.3} ms | {operations:.3} T | {} | {bytes:.1} G | {} | {:.1} GB/s | {:.1} % | {around:.0} ms |\n",
         job.kernel(),
+        module_of(&run, job),
         run_us / 1e3,
         share(operations, sheet.and_then(|sheet| sheet.peak(job.kernel()))),
         share(bytes, sheet.map(|sheet| sheet.memory_gb_s)),

@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use evidence::appraise::{Collateral, DeviceEvidence, DeviceReading};
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
+use evidence::crypto::P384Key;
 use evidence::rim::Rim;
 use evidence::{CheckId, Code, Examined, Reason, crypto};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -93,14 +94,15 @@ impl Signed {
             let both = key.zip(signature);
             both.is_some_and(|(key, signature)| key.verify(message, &signature).is_ok())
         };
+        let ours = P384Key::at(point);
         match self.form {
             Form::Raw => [
-                crypto::p384_sha384_raw(point, message, signature),
+                ours.is_some_and(|key| key.has_signed_raw(message, signature)),
                 ring(&ring::signature::ECDSA_P384_SHA384_FIXED),
                 p384(p384::ecdsa::Signature::from_slice(signature).ok()),
             ],
             Form::Der => [
-                crypto::p384_sha384_der(point, message, signature),
+                ours.is_some_and(|key| key.has_signed_der(message, signature)),
                 ring(&ring::signature::ECDSA_P384_SHA384_ASN1),
                 p384(p384::ecdsa::Signature::from_der(signature).ok()),
             ],

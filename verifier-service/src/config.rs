@@ -71,6 +71,9 @@ pub struct Config {
     pub shutdown_timeout_s: u32,
     /// Most appraisals at one time; without it, one for each processor.
     pub max_concurrent_appraisals: Option<NonZeroUsize>,
+    /// Most results checked at one time, by audit or Freivalds' check, beside the appraisals; without it, one for every two
+    /// processors.
+    pub max_concurrent_result_checks: Option<NonZeroUsize>,
     /// How much is logged.
     pub log_level: LogLevel,
     /// Where the service keeps what it remembers.
@@ -112,7 +115,7 @@ pub struct NvidiaSettings {
     /// Lets a device pass whose revocation nobody asked about. Every such token says `x-pogw-revocation`.
     pub danger_result_without_revocation: bool,
     /// Heeds `X-NVIDIA-OCSP-ALLOW-CERT-HOLD`: a certificate on hold in the chain of a manifest is tolerated for clients
-    /// that ask for it.
+    /// that ask for it, where the policy allows it too.
     pub allow_cert_hold: bool,
 }
 
@@ -178,6 +181,7 @@ impl Default for Config {
             request_timeout_s: 60,
             shutdown_timeout_s: 30,
             max_concurrent_appraisals: None,
+            max_concurrent_result_checks: None,
             log_level: LogLevel::Info,
             store: StoreSettings::default(),
             oidc: OidcSettings::default(),
@@ -237,8 +241,14 @@ impl Config {
     /// Appraisals that may run at one time.
     #[must_use]
     pub fn appraisal_threads(&self) -> NonZeroUsize {
-        let processors = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.max_concurrent_appraisals.unwrap_or_else(processors)
+    }
+
+    /// Results that may be checked at one time.
+    #[must_use]
+    pub fn result_check_threads(&self) -> NonZeroUsize {
+        let half = || NonZeroUsize::new(processors().get() / 2).unwrap_or(NonZeroUsize::MIN);
+        self.max_concurrent_result_checks.unwrap_or_else(half)
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {
@@ -254,6 +264,10 @@ impl Config {
     pub fn shutdown_timeout(&self) -> Duration {
         Duration::from_secs(self.shutdown_timeout_s.into())
     }
+}
+
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 impl LogLevel {

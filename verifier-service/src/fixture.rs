@@ -2,12 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use evidence::UnixTime;
 use evidence::appraise::EvidenceAppraisal;
 use evidence::policy::{Decision, Denial};
 use evidence::work::{Base64Url, Bundle, Hex};
+use evidence::{Check, CheckId, Reason, UnixTime};
 use receipt::Level;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use crate::appraiser::{DeviceSubmission, Inquiry, Pass, Wants};
 use crate::judge::{Award, Case, Certificate, Judge, Judged, OpeningCase, Unjudged};
 use crate::policies::built_in;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{FailedCheck, Problem, ProblemCode};
 use crate::store::policies::Issued;
 
 /// The agent key in [`bundle_json`].
@@ -44,10 +45,14 @@ pub(crate) fn bundle_json(challenge: [u8; 32], label: &str) -> Value {
     })
 }
 
-/// Grants every bundle but those whose job is labelled `refuse`, and panics over those labelled `panic`.
+/// Grants every bundle but those whose job is labelled `refuse`, and panics over those labelled `panic`. The result of one
+/// whose label begins with `audit` is checked for as long as the judge is [held up](Self::hold_up); that of `audit
+/// refuted` is found wrong.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MadeToOrder {
     asked: Arc<AtomicUsize>,
+    audits: Arc<AtomicUsize>,
+    held_up: Arc<AtomicBool>,
 }
 
 impl MadeToOrder {
@@ -55,6 +60,30 @@ impl MadeToOrder {
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+
+    /// How many audits began.
+    pub(crate) fn audits(&self) -> usize {
+        self.audits.load(Ordering::SeqCst)
+    }
+
+    /// Lets no audit end, or lets them.
+    pub(crate) fn hold_up(&self, held_up: bool) {
+        self.held_up.store(held_up, Ordering::SeqCst);
+    }
+
+    fn audit(&self) {
+        self.audits.fetch_add(1, Ordering::SeqCst);
+        while self.held_up.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// What is said of a result that an audit found wrong.
+fn audit_refuted() -> Problem {
+    let reason = Reason::new(evidence::Code::AuditRefuted, "made to order");
+    let check = Check::refuted_by(CheckId::Audit, vec![reason]);
+    Problem::refuted(evidence::Code::AuditRefuted).checks([FailedCheck::new(&check, None)])
 }
 
 impl Judge for MadeToOrder {
@@ -63,9 +92,18 @@ impl Judge for MadeToOrder {
         Inquiry::new(Arc::new(default.policy))
     }
 
-    fn judge(&self, case: &Case, _inquiry: &Inquiry) -> Result<Pass<Award>, Problem> {
+    fn judge(&self, case: &Case, inquiry: &Inquiry) -> Result<Pass<Award>, Problem> {
+        let label = case.bundle.job.label.as_deref();
+        if label.is_some_and(|label| label.starts_with("audit")) {
+            match inquiry.checks_result() {
+                true => self.audit(),
+                false => return Ok(Pass::ResultNext),
+            }
+        }
         self.asked.fetch_add(1, Ordering::SeqCst);
-        match case.bundle.job.label.as_deref() {
+        match label {
+            Some("audit refuted") => Err(audit_refuted()),
+            Some("audit panic") => panic!("made to order"),
             Some("refuse") => Err(Problem::refuted(evidence::Code::NonceMismatch)),
             Some("panic") => panic!("made to order"),
             _ => Ok(Pass::Done(Award {

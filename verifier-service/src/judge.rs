@@ -20,16 +20,17 @@ use kernels::audit::Strength;
 use receipt::{Claims, Level, LocalSigner};
 use tokio::time::Instant;
 
-use crate::appraiser::{Appraiser, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
+use crate::appraiser::{Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
 use crate::clock::Clock;
-use crate::id::Id;
 use crate::config::Config;
+use crate::id::Id;
 use crate::issue::{self, ReceiptContext, Stamp};
 use crate::policies;
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
+use crate::result_checks::{Busy, ResultChecks};
 use crate::store::policies::Issued;
-use crate::work::OpeningChecker;
+use crate::work::{self, OpeningChecker};
 use crate::workers::Workers;
 
 /// A bundle to be judged, with what the receipt shall say about it if it is good.
@@ -130,6 +131,14 @@ pub(crate) enum Unjudged {
     NotABundle(String),
     /// The policy is at fault.
     Policy(PolicyError),
+    /// As many results wait to be checked as may.
+    Busy,
+}
+
+impl From<Busy> for Unjudged {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 /// Knows good evidence from bad.
@@ -191,6 +200,8 @@ pub(crate) struct Proceedings {
     pub(crate) judge: Arc<dyn Judge>,
     /// Where.
     pub(crate) workers: Workers,
+    /// Where results are checked that take long.
+    pub(crate) result_checks: ResultChecks,
     /// How long one appraisal may wait for collateral in all.
     pub(crate) patience: Duration,
 }
@@ -201,6 +212,7 @@ impl Proceedings {
         Self {
             judge,
             workers: Workers::new(config.appraisal_threads()),
+            result_checks: ResultChecks::new(config.result_check_threads()),
             // Half of it is left for the computation and for the answer.
             patience: config.request_timeout() / 2,
         }
@@ -220,27 +232,46 @@ impl Proceedings {
     pub(crate) async fn conduct<T, E, F>(&self, mut inquiry: Inquiry, pass: F) -> Result<T, E>
     where
         T: Send + 'static,
-        E: Send + 'static,
+        E: From<Busy> + Send + 'static,
         F: Fn(&dyn Judge, &Inquiry) -> Result<Pass<T>, E> + Send + Sync + 'static,
     {
         let deadline = Instant::now() + self.patience;
         let pass = Arc::new(pass);
-        let mut number = 0;
+        let mut passes = 1;
         loop {
-            number += 1;
-            if number >= MAX_PASSES || Instant::now() >= deadline {
+            if passes >= MAX_PASSES || Instant::now() >= deadline {
                 inquiry.close();
             }
-            let (judge, pass) = (Arc::clone(&self.judge), Arc::clone(&pass));
-            let computed = self
-                .workers
-                .run(move || (pass(judge.as_ref(), &inquiry), inquiry));
-            let (came, handed_back) = computed.await;
+            let (came, handed_back) = self.make(Arc::clone(&pass), inquiry).await?;
             inquiry = handed_back;
             match came? {
                 Pass::Done(made) => return Ok(made),
-                Pass::Wants(wants) => self.judge.obtain(wants, &mut inquiry, deadline).await,
+                Pass::Wants(wants) => {
+                    self.judge.obtain(wants, &mut inquiry, deadline).await;
+                    passes += 1;
+                }
+                Pass::ResultNext => inquiry.let_check_result(),
             }
+        }
+    }
+
+    /// One pass, in a place of its kind.
+    async fn make<T, E, F>(
+        &self,
+        pass: Arc<F>,
+        inquiry: Inquiry,
+    ) -> Result<(Result<Pass<T>, E>, Inquiry), Busy>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: Fn(&dyn Judge, &Inquiry) -> Result<Pass<T>, E> + Send + Sync + 'static,
+    {
+        let judge = Arc::clone(&self.judge);
+        let checks_result = inquiry.checks_result();
+        let compute = move || (pass(judge.as_ref(), &inquiry), inquiry);
+        match checks_result {
+            true => self.result_checks.run(compute).await,
+            false => Ok(self.workers.run(compute).await),
         }
     }
 }
@@ -297,8 +328,12 @@ impl Judge for Bench {
         let (slices, one) = (opening.slices.as_slice(), NonZeroUsize::MIN);
         let checker = OpeningChecker::new(*randomness, slices, *audit, one);
         let appraiser = &self.appraiser;
+        let checking = Checking {
+            checker: &checker,
+            takes_long: audit.is_some() || work::takes_long(&opening.bundle.job),
+        };
         let pass =
-            appraiser.pass_over_work(&opening.bundle, challenge, &checker, *as_of, inquiry);
+            appraiser.pass_over_work(&opening.bundle, challenge, &checking, *as_of, inquiry);
         pass.try_map(|appraisal| {
             let decision = policies::decide(inquiry.policy(), appraisal);
             match decision.map_err(policy_failed)? {

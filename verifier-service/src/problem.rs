@@ -74,6 +74,8 @@ codes! {
     PolicyNameMalformed = 400 "policy_name_malformed",
     /// The policy is not UTF-8 text.
     PolicyNotText = 400 "policy_not_text",
+    /// `Last-Event-ID` is not the number of an event.
+    LastEventIdMalformed = 400 "last_event_id_malformed",
     /// The body does not have the digest that was signed.
     ContentDigestMismatch = 400 "content_digest_mismatch",
     /// This takes a credential, and the request has none.
@@ -118,6 +120,10 @@ codes! {
     EnrolmentTokenUnknown = 401 "enrolment_token_unknown",
     /// The enrolment token has expired.
     EnrolmentTokenExpired = 401 "enrolment_token_expired",
+    /// The party has less available than this takes.
+    FundsMissing = 402 "funds_missing",
+    /// The owner of the agent has less available than the stake.
+    StakeMissing = 402 "stake_missing",
     /// The configuration alone says which policy decides.
     PolicyPinned = 403 "policy_pinned",
     /// The token is good, and names no party known here.
@@ -146,18 +152,52 @@ codes! {
     AgentNotFound = 404 "agent_not_found",
     /// The provider has no enrolment token of this name that could still be used.
     EnrolmentTokenNotFound = 404 "enrolment_token_not_found",
+    /// There is no job of this name.
+    JobNotFound = 404 "job_not_found",
+    /// The agent has no assignment of this name.
+    AssignmentUnknown = 404 "assignment_unknown",
     /// The path does not take this method.
     MethodNotAllowed = 405 "method_not_allowed",
     /// The answer has none of the media types asked for.
     NotAcceptable = 406 "not_acceptable",
     /// The body did not arrive in time.
     BodyTimeout = 408 "body_timeout",
+    /// The challenge was answered with a result that a check of it refuted.
+    ChallengeRefuted = 409 "challenge_refuted",
     /// The challenge was answered before, with another bundle.
     ChallengeSpent = 409 "challenge_spent",
     /// Another party has this OIDC name.
     OidcNameTaken = 409 "oidc_name_taken",
     /// An agent with this key was enrolled before.
     AgentKeyTaken = 409 "agent_key_taken",
+    /// Another answer to the question is in.
+    AnswerDiffers = 409 "answer_differs",
+    /// The assignment is not where this needs it.
+    AssignmentStatus = 409 "assignment_status",
+    /// Somebody has committed to a result: the job can no longer be cancelled.
+    CancelLate = 409 "cancel_late",
+    /// Another commitment of the assignment is in.
+    CommitmentDiffers = 409 "commitment_differs",
+    /// The job is not where this needs it.
+    JobStatus = 409 "job_status",
+    /// Another opening of the round is in.
+    OpeningDiffers = 409 "opening_differs",
+    /// Another round or question is asked for.
+    RoundUnknown = 409 "round_unknown",
+    /// The reference was used for another transfer.
+    ReferenceReused = 409 "reference_reused",
+    /// The answer came too late.
+    AnswerLate = 410 "answer_late",
+    /// The dispute window is over.
+    ChallengeLate = 410 "challenge_late",
+    /// The commitment came too late.
+    CommitmentLate = 410 "commitment_late",
+    /// The lease ran out.
+    LeaseOver = 410 "lease_over",
+    /// The offer ran out.
+    OfferOver = 410 "offer_over",
+    /// The opening came too late.
+    OpeningLate = 410 "opening_late",
     /// The bundle arrived after the challenge's time.
     ChallengeExpired = 410 "challenge_expired",
     /// The body is larger than this path takes.
@@ -184,6 +224,46 @@ codes! {
     TooManyAgents = 422 "too_many_agents",
     /// The agent did not prove that it holds the key.
     AgentProofInvalid = 422 "agent_proof_invalid",
+    /// The terms ask for an audit, and so do the checks of the job.
+    AuditAskedTwice = 422 "audit_asked_twice",
+    /// The job has no canonical form, and so no digest.
+    JobNotCanonical = 422 "job_not_canonical",
+    /// The amount or the currency is none.
+    MoneyMalformed = 422 "money_malformed",
+    /// Nobody but the agent could say whether the results are right.
+    NothingToCheck = 422 "nothing_to_check",
+    /// An opening of this job could be larger than this verifier takes.
+    OpeningTooLarge = 422 "opening_beyond_limit",
+    /// The kernel measures a machine, and takes no operands of the tenant's choice.
+    OperandsSupplied = 422 "operands_supplied",
+    /// There is no policy of the name that the terms give.
+    PolicyUnknown = 422 "policy_unknown",
+    /// The reference is not 1 to 128 visible ASCII characters.
+    ReferenceMalformed = 422 "reference_malformed",
+    /// The architectures of the terms are none, named twice, or compute nothing.
+    TermsArchitectures = 422 "terms_architectures",
+    /// The share of wrong points in the terms is none.
+    TermsAuditFraction = 422 "terms_audit_fraction",
+    /// The probability of missing them in the terms is none that is asked for.
+    TermsAuditMiss = 422 "terms_audit_miss",
+    /// The deadline of the terms leaves no time for the last commitment.
+    TermsDeadline = 422 "terms_deadline",
+    /// The terms ask for no devices, or for too many.
+    TermsDeviceCount = 422 "terms_device_count",
+    /// The price of all replicas, or their stakes, cannot be counted.
+    TermsEscrow = 422 "terms_escrow",
+    /// The terms do not have the members terms have, or not of their types.
+    TermsMalformed = 422 "terms_malformed",
+    /// The policy of the terms has a name that no policy has.
+    TermsPolicyName = 422 "terms_policy_name",
+    /// The price of the terms is none.
+    TermsPrice = 422 "terms_price",
+    /// The terms ask for no replica, or for too many.
+    TermsReplicaCount = 422 "terms_replica_count",
+    /// The stake of the terms is none.
+    TermsStake = 422 "terms_stake",
+    /// A time of the terms is none, or longer than any step may take.
+    TermsTime = 422 "terms_time",
     /// The policy says no; `deny` says why.
     PolicyDenied = 422 "policy_denied",
     /// There are too many policies, or too many versions of this one.
@@ -206,6 +286,8 @@ codes! {
     IssuerUnavailable = 503 "issuer_unavailable",
     /// More is in progress than memory allows.
     Overloaded = 503 "overloaded",
+    /// As many results wait to be checked as may; nothing was refuted, and sending the same bytes again is safe.
+    ResultChecksBusy = 503 "result_checks_busy",
     /// The request took too long; sending the same bytes again is safe.
     TimedOut = 503 "timed_out",
     /// A manifest or a list of them cannot be had from its source now.
@@ -221,10 +303,10 @@ impl fmt::Display for ProblemCode {
 }
 
 /// An answer that says what went wrong.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem(Box<Facts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Facts {
     code: &'static str,
     status: StatusCode,
@@ -318,6 +400,11 @@ impl Problem {
     /// What the client reads of it, apart from the findings.
     pub(crate) fn text(&self) -> &str {
         self.0.detail.as_deref().unwrap_or(self.0.title)
+    }
+
+    /// Whether a check gives this reason.
+    pub(crate) fn has_reason(&self, code: evidence::Code) -> bool {
+        self.0.checks.iter().any(|check| check.has_reason(code))
     }
 
     /// The stable word.

@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 
 use crate::agents::Agents;
 use crate::appraiser::{Appraiser, OpenError};
+use crate::clerk::{self, Clerk, ClerkError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::http::{App, Parts, router};
-use crate::hub::Hub;
-use crate::jobless::NoJobs;
-use crate::judge::Bench;
+use crate::hub::{Events, Hub};
+use crate::judge::{Bench, Proceedings};
 use crate::keys::{KeyError, Keys};
 use crate::nvidia::{CertificateError, Issuer};
 use crate::operator::{OperatorToken, OperatorTokenError};
@@ -64,6 +64,9 @@ pub enum ServiceError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Jobs cannot be gone on with.
+    #[error("jobs: {0}")]
+    Jobs(String),
     /// Policy, anchors or manifests cannot be used.
     #[error(transparent)]
     Appraiser(#[from] OpenError),
@@ -75,6 +78,7 @@ pub enum ServiceError {
 /// A service ready to listen: configuration valid, keys and policy loaded, store open and up to date.
 pub struct Service {
     app: App,
+    clerk: Clerk,
     hub: Hub,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
@@ -138,13 +142,6 @@ impl Service {
             oidc::Issuer::open(&config.oidc, Arc::clone(&clock)).map_err(ServiceError::Oidc)?,
             Arc::clone(&clock),
         );
-        let agents = Agents::new(
-            Arc::clone(&store) as Arc<dyn AgentStore>,
-            Arc::new(NoJobs),
-            Arc::clone(&clock),
-        );
-        let hub = Hub::start(Arc::new(NoJobs));
-        let store: Arc<dyn Store> = store;
         let bench = Arc::new(Bench {
             appraiser: Arc::clone(&appraiser),
             signer: Arc::clone(keys.signer()),
@@ -152,12 +149,31 @@ impl Service {
             issuer: config.issuer.clone(),
             lifetime_s: config.receipt_lifetime_s,
         });
+        let proceedings = Proceedings::new(bench, &config);
+        let hub = Hub::start(Arc::clone(&store) as Arc<dyn Events>);
+        let clerk = Clerk::new(clerk::Parts {
+            store: SqlStore::clone(&store),
+            proceedings: proceedings.clone(),
+            book: book.clone(),
+            hub: hub.clone(),
+            clock: Arc::clone(&clock),
+            audience: config.audience.clone(),
+            body_limit: config.body_limit_bytes,
+        });
+        clerk.resume().await.map_err(not_resumed)?;
+        let agents = Agents::new(
+            Arc::clone(&store) as Arc<dyn AgentStore>,
+            Arc::new(clerk.clone()),
+            Arc::clone(&clock),
+        );
+        let store: Arc<dyn Store> = store;
         let shutdown_timeout = config.shutdown_timeout();
         let app = App::new(Parts {
             config: Arc::new(config),
             clock,
             store: Arc::clone(&store),
-            judge: bench,
+            proceedings,
+            clerk: clerk.clone(),
             collateral: Arc::clone(appraiser.collateral()),
             keys: &keys,
             book,
@@ -169,6 +185,7 @@ impl Service {
         });
         Ok(Self {
             app,
+            clerk,
             hub,
             store,
             appraiser,
@@ -192,6 +209,8 @@ impl Service {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServiceError> {
         let (stop, stopped) = oneshot::channel::<()>();
+        let (rest, rested) = oneshot::channel::<()>();
+        let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let listener = listener.tap_io(|connection| {
             // Answers are small and whole; waiting for more to send only delays them.
             drop(connection.set_nodelay(true));
@@ -210,6 +229,14 @@ impl Service {
                 finish(server, self.shutdown_timeout).await
             }
         };
+        // What is under way is finished; what is not done is due again, here or elsewhere.
+        drop(rest);
+        if tokio::time::timeout(self.shutdown_timeout, clerk)
+            .await
+            .is_err()
+        {
+            tracing::warn!("jobs were still attended to; whoever comes next goes on");
+        }
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await
             .is_err()
@@ -234,6 +261,13 @@ pub async fn serve(
         .await?
         .serve(listener, shutdown)
         .await
+}
+
+fn not_resumed(error: ClerkError) -> ServiceError {
+    match error {
+        ClerkError::Store(error) => ServiceError::Store(error),
+        other => ServiceError::Jobs(other.to_string()),
+    }
 }
 
 async fn finish(

@@ -1,23 +1,28 @@
 //! A bundle's way through the service, in order: known before? well-formed? challenge ours, unspent, in time? good?
 //! Then challenge, bundle and receipt go into the store in one step, and only then is there a receipt.
 //!
-//! A refused bundle spends nothing, also where a check of its result refuted it: bounds of such checks are for one
-//! attempt. The same bytes get the same receipt for ever: after the challenge expired, after
-//! a restart, and when two requests with them race.
+//! A refused bundle spends nothing, but for one whose result an audit or Freivalds' check refuted: bounds of such checks
+//! are for one attempt, so the challenge it answered takes no other. The same bytes get the same receipt for ever: after
+//! the challenge expired, after a restart, and when two requests with them race.
+//!
+//! The same bytes are judged once at a time: judging goes on when the client hangs up, and whoever sends them meanwhile
+//! gets what comes of it.
 
 use std::sync::Arc;
 
-use evidence::UnixTime;
 use evidence::work::{Base64Url, Bundle, BundleError, Hex, WorkStatement};
+use evidence::{Code, UnixTime};
 use tracing::Instrument;
 
 use crate::appraiser::Inquiry;
-use crate::body::Body;
+use crate::body::{Body, Share};
 use crate::clock::Clock;
+use crate::flights::{Flights, Landing};
 use crate::id::Id;
 use crate::judge::{Award, Case, Judge, Proceedings};
 use crate::malformed;
 use crate::problem::{FailedCheck, Finding, Problem, ProblemCode};
+use crate::result_checks::Busy;
 use crate::store::{Challenge, NewReceipt, Spent, Standing, Store, StoreError, StoredReceipt};
 use crate::workers::Workers;
 
@@ -34,10 +39,15 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whom receipts are for unless the challenge says otherwise.
     pub(crate) audience: Arc<[String]>,
+    /// What is being judged, by SHA-256 of the bundle.
+    pub(crate) flights: Judgements,
 }
 
+/// Judgements under way.
+pub(crate) type Judgements = Flights<[u8; 32], Result<Outcome, Problem>>;
+
 /// A receipt, and whether it is of this request or of an earlier one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// The receipt.
     pub(crate) receipt: StoredReceipt,
@@ -52,6 +62,8 @@ struct Submission {
     sha256: [u8; 32],
     arrived_at: UnixTime,
     idempotency_key: Option<String>,
+    /// Its share of the memory for bodies, held until it is judged, whether or not anybody waits for that.
+    _share: Share,
 }
 
 impl Desk {
@@ -65,8 +77,7 @@ impl Desk {
         idempotency_key: Option<String>,
     ) -> Result<Outcome, Problem> {
         let arrived_at = self.clock.now();
-        // Holds its share of the memory for bodies until the answer is found.
-        let (bytes, _share) = body.into_parts();
+        let (bytes, share) = body.into_parts();
         let (bytes, sha256, parsed) = self.workers.run(move || read(bytes)).await;
         if let Some(receipt) = self.store.receipt_of(sha256).await? {
             return Ok(Outcome {
@@ -80,6 +91,7 @@ impl Desk {
             sha256,
             arrived_at,
             idempotency_key,
+            _share: share,
         };
         match self.consider(submission).await {
             Ok(outcome) => Ok(outcome),
@@ -107,7 +119,38 @@ impl Desk {
     async fn consider(&self, submission: Submission) -> Result<Outcome, Problem> {
         self.key_is_free(&submission).await?;
         let challenge = self.challenge_of(&submission).await?;
-        self.decide(submission, challenge).await
+        let Some((wait, landing)) = self.flights.join(&submission.sha256) else {
+            return Err(Busy.into());
+        };
+        let is_ours = landing.is_some();
+        if let Some(landing) = landing {
+            let judging = self.clone().judge(submission, challenge, landing);
+            tokio::spawn(judging.instrument(tracing::Span::current()));
+        }
+        // Nothing comes of a judgement that panicked.
+        let came = wait.end().await;
+        let mut outcome = came.unwrap_or_else(|| Err(Problem::new(ProblemCode::Internal)))?;
+        outcome.fresh &= is_ours;
+        Ok(outcome)
+    }
+
+    /// The one judgement of these bytes, to its end.
+    async fn judge(
+        self,
+        submission: Submission,
+        challenge: Challenge,
+        landing: Landing<[u8; 32], Result<Outcome, Problem>>,
+    ) {
+        let value = challenge.value;
+        let mut outcome = self.decide(submission, challenge).await;
+        if let Err(refused) = &outcome
+            && refutes_result(refused)
+            && let Err(error) = self.store.refute(value).await
+        {
+            // Who could not be kept from trying again is not told that there was anything to be kept from.
+            outcome = Err(error.into());
+        }
+        landing.bring(outcome);
     }
 
     async fn key_is_free(&self, submission: &Submission) -> Result<(), Problem> {
@@ -127,6 +170,7 @@ impl Desk {
         let challenge = match self.store.standing(statement.challenge.0).await? {
             Standing::Unknown => return Err(Problem::new(ProblemCode::ChallengeUnknown)),
             Standing::Spent => return Err(Problem::new(ProblemCode::ChallengeSpent)),
+            Standing::Refuted => return Err(Problem::new(ProblemCode::ChallengeRefuted)),
             Standing::Unspent(challenge) => challenge,
         };
         if challenge.expires_at <= submission.arrived_at {
@@ -147,6 +191,7 @@ impl Desk {
             sha256,
             arrived_at,
             idempotency_key,
+            _share,
         } = submission;
         let id = Id::random();
         let case = Case {
@@ -187,28 +232,30 @@ impl Desk {
                 fresh: false,
             }),
             Spent::ByAnother => Err(Problem::new(ProblemCode::ChallengeSpent)),
+            Spent::Refuted => Err(Problem::new(ProblemCode::ChallengeRefuted)),
             Spent::Expired => Err(Problem::new(ProblemCode::ChallengeExpired)),
             Spent::Unknown => Err(Problem::new(ProblemCode::ChallengeUnknown)),
             Spent::KeyReused => Err(Problem::new(ProblemCode::IdempotencyKeyReused)),
         }
     }
 
-    /// Goes on to its end, also when the client has given up waiting: a write begun is not left half done.
     async fn spend(&self, new: NewReceipt, award: Award) -> Result<Spent, Problem> {
-        let store = Arc::clone(&self.store);
-        let write = async move {
-            let (jti, job) = (new.receipt.id, Hex(new.job));
-            let spent = store.spend(new).await?;
-            if spent == Spent::Issued {
-                // What was issued and for which job; never for which device or agent.
-                tracing::info!(%jti, %job, policy = award.policy, assurance = %award.level, "receipt issued");
-            }
-            Ok::<_, StoreError>(spent)
-        };
-        let written = tokio::spawn(write.instrument(tracing::Span::current())).await;
-        let spent = written.map_err(|error| Problem::caused(ProblemCode::Internal, error))?;
-        Ok(spent?)
+        let (jti, job) = (new.receipt.id, Hex(new.job));
+        let spent = self.store.spend(new).await?;
+        if spent == Spent::Issued {
+            // What was issued and for which job; never for which device or agent.
+            tracing::info!(%jti, %job, policy = award.policy, assurance = %award.level, "receipt issued");
+        }
+        Ok(spent)
     }
+}
+
+/// Whether the bytes that the statement commits to were looked at and are wrong. Nobody but the agent, who signed the
+/// statement, can bring that about.
+fn refutes_result(refused: &Problem) -> bool {
+    [Code::AuditRefuted, Code::FreivaldsRefuted]
+        .into_iter()
+        .any(|code| refused.has_reason(code))
 }
 
 /// The digest first: bytes that were granted once are recognised whatever later versions think of their form.

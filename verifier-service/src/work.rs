@@ -7,7 +7,7 @@ mod opening;
 
 use std::num::NonZeroUsize;
 
-use evidence::appraise::{WorkChecker, WorkFinding};
+use evidence::appraise::{Chain, WorkChecker, WorkFinding};
 use evidence::work::{
     Blob, Bundle, Hex, JobSpec, KernelTask, OutputCommitment, RequestedCheck, Task, WorkStatement,
 };
@@ -34,6 +34,16 @@ impl KernelChecker {
             threads,
         }
     }
+}
+
+/// Whether the checks of the result that a job asks for take long: more than digesting its bytes.
+#[must_use]
+pub fn takes_long(job: &JobSpec) -> bool {
+    let takes_long = |check: &RequestedCheck| match check {
+        RequestedCheck::OutputDigest => false,
+        RequestedCheck::Freivalds | RequestedCheck::Audit => true,
+    };
+    job.checks.iter().any(takes_long)
 }
 
 impl WorkChecker for KernelChecker {
@@ -69,6 +79,7 @@ impl WorkChecker for KernelChecker {
             WorkFinding {
                 log2_error,
                 wrong_ppm,
+                chain: wrong_ppm.and_then(|_| chain(bundle, AUDIT.points)),
                 check,
                 source: Source::Recomputation,
             }
@@ -188,6 +199,18 @@ fn strength(requested: RequestedCheck, check: &Check) -> (Option<i32>, Option<u3
         RequestedCheck::Audit => (Some(AUDIT.log2_miss()), Some(AUDIT.fraction_ppm)),
         RequestedCheck::OutputDigest => (None, None),
     }
+}
+
+/// How the points of a job build on each other, of which an audit drew some.
+fn chain(bundle: &Bundle, drawn: u32) -> Option<Chain> {
+    let task = bundle.job.kernel()?;
+    let job = Job::parse(&task.name, task.params.as_value()).ok()?;
+    let audit::Chain { steps, points } = audit::chain(&job)?;
+    Some(Chain {
+        steps,
+        points,
+        drawn,
+    })
 }
 
 /// The first 32 bytes of a point, which may be a whole checkpoint.

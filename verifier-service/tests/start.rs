@@ -1,9 +1,10 @@
 //! What is said when the service cannot start, and with which exit status.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 const LEAST: &str =
     "issuer = \"https://verifier.example\"\naudience = [\"https://market.example\"]\n";
@@ -52,6 +53,80 @@ fn a_configuration_that_cannot_be_used() {
         assert_eq!(status, Some(2), "{said}");
         assert!(said.starts_with("verifier-service: "), "{said}");
         assert!(said.contains(says), "{said}");
+    }
+}
+
+/// A service that started, which ends with this.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Starts the service in `folder` with these settings and gives the warnings up to where it listens.
+fn warnings(folder: &Path, settings: &str) -> Vec<String> {
+    let file = folder.join("verifier.toml");
+    let state = folder.join("state");
+    let text = format!("{LEAST}listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\n{settings}");
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_verifier-service"));
+    command.args(["serve", "--config"]).arg(&file);
+    let mut started = Started(command.stderr(Stdio::piped()).spawn().unwrap());
+    let log = BufReader::new(started.0.stderr.take().unwrap());
+    let mut warnings = Vec::new();
+    for line in log.lines() {
+        let line = line.unwrap();
+        if line.contains("\"listening\"") {
+            return warnings;
+        }
+        if line.contains("\"WARN\"") {
+            warnings.push(line);
+        }
+    }
+    panic!("it ended before it listened, having warned of {warnings:?}");
+}
+
+#[test]
+fn what_the_policy_asks_for_and_no_setting_can_give_is_warned_of() {
+    const NO_ANSWERS: &str = "no certificate will be known to be good";
+    const NO_MANIFESTS: &str = "no measurement will be compared";
+    let sources = tempfile::tempdir().unwrap();
+    let (rims, answers) = (sources.path().join("rims"), sources.path().join("ocsp"));
+    for folder in [&rims, &answers] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let rim_dir = format!("rim_dir = {rims:?}\n");
+    let rim_url = "[appraisal.rim_service]\nurl = \"http://127.0.0.1:9\"\n";
+    let ocsp_dir = format!("[appraisal.ocsp]\ndir = {answers:?}\n");
+    let ocsp_url = "[appraisal.ocsp]\nurl = \"http://127.0.0.1:9\"\n";
+    let without = "policy = \"danger-without-revocation\"\n";
+    let strict = "policy = \"strict\"\n";
+    let table: [(String, &str, &[&str]); 9] = [
+        (String::new(), "default", &[NO_ANSWERS, NO_MANIFESTS]),
+        (strict.into(), "strict", &[NO_ANSWERS, NO_MANIFESTS]),
+        (rim_dir.clone(), "default", &[NO_ANSWERS]),
+        (rim_url.into(), "default", &[NO_ANSWERS]),
+        (ocsp_dir.clone(), "default", &[NO_MANIFESTS]),
+        (ocsp_url.into(), "default", &[NO_MANIFESTS]),
+        (format!("{rim_dir}{ocsp_dir}"), "default", &[]),
+        (without.into(), "danger-without-revocation", &[NO_MANIFESTS]),
+        (
+            format!("{without}{rim_dir}"),
+            "danger-without-revocation",
+            &[],
+        ),
+    ];
+    for (settings, policy, expected) in table {
+        let folder = tempfile::tempdir().unwrap();
+        let said = warnings(folder.path(), &format!("[appraisal]\n{settings}"));
+        assert_eq!(said.len(), expected.len(), "{settings}: {said:#?}");
+        for (line, words) in said.iter().zip(expected) {
+            assert!(line.contains(words), "{settings}: {line}");
+            assert!(line.contains(&format!("\"{policy}\"")), "{line}");
+        }
     }
 }
 

@@ -57,18 +57,13 @@ impl Agent {
 
     pub(crate) async fn execute(&self, job: &Arc<PreparedJob>) -> Result<Execution, AgentError> {
         let executor = self.executor().await?;
-        let (job, clock) = (Arc::clone(job), Arc::clone(&self.clock));
-        let keep_outputs = self.keep_outputs || bind::discloses_outputs(&job);
-        let run = move || {
-            let work = Work {
-                job: &job.job,
-                inputs: &job.inputs,
-                keep_outputs,
-                clock: clock.as_ref(),
-            };
-            executor.execute(&work)
+        let work = Work {
+            job: job.job.clone(),
+            inputs: Arc::clone(&job.inputs),
+            keep_outputs: self.keep_outputs || bind::discloses_outputs(job),
+            clock: Arc::clone(&self.clock),
         };
-        Ok(blocking(run).await?)
+        Ok(blocking(move || executor.execute(&work)).await?)
     }
 
     async fn bind(

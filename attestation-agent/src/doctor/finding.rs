@@ -93,6 +93,22 @@ findings! {
     MultiGpuMode = "multi_gpu_mode",
         "none, protected PCIe or NVLink encryption",
         "Install a driver that tells the mode, and compare it with what the host has configured.";
+    /// The library of the CUDA driver.
+    CudaLibrary = "cuda_library",
+        "the CUDA driver library, and a driver that starts",
+        "Install NVIDIA's driver with libcuda.so.1, or have jobs run on the CPU (--executor host).";
+    /// The version of the CUDA driver, against the PTX of the modules.
+    CudaVersion = "cuda_version",
+        "a driver that knows the PTX of the kernels' modules",
+        "Update NVIDIA's driver to R525 or later.";
+    /// The GPU that jobs run on.
+    CudaDevices = "cuda_devices",
+        "a GPU for jobs, and one that attests where GPUs attest",
+        "Compare cuda.gpu and CUDA_VISIBLE_DEVICES with nvidia-smi -L.";
+    /// Whether a GPU can load the modules.
+    ComputeCapability = "compute_capability",
+        "8.0 or later",
+        "Have jobs run on a GPU of the Ampere generation or later (cuda.gpu), or on the CPU (--executor host).";
     /// A report over a fresh nonce.
     Report = "report",
         "a report over a fresh nonce",

@@ -4,6 +4,7 @@
 //!
 //! * This host: state folder, key, outbox; driver, GPUs, their modes; a report and a chain of every device over a nonce
 //!   drawn for the purpose, judged by the rules that need no trust anchor.
+//! * What jobs need: the CUDA driver, and a GPU that can load the kernels' modules.
 //! * The verifier: whether it can be reached, is ready, has the manifests that these devices ask for, and has the same
 //!   time.
 //!
@@ -18,6 +19,7 @@
 //! [`Limits::network_s`].
 
 mod coverage;
+mod cuda;
 mod driver;
 mod evidence;
 mod finding;
@@ -36,6 +38,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::device::{Selection, simulated};
 use crate::error::AgentError;
+use crate::execute::CudaSelection;
 use crate::verifier::Verifier;
 
 pub use finding::{Finding, FindingId, FindingStatus};
@@ -43,14 +46,14 @@ pub use finding::{Finding, FindingId, FindingStatus};
 /// How long to wait for what may not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For all answers of the driver about this system, and again for the reports of all devices.
+    /// For all answers of the driver about this system, again for the reports of all devices, and again for CUDA.
     pub device: Duration,
     /// For each step on the network, seconds.
     pub network_s: u64,
 }
 
 impl Default for Limits {
-    /// A GPU signs in about a second, and a slow verifier answers in less. Together at most 80 seconds.
+    /// A GPU signs in about a second, and a slow verifier answers in less. Together at most 110 seconds.
     fn default() -> Self {
         Self {
             device: Duration::from_secs(30),
@@ -107,10 +110,15 @@ pub async fn examine(
     };
     let (state_dir, now) = (settings.state_dir.clone(), now(clock));
     let nonce = simulated::random()?;
+    let (executor, jobs) = (
+        settings.executor,
+        CudaSelection::new(&settings.cuda, &selection),
+    );
     let (mut findings, ids) = blocking(move || {
         let mut findings = host::examine(&state_dir);
         let (of_devices, ids) = devices(&selection, limits, &nonce, now);
         findings.extend(of_devices);
+        findings.extend(cuda::examine(executor, &jobs, limits.device));
         (findings, ids)
     })
     .await;

@@ -150,7 +150,7 @@ impl Executor for FirstAble {
         self.able(job).map(drop)
     }
 
-    fn execute(&self, work: &Work<'_>) -> Result<Execution, ExecuteError> {
-        self.able(work.job)?.execute(work)
+    fn execute(&self, work: &Work) -> Result<Execution, ExecuteError> {
+        self.able(&work.job)?.execute(work)
     }
 }

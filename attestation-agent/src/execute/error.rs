@@ -3,6 +3,8 @@
 //! In scope: one code and one remedy for each cause, and what a number of the CUDA driver means for the person who runs
 //! the host. Nothing was committed or submitted when one of these comes: the work can always be repeated.
 
+use std::time::Duration;
+
 use kernels::Blake3Digest;
 
 /// Why an executor could not do the work.
@@ -45,6 +47,16 @@ pub enum ExecuteError {
         device: String,
         /// Its compute capability.
         capability: (u32, u32),
+    },
+    /// A call of the driver did not return in time. It cannot be broken off.
+    #[error("{device}: the CUDA driver has not returned for {:.1} s, during {during}", waited.as_secs_f64())]
+    DriverHangs {
+        /// The GPU, by name and UUID, or `driver` before one is chosen.
+        device: String,
+        /// What the agent was doing.
+        during: &'static str,
+        /// How long it was waited for, of which the settings allow all but the last moment.
+        waited: Duration,
     },
     /// The bytes that left the device are not those that were digested on it.
     #[error("output {output} has digest {on_device} on the device and {downloaded} outside it")]
@@ -93,6 +105,7 @@ impl ExecuteError {
             Self::DeviceNotFound { .. } => "cuda_device_not_found",
             Self::DeviceOutOfMemory { .. } => "device_out_of_memory",
             Self::DigestMismatch { .. } => "output_digest_differs_from_device",
+            Self::DriverHangs { .. } => "cuda_driver_hangs",
             Self::Failed { .. } => "execution_failed",
             Self::HostOutOfMemory { .. } => "host_out_of_memory",
             Self::KernelUnsupported { .. } => "kernel_unsupported",
@@ -119,6 +132,10 @@ impl ExecuteError {
             Self::DigestMismatch { .. } => {
                 "The result is void. Memory, bus or driver changed bytes: look at dmesg and at the ECC counters, and \
                  do not use the GPU for work before it is understood."
+            }
+            Self::DriverHangs { .. } => {
+                "Look for an Xid in dmesg and for a process in state D; reset the GPU or restart the machine, then the \
+                 agent. If the job is that large, raise cuda.timeout_s."
             }
             Self::Failed { .. } => {
                 "Look at the executor's words. The work can be repeated: nothing was committed or submitted."
@@ -251,7 +268,7 @@ impl FailureKind {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it. Xids by NVIDIA's catalogue, <https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html>.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -268,8 +285,9 @@ impl FailureKind {
                 "Update NVIDIA's driver: the modules are PTX ISA 8.0, known since CUDA 12.0 (R525)."
             }
             Self::EccUncorrectable => {
-                "The result is void. Look for Xid 48, 63, 64, 94 and 95 in dmesg; reset the GPU (nvidia-smi -r) or \
-                 have it replaced."
+                "The result is void. Look for Xid 48, 63, 64, 94 and 95 in dmesg: after 94 (contained) it is enough to \
+                 repeat the work, else reset the GPU (nvidia-smi -r); have it replaced after 64 (no row left to remap) or \
+                 if it happens again."
             }
             Self::KeyRotation => {
                 "Repeat the work: the keys between CPU and GPU were being changed."

@@ -49,14 +49,14 @@ impl Executor for HostCpu {
     }
 
     /// Digests belong to the run here: the bytes are in memory, and BLAKE3 is a small part of the time.
-    fn execute(&self, work: &Work<'_>) -> Result<Execution, ExecuteError> {
-        let program = self.program(work.job)?;
+    fn execute(&self, work: &Work) -> Result<Execution, ExecuteError> {
+        let program = self.program(&work.job)?;
         let start = work.clock.elapsed();
-        let run = self.0.run(&program, work.inputs).map_err(failed)?;
+        let run = self.0.run(&program, &work.inputs).map_err(failed)?;
         let ran = work.clock.elapsed();
         Ok(Execution {
             executor: Self::NAME,
-            outputs: named(work.job, run.outputs),
+            outputs: named(&work.job, run.outputs),
             trace: run.marks,
             module: None,
             run_us: micros(ran.saturating_sub(start)),

@@ -26,6 +26,7 @@ mod reference;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use evidence::work::{Hex, OutputCommitment};
 use kernels::{Blake3Digest, CheckedInputs, Job, Output};
@@ -33,7 +34,8 @@ use kernels::{Blake3Digest, CheckedInputs, Job, Output};
 use crate::clock::Clock;
 
 pub use choice::{CudaSettings, ExecutorKind, HostSettings, open_executor};
-pub use cuda::{Cuda, CudaDevice, CudaSelection, IPC_HANDLE_LENGTH, SharedBuffers};
+pub use cuda::{Cuda, CudaDevice, CudaSelection, IPC_HANDLE_LENGTH, SharedBuffers, driver_hangs};
+pub(crate) use cuda::{Surveyed, survey};
 pub use error::{DeviceFailure, ExecuteError, FailureKind};
 pub use host::HostCpu;
 pub use reference::CpuReference;
@@ -62,20 +64,20 @@ pub trait Executor: Send + Sync {
     ///
     /// # Errors
     /// [`ExecuteError`], where the machine could not do it.
-    fn execute(&self, work: &Work<'_>) -> Result<Execution, ExecuteError>;
+    fn execute(&self, work: &Work) -> Result<Execution, ExecuteError>;
 }
 
-/// What an executor is asked to do.
-#[derive(Clone, Copy)]
-pub struct Work<'a> {
+/// What an executor is asked to do. Cheap to clone, and nobody's: whoever asked may stop waiting for it.
+#[derive(Clone)]
+pub struct Work {
     /// The job.
-    pub job: &'a Job,
+    pub job: Job,
     /// Its inputs.
-    pub inputs: &'a CheckedInputs<'a>,
+    pub inputs: Arc<CheckedInputs<'static>>,
     /// Whether somebody wants the bytes of the outputs, and not their digests alone.
     pub keep_outputs: bool,
     /// Where times are read that no device tells.
-    pub clock: &'a dyn Clock,
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What a run left.

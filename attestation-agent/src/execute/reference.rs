@@ -29,11 +29,11 @@ impl Executor for CpuReference {
         Ok(())
     }
 
-    fn execute(&self, work: &Work<'_>) -> Result<Execution, ExecuteError> {
+    fn execute(&self, work: &Work) -> Result<Execution, ExecuteError> {
         let start = work.clock.elapsed();
-        let bytes = work.job.reference_bytes(work.inputs);
+        let bytes = work.job.reference_bytes(&work.inputs);
         let computed = work.clock.elapsed();
-        let outputs = named(work.job, bytes.into_iter().map(Output::new));
+        let outputs = named(&work.job, bytes.into_iter().map(Output::new));
         let digested = work.clock.elapsed();
         Ok(Execution {
             executor: Self::NAME,

@@ -30,10 +30,10 @@ fn job() -> PreparedJob {
 fn run(executor: &dyn Executor, job: &PreparedJob) -> Execution {
     executor.admit(&job.job).unwrap();
     let work = Work {
-        job: &job.job,
-        inputs: &job.inputs,
+        job: job.job.clone(),
+        inputs: Arc::clone(&job.inputs),
         keep_outputs: true,
-        clock: &Ticking(AtomicU64::new(0)),
+        clock: Arc::new(Ticking(AtomicU64::new(0))),
     };
     executor.execute(&work).unwrap()
 }

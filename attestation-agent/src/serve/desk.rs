@@ -159,7 +159,13 @@ impl Desk {
                 done = self.workers.join_next() => done,
                 () = tokio::time::sleep_until(deadline + GRACE) => break,
             };
-            let Some(done) = end else { break };
+            let Some(done) = end else {
+                if !said {
+                    // Nobody is left to wait for but the verifier, and it need not have heard.
+                    let _ = tokio::time::timeout_at(deadline, &mut goodbye).await;
+                }
+                break;
+            };
             kept = kept.saturating_add(usize::from(matches!(&done, Ok((_, End::Paused)))));
             if let Some(problem) = self.dismiss(done) {
                 return Some(problem);
@@ -362,6 +368,7 @@ impl Desk {
             Err(_) => return None,
         };
         self.held.remove(case.id());
+        self.known.retain(|known| known.assignment != *case.id());
         info!(assignment = %case.id(), "ended: {end}");
         match end {
             End::Removed(problem) => Some(problem),

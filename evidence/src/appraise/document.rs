@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use crate::check::Check;
+use crate::reason::Reason;
+
 /// The `input` of a policy; its shape is in `policies/README.md`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Document<'a> {
@@ -23,12 +26,27 @@ pub enum Document<'a> {
     List(Vec<Document<'a>>),
     /// Members by name, none twice.
     Object(Vec<(&'static str, Document<'a>)>),
+    /// A check as policies read it: the members of [`check_members`](Self::check_members).
+    Check(&'a Check),
 }
 
 impl<'a> Document<'a> {
     /// A list.
     pub(super) fn list(items: impl IntoIterator<Item = Self>) -> Self {
         Self::List(items.into_iter().collect())
+    }
+
+    /// What policies read of a check: its status and the codes of its reasons.
+    pub(crate) fn check_members(check: &Check) -> Document<'_> {
+        Document::Object(vec![
+            ("status", check.status.as_str().into()),
+            ("reasons", Self::codes(&check.reasons)),
+        ])
+    }
+
+    /// The codes of reasons.
+    pub(super) fn codes(reasons: &[Reason]) -> Document<'_> {
+        Document::list(reasons.iter().map(|reason| reason.code.as_str().into()))
     }
 
     /// A member by name.
@@ -101,6 +119,7 @@ impl Serialize for Document<'_> {
                 members.try_for_each(|(name, value)| object.serialize_entry(name, value))?;
                 object.end()
             }
+            Self::Check(check) => Document::check_members(check).serialize(serializer),
         }
     }
 }

@@ -108,18 +108,9 @@ pub(super) fn distinct_devices(devices: &[DeviceAppraisal]) -> Check {
 
 /// Checks as policies read them: by id, with their status and the codes of their reasons.
 pub(super) fn checks_by_id<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Document<'a> {
-    let by_id = checks.into_iter().map(|check| {
-        let value = Document::Object(vec![
-            ("status", check.status.as_str().into()),
-            ("reasons", codes(&check.reasons)),
-        ]);
-        (check.id.as_str(), value)
-    });
+    let checks = checks.into_iter();
+    let by_id = checks.map(|check| (check.id.as_str(), Document::Check(check)));
     Document::Object(by_id.collect())
-}
-
-fn codes(reasons: &[Reason]) -> Document<'_> {
-    Document::list(reasons.iter().map(|reason| reason.code.as_str().into()))
 }
 
 /// Devices as policies read them.
@@ -158,7 +149,7 @@ fn certificate_input<'a>(chain: &'static str, finding: &'a RevocationFinding) ->
         ("chain", chain.into()),
         ("position", position.into()),
         ("status", finding.status().as_str().into()),
-        ("reasons", codes(finding.reasons())),
+        ("reasons", Document::codes(finding.reasons())),
     ])
 }
 

@@ -111,11 +111,12 @@ pub(super) fn fwid(leaf: Option<&Certificate>, opaque: &OpaqueData) -> Check {
             Check::refuted_by(id, vec![reason.actual(leaf.common_name())])
         }
         (Ok(Some(certified)), Some(reported)) => {
-            let reason = Reason::new(Code::FwidMismatch, "firmware id in the report")
-                .expected(hex::encode(certified.0))
-                .actual(hex::encode(reported));
-            let differs = certified.0 != reported;
-            Check::refuted_by(id, differs.then_some(reason).into_iter().collect())
+            let differs = (certified.0 != reported).then(|| {
+                Reason::new(Code::FwidMismatch, "firmware id in the report")
+                    .expected(hex::encode(certified.0))
+                    .actual(hex::encode(reported))
+            });
+            Check::refuted_by(id, differs.into_iter().collect())
         }
     }
 }

@@ -28,17 +28,16 @@ pub use measurements::{MeasurementSummary, Mismatch};
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
 pub use revocation::{ChainRevocation, Revocation};
 pub use topology::Pdi;
-pub use work::{WorkAppraisal, WorkChecker, WorkFinding};
+pub use work::{BeforeResult, Chain, WorkAppraisal, WorkChecker, WorkFinding};
 
 use crate::cert::{Certificate, CertificateChain};
 use crate::check::{Check, CheckId, Status};
-use crate::crypto;
 use crate::device::{Architecture, DeviceKind};
 use crate::ocsp::Link;
 use crate::reason::{Code, Reason};
 use crate::report::{self, Report, ReportReading};
 use crate::time::UnixTime;
-use crate::trust::Examined;
+use crate::trust::{Examined, Unverified};
 
 /// Number of measurement blocks of an LS10 switch, which tells it from a GPU when no certificate does
 /// (nvidia-evidence 1.2).
@@ -73,6 +72,7 @@ pub struct DeviceReading<'a> {
     kind: DeviceKind,
     architecture: Option<Architecture>,
     reading: ReportReading,
+    wanted: ReferenceIds,
 }
 
 /// The checks of a device that no policy can waive: without them nothing else the evidence says was said by a device.
@@ -118,32 +118,22 @@ impl<'a> DeviceReading<'a> {
             .and_then(|leaf| Architecture::of_common_name(leaf.common_name()));
         let architecture = certified.or(evidence.claimed);
         let kind = architecture.map_or_else(|| kind_by_shape(evidence.report), Architecture::kind);
+        let reading = Report::read(evidence.report, kind);
+        let report = reading.report.as_ref().map(Unverified::peek);
+        let wanted = report.map(|report| reference::wanted(report, kind, architecture));
         Self {
             evidence,
             kind,
             architecture,
-            reading: Report::read(evidence.report, kind),
+            wanted: wanted.unwrap_or_default(),
+            reading,
         }
     }
 
     /// Ids of the manifests this device asks for, as far as its report could be read.
     #[must_use]
     pub fn reference_ids(&self) -> ReferenceIds {
-        let Some(report) = self.report() else {
-            return ReferenceIds::default();
-        };
-        let opaque = report.opaque();
-        let driver = opaque.driver_version().zip(self.architecture);
-        let driver = driver.and_then(|(version, architecture)| {
-            crate::device::driver_rim_id(architecture, opaque.chip_info(), version)
-        });
-        let vbios = match self.kind {
-            DeviceKind::Gpu => gpu_vbios_rim_id(report),
-            DeviceKind::Switch => opaque
-                .switch_bios_version()
-                .and_then(crate::device::switch_bios_rim_id),
-        };
-        ReferenceIds { driver, vbios }
+        self.wanted.clone()
     }
 
     /// Every certificate whose revocation is in question: those of the device chain and of the manifests at hand, as
@@ -314,10 +304,9 @@ fn report_signature(raw: &[u8], leaf: Option<&Certificate>) -> Check {
         let reason = Reason::new(Code::SigningKeyUnavailable, "no certificate could be read");
         return Check::unverifiable(id, reason);
     };
-    let signed = leaf.p384_point().zip(report::signed_part(raw));
-    let right = signed.is_some_and(|(point, (message, signature))| {
-        crypto::p384_sha384_raw(point, message, signature)
-    });
+    let signed = leaf.p384_key().zip(report::signed_part(raw));
+    let right =
+        signed.is_some_and(|(key, (message, signature))| key.has_signed_raw(message, signature));
     if right {
         return Check::affirmed(id);
     }
@@ -333,13 +322,6 @@ fn kind_by_shape(raw: &[u8]) -> DeviceKind {
         Some(&SWITCH_BLOCKS) => DeviceKind::Switch,
         _ => DeviceKind::Gpu,
     }
-}
-
-fn gpu_vbios_rim_id(report: &Report) -> Option<String> {
-    let opaque = report.opaque();
-    let version = crate::device::gpu_vbios_version(opaque.gpu_vbios_version()?);
-    let (project, sku) = opaque.project().zip(opaque.project_sku())?;
-    crate::device::vbios_rim_id(project, sku, opaque.chip_sku()?, &version)
 }
 
 fn report_unreadable(id: CheckId) -> Check {

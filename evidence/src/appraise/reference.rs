@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::DeviceReading;
 use crate::check::{Check, CheckId, Status};
-use crate::device::{Architecture, DeviceKind};
+use crate::device::{self, Architecture, DeviceKind};
 use crate::reason::{Code, Reason};
+use crate::report::{OpaqueData, Report};
 use crate::rim::Rim;
 use crate::time::UnixTime;
 use crate::trust::{Examined, Expires, Verified};
@@ -18,6 +19,32 @@ pub struct ReferenceIds {
     pub driver: Option<String>,
     /// VBIOS RIM of a GPU, BIOS RIM of a switch.
     pub vbios: Option<String>,
+}
+
+/// The manifests that a report asks for.
+pub(super) fn wanted(
+    report: &Report,
+    kind: DeviceKind,
+    architecture: Option<Architecture>,
+) -> ReferenceIds {
+    let opaque = report.opaque();
+    let driver = opaque.driver_version().zip(architecture);
+    let driver = driver.and_then(|(version, architecture)| {
+        device::driver_rim_id(architecture, opaque.chip_info(), version)
+    });
+    let vbios = match kind {
+        DeviceKind::Gpu => gpu_vbios_rim_id(opaque),
+        DeviceKind::Switch => opaque
+            .switch_bios_version()
+            .and_then(device::switch_bios_rim_id),
+    };
+    ReferenceIds { driver, vbios }
+}
+
+fn gpu_vbios_rim_id(opaque: &OpaqueData) -> Option<String> {
+    let version = device::gpu_vbios_version(opaque.gpu_vbios_version()?);
+    let (project, sku) = opaque.project().zip(opaque.project_sku())?;
+    device::vbios_rim_id(project, sku, opaque.chip_sku()?, &version)
 }
 
 /// A manifest at hand.

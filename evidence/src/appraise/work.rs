@@ -41,6 +41,101 @@ pub struct WorkFinding {
     /// The smallest wrong share of the output's points that `log2_error` speaks of, in parts per million; `None` where it
     /// speaks of any wrong result.
     pub wrong_ppm: Option<u32>,
+    /// How the points build on each other, for a sample of points of which some are computed from other claimed ones.
+    pub chain: Option<Chain>,
+}
+
+/// How points of outputs build on each other, and how many of them were drawn: what a share of wrong points does not say.
+///
+/// A point is right if it follows from what it is computed from. Where that is another claimed point, one made-up point
+/// makes all that follow it wrong, and none of these is found wrong: of `points`, `drawn` find the made-up one with
+/// probability 1 − (1 − 1/`points`)^`drawn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// How many points in a row follow from one another, at most; 2 or more.
+    pub steps: u64,
+    /// Points of the output that has the most.
+    pub points: u64,
+    /// Points drawn of each output.
+    pub drawn: u32,
+}
+
+/// A piece of work judged up to its result. No policy sees it: whether the result is right is open.
+///
+/// The checks of a result can take seconds where all others take milliseconds. Who makes them elsewhere asks
+/// [`is_beyond_doubt`](Self::is_beyond_doubt) in between.
+pub struct BeforeResult<'a> {
+    bundle: &'a Bundle,
+    checker: &'a dyn WorkChecker,
+    appraisal: WorkAppraisal,
+}
+
+impl<'a> BeforeResult<'a> {
+    /// Judges everything about a bundle but its result.
+    ///
+    /// `devices` are readings of `bundle.devices`, in order; they are judged on at most `threads` threads. `challenge` is
+    /// the one the verifier issued.
+    #[must_use]
+    pub fn new(
+        bundle: &'a Bundle,
+        devices: &[(DeviceReading<'_>, Collateral<'_>)],
+        challenge: &[u8; 32],
+        checker: &'a dyn WorkChecker,
+        threads: NonZeroUsize,
+        as_of: UnixTime,
+    ) -> Self {
+        let (devices, checks) = match bundle.statement.canonical() {
+            Ok(canonical) => {
+                let nonce = canonical.report_nonce();
+                let devices = parallel::map(threads, devices, |(reading, collateral)| {
+                    reading.appraise(&nonce, *collateral, as_of)
+                });
+                let checks = of_whole(bundle, &canonical, &devices, challenge, checker);
+                (devices, checks)
+            }
+            Err(error) => (Vec::new(), vec![no_canonical_form(&error)]),
+        };
+        let appraisal = WorkAppraisal {
+            devices,
+            checks,
+            findings: Vec::new(),
+            job: bundle.job.clone(),
+            statement: bundle.statement.clone(),
+            as_of,
+        };
+        Self {
+            bundle,
+            checker,
+            appraisal,
+        }
+    }
+
+    /// Whether every check that no policy can waive is affirmed. Only then can a receipt come of it, whatever else a policy
+    /// tolerates, and only then is a costly check worth its cost.
+    #[must_use]
+    pub fn is_beyond_doubt(&self) -> bool {
+        let Self { appraisal, .. } = self;
+        let affirmed = |id: &CheckId| {
+            let mut checks = appraisal.checks.iter();
+            checks.any(|check| check.id == *id && check.is_affirmed())
+        };
+        let mut devices = appraisal.devices.iter();
+        appraisal.core_checks().iter().all(affirmed)
+            && devices.all(|device| all_affirmed(device, CORE_DEVICE_CHECKS))
+    }
+
+    /// Makes the checks of the result that the job asks for, if the rest is beyond doubt.
+    #[must_use]
+    pub fn conclude(self) -> WorkAppraisal {
+        let findings = match self.is_beyond_doubt() {
+            true => self.checker.recompute(self.bundle),
+            false => not_run(self.checker.requested(&self.bundle.job)),
+        };
+        WorkAppraisal {
+            findings,
+            ..self.appraisal
+        }
+    }
 }
 
 /// A piece of work, judged.
@@ -97,10 +192,8 @@ impl WorkAppraisal {
         self.as_of
     }
 
-    /// Judges a bundle whose devices have been read and whose collateral has been looked up.
-    ///
-    /// `devices` are readings of `bundle.devices`, in order; they are judged on at most `threads` threads. `challenge` is
-    /// the one the verifier issued.
+    /// Judges a bundle whose devices have been read and whose collateral has been looked up: [`BeforeResult::new`], and
+    /// the checks of the result at once.
     #[must_use]
     pub fn new(
         bundle: &Bundle,
@@ -110,36 +203,7 @@ impl WorkAppraisal {
         threads: NonZeroUsize,
         as_of: UnixTime,
     ) -> Self {
-        let canonical = match bundle.statement.canonical() {
-            Ok(canonical) => canonical,
-            Err(error) => return Self::without_commitment(bundle, &error, as_of),
-        };
-        let nonce = canonical.report_nonce();
-        let devices = parallel::map(threads, devices, |(reading, collateral)| {
-            reading.appraise(&nonce, *collateral, as_of)
-        });
-        let checks = vec![
-            job(bundle, challenge),
-            Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
-            agent_signature(bundle, &canonical),
-            distinct_devices(&devices),
-            topology::judge(&devices),
-            output_commitment(&devices),
-        ];
-        let mut appraisal = Self {
-            devices,
-            checks,
-            findings: Vec::new(),
-            job: bundle.job.clone(),
-            statement: bundle.statement.clone(),
-            as_of,
-        };
-        appraisal.findings = if is_beyond_doubt(&appraisal) {
-            checker.recompute(bundle)
-        } else {
-            not_run(checker.requested(&bundle.job))
-        };
-        appraisal
+        BeforeResult::new(bundle, devices, challenge, checker, threads, as_of).conclude()
     }
 
     /// The sum of all checks.
@@ -152,19 +216,6 @@ impl WorkAppraisal {
     #[must_use]
     pub fn is_simulated(&self) -> bool {
         self.devices.iter().any(|device| device.simulated)
-    }
-
-    fn without_commitment(bundle: &Bundle, error: &serde_json::Error, as_of: UnixTime) -> Self {
-        let message = format!("statement has no canonical form: {error}");
-        let reason = Reason::new(Code::JobParametersInvalid, message);
-        Self {
-            devices: Vec::new(),
-            checks: vec![Check::refuted_by(CheckId::Job, vec![reason])],
-            findings: Vec::new(),
-            job: bundle.job.clone(),
-            statement: bundle.statement.clone(),
-            as_of,
-        }
     }
 }
 
@@ -219,6 +270,15 @@ fn finding_input(finding: &WorkFinding) -> Document<'_> {
         ("source", finding.source.as_str().into()),
         ("log2_error", finding.log2_error.into()),
         ("wrong_ppm", finding.wrong_ppm.map(u64::from).into()),
+        ("chain", finding.chain.map(chain_input).into()),
+    ])
+}
+
+fn chain_input(chain: Chain) -> Document<'static> {
+    Document::Object(vec![
+        ("steps", chain.steps.into()),
+        ("points", chain.points.into()),
+        ("drawn", u64::from(chain.drawn).into()),
     ])
 }
 
@@ -251,6 +311,30 @@ fn trace_input(trace: TraceCommitment) -> Document<'static> {
         ("entries", trace.entries.into()),
         ("blake3", trace.blake3.to_string().into()),
     ])
+}
+
+/// The checks of the bundle as a whole, in the order they run.
+fn of_whole(
+    bundle: &Bundle,
+    canonical: &CanonicalStatement,
+    devices: &[DeviceAppraisal],
+    challenge: &[u8; 32],
+    checker: &dyn WorkChecker,
+) -> Vec<Check> {
+    vec![
+        job(bundle, challenge),
+        Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
+        agent_signature(bundle, canonical),
+        distinct_devices(devices),
+        topology::judge(devices),
+        output_commitment(devices),
+    ]
+}
+
+fn no_canonical_form(error: &serde_json::Error) -> Check {
+    let message = format!("statement has no canonical form: {error}");
+    let reason = Reason::new(Code::JobParametersInvalid, message);
+    Check::refuted_by(CheckId::Job, vec![reason])
 }
 
 /// The statement is about this job and answers this challenge.
@@ -318,23 +402,6 @@ fn output_commitment(devices: &[DeviceAppraisal]) -> Check {
     Check::with(id, status, vec![Reason::new(code, message)])
 }
 
-/// Whether every check that no policy can waive is affirmed. Only then can a receipt come of it, whatever else a policy
-/// tolerates, and only then is a costly check worth its cost.
-fn is_beyond_doubt(appraisal: &WorkAppraisal) -> bool {
-    let affirmed = |id: &CheckId| {
-        appraisal
-            .checks
-            .iter()
-            .any(|c| c.id == *id && c.is_affirmed())
-    };
-    let of_whole = appraisal.core_checks().iter().all(affirmed);
-    of_whole
-        && appraisal
-            .devices
-            .iter()
-            .all(|device| all_affirmed(device, CORE_DEVICE_CHECKS))
-}
-
 fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {
     let skipped = requested.into_iter().map(|id| WorkFinding {
         check: Check::unverifiable(
@@ -344,6 +411,7 @@ fn not_run(requested: Vec<CheckId>) -> Vec<WorkFinding> {
         source: Source::Recomputation,
         log2_error: None,
         wrong_ppm: None,
+        chain: None,
     });
     skipped.collect()
 }

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 
 use x509_parser::prelude::{FromDer, X509Certificate, X509Extension, X509Version};
 
-use crate::crypto::{self, P384_POINT_BYTES};
+use crate::crypto::{self, P384Key};
 use crate::limits::{MAX_CERTIFICATE_EXTENSIONS, MAX_NAME_CHARS};
 use crate::reason::{Code, Reason, shorten};
 use crate::time::{UnixTime, Validity};
@@ -47,7 +47,7 @@ pub struct Certificate {
     der: Vec<u8>,
     tbs: Vec<u8>,
     signature: Vec<u8>,
-    point: Option<[u8; P384_POINT_BYTES]>,
+    key: Option<P384Key>,
     key_bits: Vec<u8>,
     signature_is_ecdsa_sha384: bool,
     subject: Vec<u8>,
@@ -121,7 +121,7 @@ impl Certificate {
             der: der.to_vec(),
             tbs: x509.tbs_certificate.as_ref().to_vec(),
             signature: x509.signature_value.data.to_vec(),
-            point: p384_point(&x509),
+            key: p384_key(&x509),
             key_bits: x509.public_key().subject_public_key.data.to_vec(),
             signature_is_ecdsa_sha384: signature_oid == OID_ECDSA_SHA384,
             subject: x509.subject().as_raw().to_vec(),
@@ -164,7 +164,7 @@ impl Certificate {
 
     /// The common name for a sentence: short enough for the rest of the sentence to be seen, and printable.
     pub(crate) fn label(&self) -> String {
-        shorten(&self.common_name, MAX_NAME_CHARS)
+        shorten(self.common_name.as_str(), MAX_NAME_CHARS)
     }
 
     /// Serial number, big endian, as encoded.
@@ -185,10 +185,16 @@ impl Certificate {
         self.validity
     }
 
-    /// The subject's P-384 key as an uncompressed point; `None` for any other kind of key.
+    /// The subject's P-384 key; `None` for any other kind of key.
+    #[must_use]
+    pub fn p384_key(&self) -> Option<&P384Key> {
+        self.key.as_ref()
+    }
+
+    /// The same as an uncompressed point.
     #[must_use]
     pub fn p384_point(&self) -> Option<&[u8]> {
-        self.point.as_ref().map(<[u8; P384_POINT_BYTES]>::as_slice)
+        Some(self.p384_key()?.point())
     }
 
     /// The firmware id extension (nvidia-evidence 4.5); `Ok(None)` where there is none.
@@ -202,8 +208,8 @@ impl Certificate {
     /// Whether `issuer`'s key made the signature over this certificate. Says nothing about names or rights.
     pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
         issuer
-            .p384_point()
-            .is_some_and(|point| crypto::p384_sha384_der(point, &self.tbs, &self.signature))
+            .p384_key()
+            .is_some_and(|key| key.has_signed_der(&self.tbs, &self.signature))
     }
 
     pub(crate) fn is_issued_in_name_of(&self, issuer: &Self) -> bool {
@@ -236,13 +242,13 @@ impl Certificate {
         &self.key_bits
     }
 
-    /// Whether its issuer made it for answering about revocation (RFC 6960 4.2.2.2).
     /// SHA-384 of the subject name, DER, and of the contents of the key's BIT STRING (RFC 6960 4.1.1).
     pub(crate) fn name_and_key_sha384(&self) -> &[[u8; 48]; 2] {
         self.name_and_key_sha384
             .get_or_init(|| [self.subject_der(), self.key_bits()].map(crypto::sha384))
     }
 
+    /// Whether its issuer made it for answering about revocation (RFC 6960 4.2.2.2).
     pub(crate) fn is_for_ocsp_signing(&self) -> bool {
         self.is_for_ocsp_signing
     }
@@ -288,13 +294,12 @@ fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     encoded
 }
 
-fn p384_point(x509: &X509Certificate<'_>) -> Option<[u8; P384_POINT_BYTES]> {
+fn p384_key(x509: &X509Certificate<'_>) -> Option<P384Key> {
     let spki = x509.public_key();
     let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?;
     let is_p384 = spki.algorithm.algorithm.to_id_string() == OID_EC_PUBLIC_KEY
         && curve.to_id_string() == OID_P384;
-    let point: [u8; P384_POINT_BYTES] = spki.subject_public_key.data.as_ref().try_into().ok()?;
-    (is_p384 && crypto::is_uncompressed(&point)).then_some(point)
+    P384Key::at(&spki.subject_public_key.data).filter(|_| is_p384)
 }
 
 fn common_name(x509: &X509Certificate<'_>) -> String {

@@ -2,7 +2,6 @@
 
 use super::{Link, OcspResponse};
 use crate::cert::Certificate;
-use crate::crypto;
 use crate::reason::{Code, Reason};
 use crate::trust::{Authentic, Refuted, Unverified};
 
@@ -70,6 +69,9 @@ fn by_delegated(
 /// Row 62: hashes and serial number are those of the certificate asked about.
 pub(super) fn about_the_subject(response: &OcspResponse, link: &Link<'_>) -> Vec<Reason> {
     let actual = response.id();
+    if actual.names(link.subject, link.issuer) {
+        return Vec::new();
+    }
     let expected = super::CertificateId::by(actual.id_hash(), link.subject, link.issuer);
     let parts = [
         (
@@ -160,12 +162,12 @@ fn signed_by(response: &OcspResponse, responder: &Certificate) -> Option<Reason>
         let reason = Reason::new(Code::OcspSignatureMethod, "OCSP response: algorithm");
         return Some(reason.expected("ecdsa-with-SHA384"));
     }
-    let Some(point) = responder.p384_point() else {
+    let Some(key) = responder.p384_key() else {
         let what = "key to verify the response's signature with";
         let reason = about_responder(Code::SigningKeyUnavailable, responder, what);
         return Some(reason.expected("a P-384 key"));
     };
-    let valid = crypto::p384_sha384_der(point, &response.0.tbs, &response.0.signature);
+    let valid = key.has_signed_der(&response.0.tbs, &response.0.signature);
     (!valid).then(|| {
         let what = "did not sign the response";
         about_responder(Code::OcspSignatureInvalid, responder, what)

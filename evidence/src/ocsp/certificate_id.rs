@@ -93,7 +93,17 @@ impl CertificateId {
     /// Whether this is the id of `subject`, by whichever hash.
     #[must_use]
     pub fn names(&self, subject: &Certificate, issuer: &Certificate) -> bool {
-        *self == Self::by(self.hash, subject, issuer)
+        match self.hash {
+            IdHash::Sha384 => {
+                let [name, key] = issuer.name_and_key_sha384();
+                (
+                    self.issuer_name_hash.as_slice(),
+                    self.issuer_key_hash.as_slice(),
+                ) == (name, key)
+                    && self.serial == subject.serial()
+            }
+            other => *self == Self::by(other, subject, issuer),
+        }
     }
 
     /// The hash that names the issuer.

@@ -94,7 +94,6 @@ fn times_agree(response: &OcspResponse) -> Option<Reason> {
 fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let responder = response.responder()?;
     let validity = responder.validity();
-    let name = responder.label();
     let (code, state, bound) = if as_of < validity.not_before {
         let bound = format!("valid from {}", validity.not_before);
         (Code::CertificateNotYetValid, "is not valid yet", bound)
@@ -104,8 +103,8 @@ fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     } else {
         return None;
     };
-    let reason = || Reason::new(code, format!("OCSP responder ({name}) {state}"));
-    Some(reason().expected(bound).actual(as_of))
+    let message = format!("OCSP responder ({}) {state}", responder.label());
+    Some(Reason::new(code, message).expected(bound).actual(as_of))
 }
 
 fn later(time: UnixTime, secs: i64) -> UnixTime {

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::UnixTime;
 use crate::appraise::{Document, EvidenceAppraisal};
+use crate::check::{Check, CheckId, Status};
+use crate::reason::Reason;
 
 fn compiled(rest: &str) -> Result<Policy, PolicyError> {
     let text = format!(
@@ -453,7 +455,20 @@ fn the_engine_reads_what_json_would_tell_it() {
         ("simulated", false.into()),
         ("reasons", Document::List(Vec::new())),
     ]);
+    let reason = || vec![Reason::new(Code::RimIdUnbound, "manifest")];
+    let checks = [
+        Check::affirmed(CheckId::Parse),
+        Check::affirmed(CheckId::Nonce),
+        Check::with(CheckId::VbiosRim, Status::Affirmed, reason()),
+        Check::not_requested(CheckId::Mode),
+        Check::with(CheckId::DriverRim, Status::Refuted, reason()),
+        Check::with(CheckId::Revocation, Status::Unverifiable, Vec::new()),
+    ];
+    let by_id = checks
+        .iter()
+        .map(|check| (check.id.as_str(), Document::Check(check)));
     let input = Document::Object(vec![
+        ("of_a_device", Document::Object(by_id.collect())),
         ("purpose", "evidence".to_owned().into()),
         ("devices", Document::List(vec![device.clone(), device])),
         ("checks", Document::Object(Vec::new())),

@@ -243,7 +243,7 @@ fn digest_is_signed(rim: &Rim) -> Option<Reason> {
 fn signed_by_leaf(rim: &Rim) -> Option<Reason> {
     let leaf = rim.chain().leaf();
     let name = leaf.map_or("", Certificate::common_name);
-    let Some(point) = leaf.and_then(Certificate::p384_point) else {
+    let Some(key) = leaf.and_then(Certificate::p384_key) else {
         let message = "RIM certificate 0: key to verify the manifest's signature with";
         let reason = Reason::new(Code::SigningKeyUnavailable, message);
         return Some(reason.expected("a P-384 key").actual(name));
@@ -251,7 +251,7 @@ fn signed_by_leaf(rim: &Rim) -> Option<Reason> {
     let Signature {
         signed_info, value, ..
     } = &rim.0.signature;
-    let valid = crypto::p384_sha384_raw(point, signed_info.as_bytes(), value);
+    let valid = key.has_signed_raw(signed_info.as_bytes(), value);
     (!valid).then(|| {
         let message = "manifest is not signed by the first certificate";
         Reason::new(Code::RimSignatureInvalid, message).actual(name)

@@ -94,33 +94,55 @@ impl Serialize for Blob {
 
 impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
+        spelled(deserializer, |text| {
             let digits = N.saturating_mul(2);
-            D::Error::custom(format_args!(
-                "expected {digits} lower-case hexadecimal digits"
-            ))
+            let expected = || format!("expected {digits} lower-case hexadecimal digits");
+            Self::parse(text).ok_or_else(expected)
         })
     }
 }
 
 impl<'de, const N: usize> Deserialize<'de> for Base64Url<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format_args!("expected {N} bytes in unpadded base64url"))
+        spelled(deserializer, |text| {
+            let expected = || format!("expected {N} bytes in unpadded base64url");
+            Self::parse(text).ok_or_else(expected)
         })
     }
 }
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let bytes = STANDARD.decode(text.as_bytes());
-        bytes
-            .map(Self)
-            .map_err(|e| D::Error::custom(format_args!("expected base64: {e}")))
+        spelled(deserializer, |text| {
+            let bytes = STANDARD.decode(text).map(Self);
+            bytes.map_err(|error| format!("expected base64: {error}"))
+        })
     }
+}
+
+/// Reads a text where it stands: evidence is long, and nobody keeps its spelling.
+fn spelled<'de, D, T>(
+    deserializer: D,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Spelled<F>(F);
+
+    impl<T, F: FnOnce(&str) -> Result<T, String>> Visitor<'_> for Spelled<F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            (self.0)(text).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Spelled(read))
 }
 
 /// For optional members: absent or of their type. `null` would be a second way to be absent.

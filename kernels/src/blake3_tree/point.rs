@@ -53,6 +53,11 @@ impl PointKernel for Blake3Tree {
         Ok(tree::root(&chunks).unwrap_or_default().to_vec())
     }
 
+    /// The root follows from the chunks, but where there is one only.
+    fn chain_steps(&self) -> u64 {
+        1 + u64::from(self.chunks() > 1)
+    }
+
     fn point_cost(&self, point: u64) -> Cost {
         let (nodes, bytes_read) = if point < self.chunks() {
             (16, CHUNK)

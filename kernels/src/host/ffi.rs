@@ -26,9 +26,9 @@ pub(super) enum Missing {
 impl Function {
     /// Looks for a function in one build.
     pub(super) fn find(build: Build, module: &str, function: &str) -> Result<Self, Missing> {
-        let module = modules(build)
-            .find(|found| text(found.name) == module.as_bytes())
-            .ok_or(Missing::Module)?;
+        let named = |build| modules(build).find(|found| text(found.name) == module.as_bytes());
+        let own = named(build).or_else(|| build.before().and_then(named));
+        let module = own.ok_or(Missing::Module)?;
         module
             .functions()
             .iter()
@@ -39,7 +39,8 @@ impl Function {
 
     /// Whether one build has a module.
     pub(super) fn has_module(build: Build, module: &str) -> bool {
-        modules(build).any(|found| text(found.name) == module.as_bytes())
+        let named = |build| modules(build).any(|found| text(found.name) == module.as_bytes());
+        named(build) || build.before().is_some_and(named)
     }
 
     /// What it takes.

@@ -42,6 +42,10 @@ impl<E: Multiply> PointKernel for Product<E> {
         Ok(E::element(&row, &column).to_vec())
     }
 
+    fn chain_steps(&self) -> u64 {
+        1
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         let k = self.shape().k() as u64;
         Cost {

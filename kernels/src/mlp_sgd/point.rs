@@ -54,6 +54,40 @@ impl MlpSgd {
     }
 }
 
+/// A segment, recomputed.
+#[derive(Clone)]
+struct Segment {
+    losses: Vec<u8>,
+    checkpoint: Vec<u8>,
+}
+
+impl Segment {
+    fn into_part(self, job: &MlpSgd, point: u64) -> Vec<u8> {
+        match job.part(point) {
+            Part::Checkpoint(_) => self.checkpoint,
+            Part::Losses(_) => self.losses,
+        }
+    }
+}
+
+impl MlpSgd {
+    fn recomputed(&self, at: u32, slices: &dyn Slices) -> Result<Segment, SliceMissing> {
+        let mut state = match self.before(at) {
+            None => State::initial(self),
+            Some(span) => {
+                let mut bytes = vec![0; span.len as usize];
+                slices.read(span.tensor, span.offset, &mut bytes)?;
+                State::from_bytes(self, &bytes)
+            }
+        };
+        let losses = segment(self, &Source::new(self, slices), &mut state, at)?;
+        Ok(Segment {
+            losses,
+            checkpoint: state.bytes(self),
+        })
+    }
+}
+
 impl PointKernel for MlpSgd {
     fn points(&self) -> u64 {
         2 * u64::from(self.segments())
@@ -83,21 +117,39 @@ impl PointKernel for MlpSgd {
     }
 
     fn eval(&self, point: u64, slices: &dyn Slices) -> Result<Vec<u8>, SliceMissing> {
-        let part = self.part(point);
-        let (Part::Checkpoint(at) | Part::Losses(at)) = part;
-        let mut state = match self.before(at) {
-            None => State::initial(self),
-            Some(span) => {
-                let mut bytes = vec![0; span.len as usize];
-                slices.read(span.tensor, span.offset, &mut bytes)?;
-                State::from_bytes(self, &bytes)
-            }
+        let (Part::Checkpoint(at) | Part::Losses(at)) = self.part(point);
+        Ok(self.recomputed(at, slices)?.into_part(self, point))
+    }
+
+    /// A segment is recomputed once for its losses and its checkpoint.
+    fn unit(&self, point: u64) -> u64 {
+        let (Part::Checkpoint(segment) | Part::Losses(segment)) = self.part(point);
+        segment.into()
+    }
+
+    fn eval_unit(&self, points: &[u64], slices: &dyn Slices) -> Result<Vec<Vec<u8>>, SliceMissing> {
+        let Some(first) = points.first() else {
+            return Ok(Vec::new());
         };
-        let losses = segment(self, &Source::new(self, slices), &mut state, at)?;
-        Ok(match part {
-            Part::Checkpoint(_) => state.bytes(self),
-            Part::Losses(_) => losses,
+        let (Part::Checkpoint(at) | Part::Losses(at)) = self.part(*first);
+        let segment = self.recomputed(at, slices)?;
+        let parts = points
+            .iter()
+            .map(|point| segment.clone().into_part(self, *point));
+        Ok(parts.collect())
+    }
+
+    fn shared_cost(&self) -> Option<Cost> {
+        let (of_segment, segments) = (self.point_cost(0), u64::from(self.segments()));
+        Some(Cost {
+            operations: segments.saturating_mul(of_segment.operations),
+            bytes_read: segments.saturating_mul(of_segment.bytes_read),
+            bytes_written: segments.saturating_mul(of_segment.bytes_written),
         })
+    }
+
+    fn chain_steps(&self) -> u64 {
+        self.segments().into()
     }
 
     fn point_cost(&self, _point: u64) -> Cost {

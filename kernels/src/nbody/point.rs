@@ -86,6 +86,10 @@ impl PointKernel for Nbody {
         Ok(after.to_bytes().collect())
     }
 
+    fn chain_steps(&self) -> u64 {
+        self.params().steps.into()
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         let n = u64::from(self.params().n);
         Cost {

@@ -114,6 +114,11 @@ impl PointKernel for Pathtrace {
         }
     }
 
+    /// Checksums of the file follow from its pixels.
+    fn chain_steps(&self) -> u64 {
+        2
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         Cost {
             operations: self.pixel_operations(),

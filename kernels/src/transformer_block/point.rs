@@ -251,6 +251,11 @@ impl PointKernel for TransformerBlock {
         })
     }
 
+    /// q, k and v, then context, mid, hidden, y.
+    fn chain_steps(&self) -> u64 {
+        5
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         let shape = self.shape();
         let (width, longest) = (shape.width(), shape.width().max(shape.hidden()));

@@ -103,6 +103,11 @@ impl PointKernel for VramWalk {
         }
     }
 
+    /// A lane's lines of the first pass, those of the second, a walk over them.
+    fn chain_steps(&self) -> u64 {
+        2 * u64::from(self.depth) + 1
+    }
+
     fn point_cost(&self, _point: u64) -> Cost {
         let lines = u64::from(self.hops).max(2);
         Cost {

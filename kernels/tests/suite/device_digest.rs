@@ -3,10 +3,13 @@
 use std::num::NonZeroUsize;
 
 use kernels::digest_program::{DigestPlan, digested};
+use kernels::host::HandMade;
 use kernels::host::Machine;
-use kernels::program::{BufferId, Program, Region, Target};
+use kernels::program::{BufferId, Region, Target};
 use kernels::{Blake3Digest, Inputs, Job};
 use serde_json::json;
+
+use crate::vouched::vouched;
 
 /// Lengths at which something changes: blocks of 64 bytes, chunks of 1024, levels of the tree, 512 chunks a launch.
 const LENGTHS: &[usize] = &[
@@ -104,12 +107,12 @@ fn a_digested_program_gives_the_outputs_and_their_digests() {
 
 #[test]
 fn marks_are_digested_where_they_stand() {
-    let mut program = Program::new(blake3_module());
+    let mut program = HandMade::new(blake3_module());
     let data = program.bytes("data", painted(3000));
     program.mark(data);
     program.mark(data);
     program.output(data);
-    let mut digested = digested(&program);
+    let mut digested = digested(&vouched(program));
     assert_eq!((digested.marks.len(), digested.outputs.len()), (2, 1));
     digested.program.output(digested.marks[0].buffer);
     let none = Inputs::none();
@@ -125,7 +128,7 @@ fn device_digest(
     seed: u64,
     launches: impl Fn(&DigestPlan) -> Vec<kernels::program::Launch>,
 ) -> Blake3Digest {
-    let mut program = Program::new(blake3_module());
+    let mut program = HandMade::new(blake3_module());
     // One byte more, so that a region of none has a place.
     let buffer = program.bytes("data", [bytes, &[0]].concat());
     let len = (bytes.len() - offset) as u64;
@@ -137,13 +140,14 @@ fn device_digest(
         len,
     };
     for launch in launches(&DigestPlan::new(data, scratch, (digest, 0))) {
-        program.launch_grid(launch.function, launch.grid, launch.block, launch.args);
+        program.launch(launch);
     }
     run_for(program, digest, seed)
 }
 
-fn run_for(mut program: Program, digest: BufferId, seed: u64) -> Blake3Digest {
+fn run_for(mut program: HandMade, digest: BufferId, seed: u64) -> Blake3Digest {
     program.output(digest);
+    let program = vouched(program);
     let none = Inputs::none();
     let inputs = one_byte().accept(&none).unwrap();
     let run = machine(seed).run(&program, &inputs).unwrap();

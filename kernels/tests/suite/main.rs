@@ -32,3 +32,5 @@ mod scene_vectors;
 mod slices;
 mod transformer_block;
 mod vectors;
+#[cfg(feature = "host")]
+mod vouched;

@@ -1,9 +1,11 @@
 //! Every point of every kernel is what the reference says, alone and through an audit.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernels::audit::{self, AuditError, Verdict};
-use kernels::point::InMemory;
+use kernels::point::{InMemory, Place, SliceMissing, Slices, Span, Tensor};
 use kernels::{CheckedInputs, Inputs, Job, Randomness};
 use serde_json::json;
 
@@ -103,12 +105,177 @@ fn points_of_an_output_cost_the_same() {
     for (name, job) in samples::small() {
         let kernel = job.points();
         let costs = (0..kernel.points()).map(|point| (kernel.place(point).output, point));
-        let mut of_output = std::collections::BTreeMap::new();
+        let mut of_output = BTreeMap::new();
         for (output, point) in costs {
             let cost = kernel.point_cost(point);
             let first = *of_output.entry(output).or_insert(cost);
             assert_eq!(cost, first, "{name}, point {point}");
         }
+    }
+}
+
+/// The longest row of points that follow from one another, counted from what each point says it reads.
+#[test]
+fn chains_are_as_long_as_a_kernel_says() {
+    for (name, job) in samples::small() {
+        let kernel = job.points();
+        let outputs: Vec<&str> = job.outputs().iter().map(|spec| spec.name).collect();
+        let mut places: Vec<(Place, u64)> = (0..kernel.points())
+            .map(|point| (kernel.place(point), point))
+            .collect();
+        places.sort_by_key(|(place, _)| (place.output, place.offset));
+        let mut depths: BTreeMap<u64, u64> = BTreeMap::new();
+        for point in 0..kernel.points() {
+            depth(point, &job, &outputs, &places, &mut depths);
+        }
+        let longest = depths.into_values().max().unwrap();
+        assert_eq!(kernel.chain_steps(), longest, "{name}");
+        let most = |output| {
+            let of_output = places.iter().filter(|(place, _)| place.output == output);
+            of_output.count() as u64
+        };
+        let chain = audit::chain(&job);
+        assert_eq!(chain.is_some(), longest > 1, "{name}");
+        if let Some(chain) = chain {
+            let points = (0..outputs.len()).map(most).max().unwrap();
+            assert_eq!((chain.steps, chain.points), (longest, points), "{name}");
+        }
+    }
+}
+
+fn depth(
+    point: u64,
+    job: &Job,
+    outputs: &[&str],
+    places: &[(Place, u64)],
+    depths: &mut BTreeMap<u64, u64>,
+) -> u64 {
+    if let Some(depth) = depths.get(&point) {
+        return *depth;
+    }
+    let mut before = 0;
+    for span in job.points().needs(point) {
+        let Tensor::Output(name) = span.tensor else {
+            continue;
+        };
+        let output = outputs.iter().position(|output| *output == name).unwrap();
+        for other in read_by(&span, output, places) {
+            before = before.max(depth(other, job, outputs, places, depths));
+        }
+    }
+    depths.insert(point, before + 1);
+    before + 1
+}
+
+/// The points of an output that a span has bytes of. `places` are in the order of outputs and bytes.
+fn read_by(span: &Span, output: usize, places: &[(Place, u64)]) -> Vec<u64> {
+    let mut read = Vec::new();
+    for run in 0..span.count {
+        let start = span.offset + run * span.stride;
+        let is_before = |(place, _): &(Place, u64)| {
+            (place.output, place.offset + place.len as u64) <= (output, start)
+        };
+        let from = &places[places.partition_point(is_before)..];
+        let within = from
+            .iter()
+            .take_while(|(place, _)| place.output == output && place.offset < start + span.len);
+        read.extend(within.map(|(_, point)| *point));
+    }
+    read
+}
+
+/// Reads of checkpoints, one for each segment that is recomputed but the first.
+struct CountingReads<'a> {
+    inner: InMemory<'a>,
+    states: AtomicU64,
+}
+
+impl Slices for CountingReads<'_> {
+    fn read(&self, tensor: Tensor, offset: u64, into: &mut [u8]) -> Result<(), SliceMissing> {
+        self.states.fetch_add(
+            u64::from(tensor == Tensor::Output("checkpoints")),
+            Ordering::Relaxed,
+        );
+        self.inner.read(tensor, offset, into)
+    }
+}
+
+#[test]
+fn a_segment_is_recomputed_once_for_all_its_points_and_the_cost_stays_a_bound() {
+    let training = json!({"layers": [2, 5, 3], "task": "classification", "samples": 60, "batch": 7, "steps": 12,
+        "checkpoint_every": 2, "learning_rate": 6554, "momentum": 100, "seed": samples::SEED, "data": "seeded"});
+    let job = Job::parse("mlp_sgd", &training).unwrap();
+    let none = Inputs::none();
+    let inputs = job.accept(&none).unwrap();
+    let outputs = bytes(&job, &inputs);
+    let kernel = job.points();
+    let of_segment = kernel.point_cost(0).operations;
+    for count in [1, 2, 5, 6, 7, 300] {
+        for seed in 0..20 {
+            let drawn = audit::draw(&Randomness::drawn_after_commitment([seed; 32]), &job, count);
+            let mut units: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+            for point in drawn {
+                units.entry(kernel.unit(point)).or_default().insert(point);
+            }
+            let slices = CountingReads {
+                inner: in_memory(&job, &inputs, &outputs),
+                states: AtomicU64::new(0),
+            };
+            for points in units.values() {
+                let points: Vec<u64> = points.iter().copied().collect();
+                let together = kernel.eval_unit(&points, &slices.inner).unwrap();
+                let alone = points
+                    .iter()
+                    .map(|point| kernel.eval(*point, &slices.inner).unwrap());
+                assert_eq!(together, alone.collect::<Vec<_>>());
+                kernel.eval_unit(&points, &slices).unwrap();
+            }
+            let first = u64::from(units.contains_key(&0));
+            assert_eq!(
+                slices.states.load(Ordering::Relaxed) + first,
+                units.len() as u64
+            );
+            let spent = units.len() as u64 * of_segment;
+            assert!(
+                spent <= audit::cost(&job, count),
+                "{count} points, seed {seed}"
+            );
+        }
+    }
+    // 300 points of both outputs are the six segments once, not twice.
+    assert_eq!(audit::cost(&job, 300), 6 * of_segment);
+    assert_eq!(audit::cost(&job, 2), 4 * of_segment);
+}
+
+#[test]
+fn units_are_whole_and_say_what_single_points_say() {
+    for (name, job) in samples::small() {
+        let inputs = job.accept(&Inputs::none()).unwrap();
+        let outputs = bytes(&job, &inputs);
+        let slices = in_memory(&job, &inputs, &outputs);
+        let kernel = job.points();
+        let mut units: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for point in 0..kernel.points() {
+            units.entry(kernel.unit(point)).or_default().push(point);
+        }
+        let mut cost = 0;
+        for points in units.values() {
+            let alone = points
+                .iter()
+                .map(|point| kernel.eval(*point, &slices).unwrap());
+            let together = kernel.eval_unit(points, &slices).unwrap();
+            assert_eq!(together, alone.collect::<Vec<_>>(), "{name}");
+            let of_points = points
+                .iter()
+                .map(|point| kernel.point_cost(*point).operations);
+            cost += of_points.max().unwrap();
+        }
+        let most = u32::try_from(kernel.points()).unwrap();
+        assert!(cost <= audit::cost(&job, most), "{name}");
+        assert_eq!(
+            kernel.eval_unit(&[], &slices).unwrap(),
+            Vec::<Vec<u8>>::new()
+        );
     }
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
-from ._data import Data, is_tensor
+from ._data import Data, is_tensor, storage_of
 
 _HANDLE_BYTES = 64
 
@@ -22,7 +22,7 @@ def shared(data: Data) -> Iterator[Optional[dict[str, Any]]]:
     if not _can_be_shared(data):
         yield None
         return
-    storage = data.untyped_storage()
+    storage = storage_of(data)
     device, handle, _, offset, counter, place, *_ = storage._share_cuda_()
     try:
         memory = _ipc_handle(handle)

@@ -56,7 +56,14 @@ def _tensor_bytes(tensor: Any) -> memoryview:
     try:
         return memoryview(raw.numpy())
     except RuntimeError:  # PyTorch without NumPy
-        return memoryview(bytes(raw.untyped_storage()))[: raw.numel()]
+        start = raw.storage_offset()
+        return memoryview(bytes(storage_of(raw)))[start : start + raw.numel()]
+
+
+def storage_of(tensor: Any) -> Any:
+    """The bytes under a tensor. PyTorch 1.13 has another way to them than 2.0 and newer."""
+    newer = getattr(tensor, "untyped_storage", None)
+    return tensor.storage().untyped() if newer is None else newer()
 
 
 def _array_bytes(array: Any) -> memoryview:

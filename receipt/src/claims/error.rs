@@ -158,10 +158,14 @@ pub enum ClaimsError {
         /// The method.
         method: Method,
     },
+    /// Points are said to build on each other, and no share of them was audited.
+    #[error("method {method}: chain stands beside the wrong_ppm of an audit, and nowhere else")]
+    ChainWithoutShare {
+        /// The method.
+        method: Method,
+    },
     /// Replicas are affirmed and not counted, or something else counts some.
-    #[error(
-        "method {method}: affirmed replicas state how many agree, and nothing else does"
-    )]
+    #[error("method {method}: affirmed replicas state how many agree, and nothing else does")]
     AgreeingCount {
         /// The method.
         method: Method,
@@ -243,6 +247,7 @@ codes! { ClaimsError:
     SimulatedHardware = "simulated_hardware_source",
     StrengthNotAllowed = "strength_not_allowed",
     WrongShare = "strength_share",
+    ChainWithoutShare = "strength_chain",
     AgreeingCount = "agreeing_count",
     RevocationNotRequested = "revocation_not_requested",
     RevocationUnshown = "revocation_unshown",

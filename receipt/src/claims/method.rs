@@ -249,6 +249,72 @@ impl TryFrom<u32> for PartsPerMillion {
     }
 }
 
+/// How the points that an audit draws from build on each other.
+///
+/// An audited point is right if it follows from what it is computed from. Where that is another claimed point, a single
+/// made-up one makes all that follow it wrong, and none of those fails. Of [`points`](Self::points),
+/// [`drawn`](Self::drawn) find the made-up one with probability 1 − (1 − 1/points)^drawn, whatever `log2_error` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "ChainParts")]
+pub struct Chain {
+    steps: u64,
+    points: u64,
+    drawn: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChainParts {
+    steps: u64,
+    points: u64,
+    drawn: u32,
+}
+
+impl Chain {
+    /// Points that build on each other.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for a chain of fewer than two steps, and where there are no points or none was drawn.
+    pub fn new(steps: u64, points: u64, drawn: u32) -> Result<Self, InvalidValue> {
+        if steps >= 2 && points >= 1 && drawn >= 1 {
+            return Ok(Self {
+                steps,
+                points,
+                drawn,
+            });
+        }
+        let actual = format!("{steps} steps, {points} points, {drawn} drawn");
+        let expected = "at least 2 steps, 1 point, 1 drawn";
+        Err(InvalidValue::new("chain", expected, &actual))
+    }
+
+    /// How many points in a row follow from one another, at most.
+    #[must_use]
+    pub const fn steps(self) -> u64 {
+        self.steps
+    }
+
+    /// Points of the output that has the most: among so many, at most, a single made-up point hides.
+    #[must_use]
+    pub const fn points(self) -> u64 {
+        self.points
+    }
+
+    /// Points drawn of each output.
+    #[must_use]
+    pub const fn drawn(self) -> u32 {
+        self.drawn
+    }
+}
+
+impl TryFrom<ChainParts> for Chain {
+    type Error = InvalidValue;
+
+    fn try_from(parts: ChainParts) -> Result<Self, InvalidValue> {
+        Self::new(parts.steps, parts.points, parts.drawn)
+    }
+}
+
 /// A number of executions that agree: 2 to 8. One alone agrees with nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32")]
@@ -308,6 +374,14 @@ pub struct Finding {
         skip_serializing_if = "Option::is_none"
     )]
     pub wrong_ppm: Option<PartsPerMillion>,
+    /// How the points build on each other, for an audit whose points are computed from one another. Absent where every
+    /// point follows from the inputs alone, and only there.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub chain: Option<Chain>,
     /// How many independent executions agree, of an affirmed [`Method::Replicas`] and of nothing else: this one and the
     /// others. The result is right if one of them is honest.
     #[serde(
@@ -328,6 +402,7 @@ impl Finding {
             source,
             log2_error: None,
             wrong_ppm: None,
+            chain: None,
             agreeing: None,
         }
     }

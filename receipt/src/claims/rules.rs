@@ -31,6 +31,7 @@ pub(super) fn check(claims: &ClaimsParts) -> Result<(), ClaimsError> {
         hardware_is_not_simulated(finding, claims)?;
         strength_has_meaning(finding)?;
         share_belongs_to_audit(finding)?;
+        chain_belongs_to_share(finding)?;
         count_belongs_to_replicas(finding)?;
     }
     revocation::agrees_with_its_method(claims)?;
@@ -283,6 +284,16 @@ fn share_belongs_to_audit(finding: &Finding) -> Result<(), ClaimsError> {
         return Ok(());
     }
     Err(ClaimsError::WrongShare {
+        method: finding.method.clone(),
+    })
+}
+
+/// A chain says what the share of a sample leaves open, and nothing beside any other strength.
+fn chain_belongs_to_share(finding: &Finding) -> Result<(), ClaimsError> {
+    if finding.chain.is_none() || finding.wrong_ppm.is_some() {
+        return Ok(());
+    }
+    Err(ClaimsError::ChainWithoutShare {
         method: finding.method.clone(),
     })
 }

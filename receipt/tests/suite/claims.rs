@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use receipt::{
-    Agreeing, Appraisal, CertificateStatus, Claims, ClaimsError, ClaimsParts, DeviceKind, Inclusion, Level,
-    Finding, Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source, Status, Tier, TrustVector,
-    Validator, limits,
+    Agreeing, Appraisal, CertificateStatus, Chain, Claims, ClaimsError, ClaimsParts, DeviceKind,
+    Finding, Inclusion, Level, Log2Error, Method, PartsPerMillion, ResultCheck, Shortfall, Source,
+    Status, Tier, TrustVector, Validator, limits,
 };
 use serde_json::json;
 
@@ -25,6 +25,12 @@ fn add_device(parts: &mut ClaimsParts, kind: DeviceKind, appraisal: Appraisal) {
     second.kind = kind;
     parts.pogw.devices.push(second);
     parts.submods.insert(text("gpu1"), appraisal);
+}
+
+fn freivalds_of(parts: &mut ClaimsParts) -> &mut Finding {
+    let mut methods = parts.pogw.methods.iter_mut();
+    let freivalds = methods.find(|finding| finding.method == Method::Freivalds);
+    freivalds.unwrap()
 }
 
 fn status_of(parts: &mut ClaimsParts, method: Method, status: Status) {
@@ -158,6 +164,14 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
             .find(|f| f.method == Method::Freivalds);
         freivalds.unwrap().wrong_ppm = Some(share);
     }),
+    ("strength_chain", |p| {
+        freivalds_of(p).chain = Some(Chain::new(2, 1, 1).unwrap());
+    }),
+    ("strength_chain", |p| {
+        let mut audit = finding(Method::Audit, Status::Affirmed, Source::Recomputation);
+        audit.chain = Some(Chain::new(2, 1, 1).unwrap());
+        set_finding(p, audit);
+    }),
     ("agreeing_count", |p| {
         set_finding(
             p,
@@ -170,12 +184,7 @@ const CONTRADICTIONS: &[(&str, Change)] = &[
         set_finding(p, refuted)
     }),
     ("agreeing_count", |p| {
-        let freivalds = p
-            .pogw
-            .methods
-            .iter_mut()
-            .find(|f| f.method == Method::Freivalds);
-        freivalds.unwrap().agreeing = Some(Agreeing::new(2).unwrap());
+        freivalds_of(p).agreeing = Some(Agreeing::new(2).unwrap());
     }),
     ("revocation_not_requested", |p| {
         status_of(p, Method::Revocation, Status::NotRequested)
@@ -486,10 +495,7 @@ fn affirmed_results_are_those_that_held() {
         parts.affirmed_results(),
         BTreeSet::from([ResultCheck::Freivalds])
     );
-    set_finding(
-        &mut parts,
-        Finding::replicas(Agreeing::new(2).unwrap()),
-    );
+    set_finding(&mut parts, Finding::replicas(Agreeing::new(2).unwrap()));
     set_finding(
         &mut parts,
         finding(Method::Audit, Status::Unverifiable, Source::Recomputation),

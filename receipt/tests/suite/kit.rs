@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use receipt::{
     Algorithm, Appraisal, Asserted, Assurance, Blake3Digest, CertificateRevocation,
-    CertificateStatus, Claims, ClaimsParts, Collateral, Confirmation, Device, DeviceKind,
+    CertificateStatus, Chain, Claims, ClaimsParts, Collateral, Confirmation, Device, DeviceKind,
     Expectations, Finding, Jwks, Kernel, Level, LocalSigner, Log2Error, Method, Nonce, Output,
-    Policy, Program, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest, Signer, Source,
-    Status, Text, Thumbprint, Tier, Timings, Trace, TrustVector, UnixTime, Validator, VendorClaims,
-    VerifierId, Work,
+    PartsPerMillion, Policy, Program, PublishedKey, Receipt, Rejected, ResultCheck, Sha256Digest,
+    Signer, Source, Status, Text, Thumbprint, Tier, Timings, Trace, TrustVector, UnixTime,
+    Validator, VendorClaims, VerifierId, Work,
 };
 use serde_json::{Map, Value, json};
 
@@ -269,6 +269,20 @@ pub(crate) fn parts_of_program() -> ClaimsParts {
     let recomputed = |finding: &Finding| finding.source == Source::Recomputation;
     parts.pogw.methods.retain(|finding| !recomputed(finding));
     parts.pogw.assurance.results.clear();
+    parts
+}
+
+/// A good receipt for a training of 20 segments, audited.
+pub(crate) fn parts_of_audit() -> ClaimsParts {
+    let mut parts = parts();
+    let freivalds = |finding: &Finding| finding.method == Method::Freivalds;
+    parts.pogw.methods.retain(|finding| !freivalds(finding));
+    let mut audit = finding(Method::Audit, Status::Affirmed, Source::Recomputation);
+    audit.log2_error = Some(Log2Error::new(-22).unwrap());
+    audit.wrong_ppm = Some(PartsPerMillion::new(50_000).unwrap());
+    audit.chain = Some(Chain::new(20, 20, 300).unwrap());
+    set_finding(&mut parts, audit);
+    parts.pogw.assurance.results = parts.affirmed_results();
     parts
 }
 

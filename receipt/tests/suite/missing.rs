@@ -196,6 +196,20 @@ fn every_claim_of_the_wrong_type_is_malformed() {
         ("/pogw/methods/5/agreeing", json!(9)),
         ("/pogw/methods/5/wrong_ppm", json!(0)),
         ("/pogw/methods/5/wrong_ppm", json!(1_000_001)),
+        ("/pogw/methods/5/chain", json!(true)),
+        (
+            "/pogw/methods/5/chain",
+            json!({"steps": 1, "points": 9, "drawn": 300}),
+        ),
+        (
+            "/pogw/methods/5/chain",
+            json!({"steps": 2, "points": 0, "drawn": 300}),
+        ),
+        (
+            "/pogw/methods/5/chain",
+            json!({"steps": 2, "points": 9, "drawn": 0}),
+        ),
+        ("/pogw/methods/5/chain", json!({"steps": 2, "points": 9})),
         ("/pogw/assurance/level", json!("A4")),
         ("/pogw/assurance/results", json!(["timing"])),
         ("/pogw/assurance/score", json!(100)),

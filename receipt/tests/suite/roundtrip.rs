@@ -7,10 +7,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use receipt::{
-    Agreeing, Appraisal, Asserted, Audience, Blake3Digest, Claims, ClaimsParts, Collateral, Device,
-    DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output, PartsPerMillion,
-    Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector, Validator, VendorClaims,
-    issue,
+    Agreeing, Appraisal, Asserted, Audience, Blake3Digest, Chain, Claims, ClaimsParts, Collateral,
+    Device, DeviceKind, Finding, Inclusion, Kernel, Log2Error, Method, Nonce, Output,
+    PartsPerMillion, Program, Sha256Digest, Source, Status, Text, Tier, Trace, TrustVector,
+    Validator, VendorClaims, issue,
 };
 use serde_json::Value;
 
@@ -106,6 +106,8 @@ fn any_finding(method: &'static Method) -> impl Strategy<Value = Finding> {
             let share = || PartsPerMillion::new(50_000).unwrap();
             let audited = *method == Method::Audit && strength.is_some();
             finding.wrong_ppm = audited.then(share);
+            let chained = audited && strength.is_some_and(|strength| strength % 2 == 0);
+            finding.chain = chained.then(|| Chain::new(400, 1 << 40, 300).unwrap());
         }
         let counted = *method == Method::Replicas && status == Status::Affirmed;
         finding.agreeing = counted.then(|| Agreeing::new(3).unwrap());
@@ -214,6 +216,19 @@ prop_compose! {
     }
 }
 
+/// Values as a careless caller might hand them over: numbers of any kind, any nesting.
+fn any_careless_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<u64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any_int().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any_json(),
+    ];
+    (leaf, 0..20_usize)
+        .prop_map(|(leaf, depth)| (0..depth).fold(leaf, |inner, _| Value::Array(vec![inner])))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -224,6 +239,37 @@ proptest! {
         let validator = Validator::new(key_set(), expectations().danger_accept_a0());
         let receipt = validator.validate(signed.as_str(), time(IAT)).unwrap();
         prop_assert_eq!(receipt.claims(), &claims);
+    }
+
+    #[test]
+    fn what_is_issued_can_be_read_whatever_was_handed_over(
+        mut parts in any_parts(),
+        value in any_careless_json(),
+        number in any::<u64>(),
+        careless in 0..4_usize,
+    ) {
+        match careless {
+            0 => parts.pogw.outputs[0].len = number,
+            1 => parts.pogw.log_index = Some(number),
+            2 => parts.pogw.as_of = time(number),
+            _ => {
+                let claims = [("x-nvidia-share".to_owned(), value)].into();
+                let first = parts.submods.values_mut().next().unwrap();
+                first.vendor = VendorClaims::new(claims).unwrap();
+            }
+        }
+        let claims = Claims::new(parts).unwrap();
+        let validator = Validator::new(key_set(), expectations().danger_accept_a0());
+        match issue(&claims, &TestKey::Ed25519.signer()) {
+            Ok(signed) => {
+                let receipt = validator.validate(signed.as_str(), time(IAT)).unwrap();
+                prop_assert_eq!(receipt.claims(), &claims);
+            }
+            Err(refused) => {
+                let code = refused.code();
+                prop_assert!(["json_number_not_integer", "json_too_deep"].contains(&code), "{}", code);
+            }
+        }
     }
 
     #[test]

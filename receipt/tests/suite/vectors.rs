@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::kit::{
     AUDIENCE, IAT, ISSUER, RETIRED_AT, TestKey, base64url, code, finding, header, key_set, nonce,
-    parts, parts_at_a3, parts_of_program, parts_simulated, payload_of, set_finding, sha256, time,
+    parts, parts_at_a3, parts_of_audit, parts_of_program, parts_simulated, payload_of, set_finding,
+    sha256, time,
 };
 
 /// One vector: a token that is wrong in at most one way, and what to answer.
@@ -175,6 +176,7 @@ fn cases() -> Vec<Case> {
         case("good_es384", "ok", "a matrix product at A2 with Freivalds' check"),
         case("good_es256", "ok", "signed with ECDSA P-256").key(TestKey::Es256),
         case("good_ed25519", "ok", "signed with Ed25519 under its own name").key(TestKey::Ed25519),
+        case("good_audit_chained", "ok", "an audit of a training whose segments build on each other").claims(parts_of_audit()),
         case("good_program", "ok", "a command of the tenant's own, with states on the way").claims(parts_of_program()),
         case("good_a3", "ok", "with a CPU TEE quote").claims(parts_at_a3()).demand("minimum_level", "A3"),
         case("good_simulated", "ok", "a simulated device, for a relying party that accepts A0")
@@ -317,6 +319,8 @@ fn cases() -> Vec<Case> {
             .payload(|p| p["pogw"]["methods"][0]["log2_error"] = json!(-128)),
         case("share_of_freivalds", "strength_share", "a wrong share beside a check that speaks of any wrong output")
             .payload(|p| p["pogw"]["methods"][5]["wrong_ppm"] = json!(50_000)),
+        case("chain_of_freivalds", "strength_chain", "points that build on each other, beside a check that draws none")
+            .payload(|p| p["pogw"]["methods"][5]["chain"] = json!({"steps": 20, "points": 20, "drawn": 300})),
         case("audit_without_share", "strength_share", "an audit's error probability without the wrong share it speaks of")
             .payload(|p| p["pogw"]["methods"][5]["method"] = json!("audit")),
         case("count_of_freivalds", "agreeing_count", "a number of replicas beside a check of the verifier's own")

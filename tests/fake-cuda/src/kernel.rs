@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use kernels::host::{ArgType, Machine};
-use kernels::program::{Arg, Launch, Program, Target};
+use kernels::host::{ArgType, HandMade, Machine};
+use kernels::program::{Arg, Launch, Target};
 use kernels::{CheckedInputs, Inputs, Job, Module};
+
+use crate::vouched::vouched;
 
 /// An argument as the caller gave it.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,24 @@ pub(crate) fn module_of(ptx: &str) -> Option<Module> {
     Module::all().find(|module| module.ptx().is_some_and(|known| known.text == ptx))
 }
 
+/// The portable module of the same kernel, for a module of one generation.
+pub(crate) fn twin_of(module: Module) -> Option<Module> {
+    let name = module.name().strip_suffix("_sm90a")?;
+    Module::all().find(|other| other.name() == name)
+}
+
+/// A launch for Hopper's product as the portable one: `product(a, b, c, m, n, k)` in tiles of 32 by 32, blocks of 16 by 16.
+pub(crate) fn as_portable(call: &mut Call, wrong: bool) {
+    if !call.function.ends_with("_product") {
+        return;
+    }
+    if let [_, _, _, Value::U32(m), Value::U32(n), Value::U32(k)] = call.values.as_mut_slice() {
+        call.grid = [n.div_ceil(32), m.div_ceil(32), 1];
+        call.block = [16, 16, 1];
+        *k -= u32::from(wrong && *k > 0);
+    }
+}
+
 pub(crate) fn is_portable(module: Module) -> bool {
     module.target() == Target::Portable
 }
@@ -48,7 +68,7 @@ pub(crate) fn function_of(module: Module, name: &str) -> Option<(&'static str, V
 
 /// Does a launch. `memory` are the allocations by their addresses.
 pub(crate) fn run(call: &Call, memory: &mut BTreeMap<u64, Vec<u8>>) -> Result<(), String> {
-    let mut program = Program::new(call.module);
+    let mut program = HandMade::new(call.module);
     let mut placed = BTreeMap::new();
     let mut args = Vec::new();
     for value in &call.values {
@@ -76,11 +96,11 @@ pub(crate) fn run(call: &Call, memory: &mut BTreeMap<u64, Vec<u8>>) -> Result<()
         block: call.block,
         args,
     };
-    program.launch_grid(launch.function, launch.grid, launch.block, launch.args);
+    program.launch(launch);
     for buffer in placed.values() {
         program.output(*buffer);
     }
-    let ran = machine().run(&program, &nothing());
+    let ran = machine().run(&vouched(program), &nothing());
     let ran = ran.map_err(|error| format!("{}: {error}", error.code()))?;
     for (base, output) in placed.keys().zip(ran.outputs) {
         memory.insert(*base, output.into_bytes());

@@ -16,18 +16,20 @@
 //! `misuse.log` beside the library.
 //!
 //! Out of scope: hardware; how many arguments a launch has, which no driver can see. The modules for Hopper alone are
-//! refused, since no CPU runs their instructions.
+//! refused, since no CPU runs their instructions; a scene may have their portable twins run in their place.
 //!
 //! | Module | What it holds |
 //! |---|---|
 //! | [`scene`] | the scene, for those who write one |
 //! | `world` | devices, contexts, streams, and what is done in them |
 //! | `kernel` | launches on the CPU |
-//! | `abi` | the C functions, and memory of the caller; the only `unsafe` code |
+//! | `abi` | the C functions, and memory of the caller; but for one promise, the only `unsafe` code |
+//! | `vouched` | that promise: launches are what the agent's programs say |
 
 mod abi;
 mod kernel;
 pub mod scene;
+mod vouched;
 mod world;
 
-pub use scene::{Device, Fault, MISUSE_FILE, NAME, SCENE_FILE, Scene, Shared};
+pub use scene::{Device, Fault, HopperModules, MISUSE_FILE, NAME, SCENE_FILE, Scene, Shared};

@@ -25,6 +25,8 @@ pub struct Scene {
     pub devices: Vec<Device>,
     /// Buffers of other processes.
     pub shared: Vec<Shared>,
+    /// What becomes of the modules for Hopper alone.
+    pub hopper_modules: HopperModules,
     /// The download, from 0, whose first byte arrives changed.
     pub corrupt_download: Option<u32>,
     /// What fails, and what takes its time.
@@ -55,6 +57,19 @@ pub struct Shared {
     pub file: PathBuf,
 }
 
+/// What becomes of a module for Hopper alone, whose instructions no CPU runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HopperModules {
+    /// The driver refuses it.
+    #[default]
+    Refused,
+    /// The portable module of the same kernel runs in its place.
+    Played,
+    /// The same, and every product lacks its last term.
+    PlayedWrong,
+}
+
 /// Something that goes wrong in a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -79,6 +94,7 @@ impl Default for Scene {
             ptx_version: (8, 4),
             devices: vec![Device::numbered(0)],
             shared: Vec::new(),
+            hopper_modules: HopperModules::Refused,
             corrupt_download: None,
             faults: Vec::new(),
         }

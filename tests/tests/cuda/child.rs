@@ -1,14 +1,16 @@
 //! What happens in a process of its own: it finds the fake library, does what it is asked, and writes what came of it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use attestation_agent::{
     CudaSelection, ExecuteError, Execution, Executor, ExecutorKind, HostCpu, HostSettings,
     SharedBuffers, SystemClock, Work, open_executor,
 };
-use kernels::{Inputs, Job};
+use kernels::Job;
 use serde::{Deserialize, Serialize};
 
 use super::samples;
@@ -32,6 +34,10 @@ pub(crate) enum Task {
     Samples,
     /// A seeded product of this size.
     Product(u32),
+    /// A seeded product of bf16, for which there is a module for Hopper alone.
+    ProductBf16(u32),
+    /// Nothing, for so many milliseconds.
+    Wait(u64),
     /// A product of operands that are given: rows, columns, terms.
     Given(u32, u32, u32),
     /// The digest of a part of a shared buffer.
@@ -119,9 +125,15 @@ pub(crate) fn answer(request: &Request) -> Answer {
             done: Vec::new(),
         },
         Ok(executor) => {
-            let done = request.tasks.iter().flat_map(|task| {
-                perform(task, executor.as_ref(), &selection, request.keep_outputs)
-            });
+            let shared = OnceCell::new();
+            let shared = || {
+                let shared = shared.get_or_init(|| SharedBuffers::open(&selection));
+                shared.as_ref().map_err(Clone::clone)
+            };
+            let done = request
+                .tasks
+                .iter()
+                .flat_map(|task| perform(task, executor.as_ref(), &shared, request.keep_outputs));
             Answer {
                 opened: None,
                 done: done.collect(),
@@ -130,31 +142,31 @@ pub(crate) fn answer(request: &Request) -> Answer {
     }
 }
 
-fn perform(
+fn perform<'a>(
     task: &Task,
     executor: &dyn Executor,
-    selection: &CudaSelection,
+    shared: &dyn Fn() -> Result<&'a SharedBuffers, ExecuteError>,
     keep: bool,
 ) -> Vec<Result<Done, Told>> {
-    let run = |what: &str, job: &Job, inputs: &Inputs<'_>| run(what, executor, job, inputs, keep);
+    let run = |what: &str, job: &Job| run(what, executor, job, BTreeMap::new(), keep);
     match task {
         Task::Samples => {
             let samples = samples::small().into_iter();
-            samples
-                .map(|(what, job)| run(&what, &job, &Inputs::none()))
-                .collect()
+            samples.map(|(what, job)| run(&what, &job)).collect()
         }
-        Task::Product(n) => vec![run("product", &product(*n), &Inputs::none())],
+        Task::Product(n) => vec![run("product", &product("gemm_i8", *n))],
+        Task::ProductBf16(n) => vec![run("product", &product("gemm_bf16", *n))],
+        Task::Wait(ms) => {
+            std::thread::sleep(Duration::from_millis(*ms));
+            Vec::new()
+        }
         Task::Given(m, n, k) => {
             let (a, b) = (pattern(m * k), pattern(k * n));
             let params = serde_json::json!({"m": m, "n": n, "k": k,
                 "operands": {"given": {"a": digest(&a), "b": digest(&b)}}});
             let job = Job::parse("gemm_i8", &params).expect("a job");
-            vec![run(
-                "given",
-                &job,
-                &Inputs::none().with("a", &a).with("b", &b),
-            )]
+            let inputs = [("a".to_owned(), a), ("b".to_owned(), b)];
+            vec![self::run("given", executor, &job, inputs.into(), keep)]
         }
         Task::Digest {
             device,
@@ -162,9 +174,7 @@ fn perform(
             start,
             end,
         } => {
-            let shared = SharedBuffers::open(selection);
-            let digest =
-                shared.and_then(|shared| shared.digest(*device, &bytes(handle), *start..*end));
+            let digest = shared().and_then(|it| it.digest(*device, &bytes(handle), *start..*end));
             vec![shared_done(digest.map(|digest| digest.to_string()))]
         }
         Task::Copy {
@@ -178,9 +188,8 @@ fn perform(
                 copied.extend_from_slice(piece);
                 Ok(())
             };
-            let shared = SharedBuffers::open(selection);
-            let copy = shared
-                .and_then(|shared| shared.copy(*device, &bytes(handle), *start..*end, &mut sink));
+            let copy =
+                shared().and_then(|it| it.copy(*device, &bytes(handle), *start..*end, &mut sink));
             vec![shared_done(copy.map(|()| hex::encode(&copied)))]
         }
     }
@@ -198,16 +207,15 @@ fn run(
     what: &str,
     executor: &dyn Executor,
     job: &Job,
-    inputs: &Inputs<'_>,
+    inputs: BTreeMap<String, Vec<u8>>,
     keep_outputs: bool,
 ) -> Result<Done, Told> {
     executor.admit(job)?;
-    let inputs = job.accept(inputs).expect("inputs");
     let work = Work {
-        job,
-        inputs: &inputs,
+        job: job.clone(),
+        inputs: Arc::new(job.accept_owned(inputs).expect("inputs")),
         keep_outputs,
-        clock: &SystemClock::new(),
+        clock: Arc::new(SystemClock::new()),
     };
     let run = executor.execute(&work)?;
     let on_host = HostCpu::new(None).execute(&work)?;
@@ -215,7 +223,7 @@ fn run(
         what: what.to_owned(),
         executor: run.executor.to_owned(),
         module: run.module.map(|module| module.to_string()),
-        right: is_right(&run, &job.reference(&inputs)) && run.trace == on_host.trace,
+        right: is_right(&run, &job.reference(&work.inputs)) && run.trace == on_host.trace,
         kept: run.outputs.iter().all(|output| {
             output
                 .bytes
@@ -237,9 +245,9 @@ fn is_right(run: &Execution, reference: &[kernels::Output]) -> bool {
     run.outputs.len() == reference.len() && pairs.all(same)
 }
 
-fn product(n: u32) -> Job {
+fn product(kernel: &str, n: u32) -> Job {
     let params = serde_json::json!({"m": n, "n": n, "k": 3, "operands": {"seed": samples::SEED}});
-    Job::parse("gemm_i8", &params).expect("a job")
+    Job::parse(kernel, &params).expect("a job")
 }
 
 fn digest(bytes: &[u8]) -> String {

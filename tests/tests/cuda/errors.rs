@@ -12,7 +12,9 @@ fn after(fault: Fault, timeout_ms: u64) -> (Option<Told>, Answer) {
         timeout_ms,
         ..tasks(&[Task::Product(66), Task::Product(66)])
     };
-    let mut answer = ask_rightly(&cuda, &request);
+    // What hangs is left with what it holds, which is no misuse that the stand-in could know of.
+    let hangs = fault.delay_ms >= 1000;
+    let mut answer = if hangs { ask } else { ask_rightly }(&cuda, &request);
     assert_eq!(answer.opened, None, "{fault:?}");
     let first = answer.done.remove(0).err();
     (first, answer)
@@ -117,6 +119,75 @@ fn a_device_that_hangs_is_left() {
     let (first, rest) = after(fault, 200);
     assert_eq!(code_of(first.as_ref()), "device_timeout");
     assert!(only(rest).unwrap().right);
+}
+
+/// Calls that hang while they hold whatever the driver holds.
+#[test]
+fn a_call_that_hangs_is_left_and_its_place_is_told() {
+    let table = [
+        ("cuCtxCreate_v2", "making a context"),
+        ("cuModuleLoadDataEx", "loading the module"),
+        ("cuMemAlloc_v2", "allocating memory"),
+        ("cuLaunchKernel", "launching the kernel"),
+        ("cuEventQuery", "running"),
+        ("cuMemcpyDtoHAsync_v2", "downloading digests"),
+        ("cuCtxDestroy_v2", "releasing what the job had"),
+    ];
+    std::thread::scope(|scope| {
+        for (call, during) in table {
+            scope.spawn(move || {
+                let hang = Fault {
+                    delay_ms: 5000,
+                    ..Fault::once(call, 0)
+                };
+                let (first, rest) = after(hang, 100);
+                let first = first.unwrap_or_else(|| panic!("{call} was waited for"));
+                assert_eq!(first.code, "cuda_driver_hangs", "{call}: {first:?}");
+                assert!(first.message.contains(during), "{call}: {first:?}");
+                let second = only(rest).unwrap_err();
+                assert_eq!(second.code, "cuda_driver_hangs", "{call}");
+                assert!(second.message.contains("an earlier call"), "{call}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_driver_that_hangs_at_its_start_is_left() {
+    let hang = Fault {
+        delay_ms: 4000,
+        ..Fault::once("cuInit", 0)
+    };
+    let cuda = FakeCuda::playing(&Scene {
+        faults: vec![hang],
+        ..Scene::default()
+    });
+    let request = Request {
+        timeout_ms: 100,
+        ..tasks(&[Task::Product(4)])
+    };
+    let told = ask(&cuda, &request).opened.unwrap();
+    assert_eq!(told.code, "cuda_driver_hangs");
+    assert!(told.message.contains("starting the driver"), "{told:?}");
+}
+
+#[test]
+fn a_call_that_returns_after_all_is_forgiven() {
+    let hang = Fault {
+        delay_ms: 3000,
+        ..Fault::once("cuMemAlloc_v2", 0)
+    };
+    let cuda = FakeCuda::playing(&Scene {
+        faults: vec![hang],
+        ..Scene::default()
+    });
+    let request = Request {
+        timeout_ms: 100,
+        ..tasks(&[Task::Product(66), Task::Wait(4000), Task::Product(66)])
+    };
+    let done = ask_rightly(&cuda, &request).done;
+    assert_eq!(code_of(done[0].as_ref().err()), "cuda_driver_hangs");
+    assert!(done[1].as_ref().unwrap().right);
 }
 
 #[test]

@@ -5,14 +5,17 @@
 
 mod agent;
 mod child;
+mod doctor;
 mod errors;
+mod hopper;
 #[expect(dead_code, reason = "the list of samples alone is of use here")]
 #[path = "../../../kernels/tests/suite/samples.rs"]
 mod samples;
+mod shared;
 
 use attestation_agent::ExecutorKind;
 use child::{Answer, Done, Request, Task, Told};
-use fake_cuda::{Device, Fault, NAME, Scene, Shared};
+use fake_cuda::{Device, Fault, NAME, Scene};
 use fake_nvml::Gpu;
 use tests::cuda::{FakeCuda, again};
 use tests::driver::FakeDriver;
@@ -315,62 +318,4 @@ fn counters_are_those_of_the_driver_and_absent_where_it_has_none() {
             "{call}"
         );
     }
-}
-
-/// Part of a buffer, from an odd place on, over several chunks of the tree.
-#[test]
-fn buffers_of_other_processes_are_digested_where_they_are() {
-    let bytes: Vec<u8> = (0..5000_u32)
-        .map(|i| u8::try_from(i % 251).unwrap())
-        .collect();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("shared");
-    std::fs::write(&file, &bytes).unwrap();
-    let handle = "ab".repeat(64);
-    let cuda = FakeCuda::playing(&Scene {
-        shared: vec![Shared {
-            handle: handle.clone(),
-            file,
-        }],
-        ..Scene::default()
-    });
-    let digest = |device, handle: &str, start, end| Task::Digest {
-        device,
-        handle: handle.to_owned(),
-        start,
-        end,
-    };
-    let copy = Task::Copy {
-        device: 0,
-        handle: handle.clone(),
-        start: 17,
-        end: 40,
-    };
-    let answer = ask_rightly(
-        &cuda,
-        &tasks(&[
-            digest(0, &handle, 0, 5000),
-            digest(0, &handle, 3, 4321),
-            digest(0, &handle, 7, 7),
-            copy,
-            digest(0, &handle, 0, 5001),
-            digest(0, &"cd".repeat(64), 0, 1),
-            digest(1, &handle, 0, 1),
-        ]),
-    );
-    let told = answer.done.iter().map(|done| match done {
-        Ok(done) => done.shared.clone(),
-        Err(told) => told.code.clone(),
-    });
-    let of = |part: &[u8]| kernels::Blake3Digest::of(part).to_string();
-    let expected = [
-        of(&bytes),
-        of(&bytes[3..4321]),
-        of(&[]),
-        hex::encode(&bytes[17..40]),
-        "execution_failed".to_owned(),
-        "cuda_call_refused".to_owned(),
-        "cuda_device_not_found".to_owned(),
-    ];
-    assert_eq!(told.collect::<Vec<_>>(), expected);
 }

@@ -81,6 +81,19 @@ pub(crate) struct FreshToken {
     pub(crate) secret: Secret,
 }
 
+impl SeenDevice {
+    /// A device that an agent showed now.
+    pub(crate) fn new(ueid: &[u8], agent: &Agent, now: UnixTime) -> Self {
+        Self {
+            ueid_sha256: crypto::sha256(ueid),
+            owner: agent.owner,
+            agent: agent.id,
+            at: now,
+            held_since: UnixTime::from_secs(now.secs().saturating_sub(DEVICE_HELD_S)),
+        }
+    }
+}
+
 impl Agents {
     /// Agents of this store.
     pub(crate) fn new(
@@ -226,7 +239,7 @@ impl Agents {
 
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "asked when openings are judged")
+        expect(dead_code, reason = "the clerk claims by the store alone")
     )]
     /// Remembers whose agent showed a device, of which evidence was verified. A device stays with its provider for 30 days
     /// after it was shown last.
@@ -235,14 +248,7 @@ impl Agents {
         ueid: &[u8],
         agent: &Agent,
     ) -> Result<Claimed, StoreError> {
-        let now = self.clock.now();
-        let seen = SeenDevice {
-            ueid_sha256: crypto::sha256(ueid),
-            owner: agent.owner,
-            agent: agent.id,
-            at: now,
-            held_since: UnixTime::from_secs(now.secs().saturating_sub(DEVICE_HELD_S)),
-        };
+        let seen = SeenDevice::new(ueid, agent, self.clock.now());
         self.store.claim_device(seen).await
     }
 

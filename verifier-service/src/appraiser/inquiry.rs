@@ -2,7 +2,8 @@
 //!
 //! A pass is computation alone. Where something has to be asked for, it ends with what that is ([`Pass::Wants`]); whoever
 //! drives it has it obtained on an async thread and passes again: the report of a device names its manifests, and the
-//! manifests name the certificates that signed them.
+//! manifests name the certificates that signed them. Where the result is to be checked at length, a pass ends with that
+//! ([`Pass::ResultNext`]), and the one that checks it is made where there is room for it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 
 use crate::collateral::{Absence, Collateral, FiledAnswers, Lookup, Need, OcspNeed, RimAtHand};
 
-/// Passes an appraisal can take: manifests and answers about devices, answers about manifests, the judgement.
+/// Passes an appraisal can take, the check of a result aside: manifests and answers about devices, answers about
+/// manifests, the judgement.
 pub const MAX_PASSES: u32 = 3;
 
 /// What came of one pass.
@@ -23,6 +25,9 @@ pub enum Pass<T> {
     Done(T),
     /// It wants something first.
     Wants(Wants),
+    /// Everything but the result is judged, and checking that takes long. The next pass of an inquiry that was let do it
+    /// ([`Inquiry::let_check_result`]) does.
+    ResultNext,
 }
 
 impl<T> Pass<T> {
@@ -34,6 +39,7 @@ impl<T> Pass<T> {
         match self {
             Self::Done(value) => then(value).map(Pass::Done),
             Self::Wants(wants) => Ok(Pass::Wants(wants)),
+            Self::ResultNext => Ok(Pass::ResultNext),
         }
     }
 }
@@ -75,6 +81,8 @@ pub struct Inquiry {
     closed: bool,
     /// Whether evidence of another day is judged.
     of_the_past: bool,
+    /// Whether results may be checked at length.
+    checks_result: bool,
 }
 
 impl Inquiry {
@@ -88,12 +96,13 @@ impl Inquiry {
             filed: OnceLock::new(),
             closed: false,
             of_the_past: false,
+            checks_result: false,
         }
     }
 
-    /// The same over evidence of another day, as of that day. Nobody is asked about revocation then: what a responder says
-    /// today is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far
-    /// as they are of that day.
+    /// The same over evidence of another day, as of that day. Nobody is asked for anything then: what a responder says today
+    /// is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far as they
+    /// are of that day; manifests at hand count.
     #[must_use]
     pub fn of_the_past(mut self) -> Self {
         self.of_the_past = true;
@@ -111,6 +120,17 @@ impl Inquiry {
     /// Takes what is not at hand now for unavailable.
     pub fn close(&mut self) {
         self.closed = true;
+    }
+
+    /// Lets its passes check a result at length, which they put off until then.
+    pub fn let_check_result(&mut self) {
+        self.checks_result = true;
+    }
+
+    /// Whether its passes check results at length.
+    #[must_use]
+    pub fn checks_result(&self) -> bool {
+        self.checks_result
     }
 
     /// The policy that decides.
@@ -185,7 +205,7 @@ impl Inquiry {
         id: &str,
         as_of: UnixTime,
     ) -> Result<Result<RimAtHand, Absence>, Wants> {
-        match self.closed {
+        match self.closed || self.of_the_past {
             true => Ok(collateral.settle_rim(id, as_of)),
             false => known(collateral.look_up_rim(id, as_of)),
         }

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use evidence::appraise::{
-    Collateral as AtHand, DeviceEvidence, DeviceReading, EvidenceAppraisal, WorkAppraisal, WorkChecker,
+    BeforeResult, Collateral as AtHand, DeviceEvidence, DeviceReading, EvidenceAppraisal,
+    WorkAppraisal, WorkChecker,
 };
 use evidence::device::Architecture;
 use evidence::policy::{Decision, PolicyError};
@@ -28,7 +29,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::collateral::{Collateral, UpstreamError};
 use crate::config::AppraisalSettings;
 use crate::policies::{self, InForce};
-use crate::work::KernelChecker;
+use crate::work::{self, KernelChecker};
 
 /// Why an appraiser cannot start.
 #[derive(Debug, Error)]
@@ -70,6 +71,15 @@ pub struct Appraiser {
     collateral: Arc<Collateral>,
     policy: InForce,
     threads: NonZeroUsize,
+}
+
+/// How a result is checked.
+#[derive(Clone, Copy)]
+pub struct Checking<'a> {
+    /// By whom.
+    pub checker: &'a dyn WorkChecker,
+    /// Whether it takes long, and so a place of its own.
+    pub takes_long: bool,
 }
 
 /// What a pass goes by.
@@ -148,6 +158,7 @@ impl Appraiser {
             match self.pass_over_bundle(bundle, challenge, randomness, as_of, &inquiry) {
                 Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
                 Pass::Wants(_) => inquiry.close(),
+                Pass::ResultNext => inquiry.let_check_result(),
             }
         }
     }
@@ -166,7 +177,7 @@ impl Appraiser {
         loop {
             match self.pass_over_devices(nonce, devices, as_of, &inquiry) {
                 Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
-                Pass::Wants(_) => inquiry.close(),
+                Pass::Wants(_) | Pass::ResultNext => inquiry.close(),
             }
         }
     }
@@ -183,16 +194,20 @@ impl Appraiser {
     ) -> Pass<WorkAppraisal> {
         // Recomputation takes the time it takes; several of them share the processors already.
         let checker = KernelChecker::new(*randomness, NonZeroUsize::MIN);
-        self.pass_over_work(bundle, challenge, &checker, as_of, inquiry)
+        let checking = Checking {
+            checker: &checker,
+            takes_long: work::takes_long(&bundle.job),
+        };
+        self.pass_over_work(bundle, challenge, &checking, as_of, inquiry)
     }
 
-    /// One pass over a bundle whose result this checker checks.
+    /// One pass over a bundle whose result is checked so.
     #[must_use]
     pub fn pass_over_work(
         &self,
         bundle: &Bundle,
         challenge: &[u8; 32],
-        checker: &dyn WorkChecker,
+        checking: &Checking<'_>,
         as_of: UnixTime,
         inquiry: &Inquiry,
     ) -> Pass<WorkAppraisal> {
@@ -205,7 +220,13 @@ impl Appraiser {
             nonce: &nonce,
         };
         self.with_readings(evidence, &pass, |readings| {
-            WorkAppraisal::new(bundle, readings, challenge, checker, self.threads, as_of)
+            let before =
+                BeforeResult::new(bundle, readings, challenge, checking.checker, self.threads, as_of);
+            let takes_long = before.is_beyond_doubt() && checking.takes_long;
+            match takes_long && !inquiry.checks_result() {
+                true => Pass::ResultNext,
+                false => Pass::Done(before.conclude()),
+            }
         })
     }
 
@@ -230,7 +251,7 @@ impl Appraiser {
             let appraised = parallel::map(self.threads, readings, |(reading, at_hand)| {
                 reading.appraise(nonce, *at_hand, as_of)
             });
-            EvidenceAppraisal::new(appraised, as_of)
+            Pass::Done(EvidenceAppraisal::new(appraised, as_of))
         })
     }
 
@@ -239,7 +260,7 @@ impl Appraiser {
         &self,
         evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
         pass: &Passing<'_>,
-        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> T,
+        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> Pass<T>,
     ) -> Pass<T> {
         let evidence: Vec<_> = evidence.collect();
         let chains = parallel::map(self.threads, &evidence, |(_, _, chain)| {
@@ -268,7 +289,7 @@ impl Appraiser {
             .iter()
             .map(|of_device| of_device.at_hand(pass.inquiry));
         let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
-        Pass::Done(judge(&readings))
+        judge(&readings)
     }
 
     /// What anybody could have made up sends nobody on errands: it is judged by what is at hand.

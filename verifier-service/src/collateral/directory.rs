@@ -1,5 +1,8 @@
 //! A directory of manifests: `<id>.xml`, read anew when a file changes.
 //!
+//! A file that was found is looked at again [`LOOK_AGAIN`] later at the earliest: so long it may take until a change to it
+//! is seen. A new one is seen at once.
+//!
 //! In scope: ids that cannot leave the directory, examination results kept by file identity, bounded.
 
 use std::fs::{File, Metadata};
@@ -8,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use evidence::cert::TrustAnchors;
 use evidence::device::is_safe_rim_id;
@@ -22,6 +26,9 @@ use crate::lock::lock;
 
 /// Manifests kept: about 50 KiB each. A site runs a handful of driver and VBIOS versions.
 const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");
+
+/// How long what was found in a directory counts without another look. Under load, many appraisals share one.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Most files whose names are listed.
 const MAX_LISTED: usize = 10_000;
@@ -38,6 +45,7 @@ pub(super) struct RimDirectory {
 #[derive(Clone, Debug)]
 struct Known {
     file: FileIdentity,
+    looked_at: Instant,
     rim: RimAtHand,
 }
 
@@ -67,12 +75,19 @@ impl RimDirectory {
     /// # Errors
     /// The directory cannot be read.
     pub(super) fn rim(&self, id: &str, anchors: &TrustAnchors) -> io::Result<Option<RimAtHand>> {
-        let path = self.path.join(format!("{id}{EXTENSION}"));
+        let looked_at = Instant::now();
         let known = lock(&self.known).get(id).cloned();
+        let recent = known.as_ref().filter(|known| known.is_recent(looked_at));
+        if let Some(known) = recent {
+            return Ok(Some(known.rim.clone()));
+        }
+        let path = self.path.join(format!("{id}{EXTENSION}"));
         if let Some(known) = known
-            && FileIdentity::at(&path)? == Some(known.file)
+            && FileIdentity::at(&path)?.as_ref() == Some(&known.file)
         {
-            return Ok(Some(known.rim));
+            let rim = known.rim.clone();
+            self.keep(id, Known { looked_at, ..known });
+            return Ok(Some(rim));
         }
         let Some(mut opened) = open(&path)? else {
             return Ok(None);
@@ -90,10 +105,15 @@ impl RimDirectory {
         };
         let known = Known {
             file,
+            looked_at,
             rim: rim.clone(),
         };
-        lock(&self.known).put(id.to_owned(), known);
+        self.keep(id, known);
         Ok(Some(rim))
+    }
+
+    fn keep(&self, id: &str, known: Known) {
+        lock(&self.known).put(id.to_owned(), known);
     }
 
     /// The ids that have a file, in no order.
@@ -111,6 +131,12 @@ impl RimDirectory {
             }
         }
         Ok(ids)
+    }
+}
+
+impl Known {
+    fn is_recent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.looked_at) < LOOK_AGAIN
     }
 }
 
@@ -198,8 +224,42 @@ mod tests {
         let again = directory.rim("A", &anchors).unwrap().unwrap();
         assert!(Arc::ptr_eq(&first.rim, &again.rim));
         std::fs::write(folder.path().join("A.xml"), "<y/>!").unwrap();
+        std::thread::sleep(LOOK_AGAIN);
         let changed = directory.rim("A", &anchors).unwrap().unwrap();
         assert_eq!(changed.sha256, crypto::sha256(b"<y/>!"));
         assert!(directory.rim("Z", &anchors).unwrap().is_none());
+        std::fs::write(folder.path().join("Z.xml"), "<z/>").unwrap();
+        assert!(directory.rim("Z", &anchors).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_is_looked_at_again_when_the_look_is_old_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RimDirectory::new(folder.path().to_owned());
+        let (path, anchors) = (folder.path().join("A.xml"), TrustAnchors::default());
+        let rim = || directory.rim("A", &anchors).unwrap();
+        // However long the test is held up, a look of the future is recent.
+        let look = |at: Instant| {
+            let mut known = lock(&directory.known);
+            known.get_mut("A").unwrap().looked_at = at;
+        };
+        let (recent, old) = (
+            Instant::now() + Duration::from_secs(3600),
+            Instant::now() - LOOK_AGAIN,
+        );
+        std::fs::write(&path, "<x/>").unwrap();
+        let first = rim().unwrap();
+        look(old);
+        assert!(Arc::ptr_eq(&rim().unwrap().rim, &first.rim));
+        look(recent);
+        std::fs::write(&path, "<y/>!").unwrap();
+        assert!(Arc::ptr_eq(&rim().unwrap().rim, &first.rim));
+        look(old);
+        assert_eq!(&*rim().unwrap().document, b"<y/>!");
+        look(recent);
+        std::fs::remove_file(&path).unwrap();
+        assert!(rim().is_some());
+        look(old);
+        assert!(rim().is_none());
     }
 }

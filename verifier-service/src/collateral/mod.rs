@@ -62,7 +62,7 @@ use responder::Responder;
 use rim_service::RimService;
 use shelf::Shelf;
 
-/// Device chains kept: about 12 KiB each, so that the cache stays near 50 MiB.
+/// Device chains kept: about 16 KiB each with the keys the library has read, so that the cache stays near 64 MiB.
 const CHAINS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// Examinations of filed OCSP answers kept, about 4 KiB each.
@@ -86,6 +86,13 @@ pub struct Collateral {
     directory: Option<RimDirectory>,
     filed_answers: Mutex<ExaminedAnswers>,
     fetcher: Arc<Fetcher>,
+}
+
+/// Whether a copy at hand that is due is renewed in the background.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewal {
+    WhenDue,
+    Never,
 }
 
 impl Collateral {
@@ -158,6 +165,10 @@ impl Collateral {
     /// renewed, that begins in the background.
     #[must_use]
     pub fn look_up_rim(&self, id: &str, now: UnixTime) -> Lookup<RimAtHand> {
+        self.rim_known(id, now, Renewal::WhenDue)
+    }
+
+    fn rim_known(&self, id: &str, now: UnixTime, renewal: Renewal) -> Lookup<RimAtHand> {
         if !is_safe_rim_id(id) {
             let reason = Reason::new(Code::RimNotAvailable, "id is none that could be asked for");
             return Lookup::absent(AbsenceKind::Missing, reason);
@@ -172,7 +183,7 @@ impl Collateral {
             }
         };
         if self.fetcher.rim_service.is_some() {
-            return self.fetched_rim(id, now);
+            return self.fetched_rim(id, now, renewal);
         }
         match unreadable {
             Some(reason) => Lookup::absent(AbsenceKind::Unreachable, reason),
@@ -188,13 +199,13 @@ impl Collateral {
         }
     }
 
-    /// Looks again for a manifest that was fetched: what did not come in time is answered with the copy at hand, as
-    /// stale, or with that.
+    /// Looks for a manifest and has nobody asked, now or in the background: what was not fetched before, or did not come in
+    /// time, is answered with the copy at hand, as stale, or with that.
     ///
     /// # Errors
     /// Why there is none.
     pub fn settle_rim(&self, id: &str, now: UnixTime) -> Result<RimAtHand, Absence> {
-        match self.look_up_rim(id, now) {
+        match self.rim_known(id, now, Renewal::Never) {
             Lookup::Found(found) => Ok(found),
             Lookup::Absent(absence) => Err(absence),
             Lookup::Ask(need) => {
@@ -211,14 +222,14 @@ impl Collateral {
         filed.transpose().map(Option::flatten)
     }
 
-    fn fetched_rim(&self, id: &str, now: UnixTime) -> Lookup<RimAtHand> {
+    fn fetched_rim(&self, id: &str, now: UnixTime, renewal: Renewal) -> Lookup<RimAtHand> {
         match self.fetcher.rims.look_up(id, now, None) {
             Seen::Usable {
                 kept,
                 stale,
                 refresh,
             } => {
-                if refresh {
+                if refresh && renewal == Renewal::WhenDue {
                     self.fetcher.refresh(Need::Rim(id.to_owned()));
                 }
                 Lookup::Found(kept.value.at_hand(kept.window.fetched_at, stale))
@@ -245,6 +256,17 @@ impl Collateral {
         terms: &Terms,
         now: UnixTime,
     ) -> Lookup<OcspAtHand> {
+        self.answer_known(filed, link, terms, now, Renewal::WhenDue)
+    }
+
+    fn answer_known(
+        &self,
+        filed: &FiledAnswers,
+        link: &Link<'_>,
+        terms: &Terms,
+        now: UnixTime,
+        renewal: Renewal,
+    ) -> Lookup<OcspAtHand> {
         let key = LinkKey::of(link);
         let filed = self.filed_answer(filed, link, &key);
         if self.fetcher.responder.is_none() {
@@ -259,7 +281,7 @@ impl Collateral {
                 stale,
                 refresh,
             } => {
-                if refresh {
+                if refresh && renewal == Renewal::WhenDue {
                     self.fetcher.refresh(need());
                 }
                 let kept = kept.value.at_hand(kept.window.fetched_at, stale);
@@ -276,7 +298,8 @@ impl Collateral {
         }
     }
 
-    /// Looks again for an answer that was fetched: what did not come in time is answered with what lasts, or with that.
+    /// Looks for an answer and has nobody asked, now or in the background: what was not fetched before, or did not come in
+    /// time, is answered with what lasts, or with that.
     ///
     /// # Errors
     /// Why there is none.
@@ -287,7 +310,7 @@ impl Collateral {
         terms: &Terms,
         now: UnixTime,
     ) -> Result<OcspAtHand, Absence> {
-        match self.look_up_ocsp(filed, link, terms, now) {
+        match self.answer_known(filed, link, terms, now, Renewal::Never) {
             Lookup::Found(found) => Ok(found),
             Lookup::Absent(absence) => Err(absence),
             Lookup::Ask(need) => {

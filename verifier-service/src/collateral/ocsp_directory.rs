@@ -4,7 +4,7 @@
 //! In scope: an index of the newest answer about each certificate, made anew when the directory changes, bounded.
 //! Out of scope: whether an answer is authentic or current.
 //!
-//! A file put into the directory or moved there is seen at once. One that is written to in place is seen within
+//! A file put into the directory or moved there is seen after [`LOOK_AGAIN`] at the latest. One that is written to in place is seen within
 //! [`RESCAN_S`]; moving is the better way, for nobody reads half a file then.
 
 use std::cmp::Reverse;
@@ -13,12 +13,13 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use evidence::UnixTime;
 use evidence::limits::MAX_OCSP_BYTES;
 use evidence::ocsp::{CertificateId, IdHash, Link, OcspResponse};
 
-use super::directory::FileIdentity;
+use super::directory::{FileIdentity, LOOK_AGAIN};
 use super::later;
 use crate::bounded::read_bounded;
 use crate::lock::lock;
@@ -35,7 +36,14 @@ const RESCAN_S: i64 = 60;
 #[derive(Debug)]
 pub(super) struct OcspDirectory {
     path: PathBuf,
-    index: Mutex<Option<Arc<Index>>>,
+    looked: Mutex<Option<Look>>,
+}
+
+/// The last look, and what there was.
+#[derive(Clone, Debug)]
+struct Look {
+    at: Instant,
+    index: Arc<Index>,
 }
 
 /// What lay in the directory at one look.
@@ -62,7 +70,7 @@ impl OcspDirectory {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
-            index: Mutex::new(None),
+            looked: Mutex::new(None),
         }
     }
 
@@ -71,12 +79,23 @@ impl OcspDirectory {
         self.current(now)?.filed.get(id)?.first().cloned()
     }
 
-    /// The index, made anew if need be. A directory that cannot be read has none.
+    /// The index, looked after and made anew if need be. A directory that cannot be read has none.
     pub(super) fn current(&self, now: UnixTime) -> Option<Arc<Index>> {
-        let known = lock(&self.index).clone();
+        let at = Instant::now();
+        let last = lock(&self.looked).clone();
+        let known = last.as_ref().map(|look| Arc::clone(&look.index));
+        let known = known.filter(|index| index.serves(now));
+        let recent = last.is_some_and(|look| at.saturating_duration_since(look.at) < LOOK_AGAIN);
+        if recent && known.is_some() {
+            return known;
+        }
         match self.read(known, now) {
             Ok(index) => {
-                *lock(&self.index) = Some(Arc::clone(&index));
+                let look = Look {
+                    at,
+                    index: Arc::clone(&index),
+                };
+                *lock(&self.looked) = Some(look);
                 Some(index)
             }
             Err(error) => {
@@ -91,11 +110,7 @@ impl OcspDirectory {
         let Some(directory) = FileIdentity::at(&self.path)? else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let current = known.filter(|known| {
-            let (from, to) = (known.read_at, later(known.read_at, RESCAN_S));
-            known.directory == directory && (from..to).contains(&now)
-        });
-        if let Some(index) = current {
+        if let Some(index) = known.filter(|known| known.directory == directory) {
             return Ok(index);
         }
         let mut filed_by_id = HashMap::new();
@@ -126,6 +141,11 @@ impl OcspDirectory {
 }
 
 impl Index {
+    /// Whether it need not be made anew for its age alone.
+    fn serves(&self, now: UnixTime) -> bool {
+        (self.read_at..later(self.read_at, RESCAN_S)).contains(&now)
+    }
+
     /// The answers about a certificate, newest first, whichever hash they were asked by.
     pub(super) fn about(&self, link: &Link<'_>) -> Vec<&Filed> {
         let hashes = self.hashes.iter();
@@ -157,4 +177,39 @@ fn keep(filed_by_id: &mut HashMap<CertificateId, Vec<Filed>>, id: CertificateId,
     of_id.push(filed);
     of_id.sort_by_key(|filed| Reverse(filed.this_update));
     of_id.truncate(KEPT_OF_ONE);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::collateral::fixture::{NOW, PKI};
+
+    #[test]
+    fn the_directory_is_looked_at_again_when_the_look_is_old_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = OcspDirectory::new(folder.path().to_owned());
+        let filed = |now| directory.current(now).map(|index| index.filed.len());
+        let look = |at: Instant| lock(&directory.looked).as_mut().unwrap().at = at;
+        // However long the test is held up, a look of the future is recent.
+        let (recent, old) = (
+            Instant::now() + Duration::from_secs(3600),
+            Instant::now() - LOOK_AGAIN,
+        );
+        assert_eq!(filed(NOW), Some(0));
+        look(recent);
+        std::fs::write(folder.path().join("a.der"), PKI.answer(1).der()).unwrap();
+        assert_eq!(filed(NOW), Some(0));
+        look(old);
+        assert_eq!(filed(NOW), Some(1));
+        // Of another time, the index is made anew whatever the look.
+        look(recent);
+        std::fs::write(folder.path().join("b.der"), PKI.answer(2).der()).unwrap();
+        assert_eq!(filed(NOW), Some(1));
+        assert_eq!(filed(later(NOW, RESCAN_S)), Some(2));
+        look(old);
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        assert_eq!(filed(later(NOW, RESCAN_S)), None);
+    }
 }

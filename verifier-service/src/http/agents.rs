@@ -7,8 +7,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use evidence::UnixTime;
 use evidence::work::Base64Url;
+use evidence::work::wire::{HeartbeatAnswer, Id as WireId, MAX_HELD};
+use jobs::AgentId;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::page::Page;
 use super::parties::end_of_life;
@@ -47,6 +49,29 @@ struct Enrolment {
     proof: Base64Url<64>,
     #[serde(default, deserialize_with = "body::present")]
     name: Option<Label>,
+}
+
+/// A sign of life: what the agent says of itself, and what it still keeps of assignments.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+struct Beat {
+    declared: Declared,
+    held: Vec<WireId>,
+}
+
+impl TryFrom<Map<String, Value>> for Beat {
+    type Error = serde_json::Error;
+
+    fn try_from(mut members: Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let held = members.remove("held").map(Vec::<WireId>::deserialize);
+        let held = held.transpose()?.unwrap_or_default();
+        if held.len() > MAX_HELD {
+            let many = format_args!("held: expected at most {MAX_HELD} names").to_string();
+            return Err(serde::de::Error::custom(many));
+        }
+        let declared = Declared::deserialize(Value::Object(members))?;
+        Ok(Self { declared, held })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -191,10 +216,15 @@ pub(super) async fn heartbeat(
     if parsed(id) != Some(signed.agent.id) {
         return Err(Problem::new(ProblemCode::AgentMismatch));
     }
-    let declared: Declared = signed.json()?;
+    let Beat { declared, held } = signed.json::<Beat>()?;
     app.agents.heard(signed.agent.id, &declared).await?;
-    let answer = json!({ "heartbeat_every_s": HEARTBEAT_EVERY_S, "now": app.clock.now() });
-    Ok(no_store(Json(answer)))
+    let agent = AgentId::parse(&signed.agent.id.to_string());
+    let agent = agent.map_err(|error| Problem::caused(ProblemCode::Internal, error))?;
+    Ok(no_store(Json(HeartbeatAnswer {
+        heartbeat_every_s: HEARTBEAT_EVERY_S,
+        now: app.clock.now(),
+        ended: app.clerk.ended_of(&agent, &held).await?,
+    })))
 }
 
 fn is_provider(caller: &Caller, scope: Scope) -> Result<(), Problem> {

@@ -13,7 +13,7 @@ use super::{App, json, later, media_type, no_store};
 use crate::id::Id;
 use crate::problem::{Problem, ProblemCode};
 use crate::random;
-use crate::store::{Added, Challenge, ChallengeBounds};
+use crate::store::{Added, Challenge, ChallengeBounds, Fate};
 
 /// Room for a digest, a key and an audience of 512 bytes, written with escapes.
 const MAX_BODY_BYTES: usize = 8 * 1024;
@@ -87,11 +87,12 @@ pub(super) async fn read(
         .ok()
         .and_then(|Path(id)| id.parse().ok())
         .ok_or_else(not_found)?;
-    let (challenge, spent) = app.store.challenge(id).await?.ok_or_else(not_found)?;
-    let status = match spent {
-        true => "spent",
-        false if challenge.expires_at <= app.clock.now() => "expired",
-        false => "open",
+    let (challenge, fate) = app.store.challenge(id).await?.ok_or_else(not_found)?;
+    let status = match fate {
+        Fate::Spent => "spent",
+        Fate::Refuted => "refuted",
+        Fate::Unspent if challenge.expires_at <= app.clock.now() => "expired",
+        Fate::Unspent => "open",
     };
     Ok(no_store(Json(Issued::new(&challenge, Some(status)))))
 }

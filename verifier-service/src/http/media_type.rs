@@ -13,6 +13,9 @@ pub(super) const JWK_SET: &str = "application/jwk-set+json";
 /// A bundle.
 pub(super) const BUNDLE: &str = "application/vnd.pogw.bundle+json";
 
+/// An opening.
+pub(super) const OPENING: &str = "application/vnd.pogw.opening+json";
+
 /// A policy. Nobody registered a type for Rego; this is what editors and servers use.
 pub(super) const REGO: &str = "text/x-rego";
 /// Anything (RFC 2046 section 4.5.1).

@@ -5,11 +5,15 @@
 
 mod accept;
 mod agents;
+mod assignments;
+mod books;
 mod caller;
 mod challenges;
 mod coverage;
 mod etag;
+mod events;
 mod health;
+mod jobs;
 mod json;
 mod layers;
 mod media_type;
@@ -38,11 +42,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::agents::Agents;
 use crate::body::BodyReader;
+use crate::clerk::Clerk;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
 use crate::config::Config;
+use crate::flights::Flights;
 use crate::hub::Hub;
-use crate::judge::{Judge, Proceedings};
+use crate::judge::Proceedings;
 use crate::keys::Keys;
 use crate::nvidia::Issuer;
 use crate::operator::OperatorToken;
@@ -70,7 +76,7 @@ pub(crate) struct App {
     operator: OperatorToken,
     credentials: Credentials,
     agents: Agents,
-    #[expect(dead_code, reason = "jobs are what is waited for")]
+    clerk: Clerk,
     hub: Hub,
     key_set: well_known::KeySet,
     nvidia: Arc<Issuer>,
@@ -86,7 +92,9 @@ pub(crate) struct Parts<'a> {
     /// Remembers.
     pub(crate) store: Arc<dyn Store>,
     /// Knows good evidence from bad.
-    pub(crate) judge: Arc<dyn Judge>,
+    pub(crate) proceedings: Proceedings,
+    /// Drives jobs.
+    pub(crate) clerk: Clerk,
     /// Manifests and answers about revocation.
     pub(crate) collateral: Arc<Collateral>,
     /// The keys to publish.
@@ -112,7 +120,8 @@ impl App {
             config,
             clock,
             store,
-            judge,
+            proceedings,
+            clerk,
             collateral,
             keys,
             book,
@@ -122,14 +131,8 @@ impl App {
             hub,
             nvidia,
         } = parts;
-        let workers = Workers::new(config.appraisal_threads());
-        // Half of it is left for the computation and for the answer.
-        let limit = config.request_timeout() / 2;
-        let proceedings = Proceedings {
-            judge,
-            workers: workers.clone(),
-            patience: limit,
-        };
+        let workers = proceedings.workers.clone();
+        let limit = proceedings.patience;
         let simulator = Simulator::new(Arc::clone(book.store()), proceedings.clone(), limit);
         Self {
             bodies: BodyReader::new(config.body_budget_bytes, config.body_timeout()),
@@ -139,12 +142,14 @@ impl App {
                 workers: workers.clone(),
                 clock: Arc::clone(&clock),
                 audience: config.audience.as_slice().into(),
+                flights: Flights::new(),
             },
             book,
             simulator,
             operator,
             credentials,
             agents,
+            clerk,
             hub,
             key_set: well_known::KeySet::new(keys.published(), nvidia.jwk()),
             nvidia: Arc::new(nvidia),
@@ -165,7 +170,6 @@ impl App {
     }
 
     /// When a request that waits for news has to stop waiting: after so many seconds, or sooner, with time left to answer.
-    #[expect(dead_code, reason = "jobs are what is waited for")]
     fn news_deadline(&self, wait_s: u32) -> Instant {
         let longest = self.config.request_timeout() * 9 / 10;
         Instant::now() + longest.min(Duration::from_secs(wait_s.into()))
@@ -230,6 +234,25 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/agents", get(agents::list).post(agents::enrol))
         .route("/v1/agents/{id}", get(agents::read).delete(agents::remove))
         .route("/v1/agents/{id}/heartbeat", post(agents::heartbeat))
+        .route("/v1/jobs", get(jobs::list).post(jobs::create))
+        .route("/v1/jobs/{id}", get(jobs::read))
+        .route("/v1/jobs/{id}/events", get(events::follow))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/v1/jobs/{id}/dispute", post(jobs::dispute))
+        .route("/v1/jobs/{id}/receipts", get(jobs::receipts))
+        .route("/v1/assignments/next", post(assignments::next))
+        .route("/v1/assignments/{id}/accept", post(assignments::accept))
+        .route("/v1/assignments/{id}/renew", post(assignments::renew))
+        .route("/v1/assignments/{id}/release", post(assignments::release))
+        .route(
+            "/v1/assignments/{id}/commitment",
+            post(assignments::commitment),
+        )
+        .route("/v1/assignments/{id}/opening", post(assignments::opening))
+        .route("/v1/assignments/{id}/answer", post(assignments::answer))
+        .route("/v1/deposits", post(books::deposit))
+        .route("/v1/withdrawals", post(books::withdraw))
+        .route("/v1/balances", get(books::balances))
         .route("/v1/coverage", get(coverage::read))
         .route("/v1/rim/ids", get(rims::ids))
         .route("/v1/rim/{id}", get(rims::read))

@@ -38,16 +38,27 @@ impl Page {
     /// The entries to show, and the cursor of the next page if there is one.
     pub(super) fn cut<T>(
         self,
-        mut entries: Vec<T>,
+        entries: Vec<T>,
         place: impl Fn(&T) -> (UnixTime, Id),
+    ) -> (Vec<T>, Option<String>) {
+        self.cut_by_name(entries, |entry| {
+            let (at, id) = place(entry);
+            (at, id.to_string())
+        })
+    }
+
+    /// The same for entries that are named by texts.
+    pub(super) fn cut_by_name<T>(
+        self,
+        mut entries: Vec<T>,
+        place: impl Fn(&T) -> (UnixTime, String),
     ) -> (Vec<T>, Option<String>) {
         let limit = usize::try_from(self.0.limit).unwrap_or(usize::MAX);
         let has_more = entries.len() > limit;
         entries.truncate(limit);
         let last = entries.last().filter(|_| has_more);
-        let next = last
-            .map(place)
-            .map(|(at, id)| format!("{}-{id}", at.secs()));
+        let next = last.map(place);
+        let next = next.map(|(at, id)| format!("{}-{id}", at.secs()));
         (entries, next)
     }
 

@@ -274,6 +274,10 @@ fn why(unasked: &Unasked) -> (&'static str, String) {
             (ProblemCode::BundleMalformed.as_str(), why.clone())
         }
         Unasked::Unjudged(Unjudged::Policy(error)) => (error.code().as_str(), error.to_string()),
+        Unasked::Unjudged(Unjudged::Busy) => (
+            ProblemCode::ResultChecksBusy.as_str(),
+            "as many results wait to be checked as may".to_owned(),
+        ),
     }
 }
 

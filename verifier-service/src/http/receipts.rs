@@ -85,7 +85,7 @@ fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
 }
 
 /// The client's own name for this request, if it gives one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut stated = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = stated.next() else {
         return Ok(None);

@@ -8,11 +8,12 @@ mod parties;
 mod policies;
 mod racing_store;
 mod requests;
+mod result_checks;
 mod served;
 mod submissions;
 mod wire;
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::clock::ManualClock;
 use crate::config::AppraisalSettings;
 use crate::fixture::{AGENT_KEY, JOB, MadeToOrder, bundle_json};
 use crate::hub::Hub;
-use crate::jobless::NoJobs;
+use crate::judge::{Judge, Proceedings};
 use crate::parties::{Credentials, oidc};
 use crate::store::SqlStore;
 
@@ -120,7 +121,19 @@ impl Rig {
         let on_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
         let issuer = oidc::Issuer::open(&config.oidc, on_clock()).unwrap();
         let credentials = Credentials::new(Arc::clone(&shared) as _, issuer, on_clock());
-        let agents = Agents::new(shared, Arc::new(NoJobs), on_clock());
+        let book = book.await.unwrap();
+        let proceedings = Proceedings::new(Arc::new(judge.clone()) as Arc<dyn Judge>, &config);
+        let hub = Hub::start(Arc::clone(&shared) as _);
+        let clerk = Clerk::new(crate::clerk::Parts {
+            store: store.clone(),
+            proceedings: proceedings.clone(),
+            book: book.clone(),
+            hub: hub.clone(),
+            clock: on_clock(),
+            audience: config.audience.clone(),
+            body_limit: config.body_limit_bytes,
+        });
+        let agents = Agents::new(shared, Arc::new(clerk.clone()), on_clock());
         let token = folder.path().join("operator-token");
         let nvidia = Issuer::new(
             Arc::clone(keys.nvidia()),
@@ -132,14 +145,15 @@ impl Rig {
             config: Arc::new(config),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             store: wrap(store),
-            judge: Arc::new(judge.clone()),
+            proceedings,
+            clerk,
             collateral: Arc::new(collateral.unwrap()),
             keys: &keys,
-            book: book.await.unwrap(),
+            book,
             operator: OperatorToken::open(&token, None).unwrap(),
             credentials,
             agents: agents.clone(),
-            hub: Hub::start(Arc::new(NoJobs)),
+            hub,
             nvidia: nvidia.unwrap(),
         });
         Self {
@@ -241,6 +255,7 @@ fn config(state_dir: &Path) -> Config {
         request_timeout_s: 5,
         max_open_challenges: NonZeroU32::new(4).unwrap(),
         max_open_challenges_per_agent: NonZeroU32::new(3).unwrap(),
+        max_concurrent_result_checks: Some(NonZeroUsize::MIN),
         ..Config::default()
     }
 }

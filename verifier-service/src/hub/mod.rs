@@ -8,8 +8,6 @@
 //! store before, and after each wake-up ([`Hub::until`]). Wake-ups that were lost, such as those of a store that was away,
 //! cost the time until the request ends by itself, never an event.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "jobs are what is waited for"))]
-
 mod tail;
 
 use std::collections::HashMap;

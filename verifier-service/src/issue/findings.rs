@@ -2,7 +2,7 @@
 
 use evidence::appraise::{CORE_DEVICE_CHECKS, DeviceAppraisal, WorkAppraisal, WorkFinding};
 use evidence::{Check, CheckId, Status};
-use receipt::{Finding, InvalidValue, Log2Error, Method, PartsPerMillion, Source};
+use receipt::{Chain, Finding, InvalidValue, Log2Error, Method, PartsPerMillion, Source};
 
 /// Every method the appraisal has something to say about.
 pub(super) fn methods(appraisal: &WorkAppraisal) -> Result<Vec<Finding>, InvalidValue> {
@@ -48,8 +48,13 @@ fn of_work(finding: &WorkFinding) -> Result<Finding, InvalidValue> {
         source: source(finding.source),
         log2_error: finding.log2_error.map(Log2Error::new).transpose()?,
         wrong_ppm: finding.wrong_ppm.map(PartsPerMillion::new).transpose()?,
+        chain: finding.chain.map(chain).transpose()?,
         agreeing: None,
     })
+}
+
+fn chain(chain: evidence::appraise::Chain) -> Result<Chain, InvalidValue> {
+    Chain::new(chain.steps, chain.points, chain.drawn)
 }
 
 fn output_commitment(appraisal: &WorkAppraisal) -> receipt::Status {

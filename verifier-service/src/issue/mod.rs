@@ -17,8 +17,8 @@ use evidence::policy::Granted;
 use evidence::work::{Hex, KernelRef, ProgramRef, WorkStatement};
 use receipt::{
     Asserted, Assurance, Audience, Blake3Digest, Claims, ClaimsError, ClaimsParts, Confirmation,
-    InvalidValue, Jwk, JwkError, Kernel, Level, Nonce, Output, Policy, Program, Sha256Digest,
-    SignedReceipt, Signer, Source, Text, Thumbprint, Tier, Timings, Trace, VerifierId, Work,
+    InvalidValue, Kernel, Level, Nonce, Output, Policy, Program, Sha256Digest, SignedReceipt,
+    Signer, Source, Text, Thumbprint, Tier, Timings, Trace, VerifierId, Work,
 };
 use thiserror::Error;
 
@@ -63,9 +63,6 @@ pub enum IssueError {
     /// The claims contradict each other.
     #[error("claims: {0}")]
     Claims(#[from] ClaimsError),
-    /// The agent's key is no key.
-    #[error("agent key: {0}")]
-    AgentKey(#[from] JwkError),
     /// Signing failed.
     #[error("signing: {0}")]
     Sign(#[from] receipt::IssueError),
@@ -125,7 +122,11 @@ fn times(
 ) {
     let time = receipt::UnixTime::from_secs;
     let end = lifetime_s.map(|lifetime| time(iat.saturating_add(lifetime)));
-    (time(iat), time(iat.saturating_sub(NOT_BEFORE_MARGIN_S)), end)
+    (
+        time(iat),
+        time(iat.saturating_sub(NOT_BEFORE_MARGIN_S)),
+        end,
+    )
 }
 
 /// The claims of granted work.
@@ -140,7 +141,8 @@ pub fn draft(
     let (iat, nbf, exp) = times(seconds(context.now)?, context.lifetime_s);
     let audience = context.audience.iter().map(Text::new);
     let submods = submods(granted)?;
-    let agent = agent_thumbprint(appraisal.statement())?;
+    // Granted: the agent has signed with it.
+    let agent = Thumbprint::of_ed25519(&appraisal.statement().agent_key.0);
     let mut parts = ClaimsParts {
         iss: Text::new(context.issuer)?,
         sub: Text::new(agent.to_string())?,
@@ -268,12 +270,6 @@ fn timings(statement: &WorkStatement) -> Timings {
         finished_unix_ms: timing.started_at_ms.saturating_add(duration_us / 1000),
         device_ns: None,
     }
-}
-
-/// RFC 7638 thumbprint of the agent's Ed25519 key.
-fn agent_thumbprint(statement: &WorkStatement) -> Result<Thumbprint, JwkError> {
-    let jwk = Jwk::from_public_key(receipt::Algorithm::Ed25519, &statement.agent_key.0)?;
-    Ok(jwk.kid())
 }
 
 fn seconds(time: UnixTime) -> Result<u64, IssueError> {

@@ -264,7 +264,6 @@ fn uuid(mut bytes: [u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use evidence::cert::Certificate;
-    use evidence::crypto::p384_sha384_raw;
     use receipt::Algorithm;
 
     use super::*;
@@ -324,8 +323,8 @@ mod tests {
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let certificate = certificate(&issuer);
-        let point = certificate.p384_point().unwrap();
-        assert!(p384_sha384_raw(point, signed.as_bytes(), &signature));
+        let key = certificate.p384_key().unwrap();
+        assert!(key.has_signed_raw(signed.as_bytes(), &signature));
         let header = URL_SAFE_NO_PAD
             .decode(signed.split('.').next().unwrap())
             .unwrap();

@@ -16,6 +16,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use evidence::cert::Certificate;
+use evidence::crypto::P384Key;
 use evidence::limits::MAX_DEVICES;
 use evidence::work::StrictValue;
 use evidence::{Status, UnixTime, crypto};
@@ -478,7 +479,8 @@ impl Check<'_> {
             let message = format!("{name}: the certificate of key {kid} is not one of that key");
             return self.add(FaultCode::KeyCertificateMismatch, message);
         }
-        if !crypto::p384_sha384_raw(&key.point, jwt.signed.as_bytes(), &jwt.signature) {
+        let key = P384Key::at(&key.point);
+        if !key.is_some_and(|key| key.has_signed_raw(jwt.signed.as_bytes(), &jwt.signature)) {
             let message = format!("{name}: not signed by key {kid}");
             self.add(FaultCode::SignatureInvalid, message);
         }

@@ -2,8 +2,9 @@
 //! issued.
 //!
 //! Everything but the policy is today's: collateral at hand now, checks as this program makes them now. So a policy in
-//! force may deny in simulation what it granted then, for want of collateral that was dropped since. About revocation
-//! nobody is asked: answers of that day that are still kept count, whatever the policy wants to be asked anew.
+//! force may deny in simulation what it granted then, for want of collateral that was dropped since. Nobody on the network
+//! is asked, for manifests or about revocation: answers of that day that are still kept count, whatever the policy wants
+//! to be asked anew.
 
 use std::sync::Arc;
 use std::time::Duration;

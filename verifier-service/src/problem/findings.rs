@@ -43,7 +43,14 @@ impl FailedCheck {
         }
     }
 
-    fn new(check: &Check, device: Option<usize>) -> Self {
+    pub(super) fn has_reason(&self, code: Code) -> bool {
+        self.reasons
+            .iter()
+            .any(|reason| reason.code == code.as_str())
+    }
+
+    /// What a check of the evidence found.
+    pub(crate) fn new(check: &Check, device: Option<usize>) -> Self {
         Self {
             id: check.id.as_str(),
             device,

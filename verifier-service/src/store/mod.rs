@@ -3,7 +3,7 @@
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
-//! * what [`Store::add_challenge`] and [`Store::spend`] answer is durable: it survives the loss of process and machine;
+//! * what [`Store::add_challenge`], [`Store::spend`] and [`Store::refute`] answer is durable: it survives the loss of process and machine;
 //! * a challenge is spent at most once, by one conditional write, together with the receipt and its bundle or not at all;
 //! * receipts and bundles are never changed or deleted.
 //!
@@ -79,6 +79,17 @@ pub(crate) enum Added {
     TooManyOfAgent,
 }
 
+/// What became of a challenge, its time aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing yet.
+    Unspent,
+    /// There is a receipt for it.
+    Spent,
+    /// It was answered with a result that is wrong.
+    Refuted,
+}
+
 /// What is known about a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -86,6 +97,8 @@ pub(crate) enum Standing {
     Unknown,
     /// There is a receipt for it.
     Spent,
+    /// It was answered with a result that is wrong, and takes no other answer.
+    Refuted,
     /// It was issued and not spent; it may have expired.
     Unspent(Challenge),
 }
@@ -131,6 +144,8 @@ pub(crate) enum Spent {
     Before(StoredReceipt),
     /// Another bundle was faster.
     ByAnother,
+    /// Another bundle was faster, and its result wrong.
+    Refuted,
     /// The challenge expired before the bundle arrived.
     Expired,
     /// There is no such challenge.
@@ -153,8 +168,8 @@ pub(crate) trait Store: Send + Sync {
     /// Remembers a challenge, after forgetting old ones.
     fn add_challenge(&self, challenge: Challenge, bounds: ChallengeBounds) -> Answer<'_, Added>;
 
-    /// The challenge of this name, and whether it was spent.
-    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, bool)>>;
+    /// The challenge of this name, and what became of it.
+    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, Fate)>>;
 
     /// What is known about a challenge by its bytes.
     fn standing(&self, value: [u8; 32]) -> Answer<'_, Standing>;
@@ -174,6 +189,9 @@ pub(crate) trait Store: Send + Sync {
 
     /// Spends the challenge and issues the receipt, in one step.
     fn spend(&self, new: NewReceipt) -> Answer<'_, Spent>;
+
+    /// Lets the challenge be answered no more, as its answer was a wrong result. A challenge that was spent stays spent.
+    fn refute(&self, challenge: [u8; 32]) -> Answer<'_, ()>;
 
     /// Writes something and makes it durable.
     fn probe(&self, now: UnixTime) -> Answer<'_, ()>;

@@ -34,6 +34,7 @@ pub(super) fn recompute(bundle: &Bundle) -> Vec<WorkFinding> {
         source: Source::Recomputation,
         log2_error: None,
         wrong_ppm: None,
+        chain: None,
     });
     findings.collect()
 }

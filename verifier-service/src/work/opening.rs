@@ -9,7 +9,7 @@ use kernels::audit::{self, Mismatch, Strength, Verdict};
 use kernels::slices::{self, Opened, Stretch, output_named};
 use kernels::{Blake3Digest, Job, Randomness};
 
-use super::{Finding, KernelChecker, accepted, excerpt};
+use super::{Finding, KernelChecker, accepted, chain, excerpt};
 
 /// The weakest strength a receipt can state: better ones are stated as this.
 const MOST_LOG2: i32 = -4096;
@@ -69,6 +69,10 @@ impl OpeningChecker<'_> {
         WorkFinding {
             log2_error: is_affirmed.then(|| strength.log2_miss().clamp(MOST_LOG2, 0)),
             wrong_ppm: is_affirmed.then_some(strength.fraction_ppm),
+            chain: match is_affirmed {
+                true => chain(bundle, strength.points),
+                false => None,
+            },
             check,
             source: Source::Recomputation,
         }

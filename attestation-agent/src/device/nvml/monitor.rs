@@ -4,6 +4,11 @@
 //! that the driver does not tell is absent; none of it can make a run fail. Out of scope: what the counters are worth,
 //! which is nothing by itself: the host can forge every number.
 //!
+//! [`Gauge`](super::Gauge) looks at the same driver and is another thing. This one is about a kernel on one GPU, which may
+//! take milliseconds: it looks twenty times a second, on a thread with a handle of its own to the driver, so that one that
+//! hangs costs the counters and not the run. The gauge is about a program that may use every GPU for hours: it is read by
+//! whoever watches the program, twice a second, and tells processes apart. What they share is the driver's own calls.
+//!
 //! | Counter | Is |
 //! |---|---|
 //! | `nvml_energy_mj` | energy of the whole board from before the run to after it, also that of others, millijoules |

@@ -7,6 +7,8 @@
 //! * Outputs are digested on the GPU, by the module that computed them, before they leave it. They leave it only where
 //!   somebody needs the bytes, and are then compared with the digest.
 //! * [`SharedBuffers`]: buffers of other processes, digested where they are.
+//! * Every call of the driver on a thread that can be left: one that hangs costs a job, and not the agent its word.
+//! * A module for one generation alone is tried before it is used: a small job whose answer is known, once for a device.
 //!
 //! # What's out of scope
 //!
@@ -28,8 +30,12 @@ mod driver;
 mod run;
 mod select;
 mod shared;
+mod survey;
+mod trial;
+mod worker;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use evidence::work::Hex;
 use kernels::Job;
@@ -44,6 +50,13 @@ use driver::{CallError, Driver};
 
 pub use select::{CudaDevice, CudaSelection};
 pub use shared::{IPC_HANDLE_LENGTH, SharedBuffers};
+pub(crate) use survey::{Surveyed, survey};
+use trial::Trials;
+pub use worker::driver_hangs;
+use worker::{Hanging, NO_DEVICE, Place, within};
+
+/// The longest the driver may take to start and to name its devices.
+const OPENING: Duration = Duration::from_secs(120);
 
 /// One GPU that runs jobs.
 #[derive(Clone, Debug)]
@@ -51,6 +64,8 @@ pub struct Cuda {
     driver: Driver,
     device: CudaDevice,
     selection: CudaSelection,
+    hanging: Hanging,
+    trials: Trials,
 }
 
 impl Cuda {
@@ -61,21 +76,26 @@ impl Cuda {
     ///
     /// # Errors
     /// [`ExecuteError::LibraryNotFound`], [`ExecuteError::SymbolMissing`], [`ExecuteError::Device`] for a driver that
-    /// does not start, [`ExecuteError::DeviceNotFound`], [`ExecuteError::CapabilityUnsupported`].
+    /// does not start, [`ExecuteError::DriverHangs`], [`ExecuteError::DeviceNotFound`],
+    /// [`ExecuteError::CapabilityUnsupported`].
     pub fn open(selection: &CudaSelection) -> Result<Self, ExecuteError> {
-        let driver = select::load()?;
-        let device = selection.choose(driver)?;
-        info!(
-            gpu = device.uuid,
-            name = device.name,
-            nvml_index = device.nvml_index,
-            cuda = driver.version().ok(),
-            "CUDA runs on"
-        );
+        let hanging = Hanging::default();
+        let (choice, deadline) = (selection.clone(), selection.opening_deadline());
+        let opened = within(&hanging, NO_DEVICE, deadline, move |place| {
+            place.set("starting the driver");
+            let driver = select::load()?;
+            place.set("choosing a GPU");
+            Ok((driver, choice.choose(driver)?, driver.version().ok()))
+        });
+        let (driver, device, cuda) = opened?;
+        let (gpu, name, nvml_index) = (&device.uuid, &device.name, device.nvml_index);
+        info!(gpu, name, nvml_index, cuda, "CUDA runs on");
         Ok(Self {
             driver,
             device,
             selection: selection.clone(),
+            hanging,
+            trials: Trials::default(),
         })
     }
 
@@ -104,11 +124,15 @@ impl Cuda {
         }
     }
 
-    fn run(&self, program: &Program, work: &Work<'_>) -> Result<Execution, ExecuteError> {
-        let deadline = self.selection.deadline();
+    fn run(
+        &self,
+        program: &Program,
+        work: &Work,
+        by: &Until<'_>,
+    ) -> Result<Execution, ExecuteError> {
         let monitor = self.selection.monitor(&self.device);
         let start = work.clock.elapsed();
-        let ran = run::run(self, program, work, deadline);
+        let ran = run::run(self, program, work, by);
         let whole_us = micros(work.clock.elapsed().saturating_sub(start));
         // The counters end here, whether or not the run went well.
         let counters = monitor.map(Monitor::finish).unwrap_or_default();
@@ -149,12 +173,30 @@ impl Executor for Cuda {
         Ok(())
     }
 
-    /// A module for this GPU alone that the driver refuses makes way for the portable one: both give the same bits, and
-    /// the statement names the one that ran.
-    fn execute(&self, work: &Work<'_>) -> Result<Execution, ExecuteError> {
+    fn execute(&self, work: &Work) -> Result<Execution, ExecuteError> {
+        let (cuda, work, deadline) = (self.clone(), work.clone(), self.selection.deadline());
+        self.device.within(&self.hanging, deadline, move |place| {
+            cuda.execute_here(&work, &Until { deadline, place })
+        })
+    }
+}
+
+/// By when something has to be done, and where is told what is being done.
+struct Until<'a> {
+    deadline: Instant,
+    place: &'a Place,
+}
+
+impl Cuda {
+    /// A module for one generation alone makes way for the portable one where the driver refuses it or where it gave a
+    /// wrong answer to what is known: both give the same bits, and the statement names the one that ran.
+    fn execute_here(&self, work: &Work, by: &Until<'_>) -> Result<Execution, ExecuteError> {
         let mut refused = None;
-        for program in self.programs(work.job) {
-            match self.run(&program, work) {
+        for program in self.programs(&work.job) {
+            if !self.is_trusted(&program, &work.job, by)? {
+                continue;
+            }
+            match self.run(&program, work, by) {
                 Err(error)
                     if is_refused(&error) && program.module().target() != Target::Portable =>
                 {
@@ -169,7 +211,7 @@ impl Executor for Cuda {
                 ended => return ended,
             }
         }
-        Err(refused.unwrap_or_else(|| self.unsupported(work.job)))
+        Err(refused.unwrap_or_else(|| self.unsupported(&work.job)))
     }
 }
 

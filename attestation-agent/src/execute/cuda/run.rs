@@ -10,7 +10,7 @@ use kernels::{Blake3Digest, CheckedInputs, Output};
 use super::driver::{
     Argument, CallError, Context, DeviceMemory, Event, Module, OUT_OF_MEMORY, PinnedMemory, Stream,
 };
-use super::{Cuda, add, failure};
+use super::{Cuda, Until, add, failure};
 use crate::clock::micros;
 use crate::execute::{ExecuteError, NamedOutput, Work};
 
@@ -68,9 +68,10 @@ pub(super) fn bytes_needed(program: &Program) -> u64 {
 pub(super) fn run(
     cuda: &Cuda,
     program: &Program,
-    work: &Work<'_>,
-    deadline: Instant,
+    work: &Work,
+    by: &Until<'_>,
 ) -> Result<Ran, ExecuteError> {
+    by.place.set("making a context");
     let started = Instant::now();
     let context = Context::create(cuda.driver, &cuda.device.facts);
     let context =
@@ -79,15 +80,17 @@ pub(super) fn run(
         cuda,
         context: &context,
         needed: bytes_needed(program),
-        deadline,
+        by,
     };
     let mut times = Times {
         context: started.elapsed(),
         ..Times::default()
     };
-    let mut bench = desk.prepare(program, work.inputs, &mut times)?;
+    let mut bench = desk.prepare(program, &work.inputs, &mut times)?;
     let done = desk.launch(program, &mut bench, &mut times)?;
-    desk.collect(program, work, &mut bench, &done, times)
+    let ran = desk.collect(program, work, &mut bench, &done, times);
+    by.place.set("releasing what the job had");
+    ran
 }
 
 impl Cuda {
@@ -136,7 +139,7 @@ struct Desk<'a> {
     context: &'a Context,
     /// Bytes of device memory in all.
     needed: u64,
-    deadline: Instant,
+    by: &'a Until<'a>,
 }
 
 /// Everything at hand for the first launch.
@@ -173,7 +176,7 @@ impl<'a> Desk<'a> {
             })
         })?;
         let since = Instant::now();
-        self.step("filling buffers", || bench.fill(inputs, self.deadline))?;
+        self.step("filling buffers", || bench.fill(inputs, self.by.deadline))?;
         times.upload = since.elapsed();
         Ok(bench)
     }
@@ -198,7 +201,7 @@ impl<'a> Desk<'a> {
             Ok(bench.working.record()?)
         })?;
         self.step("running", || {
-            done.wait(self.deadline)?;
+            done.wait(self.by.deadline)?;
             times.run = ran.since(&begun)?;
             times.digest = done.since(&ran)?;
             Ok(())
@@ -210,7 +213,7 @@ impl<'a> Desk<'a> {
     fn collect(
         &self,
         program: &Program,
-        work: &Work<'_>,
+        work: &Work,
         bench: &mut Bench<'a>,
         done: &Event<'a>,
         mut times: Times,
@@ -222,7 +225,7 @@ impl<'a> Desk<'a> {
             let mut all = |regions: &[Region]| {
                 let digests = regions
                     .iter()
-                    .map(|region| bench.digest(region, self.deadline));
+                    .map(|region| bench.digest(region, self.by.deadline));
                 digests.collect::<Result<Vec<_>, _>>()
             };
             Ok((all(&marks)?, all(&outputs)?))
@@ -240,7 +243,7 @@ impl<'a> Desk<'a> {
                 offset: 0,
                 len: program.at(*buffer).len,
             };
-            let fetched = || bench.fetch(&region, self.deadline);
+            let fetched = || bench.fetch(&region, self.by.deadline);
             outputs.push(match work.keep_outputs {
                 true => compared(
                     spec.name,
@@ -269,6 +272,7 @@ impl<'a> Desk<'a> {
         during: &'static str,
         act: impl FnOnce() -> Result<T, Trouble>,
     ) -> Result<T, ExecuteError> {
+        self.by.place.set(during);
         act().map_err(|trouble| match trouble {
             Trouble::Call(error) => {
                 let memory = self.context.memory().ok();

@@ -10,7 +10,7 @@ use kernels::program::Target;
 use tracing::warn;
 
 use super::driver::{DeviceFacts, Driver, LoadError};
-use super::failure;
+use super::{OPENING, failure};
 use crate::device::nvml::Monitor;
 use crate::device::{DeviceError, Selection, nvml};
 use crate::execute::{CudaSettings, ExecuteError};
@@ -72,9 +72,17 @@ impl CudaSelection {
         Instant::now() + self.timeout.min(YEAR)
     }
 
+    /// By when the driver has to have started and named its devices.
+    pub(super) fn opening_deadline(&self) -> Instant {
+        Instant::now() + self.timeout.min(OPENING)
+    }
+
     pub(super) fn choose(&self, driver: Driver) -> Result<CudaDevice, ExecuteError> {
-        let devices = self.devices(driver)?;
-        let device = self.pick(&devices)?.clone();
+        self.choose_among(&self.devices(driver)?)
+    }
+
+    pub(super) fn choose_among(&self, devices: &[CudaDevice]) -> Result<CudaDevice, ExecuteError> {
+        let device = self.pick(devices)?.clone();
         if device.capability < LEAST_CAPABILITY {
             return Err(ExecuteError::CapabilityUnsupported {
                 device: device.to_string(),

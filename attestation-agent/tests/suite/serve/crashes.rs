@@ -150,7 +150,7 @@ fn what_was_to_be_given_back_is_not_run_again() {
     assert_eq!(fs::read_to_string(ran).unwrap().lines().count(), 1);
     assert_eq!(
         scene.verifier.state().released[&id("a-1")],
-        "program_failed"
+        "command_failed"
     );
 }
 

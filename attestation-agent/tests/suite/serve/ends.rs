@@ -25,15 +25,7 @@ fn ends_at(request: &'static str, status: u16, code: &str) {
         scene.verifier.ask(open("a-1", 0, 0, true));
     }
     let wanted = format!("{request} was refused: ");
-    let started = std::time::Instant::now();
-    while !scene.log().contains(&wanted) {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "{}",
-            scene.log()
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    scene.wait_until_logged(&wanted);
     assert!(scene.log().contains(code), "{}", scene.log());
     scene.wait_until_clean("a-1");
 }
@@ -73,7 +65,7 @@ fn a_lease_that_is_lost_ends_it() {
         .verifier
         .wait_until("accepted", |state| !state.accepted.is_empty());
     scene.wait_until_clean("a-1");
-    assert!(scene.log().contains("renew was refused"), "{}", scene.log());
+    scene.wait_until_logged("renew was refused");
     assert!(scene.verifier.state().commitments.is_empty());
 }
 
@@ -192,7 +184,6 @@ fn an_offer_that_is_said_again_is_worked_on_once() {
 
 #[test]
 fn what_does_not_fit_is_declined() {
-    let other = super::offer("a-3", &seeded(""));
     let table = [
         ("a-1", "POGW_AGENT__SERVE__SPOOL_BYTES", "10", "spool_full"),
         ("a-2", "POGW_AGENT__SERVE__CAPACITY", "1", "job_unknown"),
@@ -226,7 +217,6 @@ fn what_does_not_fit_is_declined() {
         scene.wait_until_clean(assignment);
         assert!(scene.verifier.state().accepted.is_empty());
     }
-    drop(other);
 }
 
 #[test]

@@ -123,6 +123,20 @@ impl Scene {
         fs::read_to_string(self.path().join("log")).unwrap_or_default()
     }
 
+    /// Waits until the log says this.
+    #[track_caller]
+    fn wait_until_logged(&self, what: &str) {
+        let started = Instant::now();
+        while !self.log().contains(what) {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn assignment(&self, id: &str) -> PathBuf {
         self.path().join("state/serve/assignments").join(id)
     }

@@ -103,7 +103,7 @@ fn a_result_is_committed_to_opened_and_answered_for() {
         code: None,
     });
     scene.wait_until_clean("a-1");
-    assert!(scene.log().contains("ended: paid"));
+    scene.wait_until_logged("ended: paid");
     agent.kill();
     scene.verifier.assert_no_faults();
     assert_eq!(scene.verifier.state().enrolments, 1);

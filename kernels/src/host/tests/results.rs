@@ -240,7 +240,7 @@ fn every_build_gives_the_bits_of_rust() {
         })
         .map(f32::to_bits)
         .collect();
-    let builds = [Build::Portable, Build::X86_64V3];
+    let builds = Build::ALL;
     for machine in builds
         .iter()
         .filter_map(|build| machine(2).with_build(*build))

@@ -14,7 +14,7 @@ use kernels::Module;
 use kernels::host::ArgType;
 
 use crate::kernel::{self, Call};
-use crate::scene::{Device, Fault, MISUSE_FILE, SCENE_FILE, Scene};
+use crate::scene::{Device, Fault, HopperModules, MISUSE_FILE, SCENE_FILE, Scene};
 
 pub(crate) type Outcome<T> = Result<T, u32>;
 
@@ -68,7 +68,7 @@ struct Context {
     pinned: BTreeMap<usize, usize>,
     streams: BTreeMap<u64, Stream>,
     events: BTreeMap<u64, Option<Place>>,
-    modules: BTreeMap<u64, Module>,
+    modules: BTreeMap<u64, Loaded>,
     functions: BTreeMap<u64, Function>,
 }
 
@@ -87,9 +87,16 @@ struct Place {
     index: usize,
 }
 
+/// A module, and whether it plays one for Hopper alone.
+#[derive(Clone, Copy)]
+struct Loaded {
+    module: Module,
+    for_hopper: bool,
+}
+
 #[derive(Clone)]
 struct Function {
-    module: Module,
+    module: Loaded,
     name: &'static str,
     signature: Vec<ArgType>,
 }
@@ -347,12 +354,30 @@ impl World {
             self.misuse("a module was loaded whose text is none of the catalogue's");
             return Err(INVALID_PTX);
         };
-        if !kernel::is_portable(module) || capability < (8, 0) {
+        if capability < (8, 0) {
             return Err(NO_BINARY);
         }
+        let loaded = match kernel::is_portable(module) {
+            true => Loaded {
+                module,
+                for_hopper: false,
+            },
+            false => self.hopper_module(module, capability)?,
+        };
         let handle = self.handle();
-        self.context(context)?.modules.insert(handle, module);
+        self.context(context)?.modules.insert(handle, loaded);
         Ok(handle)
+    }
+
+    fn hopper_module(&self, module: Module, capability: (i32, i32)) -> Outcome<Loaded> {
+        let refused = self.scene.hopper_modules == HopperModules::Refused;
+        match kernel::twin_of(module) {
+            Some(module) if capability == (9, 0) && !refused => Ok(Loaded {
+                module,
+                for_hopper: true,
+            }),
+            _ => Err(NO_BINARY),
+        }
     }
 
     pub(crate) fn unload_module(&mut self, context: u64, handle: u64) -> Outcome<()> {
@@ -369,7 +394,7 @@ impl World {
             .modules
             .get(&module)
             .ok_or(INVALID_HANDLE)?;
-        let (name, signature) = kernel::function_of(module, name).ok_or(NOT_FOUND)?;
+        let (name, signature) = kernel::function_of(module.module, name).ok_or(NOT_FOUND)?;
         let handle = self.handle();
         let function = Function {
             module,

@@ -5,6 +5,7 @@ use super::{
     Place, Stream, World,
 };
 use crate::kernel::{self, Call};
+use crate::scene::HopperModules;
 
 impl World {
     pub(crate) fn create_stream(&mut self, context: u64) -> Outcome<u64> {
@@ -136,13 +137,17 @@ impl World {
         let found = self.context(context)?.functions.get(&function);
         let Function { module, name, .. } = found.ok_or(INVALID_HANDLE)?.clone();
         let [grid, block] = sizes;
-        let call = Call {
-            module,
+        let mut call = Call {
+            module: module.module,
             function: name,
             grid,
             block,
             values,
         };
+        if module.for_hopper {
+            let wrong = self.scene.hopper_modules == HopperModules::PlayedWrong;
+            kernel::as_portable(&mut call, wrong);
+        }
         self.push(context, stream, Op::Launch(call)).map(drop)
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::directory::LOOK_AGAIN;
 use super::fixture::{DAY, DRIVER_ID, DRIVER_VERSION, Fake, NOW, PKI, Says, rim_answer};
 use super::*;
 use crate::clock::ManualClock;

@@ -392,6 +392,7 @@ async fn filed_answers_are_found_by_what_is_in_them() {
     file("junk.der", b"junk");
     file("other.der", &PKI.answer(2).der());
     file("ignored.txt", &PKI.answer(ASKED).der());
+    tokio::time::sleep(LOOK_AGAIN).await;
     assert_eq!(site.unanswered().kind, AbsenceKind::Missing);
 
     let link = PKI.link(ASKED);
@@ -401,13 +402,16 @@ async fn filed_answers_are_found_by_what_is_in_them() {
         ..PKI.answer(ASKED)
     };
     file("some name.der", &older.der());
+    tokio::time::sleep(LOOK_AGAIN).await;
     let found = site.answered();
     assert_eq!(found.response.peek().unwrap().this_update(), later_by(-60));
     assert_eq!((found.origin, found.fetched_at), (Origin::Directory, None));
     file("another name.der", &PKI.answer(ASKED).der());
+    tokio::time::sleep(LOOK_AGAIN).await;
     let newest = site.answered().response.peek().unwrap().this_update();
     assert_eq!(newest, NOW);
     std::fs::remove_file(folder.path().join("another name.der")).unwrap();
+    tokio::time::sleep(LOOK_AGAIN).await;
     let left = site.answered().response.peek().unwrap().this_update();
     assert_eq!(left, later_by(-60));
 }

@@ -97,6 +97,16 @@ async fn after_half_its_time_a_manifest_is_renewed_behind_the_scenes() {
     assert_eq!(fake.hits(), 1, "fresh enough");
 
     site.clock.advance_s(1);
+    site.collateral
+        .settle_rim(DRIVER_ID, site.clock.now())
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(
+        fake.hits(),
+        1,
+        "who settles for what is at hand asks nobody"
+    );
+
     let at_once = site.found(DRIVER_ID);
     assert_eq!(at_once.fetched_at, Some(NOW));
     fake.until_asked(2).await;
@@ -222,12 +232,14 @@ async fn the_directory_comes_before_the_service() {
     assert_eq!((found.origin, found.fetched_at), (Origin::Directory, None));
     // What the operator filed stands, also when it is refused.
     std::fs::write(&file, "<html/>").unwrap();
+    tokio::time::sleep(LOOK_AGAIN).await;
     assert!(matches!(
         *site.found(DRIVER_ID).rim,
         Examined::Unreadable(_)
     ));
     assert_eq!(fake.hits(), 0);
     std::fs::remove_file(&file).unwrap();
+    tokio::time::sleep(LOOK_AGAIN).await;
     site.want(DRIVER_ID).await;
     assert_eq!(site.found(DRIVER_ID).origin, Origin::Service);
 }

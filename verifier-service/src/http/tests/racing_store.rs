@@ -7,7 +7,7 @@ use evidence::UnixTime;
 
 use crate::id::Id;
 use crate::store::{
-    Added, Answer, Challenge, ChallengeBounds, NewReceipt, Spent, SqlStore, Standing, Store,
+    Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Spent, SqlStore, Standing, Store,
     StoredReceipt,
 };
 
@@ -29,7 +29,7 @@ impl Store for RacingStore {
         self.store.add_challenge(challenge, bounds)
     }
 
-    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, bool)>> {
+    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, Fate)>> {
         self.store.challenge(id)
     }
 
@@ -51,6 +51,10 @@ impl Store for RacingStore {
 
     fn spend(&self, new: NewReceipt) -> Answer<'_, Spent> {
         self.store.spend(new)
+    }
+
+    fn refute(&self, challenge: [u8; 32]) -> Answer<'_, ()> {
+        self.store.refute(challenge)
     }
 
     fn probe(&self, now: UnixTime) -> Answer<'_, ()> {

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 8] = [
+const SQLITE: [Step; 9] = [
     (
         1,
         "challenges and receipts",
@@ -52,12 +52,17 @@ const SQLITE: [Step; 8] = [
     ),
     (
         8,
+        "challenges refuted",
+        include_str!("../../../migrations/sqlite/0008_challenges_refuted.sql"),
+    ),
+    (
+        9,
         "webhooks",
-        include_str!("../../../migrations/sqlite/0008_webhooks.sql"),
+        include_str!("../../../migrations/sqlite/0009_webhooks.sql"),
     ),
 ];
 
-const POSTGRES: [Step; 5] = [
+const POSTGRES: [Step; 6] = [
     (
         1,
         "challenges, receipts, policies",
@@ -80,8 +85,13 @@ const POSTGRES: [Step; 5] = [
     ),
     (
         5,
+        "challenges refuted",
+        include_str!("../../../migrations/postgres/0005_challenges_refuted.sql"),
+    ),
+    (
+        6,
         "webhooks",
-        include_str!("../../../migrations/postgres/0005_webhooks.sql"),
+        include_str!("../../../migrations/postgres/0006_webhooks.sql"),
     ),
 ];
 

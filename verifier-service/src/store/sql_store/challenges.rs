@@ -4,7 +4,7 @@ use evidence::UnixTime;
 
 use crate::id::Id;
 use crate::store::sql::{Database, Lock, Row, Session, Transaction, values};
-use crate::store::{Added, Challenge, ChallengeBounds, NewReceipt, Standing, StoreError};
+use crate::store::{Added, Challenge, ChallengeBounds, Fate, NewReceipt, Standing, StoreError};
 
 /// Most challenges forgotten when one is added: the new one does not wait for thousands, and they become fewer.
 const FORGOTTEN_AT_ONCE: i64 = 64;
@@ -55,10 +55,11 @@ pub(super) async fn insert(
 pub(super) async fn by_id(
     session: &mut Session,
     id: Id,
-) -> Result<Option<(Challenge, bool)>, StoreError> {
+) -> Result<Option<(Challenge, Fate)>, StoreError> {
     let row = session
         .fetch_optional(
-            "SELECT id, value, job, agent_key, audience, expires_at, receipt FROM challenges WHERE id = $1",
+            "SELECT id, value, job, agent_key, audience, expires_at, receipt, refuted
+             FROM challenges WHERE id = $1",
             values![id],
         )
         .await?;
@@ -72,12 +73,15 @@ pub(super) async fn standing(
 ) -> Result<Standing, StoreError> {
     let row = session
         .fetch_optional(
-            "SELECT id, value, job, agent_key, audience, expires_at, receipt FROM challenges WHERE value = $1",
+            "SELECT id, value, job, agent_key, audience, expires_at, receipt, refuted
+             FROM challenges WHERE value = $1",
             values![value],
         )
         .await?;
-    if let Some((challenge, false)) = row.as_ref().map(read).transpose()? {
-        return Ok(Standing::Unspent(challenge));
+    match row.as_ref().map(read).transpose()? {
+        Some((challenge, Fate::Unspent)) => return Ok(Standing::Unspent(challenge)),
+        Some((_, Fate::Refuted)) => return Ok(Standing::Refuted),
+        Some((_, Fate::Spent)) | None => {}
     }
     let receipt = session
         .fetch_optional(
@@ -93,11 +97,23 @@ pub(super) async fn standing(
 pub(super) async fn take(tx: &mut Transaction, new: &NewReceipt) -> Result<bool, StoreError> {
     let taken = tx
         .execute(
-            "UPDATE challenges SET receipt = $1 WHERE value = $2 AND receipt IS NULL AND expires_at > $3",
+            "UPDATE challenges SET receipt = $1
+             WHERE value = $2 AND receipt IS NULL AND refuted = 0 AND expires_at > $3",
             values![new.receipt.id, new.challenge, new.arrived_at],
         )
         .await?;
     Ok(taken == 1)
+}
+
+/// Lets it be answered no more. One that was spent stays spent.
+pub(super) async fn refute(database: &Database, value: [u8; 32]) -> Result<(), StoreError> {
+    let mut tx = database.write().await?;
+    tx.execute(
+        "UPDATE challenges SET refuted = 1 WHERE value = $1",
+        values![value],
+    )
+    .await?;
+    tx.commit().await
 }
 
 /// Of two that forget at once each takes what the other has not.
@@ -117,7 +133,7 @@ async fn forget(tx: &mut Transaction, before: UnixTime) -> Result<(), StoreError
     Ok(())
 }
 
-fn read(row: &Row) -> Result<(Challenge, bool), StoreError> {
+fn read(row: &Row) -> Result<(Challenge, Fate), StoreError> {
     let challenge = Challenge {
         id: row.parsed("id")?,
         value: row.array("value")?,
@@ -126,5 +142,10 @@ fn read(row: &Row) -> Result<(Challenge, bool), StoreError> {
         audience: row.optional_text("audience")?,
         expires_at: row.time("expires_at")?,
     };
-    Ok((challenge, row.optional_text("receipt")?.is_some()))
+    let fate = match (row.optional_text("receipt")?, row.int("refuted")?) {
+        (Some(_), _) => Fate::Spent,
+        (None, 0) => Fate::Unspent,
+        (None, _) => Fate::Refuted,
+    };
+    Ok((challenge, fate))
 }

@@ -3,9 +3,8 @@
 use evidence::UnixTime;
 use jobs::{AgentId, AssignmentId, JobId, PartyId, Record};
 
-use super::{SqlStore, id};
+use super::{SqlStore, id, optional_id};
 use crate::hub::{Events, Note};
-use crate::id::Id;
 use crate::store::clerk::{Available, ClerkStore, Draft, Wanted};
 use crate::store::sql::{Row, values};
 use crate::store::{Answer, StoreError};
@@ -21,7 +20,7 @@ impl ClerkStore for SqlStore {
             let mut session = self.database.read().await?;
             let rows = session
                 .fetch(
-                    "SELECT agents.id, agents.owner, agents.declared,
+                    "SELECT agents.id, agents.owner, agents.report,
                             coalesce(records.good, 0) AS good,
                             coalesce(accounts.balance, 0) AS funds,
                             (SELECT count(*) FROM assignments
@@ -141,7 +140,7 @@ fn available(row: &Row) -> Result<Available, StoreError> {
     Ok(Available {
         agent: id(row, "id", AgentId::parse)?,
         owner: id(row, "owner", PartyId::parse)?,
-        declared: row.optional_text("declared")?,
+        declared: row.optional_text("report")?,
         record: Record(row.u32("good")?),
         busy: row.u32("busy")?,
         funds: row.int("funds")?,
@@ -149,12 +148,9 @@ fn available(row: &Row) -> Result<Available, StoreError> {
 }
 
 fn note(row: &Row) -> Result<Note, StoreError> {
-    let malformed = |_| StoreError::Malformed { column: "agent" };
-    let agent = row.optional_text("agent")?;
-    let agent = agent.map(|agent| agent.parse::<Id>().map_err(malformed));
     Ok(Note {
         number: row.int("number")?,
-        job: row.parsed("job")?,
-        agent: agent.transpose()?,
+        job: id(row, "job", JobId::parse)?,
+        agent: optional_id(row, "agent", AgentId::parse)?,
     })
 }

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::sql::{Database, Postgres, Row, values};
 use super::{
-    Added, Answer, Challenge, ChallengeBounds, NewReceipt, Page, Spent, Standing, Store,
+    Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Page, Spent, Standing, Store,
     StoreError, StoredReceipt,
 };
 use crate::config::{StoreSettings, StoreUrl};
@@ -144,7 +144,7 @@ impl Store for SqlStore {
         Box::pin(challenges::insert(&self.database, challenge, bounds))
     }
 
-    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, bool)>> {
+    fn challenge(&self, id: Id) -> Answer<'_, Option<(Challenge, Fate)>> {
         Box::pin(async move { challenges::by_id(&mut self.database.read().await?, id).await })
     }
 
@@ -172,6 +172,10 @@ impl Store for SqlStore {
 
     fn spend(&self, new: NewReceipt) -> Answer<'_, Spent> {
         Box::pin(receipts::insert(&self.database, new))
+    }
+
+    fn refute(&self, challenge: [u8; 32]) -> Answer<'_, ()> {
+        Box::pin(challenges::refute(&self.database, challenge))
     }
 
     fn probe(&self, now: UnixTime) -> Answer<'_, ()> {

@@ -112,6 +112,7 @@ async fn why_not_taken(tx: &mut Transaction, new: &NewReceipt) -> Result<Spent, 
     Ok(match challenges::standing(tx, new.challenge).await? {
         Standing::Unknown => Spent::Unknown,
         Standing::Spent => Spent::ByAnother,
+        Standing::Refuted => Spent::Refuted,
         Standing::Unspent(_) => Spent::Expired,
     })
 }

@@ -2,7 +2,7 @@
 
 use ::jobs::books::{Account, Transfer, TransferKind};
 
-use super::jobs::{FUNDS, money, party};
+use super::life::{FUNDS, money, party};
 use super::*;
 use crate::store::books::{BookStore, Booked, Period};
 

@@ -2,7 +2,7 @@
 
 use ::jobs::Workload;
 
-use super::jobs::{agent, party, step};
+use super::life::{agent, party, step};
 use super::*;
 use crate::store::agents::{AgentStore, DeviceOf, Enrolled, Enrolment, EnrolmentToken, Heartbeat};
 use crate::store::jobs::JobStore;

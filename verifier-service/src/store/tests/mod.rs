@@ -3,6 +3,7 @@
 mod agents;
 mod books;
 mod jobs;
+mod life;
 mod market;
 mod parties;
 mod policies;
@@ -174,7 +175,7 @@ on_both! {
             .unwrap();
         assert_eq!(
             store.challenge(issued.id).await.unwrap(),
-            Some((issued.clone(), false))
+            Some((issued.clone(), Fate::Unspent))
         );
         assert_eq!(
             store.standing([1; 32]).await.unwrap(),
@@ -419,6 +420,24 @@ on_both! {
         store.spend(new.clone()).await.unwrap_err();
         faults.none();
         assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Before(new.receipt));
+    }
+
+    async fn a_refuted_challenge_takes_no_receipt_and_a_spent_one_keeps_its_own(rig) {
+        rig.with_challenge(1).await.refute([1; 32]).await.unwrap();
+        let store = &rig.reopen().await;
+        assert_eq!(store.standing([1; 32]).await.unwrap(), Standing::Refuted);
+        assert_eq!(store.spend(receipt(1, 1)).await.unwrap(), Spent::Refuted);
+        assert_eq!(store.receipt_of([1; 32]).await.unwrap(), None);
+
+        let spent = challenge(2);
+        store.add_challenge(spent.clone(), bounds(NOW)).await.unwrap();
+        assert_eq!(store.spend(receipt(2, 2)).await.unwrap(), Spent::Issued);
+        store.refute([2; 32]).await.unwrap();
+        assert_eq!(store.standing([2; 32]).await.unwrap(), Standing::Spent);
+        let found = store.challenge(spent.id).await.unwrap();
+        assert_eq!(found, Some((spent, Fate::Spent)));
+        // One there is not is nobody's loss.
+        store.refute([3; 32]).await.unwrap();
     }
 
     async fn services_that_start_at_once_on_an_empty_database_all_start(rig) {

@@ -8,7 +8,7 @@ use reqwest::Url;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query};
 
-use super::jobs::{FUNDS, PRICE, STEPS, step};
+use super::life::{FUNDS, PRICE, STEPS, step};
 use super::*;
 use crate::config::{StoreSettings, StoreUrl};
 use crate::private_files;

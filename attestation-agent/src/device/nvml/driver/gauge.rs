@@ -1,7 +1,8 @@
 //! The driver's counters: energy, clocks, throttling, processes, accounting.
 //!
 //! In scope: reading them, each `None` where the driver does not tell. Out of scope: what they are worth, which is
-//! nothing by itself: the host can forge every number.
+//! nothing by itself: the host can forge every number; when to look, which is for whoever watches a program. Around a kernel
+//! it is [`Monitor`](crate::device::nvml::Monitor) that looks, whose documentation says why there are two.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
--- The changes of ../sqlite/0008 on PostgreSQL: what a webhook is told, by which secrets, and until when; which job a
+-- The changes of ../sqlite/0009 on PostgreSQL: what a webhook is told, by which secrets, and until when; which job a
 -- delivery is about, so that those of one job keep their order.
 
 ALTER TABLE webhooks ADD COLUMN kinds TEXT COLLATE "C";    -- words with a space between them; NULL: every kind

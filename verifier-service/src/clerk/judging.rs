@@ -1,0 +1,312 @@
+//! From the stored bytes of an opening to a verdict: does it open the commitment, of this job, by this agent? Then it is
+//! appraised as a bundle is, with the audit of the terms.
+//!
+//! Everything is a function of what is stored and of the verifier's collateral, so that judging again, here or elsewhere,
+//! comes to the same. The first verdict that is written stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evidence::policy::Policy;
+use evidence::work::{Blob, Hex, Opening, ResultCommitment};
+use jobs::terms::Assurance;
+use jobs::{
+    Assignment, AssignmentId, Blame, Code, Job, Refusal, Refuted, SeenDevice, Upheld, Verdict,
+    results_digest,
+};
+use kernels::KeyedDigest;
+use kernels::audit::Strength;
+use receipt::Level;
+
+use super::act::Deed;
+use super::receipts::Bundled;
+use super::{Clerk, ClerkError};
+use crate::appraiser::Inquiry;
+use crate::judge::{Judge, Judged, JudgedDevice, OpeningCase};
+use crate::policies::PolicyName;
+use crate::problem::{Problem, ProblemCode};
+use crate::store::agents::{Agent, AgentStore, Claimed, SeenDevice as Claim};
+use crate::store::clerk::Draft;
+use crate::store::jobs::JobStore;
+use crate::store::policies::PolicyStore;
+
+/// What an opening is held against.
+struct Brief {
+    commitment: ResultCommitment,
+    job: Hex<32>,
+    agent_key: [u8; 32],
+    /// Whether the bytes of the outputs are handed over.
+    whole: bool,
+    own_key: [u8; 32],
+    /// The keys of the other replicas.
+    keys: BTreeMap<AssignmentId, [u8; 32]>,
+}
+
+/// What an opening says, once it is known to open the commitment.
+struct Said {
+    results: Hex<32>,
+    keyed: Hex<32>,
+    cross: BTreeMap<AssignmentId, Hex<32>>,
+}
+
+impl Clerk {
+    /// Judges the opening of an assignment and applies the verdict.
+    ///
+    /// # Errors
+    /// [`ProblemCode::Unverifiable`]: it cannot be judged now. A failure.
+    pub(super) async fn judge(&self, job: &Job, id: &AssignmentId) -> Result<(), ClerkError> {
+        let Some(assignment) = job.assignment(id) else {
+            return Ok(());
+        };
+        let Some(opened) = assignment.openings().last().copied() else {
+            return Ok(());
+        };
+        let bytes = self.store().document(job.id(), opened.sha256).await?;
+        let bytes = bytes.ok_or_else(|| ClerkError::Broken {
+            what: format!("opening of {id} is lost"),
+        })?;
+        let (verdict, claims) = self.verdict(job, assignment, bytes).await?;
+        if let Verdict::Refuted(refuted) = &verdict {
+            let (code, blame) = (&refuted.code, refuted.blame);
+            tracing::info!(job = %job.id(), assignment = %id, %code, ?blame, "opening refuted");
+        }
+        let draft = claims.map(|claims| Draft {
+            claims,
+            opening: opened.sha256,
+        });
+        let deed = Deed::judge(id, opened.round, verdict, draft);
+        match self.act(job.id(), deed).await {
+            Ok(_) => Ok(()),
+            // Somebody was faster, or time was.
+            Err(ClerkError::Refused(refusal)) if is_overtaken(&refusal) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn verdict(
+        &self,
+        job: &Job,
+        assignment: &Assignment,
+        bytes: Vec<u8>,
+    ) -> Result<(Verdict, Option<String>), ClerkError> {
+        let agent = self.agent_of(assignment).await?;
+        let Some(brief) = Brief::of(job, assignment, agent.key) else {
+            let what = format!("assignment {} opened without a commitment", assignment.id());
+            return Err(ClerkError::Broken { what });
+        };
+        let workers = &self.parts().proceedings.workers;
+        let read = workers.run(move || brief.read(&bytes)).await;
+        let (opening, said) = match read {
+            Ok(read) => read,
+            Err(code) => return Ok((refuted(code, Blame::Wrong)?, None)),
+        };
+        let Some(seed) = job.audit_seed() else {
+            let actual = job.status();
+            return Err(Refusal::JobStatus { actual }.into());
+        };
+        let case = OpeningCase {
+            bundle_sha256: bundle_digest(&opening)?,
+            opening,
+            challenge: assignment.challenge().0,
+            randomness: seed.reveal().0,
+            audit: job.terms().audit().map(|audit| Strength {
+                points: job.points_in_round(),
+                fraction_ppm: audit.wrong_ppm.min(999_999),
+            }),
+            as_of: self.parts().clock.now(),
+            audience: self.parts().audience.clone(),
+        };
+        let policy = self.policy_of(job).await?;
+        let inquiry = self.parts().proceedings.inquiry_under(policy);
+        let judge =
+            move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge_opening(&case, inquiry);
+        match self.parts().proceedings.conduct(inquiry, judge).await? {
+            Judged::Refuted { code, blame } => Ok((refuted(code, blame)?, None)),
+            Judged::Upheld {
+                level,
+                devices,
+                claims,
+            } => {
+                if self.is_anothers(&agent, &devices).await? {
+                    return Ok((refuted("device_of_another", Blame::Unfit)?, None));
+                }
+                let upheld = upheld(said, level, &devices);
+                Ok((Verdict::Upheld(upheld), Some(claims)))
+            }
+        }
+    }
+
+    async fn agent_of(&self, assignment: &Assignment) -> Result<Agent, ClerkError> {
+        let name = assignment.agent().as_str().parse();
+        let broken = || ClerkError::Broken {
+            what: format!("assignment {} has an unknown agent", assignment.id()),
+        };
+        let agent = self.store().agent(name.map_err(|_| broken())?).await?;
+        agent.ok_or_else(broken)
+    }
+
+    /// Whether a device is one that another provider's agent showed lately. Software devices call themselves what they like.
+    async fn is_anothers(
+        &self,
+        agent: &Agent,
+        devices: &[JudgedDevice],
+    ) -> Result<bool, ClerkError> {
+        for device in devices.iter().filter(|device| !device.simulated) {
+            let claim = Claim::new(device.ueid.as_bytes(), agent, self.parts().clock.now());
+            if let Claimed::Of(_) = self.store().claim_device(claim).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The policy that the terms name, in its newest version; `None` for the one in force.
+    async fn policy_of(&self, job: &Job) -> Result<Option<Arc<Policy>>, ClerkError> {
+        let Some(name) = job.terms().policy() else {
+            return Ok(None);
+        };
+        let policy = self.policy_named(name).await?;
+        let policy = policy.ok_or_else(|| ClerkError::Broken {
+            what: format!("policy {name} is gone"),
+        })?;
+        Ok(Some(policy))
+    }
+
+    /// The policy of this name: the one in force if it has the name, else the newest version in the book.
+    pub(super) async fn policy_named(&self, name: &str) -> Result<Option<Arc<Policy>>, Problem> {
+        let (book, workers) = (&self.parts().book, &self.parts().proceedings.workers);
+        let in_force = book.standing().policy;
+        if in_force.identity().id == name {
+            return Ok(Some(in_force));
+        }
+        let Ok(name) = name.parse::<PolicyName>() else {
+            return Ok(None);
+        };
+        let versions = self.store().policy_versions(name.as_str()).await?;
+        let Some(newest) = versions.last() else {
+            return Ok(None);
+        };
+        let (_, policy) = book.policy(name, newest.version, workers).await?;
+        Ok(Some(Arc::new(policy)))
+    }
+}
+
+impl Brief {
+    fn of(job: &Job, assignment: &Assignment, agent_key: [u8; 32]) -> Option<Self> {
+        let others = job.assignments().iter();
+        let others =
+            others.filter(|other| other.id() != assignment.id() && other.commitment().is_some());
+        let key = |other: &Assignment| (other.id().clone(), other.replica_key().reveal().0);
+        Some(Self {
+            commitment: ResultCommitment {
+                commitment: assignment.commitment()?.value,
+            },
+            job: job.digest(),
+            agent_key,
+            whole: job.wants_whole_outputs(),
+            own_key: assignment.replica_key().reveal().0,
+            keys: others.map(key).collect(),
+        })
+    }
+
+    /// Reads an opening; why it is none of this commitment.
+    fn read(&self, bytes: &[u8]) -> Result<(Opening, Said), &'static str> {
+        let opening = Opening::parse(bytes).map_err(|error| error.code())?;
+        let statement = &opening.bundle.statement;
+        let canonical = statement.canonical();
+        let canonical = canonical.map_err(|_| evidence::Code::JobParametersInvalid.as_str())?;
+        if !opening.opens(&self.commitment, &canonical) {
+            return Err("commitment_mismatch");
+        }
+        if statement.job != self.job {
+            return Err(ProblemCode::ChallengeJobMismatch.as_str());
+        }
+        if statement.agent_key.0 != self.agent_key {
+            return Err(ProblemCode::ChallengeAgentMismatch.as_str());
+        }
+        let results = results_digest(statement);
+        let results = results.map_err(|_| evidence::Code::JobParametersInvalid.as_str())?;
+        let said = Said {
+            results,
+            keyed: Hex(opening.keyed.0),
+            cross: self.cross_of(&opening),
+        };
+        self.check_keyed(&opening, &said)?;
+        Ok((opening, said))
+    }
+
+    fn cross_of(&self, opening: &Opening) -> BTreeMap<AssignmentId, Hex<32>> {
+        let values = self.keys.keys().filter_map(|id| {
+            let value = opening.cross.get(id.as_str())?;
+            Some((id.clone(), Hex(value.0)))
+        });
+        values.collect()
+    }
+
+    /// Where the outputs are handed over and there is no trace, the keyed digests are computed again. Otherwise the
+    /// replicas hold each other to them.
+    fn check_keyed(&self, opening: &Opening, said: &Said) -> Result<(), &'static str> {
+        let statement = &opening.bundle.statement;
+        if !self.whole || statement.trace.is_some() {
+            return Ok(());
+        }
+        let outputs = statement.outputs.iter();
+        let outputs = outputs.map(|output| opening.bundle.outputs.get(&output.name));
+        // Without them the checks of the job refuse it.
+        let Some(outputs) = outputs.collect::<Option<Vec<&Blob>>>() else {
+            return Ok(());
+        };
+        let under = |key| Hex(KeyedDigest::of(key, outputs.iter().map(|b| b.0.as_slice()), &[]));
+        let own = under(&self.own_key) == said.keyed;
+        let others = said
+            .cross
+            .iter()
+            .all(|(id, value)| self.keys.get(id).is_some_and(|key| under(key) == *value));
+        match own && others {
+            true => Ok(()),
+            false => Err("keyed_digest_mismatch"),
+        }
+    }
+}
+
+fn upheld(said: Said, level: Level, devices: &[JudgedDevice]) -> Upheld {
+    let seen = devices.iter().map(|device| SeenDevice {
+        id: Hex(evidence::crypto::sha256(device.ueid.as_bytes())),
+        architecture: device.architecture,
+        simulated: device.simulated,
+    });
+    Upheld {
+        results: said.results,
+        devices: seen.collect(),
+        assurance: match level {
+            Level::A0 => Assurance::A0,
+            Level::A1 => Assurance::A1,
+            Level::A2 => Assurance::A2,
+            Level::A3 => Assurance::A3,
+        },
+        keyed: said.keyed,
+        cross: said.cross,
+    }
+}
+
+fn refuted(code: &str, blame: Blame) -> Result<Verdict, ClerkError> {
+    let code = Code::parse(code).map_err(|error| ClerkError::Broken {
+        what: format!("{code}: {error}"),
+    })?;
+    Ok(Verdict::Refuted(Refuted { code, blame }))
+}
+
+fn bundle_digest(opening: &Opening) -> Result<[u8; 32], ClerkError> {
+    let bundled = Bundled::of(opening);
+    let bundled = bundled.map_err(|error| ClerkError::Broken {
+        what: error.to_string(),
+    })?;
+    Ok(bundled.sha256)
+}
+
+const fn is_overtaken(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::JudgedAlready | Refusal::AssignmentStatus { .. } | Refusal::JobStatus { .. }
+    )
+}

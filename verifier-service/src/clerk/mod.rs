@@ -1,0 +1,191 @@
+//! The clerk: drives jobs from an offer to a reward.
+//!
+//! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied under
+//! the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one background
+//! task for each verifier ([`Clerk::run`]): it takes jobs that are due, lets time pass for them, offers replicas, judges
+//! openings and asks on behalf of the referee. Any number of verifiers may do so on one database: a job is handed to one of
+//! them at a time, and whatever two of them do to it is done once.
+//!
+//! In scope:
+//!
+//! * `offer`: what a job must be to be taken;
+//! * `dispatch`: who is offered a replica;
+//! * `tasks`: what an agent is to do next;
+//! * `judging`: from stored bytes to a verdict, `referee`: from stored answers to the next question or a ruling;
+//! * `receipts`: what is signed once replicas agree;
+//! * `outage`: nobody is late because the service was away.
+//!
+//! Out of scope: HTTP; who may ask (`parties`, `agents`); whether evidence is good (`evidence`, through [`Proceedings`]).
+//!
+//! Nothing here is kept in memory that a crash could lose: openings and answers are stored before anybody looks at them, and
+//! judging again comes to the same. No lock is held while anything is judged, signed or awaited.
+
+mod act;
+mod attend;
+mod dispatch;
+mod judging;
+mod offer;
+mod outage;
+mod receipts;
+mod referee;
+mod rounds;
+mod tasks;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use jobs::{AgentId, AssignmentId, Job, JobId, Refusal};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+pub(crate) use act::Deed;
+pub(crate) use offer::{NewOffer, Offered};
+
+use crate::agents::Duties;
+use crate::clock::Clock;
+use crate::hub::Hub;
+use crate::id::Id;
+use crate::judge::Proceedings;
+use crate::policies::Book;
+use crate::problem::{Problem, ProblemCode};
+use crate::store::jobs::JobStore;
+use crate::store::{Answer, SqlStore, StoreError};
+
+/// What a clerk is made of.
+pub(crate) struct Parts {
+    /// Remembers jobs.
+    pub(crate) store: SqlStore,
+    /// Knows good openings from bad, and signs.
+    pub(crate) proceedings: Proceedings,
+    /// The policies that a job may name.
+    pub(crate) book: Book,
+    /// Who waits for what.
+    pub(crate) hub: Hub,
+    /// Says when.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whom receipts are for.
+    pub(crate) audience: Vec<String>,
+    /// Most bytes of an opening or an answer.
+    pub(crate) body_limit: usize,
+}
+
+/// See the [module documentation](self). Copies share everything.
+#[derive(Clone)]
+pub(crate) struct Clerk(Arc<Office>);
+
+struct Office {
+    parts: Parts,
+    /// Something became due that this process knows of.
+    due: Notify,
+    /// Jobs being attended to here, and how often in a row each failed.
+    desk: Mutex<HashMap<JobId, Attendance>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Attendance {
+    is_under_way: bool,
+    /// Something happened meanwhile.
+    again: bool,
+    failures: u32,
+}
+
+/// Why nothing came of an action.
+#[derive(Debug, Error)]
+pub(crate) enum ClerkError {
+    /// There is no such job, or no such assignment of the agent.
+    #[error("no such job or assignment")]
+    Unknown,
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Judging or signing failed.
+    #[error("{}", .0.text())]
+    Problem(Problem),
+    /// What was stored cannot be read, or contradicts itself.
+    #[error("{what}")]
+    Broken {
+        /// What.
+        what: String,
+    },
+}
+
+impl Clerk {
+    /// Puts a clerk together. Nothing happens until it [runs](Self::run).
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(Office {
+            parts,
+            due: Notify::new(),
+            desk: Mutex::default(),
+        }))
+    }
+
+    /// The store behind it.
+    pub(crate) fn store(&self) -> &SqlStore {
+        &self.0.parts.store
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    /// The job an assignment belongs to, if the assignment is this agent's.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) async fn job_of(
+        &self,
+        assignment: &AssignmentId,
+        agent: &AgentId,
+    ) -> Result<Job, ClerkError> {
+        let id = self.store().job_of(assignment).await?;
+        let id = id.ok_or(ClerkError::Unknown)?;
+        let job = self.store().job(&id).await?.ok_or(ClerkError::Unknown)?;
+        let is_its = job
+            .assignment(assignment)
+            .is_some_and(|assignment| assignment.agent() == agent);
+        is_its.then_some(job).ok_or(ClerkError::Unknown)
+    }
+}
+
+impl Duties for Clerk {
+    fn release_all(&self, agent: Id) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let Ok(agent) = AgentId::parse(&agent.to_string()) else {
+                return Ok(());
+            };
+            for open in self.store().open_assignments(&agent).await? {
+                let released = self.act(&open.job, Deed::release(&open.id, &agent)).await;
+                match released {
+                    // What is committed stays: whoever committed owes an opening.
+                    Ok(_) | Err(ClerkError::Refused(_) | ClerkError::Unknown) => {}
+                    Err(ClerkError::Store(error)) => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(job = %open.job, cause = %error, "assignment is not released");
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl From<Problem> for ClerkError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<ClerkError> for Problem {
+    fn from(error: ClerkError) -> Self {
+        match error {
+            ClerkError::Unknown => Self::new(ProblemCode::AssignmentUnknown),
+            ClerkError::Refused(refusal) => offer::refused(&refusal),
+            ClerkError::Store(error) => error.into(),
+            ClerkError::Problem(problem) => problem,
+            broken @ ClerkError::Broken { .. } => Self::caused(ProblemCode::Internal, broken),
+        }
+    }
+}

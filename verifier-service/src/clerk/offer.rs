@@ -1,0 +1,263 @@
+//! What a job must be to be taken: parameters that its kernel takes, checks that can be made and that the verifier can pay
+//! for, openings that an honest agent can hand in, a policy that is known.
+
+use std::collections::BTreeSet;
+
+use evidence::limits::{MAX_SLICE_BYTES, MAX_SLICES};
+use evidence::work::{JobSpec, KernelTask, RequestedCheck, Task};
+use jobs::terms::AuditTerms;
+use jobs::{Amount, Context, Job, JobId, Nature, NewJob, PartyId, Refusal, Terms, TermsError};
+use kernels::point::Tensor;
+use kernels::{Kernel, Randomness, audit};
+use serde_json::Value;
+
+use super::act::due_at;
+use super::{Clerk, ClerkError};
+use crate::id::Id;
+use crate::problem::{Problem, ProblemCode};
+use crate::random;
+use crate::store::jobs::{Change, CreatedJob, JobRequest, JobStore};
+
+/// Rounds of audit that a job must be able to pay for: one, and one more for each party that may ask. Each draws twice as
+/// many points as the one before.
+const LAST_ROUND_FACTOR: u32 = 4;
+/// Bytes of a slice beside what it opens, at most: two chunks and the nodes above, in a tree of 2^40 bytes.
+const SLICE_OVERHEAD: u64 = 2 * 1024 + 64 * 40;
+/// Bytes of an opening beside outputs and slices: statement, reports, chains.
+const OPENING_OVERHEAD: u64 = 256 * 1024;
+
+/// A job that is offered.
+pub(crate) struct NewOffer {
+    /// By whom.
+    pub(crate) tenant: PartyId,
+    /// What is to be run.
+    pub(crate) spec: JobSpec,
+    /// What is offered beside it.
+    pub(crate) terms: Value,
+    /// The tenant's own name for the request, and SHA-256 of the request.
+    pub(crate) idempotency: Option<(String, [u8; 32])>,
+}
+
+/// A job that was taken.
+pub(crate) enum Offered {
+    /// By this request.
+    New(Box<Job>),
+    /// By the same request before.
+    Before(Box<Job>),
+}
+
+impl Clerk {
+    /// Takes a job; its price goes into escrow.
+    ///
+    /// # Errors
+    /// 422, one code for each rule; 402; a failure.
+    pub(crate) async fn take(&self, offer: NewOffer) -> Result<Offered, Problem> {
+        let terms = Terms::parse(&offer.terms).map_err(|error| not_terms(&error))?;
+        let nature = self.nature(&offer.spec, &terms)?;
+        if let Some(name) = terms.policy()
+            && self.policy_named(name).await?.is_none()
+        {
+            return Err(Problem::new(ProblemCode::PolicyUnknown));
+        }
+        let (tenant, currency) = (offer.tenant.clone(), terms.currency());
+        let idempotency = offer.idempotency;
+        let (now, seed) = (self.parts().clock.now(), random::bytes());
+        let id = JobId::parse(&Id::random().to_string());
+        let id = id.map_err(|error| Problem::caused(ProblemCode::Internal, error))?;
+        let create = move |available: Amount| {
+            let new = NewJob {
+                id: id.clone(),
+                tenant: offer.tenant.clone(),
+                spec: offer.spec.clone(),
+                terms: terms.clone(),
+                nature,
+                available,
+            };
+            let (job, effects) = Job::create(new, &Context::new(now, seed))?;
+            let due = due_at(&job, now);
+            Ok((job, Change::new(effects, due)))
+        };
+        let request = JobRequest {
+            tenant,
+            currency,
+            idempotency,
+            create: Box::new(create),
+        };
+        match self.store().create_job(request).await? {
+            CreatedJob::New(job, written) => {
+                self.tell(&job, &written);
+                Ok(Offered::New(job))
+            }
+            CreatedJob::Before(job) => Ok(Offered::Before(job)),
+            CreatedJob::KeyReused => Err(Problem::new(ProblemCode::IdempotencyKeyReused)),
+            CreatedJob::Refused(refusal) => Err(refused(&refusal)),
+        }
+    }
+
+    fn nature(&self, spec: &JobSpec, terms: &Terms) -> Result<Nature, Problem> {
+        match &spec.task {
+            Task::Kernel(task) => self.nature_of_kernel(task, spec, terms),
+            Task::Command(command) => {
+                if let Some(check) = spec.checks.iter().find(|check| recomputes(**check)) {
+                    return Err(unavailable(check.as_str()));
+                }
+                if terms.audit().is_some() {
+                    return Err(unavailable("audit"));
+                }
+                let limit = command.limits().output_bytes;
+                self.whole_outputs_fit(spec, limit)?;
+                Ok(Nature::default())
+            }
+        }
+    }
+
+    fn nature_of_kernel(
+        &self,
+        task: &KernelTask,
+        spec: &JobSpec,
+        terms: &Terms,
+    ) -> Result<Nature, Problem> {
+        let job = kernels::Job::parse(&task.name, task.params.as_value()).map_err(not_a_job)?;
+        supplies_no_operands(&job)?;
+        let asks = |check| spec.checks.contains(&check);
+        if asks(RequestedCheck::Freivalds) && job.product().is_none() {
+            return Err(unavailable("freivalds"));
+        }
+        let points = match terms.audit() {
+            Some(_) if asks(RequestedCheck::Audit) => {
+                return Err(Problem::new(ProblemCode::AuditAskedTwice));
+            }
+            Some(audit) => self.points(&job, audit)?,
+            None => 0,
+        };
+        if asks(RequestedCheck::Audit) {
+            is_affordable(&job, audit::Strength::DEFAULT.points)?;
+        }
+        let bytes = job.outputs().into_iter().map(|output| output.len);
+        self.whole_outputs_fit(spec, bytes.fold(0, u64::saturating_add))?;
+        Ok(Nature {
+            recomputable: true,
+            points,
+        })
+    }
+
+    /// Points of each output in the first round; all rounds can be paid for and opened.
+    fn points(&self, job: &kernels::Job, asked: AuditTerms) -> Result<u32, Problem> {
+        let points = audit::sample_size(asked.wrong_ppm, asked.log2_miss).max(1);
+        let most = points.saturating_mul(LAST_ROUND_FACTOR);
+        let outputs = u64::try_from(job.outputs().len()).unwrap_or(u64::MAX);
+        let slices = u64::from(most).saturating_mul(outputs);
+        if slices > u64::try_from(MAX_SLICES).unwrap_or(u64::MAX) {
+            return Err(too_costly(format!(
+                "points in the last round: expected at most {MAX_SLICES}, got {slices}"
+            )));
+        }
+        is_affordable(job, most)?;
+        let limit = self.opening_limit().min(MAX_SLICE_BYTES as u64);
+        match slice_bytes(job, most) <= limit {
+            true => Ok(points),
+            false => Err(Problem::new(ProblemCode::OpeningTooLarge)),
+        }
+    }
+
+    /// Where the verifier must hold the outputs, they fit into an opening.
+    fn whole_outputs_fit(&self, spec: &JobSpec, bytes: u64) -> Result<(), Problem> {
+        match spec.checks.is_empty() || bytes <= self.opening_limit() {
+            true => Ok(()),
+            false => Err(Problem::new(ProblemCode::OpeningTooLarge)),
+        }
+    }
+
+    /// Bytes that an opening can carry, which base64 makes a third more.
+    fn opening_limit(&self) -> u64 {
+        let limit = u64::try_from(self.parts().body_limit).unwrap_or(u64::MAX);
+        limit.saturating_sub(OPENING_OVERHEAD) / 4 * 3
+    }
+}
+
+/// Kernels made to measure a machine would measure nothing with operands of the tenant's choice: zeros are faster.
+fn supplies_no_operands(job: &kernels::Job) -> Result<(), Problem> {
+    let measures = matches!(
+        job.kernel(),
+        Kernel::Stream | Kernel::GemmChain | Kernel::VramWalk
+    );
+    match measures && !job.inputs().is_empty() {
+        true => Err(Problem::new(ProblemCode::OperandsSupplied)),
+        false => Ok(()),
+    }
+}
+
+fn is_affordable(job: &kernels::Job, points: u32) -> Result<(), Problem> {
+    let (cost, most) = (audit::cost(job, points), audit::MOST_OPERATIONS);
+    match cost <= most {
+        true => Ok(()),
+        false => Err(too_costly(format!(
+            "operations of the audit: expected at most {most}, got {cost}"
+        ))),
+    }
+}
+
+/// Bytes of the slices that open so many points of each output, at most: each by itself, or all outputs whole.
+fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
+    let (kernel, specs) = (job.points(), job.outputs());
+    let total = |tensor| {
+        let spec = specs.iter().find(|spec| Tensor::Output(spec.name) == tensor);
+        spec.map_or(0, |spec| spec.len)
+    };
+    let drawn = audit::draw(&Randomness::drawn_after_commitment([0; 32]), job, points);
+    let drawn: BTreeSet<_> = drawn.into_iter().collect();
+    let each = drawn.into_iter().map(|point| {
+        let own = SLICE_OVERHEAD.saturating_add(kernel.place(point).len as u64);
+        let read = kernel.needs(point).into_iter().map(|span| {
+            let runs = span.len.saturating_add(SLICE_OVERHEAD);
+            runs.saturating_mul(span.count).min(total(span.tensor))
+        });
+        read.fold(own, u64::saturating_add)
+    });
+    let singly = each.fold(0, u64::saturating_add);
+    let whole = specs.iter().map(|spec| spec.len + spec.len / 16 + 64);
+    singly.min(whole.fold(0, u64::saturating_add))
+}
+
+const fn recomputes(check: RequestedCheck) -> bool {
+    !matches!(check, RequestedCheck::OutputDigest)
+}
+
+fn unavailable(check: &str) -> Problem {
+    let problem = Problem::refuted(evidence::Code::CheckNotAvailable);
+    problem.detail(format!("this work has no check {check}"))
+}
+
+fn too_costly(detail: String) -> Problem {
+    Problem::refuted(evidence::Code::CheckTooCostly).detail(detail)
+}
+
+fn not_a_job(error: kernels::JobError) -> Problem {
+    let code = match error {
+        kernels::JobError::Kernel(_) => evidence::Code::KernelUnknown,
+        _ => evidence::Code::JobParametersInvalid,
+    };
+    Problem::refuted(code).detail(error.to_string())
+}
+
+fn not_terms(error: &TermsError) -> Problem {
+    named(error.code()).detail(error.to_string())
+}
+
+/// The answer to an action that the rules refuse.
+pub(super) fn refused(refusal: &Refusal) -> Problem {
+    named(refusal.code()).detail(refusal.to_string())
+}
+
+/// The problem of this word. Every word of the rules has one.
+fn named(word: &str) -> Problem {
+    let known = ProblemCode::ALL.iter().map(|(code, _)| *code);
+    let code = known.into_iter().find(|code| code.as_str() == word);
+    match code {
+        Some(code) => Problem::new(code),
+        None => {
+            let what = format!("no problem is named {word}");
+            Problem::caused(ProblemCode::Internal, ClerkError::Broken { what })
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Outages: nobody is late because no verifier could be reached.
+//!
+//! Every verifier notes that it is there. One that starts after nobody was for a while moves the deadlines of all jobs by as
+//! much, before it answers or lets time pass. Several that start at once do so once: the rules remember up to when an
+//! outage is excused.
+
+use evidence::UnixTime;
+use jobs::Action;
+
+use super::act::Deed;
+use super::{Clerk, ClerkError};
+use crate::store::clerk::ClerkStore;
+
+/// Shorter than this is no outage, in seconds: agents ask again for longer.
+const OUTAGE_S: i64 = 10;
+/// Jobs looked at in one go.
+const PAGE: u32 = 256;
+
+impl Clerk {
+    /// Moves deadlines by the time nobody was there.
+    ///
+    /// # Errors
+    /// The store failed; nothing is lost, the next start does it again.
+    pub(crate) async fn resume(&self) -> Result<(), ClerkError> {
+        let now = self.parts().clock.now();
+        let Some(from) = self.store().last_alive().await? else {
+            return self.is_alive().await;
+        };
+        if now.secs().saturating_sub(from.secs()) >= OUTAGE_S {
+            tracing::info!(%from, to = %now, "no verifier was there; deadlines of jobs are moved");
+            self.excuse(from, now).await?;
+        }
+        self.is_alive().await
+    }
+
+    pub(super) async fn is_alive(&self) -> Result<(), ClerkError> {
+        let now = self.parts().clock.now();
+        Ok(self.store().is_alive(now).await?)
+    }
+
+    async fn excuse(&self, from: UnixTime, to: UnixTime) -> Result<(), ClerkError> {
+        let mut after = None;
+        loop {
+            let jobs = self.store().living_jobs(after, PAGE).await?;
+            for job in &jobs {
+                self.act(job, Deed::new(Action::Outage { from, to }))
+                    .await?;
+            }
+            let Some(last) = jobs.into_iter().last() else {
+                return Ok(());
+            };
+            after = Some(last);
+        }
+    }
+}

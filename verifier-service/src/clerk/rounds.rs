@@ -1,0 +1,89 @@
+//! The background task: takes what is due and has it attended to, until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evidence::UnixTime;
+use jobs::JobId;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::Clerk;
+use crate::lock::lock;
+use crate::store::clerk::ClerkStore;
+use crate::store::jobs::JobStore;
+
+/// How often the store is asked what is due.
+const PACE: Duration = Duration::from_millis(500);
+/// Most jobs attended to at one time. Judging has places of its own.
+const PLACES: usize = 32;
+/// For how long a job that was taken is nobody else's, in seconds; whoever took it has died if it is not done by then, or is
+/// judging still, which is then done twice and counts once.
+const HOLD_S: i64 = 60;
+/// How often the service says that it is there.
+const ALIVE_EVERY: Duration = Duration::from_secs(3);
+/// How often old news are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+impl Clerk {
+    /// Attends to jobs until `stop` is ready, then finishes what is under way.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut under_way = JoinSet::new();
+        let (mut alive_at, mut forget_at) = (Instant::now(), Instant::now() + FORGET_EVERY);
+        loop {
+            self.keep_house(&mut alive_at, &mut forget_at).await;
+            self.take_due(&mut under_way).await;
+            while under_way.try_join_next().is_some() {}
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.0.due.notified() => {}
+                () = sleep(PACE) => {}
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    /// Something is due at once.
+    pub(super) fn is_due(&self, job: &JobId) {
+        if let Some(attendance) = lock(&self.0.desk).get_mut(job) {
+            attendance.again |= attendance.is_under_way;
+        }
+        self.0.due.notify_one();
+    }
+
+    async fn keep_house(&self, alive_at: &mut Instant, forget_at: &mut Instant) {
+        let now = Instant::now();
+        if *alive_at <= now {
+            *alive_at = now + ALIVE_EVERY;
+            if let Err(error) = self.is_alive().await {
+                tracing::warn!(cause = %error, "the store does not take that this verifier is there");
+            }
+        }
+        if *forget_at <= now {
+            *forget_at = now + FORGET_EVERY;
+            if let Err(error) = self.store().forget_news().await {
+                tracing::warn!(cause = %error, "old news are not forgotten");
+            }
+        }
+    }
+
+    async fn take_due(&self, under_way: &mut JoinSet<()>) {
+        let free = PLACES.saturating_sub(under_way.len());
+        if free == 0 {
+            return;
+        }
+        let now = self.parts().clock.now();
+        let until = UnixTime::from_secs(now.secs().saturating_add(HOLD_S));
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        match self.store().due(now, until, limit).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    let clerk = Self(Arc::clone(&self.0));
+                    under_way.spawn(async move { clerk.attend(job).await });
+                }
+            }
+            Err(error) => tracing::warn!(cause = %error, "the store does not say what is due"),
+        }
+    }
+}

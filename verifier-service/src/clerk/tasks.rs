@@ -1,0 +1,173 @@
+//! What an agent is to do next: the oldest thing it does not know of, questions before openings before offers.
+
+use evidence::UnixTime;
+use evidence::work::wire::{
+    Ask, AuditTerms, CrossKey, Ended, Id as WireId, Known, Next, Offer, Open, Price, Question,
+    Secret, TermsShown, Word,
+};
+use jobs::view::AgentView;
+use jobs::{AgentId, Assignment, AssignmentId, Job};
+
+use super::{Clerk, ClerkError};
+use crate::store::jobs::JobStore;
+
+impl Clerk {
+    /// The next thing for an agent, beside what it knows; `None` if there is none now.
+    ///
+    /// # Errors
+    /// A failure.
+    pub(crate) async fn next_for(
+        &self,
+        agent: &AgentId,
+        known: &[Known],
+    ) -> Result<Option<Next>, ClerkError> {
+        let now = self.parts().clock.now();
+        let mut tasks = Vec::new();
+        for open in self.store().open_assignments(agent).await? {
+            if !may_ask(&open.status) {
+                continue;
+            }
+            let Some(job) = self.store().job(&open.job).await? else {
+                continue;
+            };
+            let next = next(&job, &open.id, agent, now)?;
+            tasks.extend(next.filter(|next| !known.contains(&next.name())));
+        }
+        Ok(tasks.into_iter().min_by_key(urgency))
+    }
+
+    /// Those of the assignments an agent holds that are over.
+    ///
+    /// # Errors
+    /// A failure.
+    pub(crate) async fn ended_of(
+        &self,
+        agent: &AgentId,
+        held: &[WireId],
+    ) -> Result<Vec<Ended>, ClerkError> {
+        let mut all = Vec::new();
+        for name in held {
+            let Ok(id) = AssignmentId::parse(name.as_str()) else {
+                all.extend(ended(name, None));
+                continue;
+            };
+            let job = match self.job_of(&id, agent).await {
+                Ok(job) => Some(job),
+                Err(ClerkError::Unknown) => None,
+                Err(error) => return Err(error),
+            };
+            let found = job.as_ref().map(|job| (job, job.assignment(&id)));
+            all.extend(ended(name, found));
+        }
+        Ok(all)
+    }
+}
+
+/// Whether an assignment is at its end, and how; `None` while something may still be asked about it.
+fn ended(name: &WireId, found: Option<(&Job, Option<&Assignment>)>) -> Option<Ended> {
+    let ended = |status: &str, code: Option<&jobs::Code>| {
+        Some(Ended {
+            assignment: name.clone(),
+            status: Word::lossy(status),
+            code: code.map(|code| Word::lossy(code.as_str())),
+        })
+    };
+    let Some((job, Some(assignment))) = found else {
+        return ended("unknown", None);
+    };
+    match (assignment.ended_at(), job.status().is_final()) {
+        (Some(_), _) => ended(assignment.status().as_str(), assignment.code()),
+        (None, true) => ended(job.status().as_str(), job.code()),
+        (None, false) => None,
+    }
+}
+
+/// Whether there can be something to do in this status. Judged and accepted ones are asked by a referee alone.
+fn may_ask(status: &str) -> bool {
+    !matches!(status, "leased" | "committed")
+}
+
+/// Questions first, then openings, then offers; of each kind the one that is due first.
+fn urgency(next: &Next) -> (u8, UnixTime) {
+    match next {
+        Next::Question(question) => (0, question.until),
+        Next::Open(open) => (1, open.until),
+        Next::Offer(offer) => (2, offer.accept_until),
+    }
+}
+
+fn next(
+    job: &Job,
+    id: &AssignmentId,
+    agent: &AgentId,
+    now: UnixTime,
+) -> Result<Option<Next>, ClerkError> {
+    let Some(view) = AgentView::of(job, id, agent) else {
+        return Ok(None);
+    };
+    let name = wire_id(id.as_str())?;
+    if let Some(question) = view.question.filter(|question| now < question.due) {
+        let ask: Ask = serde_json::from_str(question.text).map_err(|error| broken(&error))?;
+        return Ok(Some(Next::Question(Question {
+            assignment: name,
+            number: question.number,
+            ask,
+            until: question.due,
+        })));
+    }
+    if let Some(opening) = view.opening.filter(|opening| now < opening.due) {
+        let cross = opening.cross.iter().map(|cross| {
+            Ok(CrossKey {
+                assignment: wire_id(cross.assignment.as_str())?,
+                replica_key: Secret::new(cross.replica_key.0),
+            })
+        });
+        return Ok(Some(Next::Open(Open {
+            assignment: name,
+            round: opening.round,
+            randomness: opening.randomness,
+            points: opening.points,
+            whole: opening.whole,
+            cross: cross.collect::<Result<_, ClerkError>>()?,
+            until: opening.due,
+        })));
+    }
+    let Some(accept_until) = view.accept_by.filter(|due| now < *due) else {
+        return Ok(None);
+    };
+    Ok(Some(Next::Offer(Box::new(Offer {
+        assignment: name,
+        job: job.digest(),
+        spec: job.spec().clone(),
+        accept_until,
+        terms: shown(job),
+    }))))
+}
+
+fn shown(job: &Job) -> TermsShown {
+    let (terms, price) = (job.terms(), job.terms().price());
+    let units = |amount: jobs::Amount| amount.minor_units().unsigned_abs();
+    TermsShown {
+        price: Price {
+            amount: units(price.amount),
+            currency: price.currency.to_string(),
+        },
+        commit_within_s: terms.commit_within_s(),
+        stake: units(terms.stake()),
+        audit: terms.audit().map(|audit| AuditTerms {
+            wrong_ppm: audit.wrong_ppm,
+            log2_miss: audit.log2_miss,
+        }),
+        open_within_s: terms.open_within_s(),
+        dispute_window_s: terms.dispute_window_s(),
+    }
+}
+
+fn wire_id(text: &str) -> Result<WireId, ClerkError> {
+    WireId::parse(text).map_err(|error| broken(&error))
+}
+
+fn broken(error: &dyn std::error::Error) -> ClerkError {
+    let what = error.to_string();
+    ClerkError::Broken { what }
+}

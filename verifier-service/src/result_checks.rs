@@ -1,0 +1,102 @@
+//! Places for the checks of results, apart from all other computation: an audit may take ten seconds of a processor, where
+//! reading evidence takes milliseconds.
+//!
+//! In scope: how many run, how many wait, and what whoever finds no room is told. Out of scope: what is checked
+//! ([`work`](crate::work)).
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::problem::{Problem, ProblemCode};
+use crate::workers::Workers;
+
+/// How many wait for each place, at most. The dearest audit takes some ten seconds, so the last of them begins before its
+/// request times out; whoever comes after is told to come again.
+const WAITING_PER_PLACE: usize = 4;
+/// Seconds after which the dearest audit has ended.
+const BUSY_RETRY_S: u32 = 10;
+
+/// A bounded number of places, and of those who wait for one.
+#[derive(Clone, Debug)]
+pub(crate) struct ResultChecks {
+    workers: Workers,
+    room: Arc<Semaphore>,
+}
+
+/// As many wait as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+impl ResultChecks {
+    /// As many places as `places`, and room to wait for them.
+    pub(crate) fn new(places: NonZeroUsize) -> Self {
+        let room = places.get().saturating_mul(1 + WAITING_PER_PLACE);
+        Self {
+            workers: Workers::new(places),
+            room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Waits for a place and computes. Who is admitted keeps the room until the computation ends, also if nobody waits for
+    /// it any more.
+    ///
+    /// # Errors
+    /// [`Busy`], at once, if as many wait as may.
+    ///
+    /// # Panics
+    /// If `compute` does.
+    pub(crate) async fn run<T, F>(&self, compute: F) -> Result<T, Busy>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let admitted = Arc::clone(&self.room).try_acquire_owned();
+        let admitted = admitted.map_err(|_| Busy)?;
+        let computed = self.workers.run(move || {
+            let _admitted = admitted;
+            compute()
+        });
+        Ok(computed.await)
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(Busy: Busy) -> Self {
+        Self::new(ProblemCode::ResultChecksBusy).retry_after_s(BUSY_RETRY_S)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_finds_no_room_is_told_at_once_and_an_end_makes_room() {
+        let checks = ResultChecks::new(NonZeroUsize::MIN);
+        let (go, held) = mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let held = Arc::new(held);
+        let admitted: Vec<_> = (0..=WAITING_PER_PLACE)
+            .map(|_| {
+                let (checks, held) = (checks.clone(), Arc::clone(&held));
+                let wait = move || held.lock().unwrap().recv().unwrap();
+                tokio::spawn(async move { checks.run(wait).await })
+            })
+            .collect();
+        while checks.room.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(checks.run(|| ()).await, Err(Busy));
+        for _ in &admitted {
+            go.send(()).unwrap();
+        }
+        for task in admitted {
+            assert_eq!(task.await.unwrap(), Ok(()));
+        }
+        assert_eq!(checks.run(|| 7).await, Ok(7));
+    }
+}

@@ -1,0 +1,376 @@
+//! What the tests of jobs share: a market, the steps of a job's life, and everything the store holds afterwards.
+
+use std::collections::BTreeMap;
+
+use ::jobs::books::{Account, Transfer};
+use ::jobs::terms::{Assurance, DeviceTraits};
+use ::jobs::{
+    Action, AgentId, Amount, AssignmentId, AssignmentStatus, Candidate, Context, Currency, Effects,
+    Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms, Upheld, Verdict,
+};
+use evidence::device::Architecture;
+use evidence::work::{Base64Url, Hex};
+use serde_json::json;
+
+use super::*;
+use crate::store::agents::{AgentStore, Enrolment, EnrolmentToken};
+use crate::store::books::{BookStore, Booked};
+use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Written};
+use crate::store::outbox::{OutboxStore, Webhook};
+use crate::store::parties::{Party, PartyKind, PartyStore};
+
+pub(super) const PRICE: i64 = 1_200;
+pub(super) const STAKE: i64 = 2_400;
+pub(super) const ESCROW: i64 = 2 * PRICE;
+pub(super) const FUNDS: i64 = 10_000;
+/// After every deadline of the jobs here.
+pub(super) const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
+
+pub(super) fn party(name: &str) -> PartyId {
+    PartyId::parse(name).unwrap()
+}
+
+pub(super) fn agent(name: &str) -> AgentId {
+    AgentId::parse(name).unwrap()
+}
+
+pub(super) fn money(amount: i64) -> Money {
+    Money {
+        amount: Amount::new(amount).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+    }
+}
+
+pub(super) fn job_id(name: &str) -> JobId {
+    JobId::parse(name).unwrap()
+}
+
+pub(super) fn terms() -> Terms {
+    let terms = json!({
+        "replicas": { "count": 2, "adaptive": false },
+        "devices": { "simulated": true },
+        "price": { "amount": PRICE, "currency": "EUR" },
+        "stake": STAKE,
+        "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400,
+    });
+    Terms::parse(&terms).unwrap()
+}
+
+pub(super) fn request(name: &'static str) -> JobRequest {
+    let create = move |available| {
+        let spec = r#"{"profile":"pogw/1","checks":[],"kernel":"gemm_i8","params":{}}"#;
+        let new = NewJob {
+            id: job_id(name),
+            tenant: party("tenant"),
+            spec: serde_json::from_str(spec).unwrap(),
+            terms: terms(),
+            nature: ::jobs::Nature::default(),
+            available,
+        };
+        let (job, effects) = Job::create(new, &Context::new(NOW, [1; 32]))?;
+        let due_at = job.due_at();
+        Ok((job, Change::new(effects, due_at)))
+    };
+    JobRequest {
+        tenant: party("tenant"),
+        currency: money(0).currency,
+        idempotency: Some((name.to_owned(), [1; 32])),
+        create: Box::new(create),
+    }
+}
+
+impl SqlStore {
+    pub(super) async fn create(&self, name: &'static str) -> Result<CreatedJob, StoreError> {
+        self.create_job(request(name)).await
+    }
+
+    pub(super) async fn act(
+        &self,
+        job: &JobId,
+        at: UnixTime,
+        action: impl Fn(Amount) -> Action + Send + Sync + 'static,
+    ) -> Result<(Job, Written), StoreError> {
+        self.act_of(job, at, None, action).await
+    }
+
+    pub(super) async fn act_of(
+        &self,
+        job: &JobId,
+        at: UnixTime,
+        available_of: Option<&PartyId>,
+        action: impl Fn(Amount) -> Action + Send + Sync + 'static,
+    ) -> Result<(Job, Written), StoreError> {
+        let act: Act = Box::new(move |job, available| {
+            let effects = job.apply(action(available), &Context::new(at, [2; 32]))?;
+            Ok(change(job, effects, at))
+        });
+        match self.with_job(job, available_of, act).await? {
+            Acted::Done(job, written) => Ok((*job, written)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// With an opening for each that came in, and a receipt for each that is accepted.
+pub(super) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
+    let opened = job
+        .assignments()
+        .iter()
+        .filter(|a| a.status() == AssignmentStatus::Opened);
+    let documents = opened.map(|assignment| {
+        let bytes = assignment.id().to_string().into_bytes();
+        let sha256 = Hex(evidence::crypto::sha256(&bytes));
+        Document { sha256, bytes }
+    });
+    let receipts = effects.receipts.iter().map(|id| {
+        let assignment = job.assignment(id).unwrap();
+        let bundle = format!("bundle of {id}").into_bytes();
+        let receipt = NewReceipt {
+            receipt: StoredReceipt {
+                id: Id::random(),
+                token: format!("token of {id}"),
+                issued_at: at,
+            },
+            challenge: assignment.challenge().0,
+            bundle_sha256: evidence::crypto::sha256(&bundle),
+            bundle,
+            job: job.digest().0,
+            ..receipt(0, 0)
+        };
+        (id.clone(), receipt)
+    });
+    Change {
+        documents: match effects.is_empty() {
+            true => Vec::new(),
+            false => documents.collect(),
+        },
+        receipts: receipts.collect(),
+        due_at: job.due_at(),
+        effects,
+    }
+}
+
+impl Rig {
+    /// A tenant with money, two providers with money and an agent each.
+    pub(super) async fn with_market(&self) -> &SqlStore {
+        let store = &self.store;
+        for (name, kind) in [
+            ("tenant", PartyKind::Tenant),
+            ("p1", PartyKind::Provider),
+            ("p2", PartyKind::Provider),
+            ("market", PartyKind::Marketplace),
+        ] {
+            let party = Party {
+                id: party(name),
+                kind,
+                name: name.to_owned(),
+                created_at: NOW,
+            };
+            assert!(store.add_party(party).await.unwrap());
+        }
+        for name in ["tenant", "p1", "p2"] {
+            let deposit =
+                Transfer::deposit(&party("market"), &party(name), money(FUNDS), name, NOW);
+            assert_eq!(store.book(deposit).await.unwrap(), Booked::New);
+        }
+        for (n, (name, owner)) in (1..).zip([("a1", "p1"), ("a2", "p2")]) {
+            let token = EnrolmentToken {
+                sha256: [n; 32],
+                owner: party(owner),
+                created_at: NOW,
+                expires_at: EXPIRES,
+            };
+            store.add_enrolment_token(token).await.unwrap();
+            let enrolment = Enrolment {
+                token_sha256: [n; 32],
+                agent: agent(name),
+                key: [n; 32],
+                now: NOW,
+            };
+            store.enrol(enrolment).await.unwrap();
+        }
+        for owner in ["tenant", "p1"] {
+            let webhook = Webhook {
+                id: Id::random(),
+                party: party(owner),
+                url: "https://hook.example".to_owned(),
+                secret: vec![1],
+                created_at: NOW,
+            };
+            store.add_webhook(webhook).await.unwrap();
+        }
+        store
+    }
+
+    pub(super) async fn available(&self, name: &str) -> i64 {
+        self.balance(&Account::Available(party(name))).await
+    }
+
+    pub(super) async fn balance(&self, account: &Account) -> i64 {
+        let balances = self.store.balances(account).await.unwrap();
+        balances.first().map_or(0, |(_, balance)| *balance)
+    }
+
+    /// Everything there is, but for what differs between two runs.
+    pub(super) async fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for sql in [
+            "SELECT count(*) AS n FROM assignments",
+            "SELECT count(*) AS n FROM assignment_challenges",
+            "SELECT count(*) AS n FROM documents",
+            "SELECT count(*) AS n FROM receipts",
+            "SELECT count(*) AS n FROM bundles",
+            "SELECT count(*) AS n FROM job_receipts",
+            "SELECT count(*) AS n FROM events",
+            "SELECT count(*) AS n FROM deliveries",
+            "SELECT count(*) AS n FROM transfers",
+            "SELECT count(*) AS n FROM postings",
+            "SELECT coalesce(max(due_at), 0) AS n FROM jobs",
+            "SELECT CAST(coalesce(sum(good), 0) AS BIGINT) AS n FROM records",
+        ] {
+            all.push(format!("{sql}: {}", self.count(sql).await));
+        }
+        for row in self.fetch("SELECT body FROM jobs ORDER BY id").await {
+            all.push(row.text("body").unwrap());
+        }
+        for row in self
+            .fetch("SELECT status FROM assignments ORDER BY id")
+            .await
+        {
+            all.push(row.text("status").unwrap());
+        }
+        for row in self
+            .fetch("SELECT name, balance FROM accounts ORDER BY name, currency")
+            .await
+        {
+            all.push(format!(
+                "{}: {}",
+                row.text("name").unwrap(),
+                row.int("balance").unwrap()
+            ));
+        }
+        all
+    }
+
+    /// That the journal sums to nothing, and that balances are what it says.
+    pub(super) async fn books_balance(&self) {
+        let sums = "SELECT count(*) AS n FROM (SELECT transfer FROM postings GROUP BY transfer
+            HAVING sum(amount) <> 0 OR count(*) <> 2) AS wrong";
+        assert_eq!(self.count(sums).await, 0);
+        let without = "SELECT count(*) AS n FROM transfers
+            WHERE NOT EXISTS (SELECT 1 FROM postings WHERE transfer = number)";
+        assert_eq!(self.count(without).await, 0);
+        let mut journal: BTreeMap<String, i64> = BTreeMap::new();
+        for row in self.fetch("SELECT account, amount FROM postings").await {
+            *journal.entry(row.text("account").unwrap()).or_default() += row.int("amount").unwrap();
+        }
+        let mut balances = BTreeMap::new();
+        for row in self.fetch("SELECT name, balance FROM accounts").await {
+            balances.insert(row.text("name").unwrap(), row.int("balance").unwrap());
+        }
+        assert_eq!(journal, balances);
+        let sum: i64 = balances.values().sum();
+        assert_eq!(sum, 0);
+    }
+}
+
+/// The steps of a life, each of which can be asked for again.
+pub(super) const STEPS: usize = 11;
+
+/// One step of the life of the job `j`.
+pub(super) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreError> {
+    let id = job_id("j");
+    match number {
+        0 => store.create("j").await.map(drop),
+        1 => store.act(&id, NOW, |_| dispatch()).await.map(drop),
+        2 | 3 => accept(store, number - 2).await,
+        4 | 5 => commit(store, number - 4).await,
+        6 | 7 => open(store, number - 6).await,
+        8 | 9 => judge(store, number - 8).await,
+        10 => store.act(&id, END, |_| Action::Tick).await.map(drop),
+        _ => panic!("no such step"),
+    }
+}
+
+pub(super) fn dispatch() -> Action {
+    let candidate = |(name, owner): (&str, &str)| Candidate {
+        agent: agent(name),
+        owner: party(owner),
+        record: Record(0),
+        devices: vec![DeviceTraits {
+            architecture: Architecture::Hopper,
+            simulated: true,
+        }],
+    };
+    Action::Dispatch {
+        candidates: [("a1", "p1"), ("a2", "p2")].map(candidate).into(),
+    }
+}
+
+/// The assignment of an agent, and its owner.
+pub(super) async fn assignment(
+    store: &SqlStore,
+    n: usize,
+) -> Result<(AssignmentId, AgentId, PartyId), StoreError> {
+    let job = store.job(&job_id("j")).await?.unwrap();
+    let mut all: Vec<_> = job.assignments().iter().collect();
+    all.sort_by_key(|assignment| assignment.agent().clone());
+    let it = all[n];
+    Ok((it.id().clone(), it.agent().clone(), it.owner().clone()))
+}
+
+pub(super) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+    let (assignment, by, owner) = assignment(store, n).await?;
+    let action = move |available| Action::Accept {
+        assignment: assignment.clone(),
+        by: by.clone(),
+        available,
+    };
+    let acted = store.act_of(&job_id("j"), NOW, Some(&owner), action).await;
+    acted.map(drop)
+}
+
+pub(super) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+    let (assignment, by, _) = assignment(store, n).await?;
+    let action = move |_| Action::Commit {
+        assignment: assignment.clone(),
+        by: by.clone(),
+        commitment: Base64Url([7; 32]),
+    };
+    store.act(&job_id("j"), NOW, action).await.map(drop)
+}
+
+pub(super) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+    let (assignment, by, _) = assignment(store, n).await?;
+    let opening = Hex(evidence::crypto::sha256(assignment.as_str().as_bytes()));
+    let action = move |_| Action::Open {
+        assignment: assignment.clone(),
+        by: by.clone(),
+        round: 0,
+        opening,
+    };
+    store.act(&job_id("j"), NOW, action).await.map(drop)
+}
+
+pub(super) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+    let (this, _, _) = assignment(store, n).await?;
+    let (other, _, _) = assignment(store, 1 - n).await?;
+    let keyed = |id: &AssignmentId| Hex(evidence::crypto::sha256(id.as_str().as_bytes()));
+    let upheld = Upheld {
+        results: Hex([8; 32]),
+        devices: vec![SeenDevice {
+            id: keyed(&this),
+            architecture: Architecture::Hopper,
+            simulated: true,
+        }],
+        assurance: Assurance::A0,
+        keyed: keyed(&this),
+        cross: BTreeMap::from([(other.clone(), keyed(&other))]),
+    };
+    let action = move |_| Action::Judge {
+        assignment: this.clone(),
+        round: 0,
+        verdict: Verdict::Upheld(upheld.clone()),
+    };
+    store.act(&job_id("j"), NOW, action).await.map(drop)
+}
