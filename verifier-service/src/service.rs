@@ -29,6 +29,7 @@ use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
 use crate::store::{SqlStore, Store, StoreError};
 use crate::upstream::UpstreamError;
+use crate::webhooks::Sender;
 
 const DATABASE: &str = "verifier.sqlite";
 const KEYS: &str = "keys";
@@ -67,6 +68,9 @@ pub enum ServiceError {
     /// Jobs cannot be gone on with.
     #[error("jobs: {0}")]
     Jobs(String),
+    /// Nobody can be told of events.
+    #[error("webhooks: {0}")]
+    Webhooks(String),
     /// Policy, anchors or manifests cannot be used.
     #[error(transparent)]
     Appraiser(#[from] OpenError),
@@ -202,7 +206,7 @@ impl Service {
     /// Answers requests until `shutdown` is ready, then finishes those in progress, within the configured time.
     ///
     /// # Errors
-    /// [`ServiceError::Listen`].
+    /// [`ServiceError::Listen`], [`ServiceError::Webhooks`].
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -210,6 +214,8 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();
+        let sender = Sender::start(self.app.webhooks());
+        let sender = sender.map_err(|error| ServiceError::Webhooks(error.to_string()))?;
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let listener = listener.tap_io(|connection| {
             // Answers are small and whole; waiting for more to send only delays them.
@@ -237,6 +243,7 @@ impl Service {
         {
             tracing::warn!("jobs were still attended to; whoever comes next goes on");
         }
+        sender.stop(self.shutdown_timeout).await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await
             .is_err()

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
+use crate::config::Config;
+
 /// Longest URL, in bytes.
 const MAX_URL_BYTES: usize = 2048;
 
@@ -44,6 +46,14 @@ pub(crate) enum NotReached {
 }
 
 impl Reach {
+    /// That of a configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            over_http: config.danger_webhooks_over_http,
+            to_private: config.danger_webhooks_to_private_addresses,
+        }
+    }
+
     /// Reads a URL that may be told.
     ///
     /// # Errors
