@@ -127,7 +127,9 @@ impl Market {
     /// # Panics
     /// There is none.
     pub async fn party(&self, kind: &str) -> Party {
-        let made = self.as_operator("/v1/parties", json!({ "kind": kind, "name": kind })).await;
+        let made = self
+            .as_operator("/v1/parties", json!({ "kind": kind, "name": kind }))
+            .await;
         let id = made["id"].as_str().expect("id").to_owned();
         let scopes = match kind {
             "tenant" => json!(["jobs:read", "jobs:write", "books:read"]),
@@ -190,7 +192,9 @@ impl Market {
     pub async fn balance(&self, party: &Party) -> i64 {
         let answer = self.get(party, "/v1/balances").await;
         let answer: Value = answer.json().await.expect("JSON");
-        answer["balances"][0]["available"].as_i64().expect("balance")
+        answer["balances"][0]["available"]
+            .as_i64()
+            .expect("balance")
     }
 
     /// Offers a job.
@@ -242,7 +246,9 @@ impl Market {
     /// # Panics
     /// They are not said.
     pub async fn receipts(&self, job: &str) -> Vec<String> {
-        let answer = self.get(&self.tenant, &format!("/v1/jobs/{job}/receipts")).await;
+        let answer = self
+            .get(&self.tenant, &format!("/v1/jobs/{job}/receipts"))
+            .await;
         let answer: Value = answer.json().await.expect("JSON");
         let all = answer["receipts"].as_array().expect("a list").iter();
         let hold = all.filter(|receipt| receipt["revoked_at"].is_null());
@@ -255,7 +261,9 @@ impl Market {
     /// # Panics
     /// There are none.
     pub async fn key_set(&self) -> String {
-        let request = self.client.get(format!("{}/.well-known/jwks.json", self.url()));
+        let request = self
+            .client
+            .get(format!("{}/.well-known/jwks.json", self.url()));
         let answer = request.send().await.expect("answer");
         answer.text().await.expect("keys")
     }
@@ -299,9 +307,15 @@ impl Market {
 #[must_use]
 pub fn new_database() -> Option<String> {
     let server = std::env::var("POGW_TEST_POSTGRES").ok()?;
-    let name = format!("pogw_jobs_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
+    let name = format!(
+        "pogw_jobs_{}_{}",
+        std::process::id(),
+        DATABASES.fetch_add(1, Ordering::Relaxed)
+    );
     let create = format!("CREATE DATABASE {name}");
-    let made = Command::new("psql").args([&server, "-qc", &create]).status();
+    let made = Command::new("psql")
+        .args([&server, "-qc", &create])
+        .status();
     assert!(made.expect("psql").success());
     let mut url = reqwest::Url::parse(&server).expect("an address");
     url.set_path(&name);

@@ -332,8 +332,7 @@ impl Judge for Bench {
             checker: &checker,
             takes_long: audit.is_some() || work::takes_long(&opening.bundle.job),
         };
-        let pass =
-            appraiser.pass_over_work(&opening.bundle, challenge, &checking, *as_of, inquiry);
+        let pass = appraiser.pass_over_work(&opening.bundle, challenge, &checking, *as_of, inquiry);
         pass.try_map(|appraisal| {
             let decision = policies::decide(inquiry.policy(), appraisal);
             match decision.map_err(policy_failed)? {

@@ -13,12 +13,11 @@ use attestation_agent::{
 };
 use evidence::work::request::{SignatureParams, SignedRequest, Target};
 use evidence::work::wire::{
-    Answer, Ask, EnrolmentToken, Enrolment, Known, Lease, Next, NextRequest, Offer, Open, Outputs,
+    Answer, Ask, Enrolment, EnrolmentToken, Known, Lease, Next, NextRequest, Offer, Open, Outputs,
     Question, Reply,
 };
 use evidence::work::{
-    Base64Url, Blob, Bundle, OpenedSlice, OpenedTensor, Opening, Profile, ResultCommitment,
-    Secrets,
+    Base64Url, Blob, Bundle, OpenedSlice, OpenedTensor, Opening, Profile, ResultCommitment, Secrets,
 };
 use kernels::bisect::Witness;
 use kernels::committed::{AtHand, Committed};
@@ -111,7 +110,12 @@ impl Host {
         let device = json!({ "architecture": "HOPPER", "assurance": "A0", "simulated": true });
         let body = json!({ "devices": [device], "executors": ["cpu-reference"], "capacity": 4 });
         let answer = self.post(market, &path, None, &body).await;
-        assert_eq!(answer.status(), 200, "{}", answer.text().await.expect("text"));
+        assert_eq!(
+            answer.status(),
+            200,
+            "{}",
+            answer.text().await.expect("text")
+        );
         answer.json().await.expect("JSON")
     }
 
@@ -120,9 +124,13 @@ impl Host {
     /// # Panics
     /// The verifier does not say.
     pub async fn next(&mut self, market: &Market, wait_s: u32) -> Option<Next> {
-        let body = NextRequest { known: self.known.clone() };
+        let body = NextRequest {
+            known: self.known.clone(),
+        };
         let query = format!("wait_s={wait_s}");
-        let answer = self.post(market, "/v1/assignments/next", Some(&query), &body).await;
+        let answer = self
+            .post(market, "/v1/assignments/next", Some(&query), &body)
+            .await;
         if answer.status() == 204 {
             return None;
         }
@@ -259,7 +267,12 @@ impl Host {
             let path = format!("/v1/assignments/{}/answer", run.id);
             let answer = run.answer(&question);
             let answered = self.post(market, &path, None, &answer).await;
-            assert_eq!(answered.status(), 204, "{}", answered.text().await.expect("text"));
+            assert_eq!(
+                answered.status(),
+                204,
+                "{}",
+                answered.text().await.expect("text")
+            );
         }
     }
 
@@ -272,7 +285,8 @@ impl Host {
         body: &impl Serialize,
     ) -> Response {
         let body = serde_json::to_vec(body).expect("JSON");
-        self.send(market, path, query, "application/json", body).await
+        self.send(market, path, query, "application/json", body)
+            .await
     }
 
     async fn send(
@@ -356,10 +370,18 @@ impl Run {
             keyed: self.secrets.keyed,
             cross: cross.collect(),
             bundle: Bundle {
-                outputs: if open.whole { whole.collect() } else { BTreeMap::new() },
+                outputs: if open.whole {
+                    whole.collect()
+                } else {
+                    BTreeMap::new()
+                },
                 ..self.bundle.clone()
             },
-            slices: if open.points > 0 { self.slices(open) } else { Vec::new() },
+            slices: if open.points > 0 {
+                self.slices(open)
+            } else {
+                Vec::new()
+            },
         }
     }
 

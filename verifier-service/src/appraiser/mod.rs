@@ -220,8 +220,14 @@ impl Appraiser {
             nonce: &nonce,
         };
         self.with_readings(evidence, &pass, |readings| {
-            let before =
-                BeforeResult::new(bundle, readings, challenge, checking.checker, self.threads, as_of);
+            let before = BeforeResult::new(
+                bundle,
+                readings,
+                challenge,
+                checking.checker,
+                self.threads,
+                as_of,
+            );
             let takes_long = before.is_beyond_doubt() && checking.takes_long;
             match takes_long && !inquiry.checks_result() {
                 true => Pass::ResultNext,

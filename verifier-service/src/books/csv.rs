@@ -37,7 +37,10 @@ mod tests {
         let mut text = String::new();
         line(&mut text, &["a", "", "b,c", "say \"x\"", "two\r\nlines"]);
         line(&mut text, &["-5"]);
-        assert_eq!(text, "a,,\"b,c\",\"say \"\"x\"\"\",\"two\r\nlines\"\r\n-5\r\n");
+        assert_eq!(
+            text,
+            "a,,\"b,c\",\"say \"\"x\"\"\",\"two\r\nlines\"\r\n-5\r\n"
+        );
     }
 
     #[test]

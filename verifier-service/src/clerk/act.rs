@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
-use jobs::{
-    Action, AgentId, Amount, AssignmentId, Context, Job, JobId, PartyId, Refusal, Verdict,
-};
+use jobs::{Action, AgentId, Amount, AssignmentId, Context, Job, JobId, PartyId, Refusal, Verdict};
 
 use super::receipts::Prepared;
 use super::{Clerk, ClerkError};

@@ -118,8 +118,7 @@ impl Clerk {
         };
         let policy = self.policy_of(job).await?;
         let inquiry = self.parts().proceedings.inquiry_under(policy);
-        let judge =
-            move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge_opening(&case, inquiry);
+        let judge = move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge_opening(&case, inquiry);
         match self.parts().proceedings.conduct(inquiry, judge).await? {
             Judged::Refuted { code, blame } => Ok((refuted(code, blame)?, None)),
             Judged::Upheld {
@@ -256,7 +255,13 @@ impl Brief {
         let Some(outputs) = outputs.collect::<Option<Vec<&Blob>>>() else {
             return Ok(());
         };
-        let under = |key| Hex(KeyedDigest::of(key, outputs.iter().map(|b| b.0.as_slice()), &[]));
+        let under = |key| {
+            Hex(KeyedDigest::of(
+                key,
+                outputs.iter().map(|b| b.0.as_slice()),
+                &[],
+            ))
+        };
         let own = under(&self.own_key) == said.keyed;
         let others = said
             .cross

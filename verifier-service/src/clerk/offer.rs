@@ -201,7 +201,9 @@ fn is_affordable(job: &kernels::Job, points: u32) -> Result<(), Problem> {
 fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
     let (kernel, specs) = (job.points(), job.outputs());
     let total = |tensor| {
-        let spec = specs.iter().find(|spec| Tensor::Output(spec.name) == tensor);
+        let spec = specs
+            .iter()
+            .find(|spec| Tensor::Output(spec.name) == tensor);
         spec.map_or(0, |spec| spec.len)
     };
     let drawn = audit::draw(&Randomness::drawn_after_commitment([0; 32]), job, points);

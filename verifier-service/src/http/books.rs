@@ -64,10 +64,7 @@ pub(super) async fn withdraw(
 }
 
 /// What the caller has available.
-pub(super) async fn balances(
-    State(app): State<App>,
-    caller: Caller,
-) -> Result<Response, Problem> {
+pub(super) async fn balances(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.may(Scope::BooksRead)?;
     let account = Account::Available(party_of(&caller)?);
     let found = app.clerk.store().balances(&account).await?;

@@ -100,9 +100,7 @@ impl Follower {
             return Ok(false);
         };
         self.after = last.number;
-        let for_tenant = page
-            .into_iter()
-            .filter(|event| event.kind.is_for_tenant());
+        let for_tenant = page.into_iter().filter(|event| event.kind.is_for_tenant());
         self.read.extend(for_tenant);
         Ok(true)
     }

@@ -141,10 +141,7 @@ pub(super) async fn dispute(
     let by = party_of(&caller)?;
     let deed = Deed::new(Action::ChallengeAgain { by });
     let job = app.clerk.act(job.id(), deed).await?;
-    Ok(no_store((
-        StatusCode::ACCEPTED,
-        Json(TenantView::of(&job)),
-    )))
+    Ok(no_store((StatusCode::ACCEPTED, Json(TenantView::of(&job)))))
 }
 
 /// The receipts that came of a job.

@@ -89,7 +89,10 @@ pub(super) async fn list(
     caller.may(Scope::JobsRead)?;
     let page = page?;
     let tenant = party_of(&caller)?;
-    let found = app.clerk.store().receipts_of(&tenant, page.to_ask_by_name());
+    let found = app
+        .clerk
+        .store()
+        .receipts_of(&tenant, page.to_ask_by_name());
     let (found, next) = page.cut(found.await?, |receipt| (receipt.issued_at, receipt.id));
     let found: Vec<_> = found.into_iter().map(ListedReceipt::of).collect();
     Ok(no_store(Json(json!({ "receipts": found, "next": next }))))

@@ -120,12 +120,7 @@ pub(crate) trait OutboxStore: Send + Sync {
     ) -> Answer<'_, Vec<Delivery>>;
 
     /// Notes what came of an attempt.
-    fn attempted(
-        &self,
-        number: DeliveryNumber,
-        attempt: Attempt,
-        now: UnixTime,
-    ) -> Answer<'_, ()>;
+    fn attempted(&self, number: DeliveryNumber, attempt: Attempt, now: UnixTime) -> Answer<'_, ()>;
 
     /// Deliveries to a webhook that were given up, latest first, before a number.
     fn dead_letters(

@@ -129,9 +129,9 @@ fn outcome(response: &Response) -> Outcome {
     match response.status().as_u16() {
         200..=299 => Outcome::Taken,
         410 => Outcome::Gone,
-        status @ 300..=399 => {
-            failed(format!("status {status}: a redirect, which is not followed"))
-        }
+        status @ 300..=399 => failed(format!(
+            "status {status}: a redirect, which is not followed"
+        )),
         status => Outcome::Failed {
             why: format!("status {status}"),
             retry_after: upstream::retry_after(response.headers(), SystemTime::now()),

@@ -82,7 +82,9 @@ impl FromStr for MessageId {
     type Err = NotAMessageId;
 
     fn from_str(text: &str) -> Result<Self, NotAMessageId> {
-        let parts = text.strip_prefix("msg_").and_then(|rest| rest.split_once('_'));
+        let parts = text
+            .strip_prefix("msg_")
+            .and_then(|rest| rest.split_once('_'));
         let read = || {
             let (webhook, event) = parts?;
             Some(Self {
@@ -123,7 +125,10 @@ mod tests {
             event: 17,
         };
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert!(!id.to_string().contains('.'), "a dot separates what is signed");
+        assert!(
+            !id.to_string().contains('.'),
+            "a dot separates what is signed"
+        );
         let webhook = id.webhook;
         for wrong in [
             String::new(),

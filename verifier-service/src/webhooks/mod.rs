@@ -24,7 +24,7 @@ mod schedule;
 mod sender;
 mod signature;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ use crate::store::{Page, StoreError};
 
 pub(crate) use message::{Message, MessageId};
 pub(crate) use reach::{NotReached, Reach};
-pub(crate) use sender::{Sender, SenderError};
+pub(crate) use sender::Sender;
 pub(crate) use signature::SigningSecret;
 
 /// Most webhooks of a party.
@@ -105,7 +105,11 @@ impl Webhooks {
             created_at: self.clock.now(),
             disabled_at: None,
         };
-        match self.store.add_webhook(webhook.clone(), MAX_WEBHOOKS).await? {
+        match self
+            .store
+            .add_webhook(webhook.clone(), MAX_WEBHOOKS)
+            .await?
+        {
             AddedWebhook::Stored => Ok((webhook, secret)),
             AddedWebhook::TooMany => Err(NotRegistered::TooMany),
         }

@@ -35,7 +35,9 @@ pub(crate) enum Addresses {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotReached {
     /// It is no URL, or has parts that are of no use.
-    #[error("expected a URL of at most {MAX_URL_BYTES} bytes without user name, password and fragment")]
+    #[error(
+        "expected a URL of at most {MAX_URL_BYTES} bytes without user name, password and fragment"
+    )]
     Malformed,
     /// Its scheme is not allowed.
     #[error("expected https")]
@@ -142,7 +144,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         // Shared by carriers (RFC 6598), link-local with the metadata of clouds, private.
         (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _) => true,
         // Protocol assignments, documentation, the former 6to4 relays, benchmarks.
-        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => true,
+        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => {
+            true
+        }
         _ => false,
     };
     !is_special
@@ -206,7 +210,10 @@ mod tests {
             assert!(Addresses::Loopback.have(address) && Addresses::AlsoPrivate.have(address));
         }
         for address in ["10.0.0.1", "1.1.1.1", "0.0.0.0", "::"] {
-            assert!(!Addresses::Loopback.have(address.parse().unwrap()), "{address}");
+            assert!(
+                !Addresses::Loopback.have(address.parse().unwrap()),
+                "{address}"
+            );
         }
     }
 

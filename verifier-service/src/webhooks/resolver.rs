@@ -16,9 +16,8 @@ impl Resolve for Resolver {
         let Self(allowed) = *self;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<SocketAddr> = found
-                .filter(|address| allowed.have(address.ip()))
-                .collect();
+            let found: Vec<SocketAddr> =
+                found.filter(|address| allowed.have(address.ip())).collect();
             match found.is_empty() {
                 true => Err(io::Error::other("no address that may be told").into()),
                 false => Ok(Box::new(found.into_iter()) as Addrs),

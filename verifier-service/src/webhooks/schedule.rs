@@ -31,7 +31,9 @@ pub(super) fn follows(delivery: &Delivery, outcome: Outcome, now: UnixTime) -> A
         Outcome::Gone => Attempt::Gone {
             failure: "status 410: the webhook is disabled".to_owned(),
         },
-        Outcome::Failed { why, retry_after } => after(delivery.attempts, why, retry_after, now, draw),
+        Outcome::Failed { why, retry_after } => {
+            after(delivery.attempts, why, retry_after, now, draw)
+        }
     }
 }
 

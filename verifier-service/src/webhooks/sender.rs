@@ -133,7 +133,13 @@ impl Work {
         if *busy >= MAX_OF_WEBHOOK {
             let now = self.clock.now();
             let until = later(now, BUSY_S);
-            note(&*self.store, delivery.number, Attempt::Postponed { until }, now).await;
+            note(
+                &*self.store,
+                delivery.number,
+                Attempt::Postponed { until },
+                now,
+            )
+            .await;
             return;
         }
         *busy += 1;

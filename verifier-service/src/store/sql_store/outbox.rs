@@ -8,9 +8,7 @@ use jobs::{EventKind, PartyId};
 use super::{SqlStore, after, id};
 use crate::id::Id;
 use crate::store::jobs::EventNumber;
-use crate::store::outbox::{
-    AddedWebhook, Attempt, Delivery, DeliveryNumber, OutboxStore, Webhook,
-};
+use crate::store::outbox::{AddedWebhook, Attempt, Delivery, DeliveryNumber, OutboxStore, Webhook};
 use crate::store::sql::{Lock, Row, values};
 use crate::store::{Answer, Page, StoreError};
 
@@ -154,12 +152,7 @@ impl OutboxStore for SqlStore {
         })
     }
 
-    fn attempted(
-        &self,
-        number: DeliveryNumber,
-        attempt: Attempt,
-        now: UnixTime,
-    ) -> Answer<'_, ()> {
+    fn attempted(&self, number: DeliveryNumber, attempt: Attempt, now: UnixTime) -> Answer<'_, ()> {
         Box::pin(async move {
             self.again(|| deliveries::note(&self.database, number, &attempt, now))
                 .await

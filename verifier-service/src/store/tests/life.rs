@@ -13,39 +13,37 @@ use evidence::work::{Base64Url, Hex};
 use serde_json::json;
 
 use super::*;
-use crate::store::agents::{AgentStore, Enrolment, EnrolmentToken};
 use crate::store::books::{BookStore, Booked};
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Written};
 use crate::store::outbox::{OutboxStore, Webhook};
-use crate::store::parties::{Party, PartyKind, PartyStore};
 
-pub(super) const PRICE: i64 = 1_200;
-pub(super) const STAKE: i64 = 2_400;
-pub(super) const ESCROW: i64 = 2 * PRICE;
-pub(super) const FUNDS: i64 = 10_000;
+pub(crate) const PRICE: i64 = 1_200;
+pub(crate) const STAKE: i64 = 2_400;
+pub(crate) const ESCROW: i64 = 2 * PRICE;
+pub(crate) const FUNDS: i64 = 10_000;
 /// After every deadline of the jobs here.
-pub(super) const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
+pub(crate) const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
 
-pub(super) fn party(name: &str) -> PartyId {
+pub(crate) fn party(name: &str) -> PartyId {
     PartyId::parse(name).unwrap()
 }
 
-pub(super) fn agent(name: &str) -> AgentId {
+pub(crate) fn agent(name: &str) -> AgentId {
     AgentId::parse(name).unwrap()
 }
 
-pub(super) fn money(amount: i64) -> Money {
+pub(crate) fn money(amount: i64) -> Money {
     Money {
         amount: Amount::new(amount).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
     }
 }
 
-pub(super) fn job_id(name: &str) -> JobId {
+pub(crate) fn job_id(name: &str) -> JobId {
     JobId::parse(name).unwrap()
 }
 
-pub(super) fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     let terms = json!({
         "replicas": { "count": 2, "adaptive": false },
         "devices": { "simulated": true },
@@ -56,7 +54,7 @@ pub(super) fn terms() -> Terms {
     Terms::parse(&terms).unwrap()
 }
 
-pub(super) fn request(name: &'static str) -> JobRequest {
+pub(crate) fn request(name: &'static str) -> JobRequest {
     let create = move |available| {
         let spec = r#"{"profile":"pogw/1","checks":[],"kernel":"gemm_i8","params":{}}"#;
         let new = NewJob {
@@ -80,11 +78,11 @@ pub(super) fn request(name: &'static str) -> JobRequest {
 }
 
 impl SqlStore {
-    pub(super) async fn create(&self, name: &'static str) -> Result<CreatedJob, StoreError> {
+    pub(crate) async fn create(&self, name: &'static str) -> Result<CreatedJob, StoreError> {
         self.create_job(request(name)).await
     }
 
-    pub(super) async fn act(
+    pub(crate) async fn act(
         &self,
         job: &JobId,
         at: UnixTime,
@@ -93,7 +91,7 @@ impl SqlStore {
         self.act_of(job, at, None, action).await
     }
 
-    pub(super) async fn act_of(
+    pub(crate) async fn act_of(
         &self,
         job: &JobId,
         at: UnixTime,
@@ -112,7 +110,7 @@ impl SqlStore {
 }
 
 /// With an opening for each that came in, and a receipt for each that is accepted.
-pub(super) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
+pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
     let opened = job
         .assignments()
         .iter()
@@ -152,67 +150,58 @@ pub(super) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
 
 impl Rig {
     /// A tenant with money, two providers with money and an agent each.
-    pub(super) async fn with_market(&self) -> &SqlStore {
+    pub(crate) async fn with_market(&self) -> &SqlStore {
         let store = &self.store;
-        for (name, kind) in [
-            ("tenant", PartyKind::Tenant),
-            ("p1", PartyKind::Provider),
-            ("p2", PartyKind::Provider),
-            ("market", PartyKind::Marketplace),
-        ] {
-            let party = Party {
-                id: party(name),
-                kind,
-                name: name.to_owned(),
-                created_at: NOW,
-            };
-            assert!(store.add_party(party).await.unwrap());
-        }
+        // Under names that are easier to read than those the service gives.
+        self.run(
+            "INSERT INTO parties (id, kind, name, created_at) VALUES
+                 ('tenant', 'tenant', 'tenant', 1000), ('p1', 'provider', 'p1', 1000),
+                 ('p2', 'provider', 'p2', 1000), ('market', 'marketplace', 'market', 1000)",
+        )
+        .await
+        .unwrap();
         for name in ["tenant", "p1", "p2"] {
             let deposit =
                 Transfer::deposit(&party("market"), &party(name), money(FUNDS), name, NOW);
             assert_eq!(store.book(deposit).await.unwrap(), Booked::New);
         }
-        for (n, (name, owner)) in (1..).zip([("a1", "p1"), ("a2", "p2")]) {
-            let token = EnrolmentToken {
-                sha256: [n; 32],
-                owner: party(owner),
-                created_at: NOW,
-                expires_at: EXPIRES,
-            };
-            store.add_enrolment_token(token).await.unwrap();
-            let enrolment = Enrolment {
-                token_sha256: [n; 32],
-                agent: agent(name),
-                key: [n; 32],
-                now: NOW,
-            };
-            store.enrol(enrolment).await.unwrap();
+        for (key, (name, owner)) in (1..).zip([("a1", "p1"), ("a2", "p2")]) {
+            let mut tx = store.database().write().await.unwrap();
+            tx.execute(
+                "INSERT INTO agents (id, owner, key, enrolled_at) VALUES ($1, $2, $3, $4)",
+                values![name, owner, [key; 32], NOW],
+            )
+            .await
+            .unwrap();
+            tx.commit().await.unwrap();
         }
         for owner in ["tenant", "p1"] {
             let webhook = Webhook {
                 id: Id::random(),
                 party: party(owner),
                 url: "https://hook.example".to_owned(),
+                kinds: None,
                 secret: vec![1],
+                former: None,
                 created_at: NOW,
+                disabled_at: None,
             };
-            store.add_webhook(webhook).await.unwrap();
+            store.add_webhook(webhook, 9).await.unwrap();
         }
         store
     }
 
-    pub(super) async fn available(&self, name: &str) -> i64 {
+    pub(crate) async fn available(&self, name: &str) -> i64 {
         self.balance(&Account::Available(party(name))).await
     }
 
-    pub(super) async fn balance(&self, account: &Account) -> i64 {
+    pub(crate) async fn balance(&self, account: &Account) -> i64 {
         let balances = self.store.balances(account).await.unwrap();
         balances.first().map_or(0, |(_, balance)| *balance)
     }
 
     /// Everything there is, but for what differs between two runs.
-    pub(super) async fn everything(&self) -> Vec<String> {
+    pub(crate) async fn everything(&self) -> Vec<String> {
         let mut all = Vec::new();
         for sql in [
             "SELECT count(*) AS n FROM assignments",
@@ -253,7 +242,7 @@ impl Rig {
     }
 
     /// That the journal sums to nothing, and that balances are what it says.
-    pub(super) async fn books_balance(&self) {
+    pub(crate) async fn books_balance(&self) {
         let sums = "SELECT count(*) AS n FROM (SELECT transfer FROM postings GROUP BY transfer
             HAVING sum(amount) <> 0 OR count(*) <> 2) AS wrong";
         assert_eq!(self.count(sums).await, 0);
@@ -275,10 +264,10 @@ impl Rig {
 }
 
 /// The steps of a life, each of which can be asked for again.
-pub(super) const STEPS: usize = 11;
+pub(crate) const STEPS: usize = 11;
 
 /// One step of the life of the job `j`.
-pub(super) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreError> {
+pub(crate) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreError> {
     let id = job_id("j");
     match number {
         0 => store.create("j").await.map(drop),
@@ -292,7 +281,7 @@ pub(super) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreErr
     }
 }
 
-pub(super) fn dispatch() -> Action {
+pub(crate) fn dispatch() -> Action {
     let candidate = |(name, owner): (&str, &str)| Candidate {
         agent: agent(name),
         owner: party(owner),
@@ -308,7 +297,7 @@ pub(super) fn dispatch() -> Action {
 }
 
 /// The assignment of an agent, and its owner.
-pub(super) async fn assignment(
+pub(crate) async fn assignment(
     store: &SqlStore,
     n: usize,
 ) -> Result<(AssignmentId, AgentId, PartyId), StoreError> {
@@ -319,7 +308,7 @@ pub(super) async fn assignment(
     Ok((it.id().clone(), it.agent().clone(), it.owner().clone()))
 }
 
-pub(super) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (assignment, by, owner) = assignment(store, n).await?;
     let action = move |available| Action::Accept {
         assignment: assignment.clone(),
@@ -330,7 +319,7 @@ pub(super) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError>
     acted.map(drop)
 }
 
-pub(super) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (assignment, by, _) = assignment(store, n).await?;
     let action = move |_| Action::Commit {
         assignment: assignment.clone(),
@@ -340,7 +329,7 @@ pub(super) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError>
     store.act(&job_id("j"), NOW, action).await.map(drop)
 }
 
-pub(super) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (assignment, by, _) = assignment(store, n).await?;
     let opening = Hex(evidence::crypto::sha256(assignment.as_str().as_bytes()));
     let action = move |_| Action::Open {
@@ -352,7 +341,7 @@ pub(super) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     store.act(&job_id("j"), NOW, action).await.map(drop)
 }
 
-pub(super) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (this, _, _) = assignment(store, n).await?;
     let (other, _, _) = assignment(store, 1 - n).await?;
     let keyed = |id: &AssignmentId| Hex(evidence::crypto::sha256(id.as_str().as_bytes()));
