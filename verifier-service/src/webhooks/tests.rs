@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::courier::{Courier, Outcome};
 use super::reach::Addresses;
 use super::resolver::Resolver;
-use super::{Reach, Sender, Webhooks};
+use super::{FORMER_SECRET_S, Reach, Sender, Webhooks};
 use crate::clock::{Clock, ManualClock};
 use crate::lock::lock;
 use crate::store::books::BookStore;
@@ -262,7 +262,7 @@ on_both! {
             assert!(!is_signed(&altered, &secret.text()));
         }
         // A day later the former secret signs no more.
-        stage.clock.advance_s(super::FORMER_SECRET_S);
+        stage.clock.advance_s(FORMER_SECRET_S);
         stage.rig.run("UPDATE deliveries SET status = 'dead'").await.unwrap();
         stage.rig.store.redeliver(webhook.id, None, stage.clock.now()).await.unwrap();
         stage.until_all_is_done().await;

@@ -143,6 +143,7 @@ pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
             false => documents.collect(),
         },
         receipts: receipts.collect(),
+        drafts: Vec::new(),
         due_at: job.due_at(),
         effects,
     }

@@ -86,7 +86,7 @@ on_both! {
         for number in 0..STEPS {
             step(store, number).await.unwrap();
         }
-        let [first] = taken(&rig, END, END).await[..1].try_into().unwrap();
+        let [first] = store.due_deliveries(END, END, 10).await.unwrap().try_into().unwrap();
         let webhook = first.webhook.id;
         let later = UnixTime::from_secs(END.secs() + 5);
         let retry = Attempt::Retry { at: later, failure: failure() };
