@@ -29,7 +29,7 @@ use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
 use crate::store::{SqlStore, Store, StoreError};
 use crate::upstream::UpstreamError;
-use crate::webhooks::Sender;
+use crate::webhooks::{Courier, Reach, Sender};
 
 const DATABASE: &str = "verifier.sqlite";
 const KEYS: &str = "keys";
@@ -83,10 +83,15 @@ pub enum ServiceError {
 pub struct Service {
     app: App,
     clerk: Clerk,
+    courier: Courier,
     hub: Hub,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
     shutdown_timeout: Duration,
+}
+
+fn untold(error: reqwest::Error) -> ServiceError {
+    ServiceError::Webhooks(error.to_string())
 }
 
 /// What the policy in force asks for and nothing in the configuration can give: the service runs, and most evidence will
@@ -122,6 +127,7 @@ impl Service {
         let on_clock = Arc::clone(&clock);
         let appraiser = Appraiser::with_state(&config.appraisal, on_clock, Some(state))?;
         let appraiser = Arc::new(appraiser);
+        let courier = Courier::new(Reach::of(&config)).map_err(untold)?;
         private_files::directory(state)?;
         let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
         let nvidia = Issuer::new(
@@ -190,6 +196,7 @@ impl Service {
         Ok(Self {
             app,
             clerk,
+            courier,
             hub,
             store,
             appraiser,
@@ -206,7 +213,7 @@ impl Service {
     /// Answers requests until `shutdown` is ready, then finishes those in progress, within the configured time.
     ///
     /// # Errors
-    /// [`ServiceError::Listen`], [`ServiceError::Webhooks`].
+    /// [`ServiceError::Listen`].
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -214,8 +221,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();
-        let sender = Sender::start(self.app.webhooks());
-        let sender = sender.map_err(|error| ServiceError::Webhooks(error.to_string()))?;
+        let sender = Sender::start(self.app.webhooks(), self.courier);
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let listener = listener.tap_io(|connection| {
             // Answers are small and whole; waiting for more to send only delays them.

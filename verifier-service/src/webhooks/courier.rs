@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Posts messages. Copies share their connections.
 #[derive(Clone)]
-pub(super) struct Courier {
+pub(crate) struct Courier {
     reach: Reach,
     https: Client,
     http: Client,
@@ -50,7 +50,10 @@ pub(super) enum Outcome {
 
 impl Courier {
     /// A courier that goes as far as `reach`.
-    pub(super) fn new(reach: Reach) -> Result<Self, reqwest::Error> {
+    ///
+    /// # Errors
+    /// There are no roots to trust, or TLS cannot be had.
+    pub(crate) fn new(reach: Reach) -> Result<Self, reqwest::Error> {
         Self::with_timeout(reach, TIMEOUT)
     }
 

@@ -36,6 +36,7 @@ use crate::id::Id;
 use crate::store::outbox::{AddedWebhook, OutboxStore, Webhook};
 use crate::store::{Page, StoreError};
 
+pub(crate) use courier::Courier;
 pub(crate) use message::{Message, MessageId};
 pub(crate) use reach::{NotReached, Reach};
 pub(crate) use sender::Sender;

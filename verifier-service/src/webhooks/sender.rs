@@ -35,11 +35,6 @@ const _: () = assert!(
     "nobody else is handed what is on its way"
 );
 
-/// The sender cannot send at all.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make requests to webhooks: {0}")]
-pub(crate) struct SenderError(#[source] reqwest::Error);
-
 /// A sender at work, until it is stopped or dropped.
 pub(crate) struct Sender {
     stop: watch::Sender<bool>,
@@ -56,12 +51,8 @@ struct Work {
 
 impl Sender {
     /// Starts to send. Needs a runtime.
-    ///
-    /// # Errors
-    /// [`SenderError`].
-    pub(crate) fn start(webhooks: &Webhooks) -> Result<Self, SenderError> {
-        let courier = Courier::new(webhooks.reach).map_err(SenderError)?;
-        Ok(Self::with(webhooks, courier, PACE))
+    pub(crate) fn start(webhooks: &Webhooks, courier: Courier) -> Self {
+        Self::with(webhooks, courier, PACE)
     }
 
     pub(super) fn with(webhooks: &Webhooks, courier: Courier, pace: Duration) -> Self {
