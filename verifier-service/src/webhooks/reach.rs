@@ -155,11 +155,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 /// Global unicast (2000::/3) without protocol assignments, documentation and 6to4.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
-    let is_special = match (a, b) {
-        (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) => true,
-        (0x3fff, 0..=0xfff) => true,
-        _ => false,
-    };
+    let is_special = matches!(
+        (a, b),
+        (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) | (0x3fff, 0..=0xfff)
+    );
     (0x2000..=0x3fff).contains(&a) && !is_special
 }
 
