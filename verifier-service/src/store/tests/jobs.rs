@@ -55,8 +55,6 @@ on_both! {
         // The history is in order, and the outbox holds what tenant and provider may read.
         let events = store.events(&id, 0, 100).await.unwrap();
         assert!(events.is_sorted_by_key(|event| event.number));
-        assert_eq!(events, store.all_events(0, 100).await.unwrap());
-        assert_eq!(events.last().unwrap().number, store.last_event().await.unwrap());
         assert_eq!(events[0].kind, ::jobs::EventKind::JobCreated);
         let tail = store.events(&id, events[1].number, 2).await.unwrap();
         assert_eq!(tail, events[2..4]);
