@@ -115,7 +115,11 @@ on_both! {
         let outcome = cast.play(Cheat::WrongOperands, &gemm(64, "[]"), &terms(3)).await;
         outcome.is_refused("dispute_lost");
         assert!(outcome.played.questions > 0);
-        cast.ends(1, -STAKE).await;
+        // Of a run in steps, the referee looks for the first that differs.
+        let outcome = cast.play(Cheat::WrongOperands, &crate::honest::steps(), &terms(3)).await;
+        outcome.is_refused("dispute_lost");
+        assert!(outcome.played.questions > 1);
+        cast.ends(2, -2 * STAKE).await;
     }
 
     async fn structured_operands_are_found_by_the_audit_and_may_not_be_asked_for(market) {

@@ -3,7 +3,7 @@
 use evidence::UnixTime;
 use evidence::work::JobSpec;
 use receipt::{Method, ResultCheck};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::scene::gemm;
 use tests::world::validate;
 
@@ -101,7 +101,7 @@ on_both! {
 
     async fn a_job_is_submitted_and_waited_for_from_the_command_line(mut market) {
         let providers = market.four_agents().await;
-        let job = serde_json::json!({ "spec": gemm(64, r#"["freivalds"]"#), "terms": audited(2) });
+        let job = json!({ "spec": gemm(64, r#"["freivalds"]"#), "terms": audited(2) });
         let file = market.file("job.json", &job.to_string());
         let submitted = pogw(&market, &["submit".as_ref(), file.as_os_str()]).await;
         let job = submitted["id"].as_str().unwrap().to_owned();
@@ -176,26 +176,32 @@ fn shows_replicas_and_audit(keys: &str, token: &str) {
 
 /// One of each nature: a product, a chain of products, passes over memory, steps with a trace.
 fn kernels() -> Vec<JobSpec> {
-    let seed = "5eed".repeat(16);
-    let spec = |kernel: &str, params: Value| {
-        let job = serde_json::json!({ "profile": "pogw/1", "kernel": kernel, "params": params, "checks": [] });
-        serde_json::from_value(job).unwrap()
-    };
     vec![
         gemm(64, r#"["freivalds"]"#),
         spec(
             "gemm_chain",
-            serde_json::json!({ "n": 64, "steps": 2, "weights": 1, "seed": seed }),
+            json!({ "n": 64, "steps": 2, "weights": 1, "seed": "5eed".repeat(16) }),
         ),
         spec(
             "stream",
-            serde_json::json!({ "words": 4096, "passes": 3, "seed": seed }),
+            json!({ "words": 4096, "passes": 3, "seed": "5eed".repeat(16) }),
         ),
-        spec(
-            "nbody",
-            serde_json::json!({ "n": 64, "steps": 4, "dt": 656, "softening": 3277, "bodies": { "seed": seed } }),
-        ),
+        steps(),
     ]
+}
+
+/// A run in steps, with a trace.
+pub(crate) fn steps() -> JobSpec {
+    let bodies = json!({ "seed": "5eed".repeat(16) });
+    spec(
+        "nbody",
+        json!({ "n": 64, "steps": 4, "dt": 656, "softening": 3277, "bodies": bodies }),
+    )
+}
+
+fn spec(kernel: &str, params: Value) -> JobSpec {
+    let job = json!({ "profile": "pogw/1", "kernel": kernel, "params": params, "checks": [] });
+    serde_json::from_value(job).unwrap()
 }
 
 /// What `pogw job` answers a tenant, in JSON.

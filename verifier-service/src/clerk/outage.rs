@@ -8,6 +8,7 @@ use evidence::UnixTime;
 use jobs::Action;
 
 use super::act::Deed;
+use super::rounds::HOLD_S;
 use super::{Clerk, ClerkError};
 use crate::store::clerk::ClerkStore;
 
@@ -30,7 +31,15 @@ impl Clerk {
             tracing::info!(%from, to = %now, "no verifier was there; deadlines of jobs are moved");
             self.excuse(from, now).await?;
         }
+        self.take_over(now).await?;
         self.is_alive().await
+    }
+
+    /// What a verifier had taken when it died, nobody gives back. Where others live, some of it is theirs and is done twice,
+    /// which counts once.
+    async fn take_over(&self, now: UnixTime) -> Result<(), ClerkError> {
+        let until = UnixTime::from_secs(now.secs().saturating_add(HOLD_S));
+        Ok(self.store().call_up(now, until).await?)
     }
 
     pub(super) async fn is_alive(&self) -> Result<(), ClerkError> {

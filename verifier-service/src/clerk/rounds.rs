@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_millis(500);
 const PLACES: usize = 32;
 /// For how long a job that was taken is nobody else's, in seconds; whoever took it has died if it is not done by then, or is
 /// judging still, which is then done twice and counts once.
-const HOLD_S: i64 = 60;
+pub(super) const HOLD_S: i64 = 60;
 /// How often the service says that it is there.
 const ALIVE_EVERY: Duration = Duration::from_secs(3);
 /// How often old news are forgotten.

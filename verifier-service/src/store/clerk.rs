@@ -58,6 +58,9 @@ pub(crate) trait ClerkStore: Send + Sync {
     /// A service is there.
     fn is_alive(&self, now: UnixTime) -> Answer<'_, ()>;
 
+    /// Makes due now what is due by `until`.
+    fn call_up(&self, now: UnixTime, until: UnixTime) -> Answer<'_, ()>;
+
     /// Jobs that have not ended, in the order of their names, after this one.
     fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>>;
 

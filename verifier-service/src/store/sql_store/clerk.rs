@@ -86,6 +86,18 @@ impl ClerkStore for SqlStore {
         })
     }
 
+    fn call_up(&self, now: UnixTime, until: UnixTime) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut tx = self.database.write().await?;
+            tx.execute(
+                "UPDATE jobs SET due_at = $1 WHERE due_at > $1 AND due_at <= $2",
+                values![now, until],
+            )
+            .await?;
+            tx.commit().await
+        })
+    }
+
     fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>> {
         Box::pin(async move {
             let mut session = self.database.read().await?;

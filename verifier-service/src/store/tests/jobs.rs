@@ -11,6 +11,7 @@ use super::life::{
 };
 use super::*;
 use crate::store::books::BookStore;
+use crate::store::clerk::ClerkStore;
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, JobRequest, JobStore};
 use crate::store::outbox::{Attempt, OutboxStore};
 
@@ -151,9 +152,13 @@ on_both! {
         }
         assert_eq!(all.len(), names.len());
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), names.len());
-        // Whoever took one and died: it is due again, later.
+        // Whoever took one and died: a service that starts calls it up, and otherwise it is due again later.
         assert_eq!(store.due(END, END, 10).await.unwrap(), []);
         let later = UnixTime::from_secs(END.secs() + 60);
+        store.call_up(END, UnixTime::from_secs(later.secs() - 1)).await.unwrap();
+        assert_eq!(store.due(END, END, 10).await.unwrap(), []);
+        store.call_up(END, later).await.unwrap();
+        assert_eq!(store.due(END, later, 100).await.unwrap().len(), names.len());
         assert_eq!(store.due(later, later, 100).await.unwrap().len(), names.len());
     }
 
