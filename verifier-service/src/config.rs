@@ -74,6 +74,10 @@ pub struct Config {
     /// Most results checked at one time, by audit or Freivalds' check, beside the appraisals; without it, one for every two
     /// processors.
     pub max_concurrent_result_checks: Option<NonZeroUsize>,
+    /// Whether webhooks may go to this machine over http.
+    pub danger_webhooks_over_http: bool,
+    /// Whether webhooks may go, over https, to private, loopback and link-local addresses.
+    pub danger_webhooks_to_private_addresses: bool,
     /// How much is logged.
     pub log_level: LogLevel,
     /// Where the service keeps what it remembers.
@@ -182,6 +186,8 @@ impl Default for Config {
             shutdown_timeout_s: 30,
             max_concurrent_appraisals: None,
             max_concurrent_result_checks: None,
+            danger_webhooks_over_http: false,
+            danger_webhooks_to_private_addresses: false,
             log_level: LogLevel::Info,
             store: StoreSettings::default(),
             oidc: OidcSettings::default(),

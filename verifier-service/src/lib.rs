@@ -28,6 +28,7 @@ pub mod anchors;
 pub mod appraiser;
 mod bearer;
 mod body;
+mod books;
 mod bounded;
 mod clerk;
 mod clock;
@@ -59,6 +60,7 @@ mod service;
 mod store;
 mod submission;
 mod upstream;
+mod webhooks;
 pub mod work;
 mod workers;
 

@@ -152,6 +152,8 @@ codes! {
     AgentNotFound = 404 "agent_not_found",
     /// The provider has no enrolment token of this name that could still be used.
     EnrolmentTokenNotFound = 404 "enrolment_token_not_found",
+    /// The party has no webhook of this name.
+    WebhookNotFound = 404 "webhook_not_found",
     /// There is no job of this name.
     JobNotFound = 404 "job_not_found",
     /// The agent has no assignment of this name.
@@ -186,6 +188,8 @@ codes! {
     RoundUnknown = 409 "round_unknown",
     /// The reference was used for another transfer.
     ReferenceReused = 409 "reference_reused",
+    /// The receiver of the webhook said that it is gone (410): nothing is sent to it.
+    WebhookDisabled = 409 "webhook_disabled",
     /// The answer came too late.
     AnswerLate = 410 "answer_late",
     /// The dispute window is over.
@@ -264,6 +268,10 @@ codes! {
     TermsStake = 422 "terms_stake",
     /// A time of the terms is none, or longer than any step may take.
     TermsTime = 422 "terms_time",
+    /// The address is none that webhooks may be sent to.
+    WebhookUrlNotAllowed = 422 "webhook_url_not_allowed",
+    /// The party has too many webhooks.
+    TooManyWebhooks = 422 "too_many_webhooks",
     /// The policy says no; `deny` says why.
     PolicyDenied = 422 "policy_denied",
     /// There are too many policies, or too many versions of this one.

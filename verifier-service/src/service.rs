@@ -29,6 +29,7 @@ use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
 use crate::store::{SqlStore, Store, StoreError};
 use crate::upstream::UpstreamError;
+use crate::webhooks::{Courier, Reach, Sender};
 
 const DATABASE: &str = "verifier.sqlite";
 const KEYS: &str = "keys";
@@ -67,6 +68,9 @@ pub enum ServiceError {
     /// Jobs cannot be gone on with.
     #[error("jobs: {0}")]
     Jobs(String),
+    /// Nobody can be told of events.
+    #[error("webhooks: {0}")]
+    Webhooks(String),
     /// Policy, anchors or manifests cannot be used.
     #[error(transparent)]
     Appraiser(#[from] OpenError),
@@ -79,10 +83,15 @@ pub enum ServiceError {
 pub struct Service {
     app: App,
     clerk: Clerk,
+    courier: Courier,
     hub: Hub,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
     shutdown_timeout: Duration,
+}
+
+fn untold(error: reqwest::Error) -> ServiceError {
+    ServiceError::Webhooks(error.to_string())
 }
 
 /// What the policy in force asks for and nothing in the configuration can give: the service runs, and most evidence will
@@ -118,6 +127,7 @@ impl Service {
         let on_clock = Arc::clone(&clock);
         let appraiser = Appraiser::with_state(&config.appraisal, on_clock, Some(state))?;
         let appraiser = Arc::new(appraiser);
+        let courier = Courier::new(Reach::of(&config)).map_err(untold)?;
         private_files::directory(state)?;
         let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
         let nvidia = Issuer::new(
@@ -186,6 +196,7 @@ impl Service {
         Ok(Self {
             app,
             clerk,
+            courier,
             hub,
             store,
             appraiser,
@@ -210,6 +221,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();
+        let sender = Sender::start(self.app.webhooks(), self.courier);
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let listener = listener.tap_io(|connection| {
             // Answers are small and whole; waiting for more to send only delays them.
@@ -237,6 +249,7 @@ impl Service {
         {
             tracing::warn!("jobs were still attended to; whoever comes next goes on");
         }
+        sender.stop(self.shutdown_timeout).await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await
             .is_err()

@@ -301,7 +301,7 @@ fn read(what: &'static str, path: &Path, limit: usize) -> Result<(u32, Vec<u8>),
 }
 
 /// Seconds or a date (RFC 9110 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

@@ -91,6 +91,10 @@ impl PointKernel for Defective {
     fn point_cost(&self, _point: u64) -> Cost {
         COST
     }
+
+    fn chain_steps(&self) -> u64 {
+        1
+    }
 }
 
 /// Both sides differ in the first byte of the outputs named, and answer as they should.

@@ -189,12 +189,7 @@ impl Host {
         self.run_under(offer, &lease, alter)
     }
 
-    fn run_under(
-        &self,
-        offer: &Offer,
-        lease: &Lease,
-        alter: impl FnOnce(&mut [Vec<u8>]),
-    ) -> Run {
+    fn run_under(&self, offer: &Offer, lease: &Lease, alter: impl FnOnce(&mut [Vec<u8>])) -> Run {
         let job = PreparedJob::new(offer.spec.clone(), InputBytes::new()).expect("job");
         let mut run = CpuReference
             .execute(&Work {

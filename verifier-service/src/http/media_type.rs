@@ -8,6 +8,8 @@ use crate::problem::{Problem, ProblemCode};
 pub(super) const EAT_JWT: &str = "application/eat+jwt";
 /// JSON (RFC 8259).
 pub(super) const JSON: &str = "application/json";
+/// Lines of fields with commas between them (RFC 7111 5.1); the first line names the fields.
+pub(super) const CSV: &str = "text/csv";
 /// A key set (RFC 7517 section 8.5.2).
 pub(super) const JWK_SET: &str = "application/jwk-set+json";
 /// A bundle.

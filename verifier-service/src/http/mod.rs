@@ -25,7 +25,9 @@ mod policies;
 mod receipts;
 mod rims;
 mod signed;
+mod statements;
 mod verify;
+mod webhooks;
 mod well_known;
 
 use std::sync::Arc;
@@ -58,6 +60,7 @@ use crate::policies::simulation::Simulator;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::Store;
 use crate::submission::Desk;
+use crate::webhooks::{Reach, Webhooks};
 use crate::workers::Workers;
 
 /// What the routes share.
@@ -77,6 +80,7 @@ pub(crate) struct App {
     credentials: Credentials,
     agents: Agents,
     clerk: Clerk,
+    webhooks: Webhooks,
     hub: Hub,
     key_set: well_known::KeySet,
     nvidia: Arc<Issuer>,
@@ -149,6 +153,11 @@ impl App {
             operator,
             credentials,
             agents,
+            webhooks: Webhooks::new(
+                Arc::new(clerk.store().clone()),
+                Arc::clone(&clock),
+                Reach::of(&config),
+            ),
             clerk,
             hub,
             key_set: well_known::KeySet::new(keys.published(), nvidia.jwk()),
@@ -161,6 +170,11 @@ impl App {
             collateral,
             workers,
         }
+    }
+
+    /// Who is told of events.
+    pub(crate) fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
     }
 
     /// When a request that waits for collateral has to stop waiting: with time left to answer.
@@ -200,7 +214,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/v1/challenges", post(challenges::create))
         .route("/v1/challenges/{id}", get(challenges::read))
-        .route("/v1/receipts", post(receipts::submit))
+        .route("/v1/receipts", get(receipts::list).post(receipts::submit))
         .route("/v1/receipts/{id}", get(receipts::read))
         .route("/v1/verify", post(verify::verify))
         .route("/v1/policies", get(policies::list))
@@ -253,6 +267,19 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/deposits", post(books::deposit))
         .route("/v1/withdrawals", post(books::withdraw))
         .route("/v1/balances", get(books::balances))
+        .route("/v1/accounts/{party}", get(statements::account))
+        .route("/v1/providers/{id}/statement", get(statements::read))
+        .route("/v1/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/v1/webhooks/{id}",
+            get(webhooks::read).delete(webhooks::remove),
+        )
+        .route("/v1/webhooks/{id}/rotate", post(webhooks::rotate))
+        .route(
+            "/v1/webhooks/{id}/dead-letters",
+            get(webhooks::dead_letters),
+        )
+        .route("/v1/webhooks/{id}/redeliver", post(webhooks::redeliver))
         .route("/v1/coverage", get(coverage::read))
         .route("/v1/rim/ids", get(rims::ids))
         .route("/v1/rim/{id}", get(rims::read))

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{App, json};
 use crate::id::Id;
 use crate::problem::{Problem, ProblemCode};
+use crate::store;
 use crate::store::parties::PageOf;
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -32,6 +33,15 @@ impl Page {
         PageOf {
             limit: self.0.limit.saturating_add(1),
             ..self.0
+        }
+    }
+
+    /// The same for lists that are entered by the text of a name.
+    pub(super) fn to_ask_by_name(self) -> store::Page {
+        let PageOf { after, limit } = self.to_ask();
+        store::Page {
+            after: after.map(|(at, id)| (at, id.to_string())),
+            limit,
         }
     }
 

@@ -6,12 +6,18 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use evidence::UnixTime;
+use jobs::{AssignmentId, JobId};
 use serde::Serialize;
+use serde_json::json;
 
-use super::{App, accept, media_type};
+use super::jobs::party_of;
+use super::page::Page;
+use super::{App, accept, media_type, no_store};
 use crate::id::Id;
+use crate::parties::{Caller, Scope};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::StoredReceipt;
+use crate::store::jobs::{JobReceipt, JobStore};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
@@ -24,6 +30,16 @@ struct ReceiptJson<'a> {
     id: String,
     receipt: &'a str,
     issued_at: UnixTime,
+}
+
+#[derive(Serialize)]
+struct ListedReceipt {
+    id: Id,
+    job: JobId,
+    assignment: AssignmentId,
+    issued_at: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<UnixTime>,
 }
 
 /// Takes a bundle and answers with its receipt: 201 if this request made it, 200 if an earlier one did.
@@ -62,6 +78,36 @@ pub(super) async fn read(
     let form = accept::choose(&headers, &FORMS)?;
     let receipt = app.store.receipt(id).await?.ok_or_else(not_found)?;
     Ok(in_form(form, &receipt))
+}
+
+/// A page of the receipts that came of the caller's jobs. The tokens are read one by one.
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    page: Result<Page, Problem>,
+) -> Result<Response, Problem> {
+    caller.may(Scope::JobsRead)?;
+    let page = page?;
+    let tenant = party_of(&caller)?;
+    let found = app
+        .clerk
+        .store()
+        .receipts_of(&tenant, page.to_ask_by_name());
+    let (found, next) = page.cut(found.await?, |receipt| (receipt.issued_at, receipt.id));
+    let found: Vec<_> = found.into_iter().map(ListedReceipt::of).collect();
+    Ok(no_store(Json(json!({ "receipts": found, "next": next }))))
+}
+
+impl ListedReceipt {
+    fn of(receipt: JobReceipt) -> Self {
+        Self {
+            id: receipt.id,
+            job: receipt.job,
+            assignment: receipt.assignment,
+            issued_at: receipt.issued_at,
+            revoked_at: receipt.revoked_at,
+        }
+    }
 }
 
 fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {

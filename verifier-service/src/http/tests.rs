@@ -10,7 +10,9 @@ mod racing_store;
 mod requests;
 mod result_checks;
 mod served;
+mod statements;
 mod submissions;
+mod webhooks;
 mod wire;
 
 use std::num::{NonZeroU32, NonZeroUsize};

@@ -44,6 +44,19 @@ pub(crate) struct Entry {
     pub(crate) assignment: Option<AssignmentId>,
 }
 
+/// What a party has, in one currency and in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// Of what.
+    pub(crate) currency: Currency,
+    /// What it can put down or take out.
+    pub(crate) available: i64,
+    /// The price of its jobs that have not ended.
+    pub(crate) in_escrow: i64,
+    /// What it put down for assignments of its agents that have not ended.
+    pub(crate) at_stake: i64,
+}
+
 /// Which part of a statement is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Period {
@@ -64,6 +77,9 @@ pub(crate) trait BookStore: Send + Sync {
 
     /// What an account holds, in each currency it ever held.
     fn balances<'a>(&'a self, account: &'a Account) -> Answer<'a, Vec<(Currency, i64)>>;
+
+    /// What a party has, in each currency it ever had.
+    fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>>;
 
     /// What happened to a party's available money, oldest first.
     fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>>;

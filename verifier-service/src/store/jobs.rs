@@ -8,8 +8,7 @@
 use evidence::UnixTime;
 use evidence::work::Hex;
 use jobs::{
-    AgentId, Amount, AssignmentId, Effects, Event, EventKind, Job, JobId, PartyId, Record, Refusal,
-    Workload,
+    AgentId, Amount, AssignmentId, Effects, Event, EventKind, Job, JobId, PartyId, Refusal,
 };
 
 use super::clerk::Draft;
@@ -181,8 +180,13 @@ pub(crate) trait JobStore: Send + Sync {
     /// The assignments of an agent that are not at their end, oldest first.
     fn open_assignments<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
 
-    /// The record of an agent with a workload.
-    fn record<'a>(&'a self, agent: &'a AgentId, workload: &'a Workload) -> Answer<'a, Record>;
+    /// The record of an agent with a workload, to see what was written: dispatch reads the records of all candidates at once.
+    #[cfg(test)]
+    fn record<'a>(
+        &'a self,
+        agent: &'a AgentId,
+        workload: &'a ::jobs::Workload,
+    ) -> Answer<'a, ::jobs::Record>;
 
     /// An opening or an answer of this job, by digest.
     fn document<'a>(&'a self, job: &'a JobId, sha256: Hex<32>) -> Answer<'a, Option<Vec<u8>>>;
@@ -194,13 +198,6 @@ pub(crate) trait JobStore: Send + Sync {
         after: EventNumber,
         limit: u32,
     ) -> Answer<'a, Vec<NumberedEvent>>;
-
-    /// The events of all jobs after a number, in order. Where several verifiers write, a number may be seen before a
-    /// smaller one: whoever follows asks from a little before the last it saw.
-    fn all_events(&self, after: EventNumber, limit: u32) -> Answer<'_, Vec<NumberedEvent>>;
-
-    /// The last number given to an event; 0 before the first.
-    fn last_event(&self) -> Answer<'_, EventNumber>;
 
     /// A tenant's receipts, latest first.
     fn receipts_of<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobReceipt>>;

@@ -208,4 +208,4 @@ impl fmt::Debug for StoredReceipt {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,10 +1,13 @@
 //! What the store remembers about webhooks and what they are to be told. A delivery is written in the transaction of the
 //! event it tells of, so that none is lost and none is made up.
+//!
+//! Deliveries about one job are handed out to one webhook in the order of their numbers: the next not before the one
+//! before it arrived or was given up.
 
 use evidence::UnixTime;
-use jobs::PartyId;
+use jobs::{EventKind, PartyId};
 
-use super::jobs::NumberedEvent;
+use super::jobs::{EventNumber, NumberedEvent};
 use super::{Answer, Page};
 use crate::id::Id;
 
@@ -17,10 +20,25 @@ pub(crate) struct Webhook {
     pub(crate) party: PartyId,
     /// Where.
     pub(crate) url: String,
+    /// Of what; `None` for everything its party may read.
+    pub(crate) kinds: Option<Vec<EventKind>>,
     /// Signs what is sent.
     pub(crate) secret: Vec<u8>,
+    /// Signs too, before this time.
+    pub(crate) former: Option<(Vec<u8>, UnixTime)>,
     /// Since when.
     pub(crate) created_at: UnixTime,
+    /// Since when it is told nothing, because its receiver said that it is gone.
+    pub(crate) disabled_at: Option<UnixTime>,
+}
+
+/// What became of a new webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddedWebhook {
+    /// It is told from now on.
+    Stored,
+    /// The party has as many as there may be.
+    TooMany,
 }
 
 /// Number of a delivery.
@@ -42,19 +60,29 @@ pub(crate) struct Delivery {
 }
 
 /// What came of an attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
     /// It arrived.
     Delivered,
-    /// It did not, and is tried again.
+    /// It was not made, and is due then.
+    Postponed {
+        /// When.
+        until: UnixTime,
+    },
+    /// It failed, and is made again.
     Retry {
         /// When.
         at: UnixTime,
         /// Why.
         failure: String,
     },
-    /// It did not, and is given up.
+    /// It failed, and was the last.
     Dead {
+        /// Why.
+        failure: String,
+    },
+    /// The receiver wants nothing more, neither this nor anything else.
+    Gone {
         /// Why.
         failure: String,
     },
@@ -62,14 +90,26 @@ pub(crate) enum Attempt {
 
 /// See the [module documentation](self).
 pub(crate) trait OutboxStore: Send + Sync {
-    /// Adds a webhook.
-    fn add_webhook(&self, webhook: Webhook) -> Answer<'_, ()>;
+    /// Adds a webhook; a party may have `most`.
+    fn add_webhook(&self, webhook: Webhook, most: u32) -> Answer<'_, AddedWebhook>;
 
     /// The webhooks of a party, latest first, without those that were removed.
     fn webhooks<'a>(&'a self, party: &'a PartyId, page: Page) -> Answer<'a, Vec<Webhook>>;
 
+    /// A webhook of a party that was not removed.
+    fn webhook<'a>(&'a self, party: &'a PartyId, id: Id) -> Answer<'a, Option<Webhook>>;
+
     /// Removes a webhook of a party, and what was still to be sent to it; `false` if it has none of this name.
     fn remove_webhook<'a>(&'a self, party: &'a PartyId, id: Id, now: UnixTime) -> Answer<'a, bool>;
+
+    /// Puts a secret in the place of a webhook's, which signs too until then; `false` if the party has none of this name.
+    fn replace_secret<'a>(
+        &'a self,
+        party: &'a PartyId,
+        id: Id,
+        secret: Vec<u8>,
+        former_until: UnixTime,
+    ) -> Answer<'a, bool>;
 
     /// Takes deliveries that are due, longest due first: nobody else is handed them until `until`.
     fn due_deliveries(
@@ -80,7 +120,7 @@ pub(crate) trait OutboxStore: Send + Sync {
     ) -> Answer<'_, Vec<Delivery>>;
 
     /// Notes what came of an attempt.
-    fn attempted(&self, number: DeliveryNumber, attempt: Attempt) -> Answer<'_, ()>;
+    fn attempted(&self, number: DeliveryNumber, attempt: Attempt, now: UnixTime) -> Answer<'_, ()>;
 
     /// Deliveries to a webhook that were given up, latest first, before a number.
     fn dead_letters(
@@ -90,8 +130,13 @@ pub(crate) trait OutboxStore: Send + Sync {
         limit: u32,
     ) -> Answer<'_, Vec<Delivery>>;
 
-    /// Has a delivery that was given up tried again; `false` if the webhook has none of this number.
-    fn redeliver(&self, webhook: Id, number: DeliveryNumber, now: UnixTime) -> Answer<'_, bool>;
+    /// Has deliveries that were given up tried again, those of these events or all; says how many there were.
+    fn redeliver(
+        &self,
+        webhook: Id,
+        events: Option<Vec<EventNumber>>,
+        now: UnixTime,
+    ) -> Answer<'_, u64>;
 }
 
 /// Without the secret.

@@ -28,7 +28,7 @@ async fn what_is_not_there() {
 async fn a_wrong_method_is_told_the_right_ones() {
     let rig = Rig::new().await;
     let table = [
-        ("GET", "/v1/receipts", "POST"),
+        ("DELETE", "/v1/receipts", "GET,HEAD,POST"),
         ("DELETE", "/v1/challenges", "POST"),
         ("PUT", "/v1/verify", "POST"),
         ("POST", "/.well-known/jwks.json", "GET,HEAD"),

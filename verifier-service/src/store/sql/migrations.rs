@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 8] = [
+const SQLITE: [Step; 9] = [
     (
         1,
         "challenges and receipts",
@@ -55,9 +55,14 @@ const SQLITE: [Step; 8] = [
         "challenges refuted",
         include_str!("../../../migrations/sqlite/0008_challenges_refuted.sql"),
     ),
+    (
+        9,
+        "webhooks",
+        include_str!("../../../migrations/sqlite/0009_webhooks.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 5] = [
+const POSTGRES: [Step; 6] = [
     (
         1,
         "challenges, receipts, policies",
@@ -82,6 +87,11 @@ const POSTGRES: [Step; 5] = [
         5,
         "challenges refuted",
         include_str!("../../../migrations/postgres/0005_challenges_refuted.sql"),
+    ),
+    (
+        6,
+        "webhooks",
+        include_str!("../../../migrations/postgres/0006_webhooks.sql"),
     ),
 ];
 

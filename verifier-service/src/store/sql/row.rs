@@ -32,6 +32,14 @@ impl Row {
         Ok(secs.map(UnixTime::from_secs))
     }
 
+    /// Bytes, or none.
+    pub(crate) fn optional_bytes(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(column)
+    }
+
     /// A number.
     pub(crate) fn int(&self, column: &'static str) -> Result<i64, StoreError> {
         present(column, self.get(column)?)

@@ -5,7 +5,7 @@ use jobs::books::{Account, Transfer, TransferKind};
 use jobs::{AssignmentId, Currency, JobId, PartyId};
 
 use super::{SqlStore, journal, optional_id};
-use crate::store::books::{BookStore, Booked, Entry, Period};
+use crate::store::books::{BookStore, Booked, Entry, Holding, Period};
 use crate::store::sql::{Database, Row, values};
 use crate::store::{Answer, StoreError};
 
@@ -24,6 +24,33 @@ impl BookStore for SqlStore {
                 )
                 .await?;
             rows.iter().map(|row| balance(row, "balance")).collect()
+        })
+    }
+
+    fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            // One statement, so that money on its way between two accounts is seen in one of them.
+            let rows = session
+                .fetch(
+                    "SELECT currency, CAST(sum(available) AS BIGINT) AS available,
+                            CAST(sum(in_escrow) AS BIGINT) AS in_escrow, CAST(sum(at_stake) AS BIGINT) AS at_stake
+                     FROM (SELECT currency, balance AS available, 0 AS in_escrow, 0 AS at_stake
+                           FROM accounts WHERE name = $1
+                           UNION ALL
+                           SELECT currency, 0, balance, 0 FROM jobs
+                           JOIN accounts ON name = 'job/' || jobs.id || '/escrow'
+                           WHERE tenant = $2 AND due_at IS NOT NULL
+                           UNION ALL
+                           SELECT currency, 0, 0, balance FROM agents
+                           JOIN assignments ON assignments.agent = agents.id AND is_open = 1
+                           JOIN accounts ON accounts.name = 'assignment/' || assignments.id || '/stake'
+                           WHERE owner = $2) AS held
+                     GROUP BY currency ORDER BY currency",
+                    values![available(party), party],
+                )
+                .await?;
+            rows.iter().map(holding).collect()
         })
     }
 
@@ -78,6 +105,15 @@ async fn book(database: &Database, transfer: &Transfer) -> Result<Booked, StoreE
 
 fn available(party: &PartyId) -> String {
     Account::Available(party.clone()).to_string()
+}
+
+fn holding(row: &Row) -> Result<Holding, StoreError> {
+    Ok(Holding {
+        currency: currency(row)?,
+        available: row.int("available")?,
+        in_escrow: row.int("in_escrow")?,
+        at_stake: row.int("at_stake")?,
+    })
 }
 
 fn balance(row: &Row, column: &'static str) -> Result<(Currency, i64), StoreError> {

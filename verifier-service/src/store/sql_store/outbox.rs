@@ -1,44 +1,48 @@
 //! Webhooks, and what is still to be sent to them.
 
+mod deliveries;
+
 use evidence::UnixTime;
-use jobs::PartyId;
+use jobs::{EventKind, PartyId};
 
 use super::{SqlStore, after, id};
 use crate::id::Id;
-use crate::store::outbox::{Attempt, Delivery, DeliveryNumber, OutboxStore, Webhook};
-use crate::store::sql::{Lock, Row, Session, Value, values};
+use crate::store::jobs::EventNumber;
+use crate::store::outbox::{AddedWebhook, Attempt, Delivery, DeliveryNumber, OutboxStore, Webhook};
+use crate::store::sql::{Lock, Row, values};
 use crate::store::{Answer, Page, StoreError};
 
 impl SqlStore {
-    async fn take_deliveries(
+    async fn insert_webhook(
         &self,
-        now: UnixTime,
-        until: UnixTime,
-        limit: u32,
-    ) -> Result<Vec<Delivery>, StoreError> {
+        webhook: &Webhook,
+        most: u32,
+    ) -> Result<AddedWebhook, StoreError> {
         let mut tx = self.database.write().await?;
-        let rows = tx
-            .fetch_locked(
-                "SELECT number FROM deliveries WHERE status = 'pending' AND due_at <= $1
-                 ORDER BY due_at, number LIMIT $2",
-                Lock::SkipTaken,
-                values![now, limit],
-            )
+        let of_id = "SELECT id FROM parties WHERE id = $1";
+        tx.fetch_locked(of_id, Lock::Wait, values![&webhook.party])
             .await?;
-        let mut taken = Vec::new();
-        for row in &rows {
-            let number = row.int("number")?;
-            tx.execute(
-                "UPDATE deliveries SET due_at = $1 WHERE number = $2",
-                values![until, number],
-            )
-            .await?;
-            taken.extend(delivery_of(&mut tx, number).await?);
+        let count = tx.fetch_int(
+            "SELECT count(*) AS n FROM webhooks WHERE party = $1 AND removed_at IS NULL",
+            values![&webhook.party],
+        );
+        if count.await? >= most.into() {
+            return Ok(AddedWebhook::TooMany);
         }
-        if !rows.is_empty() {
-            tx.commit().await?;
-        }
-        Ok(taken)
+        tx.execute(
+            "INSERT INTO webhooks (id, party, url, kinds, secret, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            values![
+                webhook.id,
+                &webhook.party,
+                webhook.url.as_str(),
+                webhook.kinds.as_deref().map(words),
+                webhook.secret.as_slice(),
+                webhook.created_at
+            ],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(AddedWebhook::Stored)
     }
 
     async fn remove(&self, party: &PartyId, id: Id, now: UnixTime) -> Result<bool, StoreError> {
@@ -60,34 +64,30 @@ impl SqlStore {
         tx.commit().await?;
         Ok(true)
     }
-}
 
-impl SqlStore {
-    /// Executes one statement; says whether it changed a row.
-    async fn changes(&self, sql: &'static str, values: Vec<Value>) -> Result<bool, StoreError> {
+    async fn put_secret(
+        &self,
+        party: &PartyId,
+        id: Id,
+        secret: &[u8],
+        former_until: UnixTime,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
-        let changed = tx.execute(sql, values).await?;
+        let changed = tx
+            .execute(
+                "UPDATE webhooks SET former_secret = secret, former_until = $1, secret = $2
+                 WHERE id = $3 AND party = $4 AND removed_at IS NULL",
+                values![former_until, secret, id, party],
+            )
+            .await?;
         tx.commit().await?;
-        Ok(changed > 0)
+        Ok(changed == 1)
     }
 }
 
 impl OutboxStore for SqlStore {
-    fn add_webhook(&self, webhook: Webhook) -> Answer<'_, ()> {
-        Box::pin(async move {
-            self.changes(
-                "INSERT INTO webhooks (id, party, url, secret, created_at) VALUES ($1, $2, $3, $4, $5)",
-                values![
-                    webhook.id,
-                    &webhook.party,
-                    webhook.url,
-                    webhook.secret,
-                    webhook.created_at
-                ],
-            )
-            .await
-            .map(drop)
-        })
+    fn add_webhook(&self, webhook: Webhook, most: u32) -> Answer<'_, AddedWebhook> {
+        Box::pin(async move { self.insert_webhook(&webhook, most).await })
     }
 
     fn webhooks<'a>(&'a self, party: &'a PartyId, page: Page) -> Answer<'a, Vec<Webhook>> {
@@ -96,7 +96,9 @@ impl OutboxStore for SqlStore {
             let mut session = self.database.read().await?;
             let rows = session
                 .fetch(
-                    "SELECT id AS webhook, party, url, secret, created_at FROM webhooks
+                    "SELECT id AS webhook, party, url, kinds, secret, former_secret, former_until, created_at,
+                            disabled_at
+                     FROM webhooks
                      WHERE party = $1 AND removed_at IS NULL AND (created_at, id) < ($2, $3)
                      ORDER BY created_at DESC, id DESC LIMIT $4",
                     values![party, at, name, page.limit],
@@ -106,8 +108,33 @@ impl OutboxStore for SqlStore {
         })
     }
 
+    fn webhook<'a>(&'a self, party: &'a PartyId, id: Id) -> Answer<'a, Option<Webhook>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let row = session
+                .fetch_optional(
+                    "SELECT id AS webhook, party, url, kinds, secret, former_secret, former_until, created_at,
+                            disabled_at
+                     FROM webhooks WHERE id = $1 AND party = $2 AND removed_at IS NULL",
+                    values![id, party],
+                )
+                .await?;
+            row.as_ref().map(webhook).transpose()
+        })
+    }
+
     fn remove_webhook<'a>(&'a self, party: &'a PartyId, id: Id, now: UnixTime) -> Answer<'a, bool> {
         Box::pin(async move { self.again(|| self.remove(party, id, now)).await })
+    }
+
+    fn replace_secret<'a>(
+        &'a self,
+        party: &'a PartyId,
+        id: Id,
+        secret: Vec<u8>,
+        former_until: UnixTime,
+    ) -> Answer<'a, bool> {
+        Box::pin(async move { self.put_secret(party, id, &secret, former_until).await })
     }
 
     fn due_deliveries(
@@ -116,13 +143,19 @@ impl OutboxStore for SqlStore {
         until: UnixTime,
         limit: u32,
     ) -> Answer<'_, Vec<Delivery>> {
-        Box::pin(async move { self.again(|| self.take_deliveries(now, until, limit)).await })
+        Box::pin(async move {
+            if !deliveries::are_any_due(&self.database, now).await? {
+                return Ok(Vec::new());
+            }
+            self.again(|| deliveries::take(&self.database, now, until, limit))
+                .await
+        })
     }
 
-    fn attempted(&self, number: DeliveryNumber, attempt: Attempt) -> Answer<'_, ()> {
+    fn attempted(&self, number: DeliveryNumber, attempt: Attempt, now: UnixTime) -> Answer<'_, ()> {
         Box::pin(async move {
-            let (sql, values) = noted(number, attempt);
-            self.changes(sql, values).await.map(drop)
+            self.again(|| deliveries::note(&self.database, number, &attempt, now))
+                .await
         })
     }
 
@@ -132,86 +165,49 @@ impl OutboxStore for SqlStore {
         before: Option<DeliveryNumber>,
         limit: u32,
     ) -> Answer<'_, Vec<Delivery>> {
+        Box::pin(deliveries::dead(&self.database, webhook, before, limit))
+    }
+
+    fn redeliver(
+        &self,
+        webhook: Id,
+        events: Option<Vec<EventNumber>>,
+        now: UnixTime,
+    ) -> Answer<'_, u64> {
         Box::pin(async move {
-            let mut session = self.database.read().await?;
-            let rows = session
-                .fetch(
-                    "SELECT number FROM deliveries WHERE webhook = $1 AND status = 'dead' AND number < $2
-                     ORDER BY number DESC LIMIT $3",
-                    values![webhook, before.unwrap_or(i64::MAX), limit],
-                )
-                .await?;
-            let mut dead = Vec::new();
-            for row in &rows {
-                dead.extend(delivery_of(&mut session, row.int("number")?).await?);
-            }
-            Ok(dead)
+            self.again(|| deliveries::revive(&self.database, webhook, events.as_deref(), now))
+                .await
         })
     }
-
-    fn redeliver(&self, webhook: Id, number: DeliveryNumber, now: UnixTime) -> Answer<'_, bool> {
-        Box::pin(self.changes(
-            "UPDATE deliveries SET status = 'pending', due_at = $1, attempts = 0
-             WHERE number = $2 AND webhook = $3 AND status = 'dead'",
-            values![now, number, webhook],
-        ))
-    }
 }
 
-/// A late report of an attempt does not bring back what was delivered.
-fn noted(number: DeliveryNumber, attempt: Attempt) -> (&'static str, Vec<Value>) {
-    match attempt {
-        Attempt::Delivered => (
-            "UPDATE deliveries SET status = 'delivered', attempts = attempts + 1, failure = NULL
-             WHERE number = $1",
-            values![number],
-        ),
-        Attempt::Retry { at, failure } => (
-            "UPDATE deliveries SET due_at = $1, attempts = attempts + 1, failure = $2
-             WHERE number = $3 AND status = 'pending'",
-            values![at, failure, number],
-        ),
-        Attempt::Dead { failure } => (
-            "UPDATE deliveries SET status = 'dead', attempts = attempts + 1, failure = $1
-             WHERE number = $2 AND status = 'pending'",
-            values![failure, number],
-        ),
-    }
+fn words(kinds: &[EventKind]) -> String {
+    let words: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+    words.join(" ")
 }
 
-async fn delivery_of(
-    session: &mut Session,
-    number: DeliveryNumber,
-) -> Result<Option<Delivery>, StoreError> {
-    let row = session
-        .fetch_optional(
-            "SELECT deliveries.number AS delivery, attempts, failure, webhook, party, url, secret, created_at,
-                    events.number, job, at, kind, body
-             FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook
-                             JOIN events ON events.number = deliveries.event
-             WHERE deliveries.number = $1",
-            values![number],
-        )
-        .await?;
-    row.as_ref().map(delivery).transpose()
-}
-
-fn delivery(row: &Row) -> Result<Delivery, StoreError> {
-    Ok(Delivery {
-        number: row.int("delivery")?,
-        webhook: webhook(row)?,
-        event: super::jobs::event(row)?,
-        attempts: row.u32("attempts")?,
-        failure: row.optional_text("failure")?,
-    })
+fn kinds(text: &str) -> Result<Vec<EventKind>, StoreError> {
+    let malformed = |_| StoreError::Malformed { column: "kinds" };
+    let kind = |word: &str| serde_json::from_value(word.into()).map_err(malformed);
+    text.split(' ').map(kind).collect()
 }
 
 fn webhook(row: &Row) -> Result<Webhook, StoreError> {
+    let former = (
+        row.optional_bytes("former_secret")?,
+        row.optional_time("former_until")?,
+    );
     Ok(Webhook {
         id: row.parsed("webhook")?,
         party: id(row, "party", PartyId::parse)?,
         url: row.text("url")?,
+        kinds: row
+            .optional_text("kinds")?
+            .map(|text| kinds(&text))
+            .transpose()?,
         secret: row.bytes("secret")?,
+        former: former.0.zip(former.1),
         created_at: row.time("created_at")?,
+        disabled_at: row.optional_time("disabled_at")?,
     })
 }

@@ -2,7 +2,7 @@
 
 use ::jobs::books::{Account, Transfer, TransferKind};
 
-use super::life::{FUNDS, money, party};
+use super::life::{ESCROW, FUNDS, STEPS, money, party, step};
 use super::*;
 use crate::store::books::{BookStore, Booked, Period};
 
@@ -75,6 +75,24 @@ on_both! {
             let refused = rig.run(sql).await;
             assert!(refused.is_err(), "{sql}");
         }
+    }
+
+    async fn what_a_party_has_is_available_in_escrow_or_at_stake(rig) {
+        let store = rig.with_market().await;
+        for number in 0..STEPS {
+            step(store, number).await.unwrap();
+            let mut sum = 0;
+            for name in ["tenant", "p1", "p2"] {
+                let holdings = store.holdings(&party(name)).await.unwrap();
+                let [held] = holdings.as_slice() else { panic!("{holdings:?}") };
+                assert_eq!(held.available, rig.available(name).await);
+                sum += held.available + held.in_escrow + held.at_stake;
+            }
+            assert_eq!(sum, 3 * FUNDS, "step {number}: nothing is lost from sight");
+            let tenant = &store.holdings(&party("tenant")).await.unwrap()[0];
+            assert_eq!(tenant.in_escrow, if number == STEPS - 1 { 0 } else { ESCROW });
+        }
+        assert_eq!(store.holdings(&party("nobody")).await.unwrap(), []);
     }
 
     async fn a_statement_has_each_entry_of_its_period_once(rig) {

@@ -13,7 +13,7 @@ use super::*;
 use crate::store::books::BookStore;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, JobRequest, JobStore};
-use crate::store::outbox::OutboxStore;
+use crate::store::outbox::{Attempt, OutboxStore};
 
 on_both! {
     async fn a_job_lives_from_its_creation_to_its_payment(rig) {
@@ -56,12 +56,20 @@ on_both! {
         // The history is in order, and the outbox holds what tenant and provider may read.
         let events = store.events(&id, 0, 100).await.unwrap();
         assert!(events.is_sorted_by_key(|event| event.number));
-        assert_eq!(events, store.all_events(0, 100).await.unwrap());
-        assert_eq!(events.last().unwrap().number, store.last_event().await.unwrap());
         assert_eq!(events[0].kind, ::jobs::EventKind::JobCreated);
         let tail = store.events(&id, events[1].number, 2).await.unwrap();
         assert_eq!(tail, events[2..4]);
-        let told = store.due_deliveries(END, END, 100).await.unwrap();
+        let mut told = Vec::new();
+        loop {
+            let some = store.due_deliveries(END, END, 100).await.unwrap();
+            if some.is_empty() {
+                break;
+            }
+            for delivery in some {
+                store.attempted(delivery.number, Attempt::Delivered, END).await.unwrap();
+                told.push(delivery);
+            }
+        }
         let tenant = told.iter().filter(|d| d.webhook.party == party("tenant"));
         assert!(tenant.clone().count() > 2);
         for delivery in tenant {

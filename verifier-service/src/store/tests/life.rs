@@ -20,38 +20,38 @@ use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, J
 use crate::store::outbox::{OutboxStore, Webhook};
 use crate::store::parties::{AddedParty, Party, PartyStore};
 
-pub(super) const PRICE: i64 = 1_200;
-pub(super) const STAKE: i64 = 2_400;
-pub(super) const ESCROW: i64 = 2 * PRICE;
-pub(super) const FUNDS: i64 = 10_000;
+pub(crate) const PRICE: i64 = 1_200;
+pub(crate) const STAKE: i64 = 2_400;
+pub(crate) const ESCROW: i64 = 2 * PRICE;
+pub(crate) const FUNDS: i64 = 10_000;
 /// After every deadline of the jobs here.
-pub(super) const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
+pub(crate) const END: UnixTime = UnixTime::from_secs(NOW.secs() + 100_000);
 
-pub(super) fn party(name: &str) -> PartyId {
+pub(crate) fn party(name: &str) -> PartyId {
     PartyId::parse(&id(name).to_string()).unwrap()
 }
 
-pub(super) fn agent(name: &str) -> AgentId {
+pub(crate) fn agent(name: &str) -> AgentId {
     AgentId::parse(&id(name).to_string()).unwrap()
 }
 
 /// The id that a party or an agent of this short name has.
-pub(super) fn id(name: &str) -> Id {
+pub(crate) fn id(name: &str) -> Id {
     format!("{:0<32}", hex::encode(name)).parse().unwrap()
 }
 
-pub(super) fn money(amount: i64) -> Money {
+pub(crate) fn money(amount: i64) -> Money {
     Money {
         amount: Amount::new(amount).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
     }
 }
 
-pub(super) fn job_id(name: &str) -> JobId {
+pub(crate) fn job_id(name: &str) -> JobId {
     JobId::parse(name).unwrap()
 }
 
-pub(super) fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     let terms = json!({
         "replicas": { "count": 2, "adaptive": false },
         "devices": { "simulated": true },
@@ -62,7 +62,7 @@ pub(super) fn terms() -> Terms {
     Terms::parse(&terms).unwrap()
 }
 
-pub(super) fn request(name: &'static str) -> JobRequest {
+pub(crate) fn request(name: &'static str) -> JobRequest {
     let create = move |available| {
         let spec = r#"{"profile":"pogw/1","checks":[],"kernel":"gemm_i8","params":{}}"#;
         let new = NewJob {
@@ -86,11 +86,11 @@ pub(super) fn request(name: &'static str) -> JobRequest {
 }
 
 impl SqlStore {
-    pub(super) async fn create(&self, name: &'static str) -> Result<CreatedJob, StoreError> {
+    pub(crate) async fn create(&self, name: &'static str) -> Result<CreatedJob, StoreError> {
         self.create_job(request(name)).await
     }
 
-    pub(super) async fn act(
+    pub(crate) async fn act(
         &self,
         job: &JobId,
         at: UnixTime,
@@ -99,7 +99,7 @@ impl SqlStore {
         self.act_of(job, at, None, action).await
     }
 
-    pub(super) async fn act_of(
+    pub(crate) async fn act_of(
         &self,
         job: &JobId,
         at: UnixTime,
@@ -118,7 +118,7 @@ impl SqlStore {
 }
 
 /// With an opening for each that came in, and a receipt for each that is accepted.
-pub(super) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
+pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
     let opened = job
         .assignments()
         .iter()
@@ -159,7 +159,7 @@ pub(super) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
 
 impl Rig {
     /// A tenant with money, two providers with money and an agent each.
-    pub(super) async fn with_market(&self) -> &SqlStore {
+    pub(crate) async fn with_market(&self) -> &SqlStore {
         let store = &self.store;
         for (name, kind) in [
             ("tenant", Kind::Tenant),
@@ -212,25 +212,28 @@ impl Rig {
                 id: Id::random(),
                 party: party(owner),
                 url: "https://hook.example".to_owned(),
+                kinds: None,
                 secret: vec![1],
+                former: None,
                 created_at: NOW,
+                disabled_at: None,
             };
-            store.add_webhook(webhook).await.unwrap();
+            store.add_webhook(webhook, 9).await.unwrap();
         }
         store
     }
 
-    pub(super) async fn available(&self, name: &str) -> i64 {
+    pub(crate) async fn available(&self, name: &str) -> i64 {
         self.balance(&Account::Available(party(name))).await
     }
 
-    pub(super) async fn balance(&self, account: &Account) -> i64 {
+    pub(crate) async fn balance(&self, account: &Account) -> i64 {
         let balances = self.store.balances(account).await.unwrap();
         balances.first().map_or(0, |(_, balance)| *balance)
     }
 
     /// Everything there is, but for what differs between two runs.
-    pub(super) async fn everything(&self) -> Vec<String> {
+    pub(crate) async fn everything(&self) -> Vec<String> {
         let mut all = Vec::new();
         for sql in [
             "SELECT count(*) AS n FROM assignments",
@@ -271,7 +274,7 @@ impl Rig {
     }
 
     /// That the journal sums to nothing, and that balances are what it says.
-    pub(super) async fn books_balance(&self) {
+    pub(crate) async fn books_balance(&self) {
         let sums = "SELECT count(*) AS n FROM (SELECT transfer FROM postings GROUP BY transfer
             HAVING sum(amount) <> 0 OR count(*) <> 2) AS wrong";
         assert_eq!(self.count(sums).await, 0);
@@ -293,10 +296,10 @@ impl Rig {
 }
 
 /// The steps of a life, each of which can be asked for again.
-pub(super) const STEPS: usize = 11;
+pub(crate) const STEPS: usize = 11;
 
 /// One step of the life of the job `j`.
-pub(super) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreError> {
+pub(crate) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreError> {
     let id = job_id("j");
     match number {
         0 => store.create("j").await.map(drop),
@@ -310,7 +313,7 @@ pub(super) async fn step(store: &SqlStore, number: usize) -> Result<(), StoreErr
     }
 }
 
-pub(super) fn dispatch() -> Action {
+pub(crate) fn dispatch() -> Action {
     let candidate = |(name, owner): (&str, &str)| Candidate {
         agent: agent(name),
         owner: party(owner),
@@ -326,7 +329,7 @@ pub(super) fn dispatch() -> Action {
 }
 
 /// The assignment of an agent, and its owner.
-pub(super) async fn assignment(
+pub(crate) async fn assignment(
     store: &SqlStore,
     n: usize,
 ) -> Result<(AssignmentId, AgentId, PartyId), StoreError> {
@@ -337,7 +340,7 @@ pub(super) async fn assignment(
     Ok((it.id().clone(), it.agent().clone(), it.owner().clone()))
 }
 
-pub(super) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (assignment, by, owner) = assignment(store, n).await?;
     let action = move |available| Action::Accept {
         assignment: assignment.clone(),
@@ -348,7 +351,7 @@ pub(super) async fn accept(store: &SqlStore, n: usize) -> Result<(), StoreError>
     acted.map(drop)
 }
 
-pub(super) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (assignment, by, _) = assignment(store, n).await?;
     let action = move |_| Action::Commit {
         assignment: assignment.clone(),
@@ -358,7 +361,7 @@ pub(super) async fn commit(store: &SqlStore, n: usize) -> Result<(), StoreError>
     store.act(&job_id("j"), NOW, action).await.map(drop)
 }
 
-pub(super) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (assignment, by, _) = assignment(store, n).await?;
     let opening = Hex(evidence::crypto::sha256(assignment.as_str().as_bytes()));
     let action = move |_| Action::Open {
@@ -370,7 +373,7 @@ pub(super) async fn open(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     store.act(&job_id("j"), NOW, action).await.map(drop)
 }
 
-pub(super) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> {
+pub(crate) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> {
     let (this, _, _) = assignment(store, n).await?;
     let (other, _, _) = assignment(store, 1 - n).await?;
     let keyed = |id: &AssignmentId| Hex(evidence::crypto::sha256(id.as_str().as_bytes()));

@@ -3,7 +3,7 @@
 mod agents;
 mod books;
 mod jobs;
-mod life;
+pub(crate) mod life;
 mod market;
 mod parties;
 mod policies;
@@ -62,8 +62,8 @@ fn receipt(n: u8, bundle: u8) -> NewReceipt {
 }
 
 /// A store and the place it is in.
-pub(super) struct Rig {
-    pub(super) store: SqlStore,
+pub(crate) struct Rig {
+    pub(crate) store: SqlStore,
     place: Place,
 }
 
@@ -94,25 +94,25 @@ macro_rules! on_both {
         }
     )*};
 }
-pub(super) use on_both;
+pub(crate) use on_both;
 
 impl Rig {
     /// In a folder of its own.
-    async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let place = Place::Sqlite(tempfile::tempdir().unwrap());
         let store = place.open().await;
         Self { store, place }
     }
 
     /// In a database of its own on the server of `POGW_TEST_POSTGRES`.
-    async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let place = Place::Postgres(postgres::new_database(&postgres::server()).await);
         let store = place.open().await;
         Self { store, place }
     }
 
     /// A second service on the same database.
-    async fn reopen(&self) -> SqlStore {
+    pub(crate) async fn reopen(&self) -> SqlStore {
         self.place.open().await
     }
 
@@ -123,7 +123,7 @@ impl Rig {
     }
 
     /// Executes SQL as it is, in a transaction.
-    async fn run(&self, sql: &'static str) -> Result<u64, StoreError> {
+    pub(crate) async fn run(&self, sql: &'static str) -> Result<u64, StoreError> {
         let mut tx = self.store.database().write().await?;
         let changed = tx.execute(sql, values![]).await?;
         tx.commit().await?;
@@ -135,7 +135,7 @@ impl Rig {
         session.fetch(sql, values![]).await.unwrap()
     }
 
-    async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         let mut session = self.store.database().read().await.unwrap();
         session.fetch_int(sql, values![]).await.unwrap()
     }

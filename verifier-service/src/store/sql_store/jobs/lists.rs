@@ -62,21 +62,6 @@ pub(super) async fn events(
     rows.iter().map(event).collect()
 }
 
-pub(super) async fn all_events(
-    database: &Database,
-    after: EventNumber,
-    limit: u32,
-) -> Result<Vec<NumberedEvent>, StoreError> {
-    let mut session = database.read().await?;
-    let rows = session
-        .fetch(
-            "SELECT number, job, at, kind, body FROM events WHERE number > $1 ORDER BY number LIMIT $2",
-            values![after, limit],
-        )
-        .await?;
-    rows.iter().map(event).collect()
-}
-
 pub(super) async fn receipts_of(
     database: &Database,
     tenant: &PartyId,

@@ -5,7 +5,7 @@ mod write;
 
 pub(super) use lists::event;
 
-use ::jobs::{AgentId, Amount, AssignmentId, Job, JobId, PartyId, Record, Workload};
+use ::jobs::{AgentId, Amount, AssignmentId, Job, JobId, PartyId};
 use evidence::UnixTime;
 use evidence::work::Hex;
 
@@ -156,7 +156,12 @@ impl JobStore for SqlStore {
         Box::pin(lists::open_assignments(&self.database, agent))
     }
 
-    fn record<'a>(&'a self, agent: &'a AgentId, workload: &'a Workload) -> Answer<'a, Record> {
+    #[cfg(test)]
+    fn record<'a>(
+        &'a self,
+        agent: &'a AgentId,
+        workload: &'a ::jobs::Workload,
+    ) -> Answer<'a, ::jobs::Record> {
         Box::pin(async move {
             let mut session = self.database.read().await?;
             let row = session
@@ -166,7 +171,7 @@ impl JobStore for SqlStore {
                 )
                 .await?;
             let good = row.map(|row| row.u32("good")).transpose()?;
-            Ok(Record(good.unwrap_or_default()))
+            Ok(::jobs::Record(good.unwrap_or_default()))
         })
     }
 
@@ -190,18 +195,6 @@ impl JobStore for SqlStore {
         limit: u32,
     ) -> Answer<'a, Vec<NumberedEvent>> {
         Box::pin(lists::events(&self.database, job, after, limit))
-    }
-
-    fn all_events(&self, after: EventNumber, limit: u32) -> Answer<'_, Vec<NumberedEvent>> {
-        Box::pin(lists::all_events(&self.database, after, limit))
-    }
-
-    fn last_event(&self) -> Answer<'_, EventNumber> {
-        Box::pin(async move {
-            let mut session = self.database.read().await?;
-            let last = "SELECT coalesce(max(number), 0) AS n FROM events";
-            session.fetch_int(last, values![]).await
-        })
     }
 
     fn receipts_of<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobReceipt>> {

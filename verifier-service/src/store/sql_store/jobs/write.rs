@@ -258,10 +258,11 @@ async fn history(
         for party in told(job, event) {
             execute(
                 tx,
-                "INSERT INTO deliveries (webhook, event, status, due_at, attempts)
-                 SELECT id, $1, 'pending', $2, 0 FROM webhooks
-                 WHERE party = $3 AND removed_at IS NULL",
-                values![number, event.at, party],
+                "INSERT INTO deliveries (webhook, event, job, status, due_at, attempts)
+                 SELECT id, $1, $2, 'pending', $3, 0 FROM webhooks
+                 WHERE party = $4 AND removed_at IS NULL AND disabled_at IS NULL
+                   AND (kinds IS NULL OR ' ' || kinds || ' ' LIKE '% ' || $5 || ' %')",
+                values![number, job.id(), event.at, party, event.kind.as_str()],
             )
             .await?;
         }

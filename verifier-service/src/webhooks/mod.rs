@@ -1,0 +1,142 @@
+//! Who is told of events, and how they are told: POST requests in the form of Standard Webhooks.
+//!
+//! In scope:
+//!
+//! * what a party may register: addresses ([`Reach`]), secrets ([`SigningSecret`]), kinds of events;
+//! * what is sent ([`Message`]), and its signature;
+//! * the background sender ([`Sender`]), one in each verifier: takes what is due, posts it, notes what came of it.
+//!
+//! # Promises
+//!
+//! A message is sent at least once, or ends among the dead letters: deliveries are written with their events, and taken
+//! under a lease. Who was sent something, answered, and was not heard, is sent it again, under the same id. Messages about
+//! one job come in their order to one webhook, each when the one before arrived or was given up; one that is redelivered
+//! from the dead letters comes when it comes. Two senders on one database do not send the same at one time, unless one of
+//! them is away for longer than its lease.
+//!
+//! Out of scope: what happened (`jobs`), who may read it ([`told`](crate::store::jobs::told)).
+
+mod courier;
+mod message;
+mod reach;
+mod resolver;
+mod schedule;
+mod sender;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use evidence::UnixTime;
+use jobs::{EventKind, PartyId};
+
+use crate::clock::Clock;
+use crate::id::Id;
+use crate::store::outbox::{AddedWebhook, OutboxStore, Webhook};
+use crate::store::{Page, StoreError};
+
+pub(crate) use courier::Courier;
+pub(crate) use message::{Message, MessageId};
+pub(crate) use reach::{NotReached, Reach};
+pub(crate) use sender::Sender;
+pub(crate) use signature::SigningSecret;
+
+/// Most webhooks of a party.
+pub(crate) const MAX_WEBHOOKS: u32 = 16;
+/// How long a secret that was replaced still signs, in seconds: a day.
+pub(crate) const FORMER_SECRET_S: i64 = 24 * 3600;
+
+/// The webhooks of all parties. Copies share everything.
+#[derive(Clone)]
+pub(crate) struct Webhooks {
+    store: Arc<dyn OutboxStore>,
+    clock: Arc<dyn Clock>,
+    reach: Reach,
+}
+
+/// Why nobody is told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRegistered {
+    /// The address is none that may be told.
+    #[error(transparent)]
+    Url(#[from] NotReached),
+    /// The party has as many as there may be.
+    #[error("expected at most {MAX_WEBHOOKS} webhooks")]
+    TooMany,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Webhooks {
+    /// Webhooks of this store, within this reach.
+    pub(crate) fn new(store: Arc<dyn OutboxStore>, clock: Arc<dyn Clock>, reach: Reach) -> Self {
+        Self {
+            store,
+            clock,
+            reach,
+        }
+    }
+
+    /// The store behind it.
+    pub(crate) fn store(&self) -> &Arc<dyn OutboxStore> {
+        &self.store
+    }
+
+    /// Adds a webhook with a secret of its own.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub(crate) async fn register(
+        &self,
+        party: PartyId,
+        url: &str,
+        kinds: Option<Vec<EventKind>>,
+    ) -> Result<(Webhook, SigningSecret), NotRegistered> {
+        let url = self.reach.url(url)?;
+        let secret = SigningSecret::random();
+        let webhook = Webhook {
+            id: Id::random(),
+            party,
+            url: url.into(),
+            kinds,
+            secret: secret.bytes().to_vec(),
+            former: None,
+            created_at: self.clock.now(),
+            disabled_at: None,
+        };
+        match self
+            .store
+            .add_webhook(webhook.clone(), MAX_WEBHOOKS)
+            .await?
+        {
+            AddedWebhook::Stored => Ok((webhook, secret)),
+            AddedWebhook::TooMany => Err(NotRegistered::TooMany),
+        }
+    }
+
+    /// A page of a party's webhooks.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn of(&self, party: &PartyId, page: Page) -> Result<Vec<Webhook>, StoreError> {
+        self.store.webhooks(party, page).await
+    }
+
+    /// Gives a webhook another secret; the one before signs too for a day. `None` if the party has no such webhook.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn rotate(
+        &self,
+        party: &PartyId,
+        id: Id,
+    ) -> Result<Option<(SigningSecret, UnixTime)>, StoreError> {
+        let secret = SigningSecret::random();
+        let until = UnixTime::from_secs(self.clock.now().secs().saturating_add(FORMER_SECRET_S));
+        let bytes = secret.bytes().to_vec();
+        let replaced = self.store.replace_secret(party, id, bytes, until).await?;
+        Ok(replaced.then_some((secret, until)))
+    }
+}
