@@ -1,5 +1,5 @@
-//! Every way to cheat, among two honest agents of two providers: refused by its own reason code, the stake lost, the honest
-//! replicas paid. Every job has three replicas, so that the liar has one of them.
+//! Every way to cheat, among three honest agents of two providers: refused by its own reason code, the stake lost, the
+//! honest replicas paid. Every job has three replicas, so that the liar has one of them.
 
 use evidence::work::JobSpec;
 use serde_json::{Value, json};

@@ -123,7 +123,6 @@ on_both! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the verifier does not serve GET /v1/providers/{id}/statement yet"]
 async fn the_statement_of_each_provider_adds_up() {
     let mut market = Market::open(None).await;
     let providers = market.four_agents().await;

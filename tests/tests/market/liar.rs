@@ -1,5 +1,5 @@
-//! An agent that cheats in one way and is honest in every other: a software device, an agent's key, and the wire spoken by a
-//! script.
+//! An agent that cheats in one way and is honest in every other: a software device, an agent's key, and the wire spoken
+//! by a script.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

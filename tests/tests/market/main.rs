@@ -1,9 +1,9 @@
-//! The loop from a job to a reward, over real HTTP: a verifier and its agents are processes of their own, on the clock of
-//! this machine, and are killed at will; tenant, marketplace and providers have API keys.
+//! The loop from a job to a reward, over real HTTP: a verifier and its agents are processes of their own, on the clock
+//! of this machine, and are killed at will; tenant, marketplace and providers have API keys.
 //!
-//! One honest agent is `attestation-agent`'s library with a software device and the executor `host`; a [`liar`] speaks the
-//! same wire by a script. Out of scope: rules that need no process to be seen (`jobs`), refusals of single requests
-//! (`verifier-service`).
+//! An honest agent is the library of `attestation-agent serve` with a software device and the executor `host`; a
+//! [`liar`] speaks the same wire by a script. Out of scope: rules that need no process to be seen (`jobs`), refusals of
+//! single requests (`verifier-service`).
 
 mod books;
 mod cheats;

@@ -66,8 +66,8 @@ impl Drop for Process {
     }
 }
 
-/// A port that this process has given to nobody else, and from which the system does not take ports by itself: it must be
-/// the same after a restart.
+/// A port that this process has given to nobody else, below those that the system hands out by itself: it must be the
+/// same after a restart.
 pub(crate) fn port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

@@ -11,8 +11,12 @@ use tests::scene::gemm;
 
 use crate::place::{FUNDS, Market, PRICE, audited, has_ended};
 
-/// Jobs that are under way at one time.
+/// Jobs that are under way at one time: as many as four agents take, so that some are declined and offered to others.
 const UNDER_WAY: usize = 16;
+/// From a job to its last commitment, seconds. One that finds no second agent goes on with one.
+const DEADLINE_S: u32 = 270;
+/// The longest time without the end of a job.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 struct Soak {
     market: Market,
@@ -53,9 +57,14 @@ async fn soak(store_url: Option<String>) {
         agent_kills: 0,
     };
     let started = Instant::now();
+    let mut moved = started;
     while soak.ended.len() < jobs {
         soak.offer(jobs).await;
-        soak.look().await;
+        if soak.look().await {
+            moved = Instant::now();
+        }
+        let waits = moved.elapsed() < PATIENCE;
+        assert!(waits, "do not end: {:?}", soak.open);
         // Spread over the whole run.
         if soak.kills() * jobs < kills * soak.ended.len() {
             soak.kill().await;
@@ -81,7 +90,9 @@ impl Soak {
 
     /// Offers jobs until enough are under way. One that got no answer is offered again, under the same key.
     async fn offer(&mut self, all: usize) {
-        let body = json!({ "spec": gemm(64, "[]"), "terms": audited(2) });
+        let mut terms = audited(2);
+        terms["deadline_s"] = json!(DEADLINE_S);
+        let body = json!({ "spec": gemm(64, "[]"), "terms": terms });
         while self.open.len() < UNDER_WAY && self.jobs.len() < all {
             let key = format!("soak-{}", self.jobs.len());
             let Some(job) = self.market.job_once(&key, &body).await else {
@@ -93,7 +104,9 @@ impl Soak {
         }
     }
 
-    async fn look(&mut self) {
+    /// Whether a job has ended since the last look.
+    async fn look(&mut self) -> bool {
+        let before = self.ended.len();
         let mut open = Vec::new();
         for job in std::mem::take(&mut self.open) {
             match self.market.seen(&job).await {
@@ -102,6 +115,7 @@ impl Soak {
             }
         }
         self.open = open;
+        self.ended.len() > before
     }
 
     /// Kills somebody, the verifier every third time, and starts it again after up to half a second.
