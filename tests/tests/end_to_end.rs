@@ -114,15 +114,6 @@ async fn refuted_evidence_is_told_why_and_spends_nothing() {
     );
     assert!(finding(&body, "nonce")["remedy"].is_string(), "{body:#}");
 
-    // An output that is not the product, committed and signed by its agent.
-    let wrong = world.bundle_with_output(job(), &challenge, "c", |output| output[0] ^= 1);
-    let (status, code, body) = problem(world.client.submit(wrong).await).await;
-    assert_eq!(
-        (status, code.as_str()),
-        (422, "freivalds_refuted"),
-        "{body:#}"
-    );
-
     // Another output than the committed one.
     let mut unsigned = world.scene.unsigned(job(), challenge.value);
     unsigned
@@ -142,6 +133,25 @@ async fn refuted_evidence_is_told_why_and_spends_nothing() {
 
     // None of this has spent the challenge.
     assert_eq!(world.client.submit(good).await.status(), 201);
+}
+
+#[tokio::test]
+async fn a_wrong_result_ends_its_challenge() {
+    let world = World::new().await;
+    let (challenge, good) = world.answered(job()).await;
+
+    // An output that is not the product, committed and signed by its agent.
+    let wrong = world.bundle_with_output(job(), &challenge, "c", |output| output[0] ^= 1);
+    let (status, code, body) = problem(world.client.submit(wrong).await).await;
+    assert_eq!(
+        (status, code.as_str()),
+        (422, "freivalds_refuted"),
+        "{body:#}"
+    );
+
+    // Bounds of such a check are for one attempt.
+    let (status, code, _) = problem(world.client.submit(good).await).await;
+    assert_eq!((status, code.as_str()), (409, "challenge_refuted"));
 }
 
 #[tokio::test]

@@ -12,9 +12,9 @@ use tokio::sync::Semaphore;
 use crate::problem::{Problem, ProblemCode};
 use crate::workers::Workers;
 
-/// How many wait for each place, at most. The dearest audit takes some ten seconds, so the last of them begins before its
-/// request times out; whoever comes after is told to come again.
-const WAITING_PER_PLACE: usize = 4;
+/// How many wait for each place, at most. Most checks take milliseconds, and a crowd of them finds room. The dearest audit
+/// takes some ten seconds: where all are such, the last time out, and are told to come again as whoever finds no room is.
+const WAITING_PER_PLACE: usize = 64;
 /// Seconds after which the dearest audit has ended.
 const BUSY_RETRY_S: u32 = 10;
 

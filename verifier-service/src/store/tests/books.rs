@@ -68,7 +68,7 @@ on_both! {
             "UPDATE transfers SET at = 0",
             "DELETE FROM postings",
             "UPDATE postings SET amount = 0",
-            "UPDATE accounts SET balance = -1 WHERE name = 'party/p1/available'",
+            "UPDATE accounts SET balance = -1 WHERE name LIKE 'party/7031%/available'",
             "INSERT INTO accounts (name, currency, balance) VALUES ('treasury', 'EUR', -1)",
             "INSERT INTO transfers (kind, key, at, currency) SELECT kind, key, at, currency FROM transfers",
         ] {

@@ -82,7 +82,8 @@ on_both! {
 
     async fn what_fails_holds_up_what_is_behind_it_until_it_is_given_up(rig) {
         let store = rig.with_market().await;
-        rig.run("DELETE FROM webhooks WHERE party <> 'tenant'").await.unwrap();
+        // By the id that the tenant has in these tests.
+        rig.run("DELETE FROM webhooks WHERE party NOT LIKE '74656e616e74%'").await.unwrap();
         for number in 0..STEPS {
             step(store, number).await.unwrap();
         }
