@@ -3,15 +3,15 @@
 use super::*;
 
 /// What the only place and those who wait for it hold, by `result_checks`.
-const ROOM: usize = 5;
+const ROOM: usize = 65;
 
 /// A service that is shared, with room for as many challenges and bodies as a test asks for.
 async fn shared() -> Arc<Rig> {
     let folder = tempfile::tempdir().unwrap();
     let config = Config {
-        max_open_challenges: NonZeroU32::new(64).unwrap(),
-        max_open_challenges_per_agent: NonZeroU32::new(64).unwrap(),
-        body_budget_bytes: 64 * BODY_LIMIT,
+        max_open_challenges: NonZeroU32::new(128).unwrap(),
+        max_open_challenges_per_agent: NonZeroU32::new(128).unwrap(),
+        body_budget_bytes: 128 * BODY_LIMIT,
         ..config(folder.path())
     };
     Arc::new(Rig::with_config(folder, config, |store| Arc::new(store)).await)

@@ -97,8 +97,8 @@ const POSTGRES: [Step; 6] = [
 
 pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let migrator = migrator(&SQLITE);
-    // Each failure means that another process made a step.
-    for _ in SQLITE {
+    // Each failure means that another process was at a step: making it, or noting that it is made.
+    for _ in 0..4 * SQLITE.len() {
         if migrator.run(writer).await.is_ok() {
             return Ok(());
         }
