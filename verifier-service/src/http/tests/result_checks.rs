@@ -79,22 +79,24 @@ async fn who_hangs_up_and_comes_again_costs_one_audit() {
 async fn audits_that_find_no_room_are_sent_away_and_keep_nobody_else_waiting() {
     let rig = shared().await;
     rig.judge.hold_up(true);
-    let mut admitted = Vec::new();
-    let mut refused = Vec::new();
+    let mut sent = Vec::new();
     for n in 0..ROOM + 3 {
         let bundle = bundle_json(rig.challenge().await, &format!("audit {n}"));
-        let mut sent = send(&rig, &bundle);
-        // Who finds no room is told at once; who finds some is told nothing yet.
-        match tokio::time::timeout(Duration::from_millis(300), &mut sent).await {
-            Ok(answer) => refused.push((answer.unwrap(), bundle)),
-            Err(_) => admitted.push(sent),
-        }
+        sent.push((send(&rig, &bundle), bundle));
     }
+    // Who finds no room is told at once; who finds some is told nothing yet.
+    until(|| sent.iter().filter(|(task, _)| task.is_finished()).count() >= 3).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let (refused, admitted): (Vec<_>, Vec<_>) =
+        sent.into_iter().partition(|(task, _)| task.is_finished());
     assert_eq!((admitted.len(), refused.len()), (ROOM, 3));
-    for (answer, _) in &refused {
+    let mut again = Vec::new();
+    for (task, bundle) in refused {
+        let answer = task.await.unwrap();
         answer.is(503, "result_checks_busy");
         assert_eq!(answer.header("retry-after"), "10");
         assert!(answer.json().get("checks").is_none(), "{answer:?}");
+        again.push(bundle);
     }
     // Everything else goes its way meanwhile.
     let other = rig.submit(&bundle_json(rig.challenge().await, "one")).await;
@@ -102,11 +104,11 @@ async fn audits_that_find_no_room_are_sent_away_and_keep_nobody_else_waiting() {
     assert_eq!(rig.judge.audits(), 1, "one place");
 
     rig.judge.hold_up(false);
-    for sent in admitted {
-        sent.await.unwrap().is(201, "");
+    for (task, _) in admitted {
+        task.await.unwrap().is(201, "");
     }
     // The challenge of who was sent away is as good as new.
-    for (_, bundle) in refused {
+    for bundle in again {
         rig.submit(&bundle).await.is(201, "");
     }
 }

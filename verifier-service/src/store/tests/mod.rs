@@ -158,7 +158,7 @@ impl Place {
         match self {
             Self::Sqlite(folder) => {
                 let path = folder.path().join("verifier.sqlite");
-                SqlStore::sqlite_with(&path, Duration::from_millis(200)).await
+                SqlStore::sqlite_with(&path, Duration::from_secs(3)).await
             }
             Self::Postgres(server) => SqlStore::postgres(server).await,
         }
