@@ -37,7 +37,7 @@ static NONCES: AtomicU64 = AtomicU64::new(1);
 /// Media type of an opening.
 const OPENING: &str = "application/vnd.pogw.opening+json";
 
-/// See the [module documentation](self).
+/// A host that speaks the wire by a script.
 pub struct Host {
     devices: DeviceSet,
     key: AgentKey,
