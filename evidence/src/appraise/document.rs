@@ -26,7 +26,7 @@ pub enum Document<'a> {
     List(Vec<Document<'a>>),
     /// Members by name, none twice.
     Object(Vec<(&'static str, Document<'a>)>),
-    /// A check as policies read it: the members of [`check_members`](Self::check_members).
+    /// A check as policies read it: the members of `check_members`.
     Check(&'a Check),
 }
 
