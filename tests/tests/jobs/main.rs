@@ -34,6 +34,8 @@ macro_rules! on_both {
     )*};
 }
 
+mod dispatch;
+
 on_both! {
     async fn two_honest_replicas_are_paid_and_their_receipts_say_that_they_agree(market) {
         let (p1, p2) = (market.provider().await, market.provider().await);
