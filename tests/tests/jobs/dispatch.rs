@@ -7,8 +7,8 @@ use super::*;
 
 /// How many assignments a host of the market takes at one time.
 const CAPACITY: usize = 4;
-/// After so long a job is offered again to an agent that had declined it, seconds.
-const OFFER_S: i64 = jobs::OFFER_S as i64;
+/// After so long a job is offered again to an agent that had declined it, seconds: the rules' `OFFER_S`.
+const OFFER_S: i64 = 30;
 
 /// Everything a host is offered now.
 async fn offers(host: &mut Host, market: &Market) -> Vec<Offer> {
