@@ -67,7 +67,11 @@ fn an_agent_that_only_saw_an_offer_gets_another_a_while_later() {
         world.dispatch(1);
         world.now += OFFER - 1;
         world.dispatch(1);
-        assert_eq!(world.ids(), [first.clone()], "{how:?}: too early");
+        assert_eq!(
+            world.ids(),
+            std::slice::from_ref(&first),
+            "{how:?}: too early"
+        );
         world.now += 1;
         world.dispatch(1);
         let [second] = world.ids().try_into().unwrap();
