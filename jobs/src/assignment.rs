@@ -244,6 +244,14 @@ impl Assignment {
         }
     }
 
+    /// When an offer ended that was never taken; `None` for one that stands, or was taken.
+    pub(crate) fn untaken_at(&self) -> Option<UnixTime> {
+        match self.stake {
+            Stake::None => self.ended_at(),
+            Stake::Held | Stake::Returned | Stake::Slashed => None,
+        }
+    }
+
     /// What became of its stake.
     #[must_use]
     pub const fn stake(&self) -> Stake {

@@ -37,7 +37,8 @@ fn is_stranger(job: &Job, candidate: &Candidate) -> bool {
     candidate.owner != job.tenant
 }
 
-/// An agent that had this job before does not get it again: it would know more than others.
+/// An agent that took this job before does not get it again: it would know more than others, and may have lost it on
+/// purpose. One that only saw an offer does, as soon as that is forgotten.
 fn is_new(job: &Job, candidate: &Candidate) -> bool {
     job.assignments
         .iter()

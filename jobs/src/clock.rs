@@ -2,7 +2,8 @@
 
 use evidence::UnixTime;
 
-/// For how long an offer stands, in seconds. An agent that polls sees it at once.
+/// For how long an offer stands, in seconds. An agent that polls sees it at once. One that did not take it is offered the
+/// same job again so long after the offer ended, at the earliest.
 pub const OFFER_S: u32 = 30;
 
 /// For how long an assignment may be worked on without sign of life, in seconds.

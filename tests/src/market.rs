@@ -12,6 +12,9 @@ use evidence::UnixTime;
 use evidence::work::JobSpec;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, query};
 use tempfile::TempDir;
 use verifier_service::{AppraisalSettings, Config, ManualClock, OcspSettings, StoreUrl};
 
@@ -31,6 +34,7 @@ pub const FUNDS: i64 = 100_000;
 pub struct Market {
     folder: TempDir,
     config: Config,
+    store_url: Option<String>,
     served: Option<Served>,
     client: Client,
     /// What time the verifier thinks it is.
@@ -89,6 +93,7 @@ impl Market {
             marketplace: nobody.clone(),
             tenant: nobody,
             hosts: 0,
+            store_url: store_url.map(str::to_owned),
             folder,
             config,
         };
@@ -119,6 +124,32 @@ impl Market {
         let served = Served::start(self.config.clone(), now).await;
         self.clock = Arc::clone(&served.clock);
         self.served = Some(served);
+    }
+
+    /// Stops the verifier, leaves its database as one would that was killed in the middle of something, and starts it
+    /// again.
+    ///
+    /// # Panics
+    /// It does not stop or start, or the database does not take it.
+    pub async fn restart_after(&mut self, sql: &str) {
+        if let Some(served) = self.served.take() {
+            served.stop().await;
+        }
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = match &self.store_url {
+            Some(url) => {
+                let mut database = PgConnection::connect(url).await.expect("database");
+                query(sql).execute(&mut database).await.map(drop)
+            }
+            None => {
+                let file = self.config.state_dir.join("verifier.sqlite");
+                let url = format!("sqlite://{}", file.display());
+                let mut database = SqliteConnection::connect(&url).await.expect("database");
+                query(sql).execute(&mut database).await.map(drop)
+            }
+        };
+        done.expect("statement");
+        self.restart(0).await;
     }
 
     /// A new party of a kind with everything it can be allowed.

@@ -1,4 +1,8 @@
 //! Dispatch: agents are picked for the replicas that are missing.
+//!
+//! An offer that was never taken leaves no trace for long: it moved no money and showed no challenge, so its agent is
+//! passed over for as long as an offer stands, and is one like any other afterwards. It is forgotten then, and so uses up
+//! none of the job's assignments; how many may be remembered at one time is bounded as those are.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +22,11 @@ use crate::replication::replicas;
 use crate::secret::Secret;
 
 pub(super) fn dispatch(job: &mut Job, candidates: &[Candidate], turn: &mut Turn<'_>) {
-    while job.wants_agents(turn.now()) {
+    if !job.wants_agents(turn.now()) {
+        return;
+    }
+    job.forget_untaken(turn.now());
+    while job.wants_agents(turn.now()) && !job.rests() {
         let Some(chosen) = choose(job, candidates, turn.randomness()) else {
             return;
         };
@@ -28,7 +36,7 @@ pub(super) fn dispatch(job: &mut Job, candidates: &[Candidate], turn: &mut Turn<
 }
 
 impl Job {
-    /// Whether a replica is missing that can still be offered to somebody.
+    /// Whether a replica is missing that can still be offered to somebody, now or after a rest.
     #[must_use]
     pub fn wants_agents(&self, now: UnixTime) -> bool {
         self.phase == Phase::Open && self.is_replica_missing() && self.may_offer(now)
@@ -46,8 +54,30 @@ impl Job {
 
     /// Whether one more assignment may be made, and would have its whole time to commit before the job's deadline.
     pub(super) fn may_offer(&self, now: UnixTime) -> bool {
-        let made = u32::try_from(self.assignments.len()).unwrap_or(u32::MAX);
-        now < self.offer_until() && made < self.terms.max_assignments()
+        let used = self.assignments.len().saturating_sub(self.untaken());
+        now < self.offer_until() && used < self.most()
+    }
+
+    /// Whether so many offers were not taken lately that nobody else is disturbed yet.
+    fn rests(&self) -> bool {
+        self.untaken() >= self.most()
+    }
+
+    /// How many offers are remembered that were never taken.
+    fn untaken(&self) -> usize {
+        let untaken = self.assignments.iter().filter_map(Assignment::untaken_at);
+        untaken.count()
+    }
+
+    fn most(&self) -> usize {
+        usize::try_from(self.terms.max_assignments()).unwrap_or(usize::MAX)
+    }
+
+    fn forget_untaken(&mut self, now: UnixTime) {
+        self.assignments.retain(|assignment| {
+            let until = assignment.untaken_at().map(|at| later(at, OFFER_S));
+            until.is_none_or(|until| now < until)
+        });
     }
 
     /// An offer accepted at its last moment and committed at its last moment is committed by the job's deadline.
@@ -91,7 +121,7 @@ fn offer(job: &mut Job, chosen: &Candidate, turn: &mut Turn<'_>) {
     job.assignments.push(assignment);
 }
 
-/// The place of the next assignment: no draw of one job uses it twice.
+/// The place of the next assignment: no draw of one action uses it twice.
 fn place(job: &Job) -> u64 {
     u64::try_from(job.assignments.len()).unwrap_or(u64::MAX)
 }

@@ -346,7 +346,7 @@ impl Terms {
         self.form.deadline_s
     }
 
-    /// Most assignments the job may use up.
+    /// Most assignments the job may use up: those that agents take. Of offers that nobody took it remembers as many.
     #[must_use]
     pub fn max_assignments(&self) -> u32 {
         self.replicas()

@@ -18,16 +18,75 @@ fn replicas_go_to_distinct_owners_who_are_not_the_tenant() {
     assert_eq!(world.ids().len(), 2);
 }
 
-#[test]
-fn an_agent_that_had_the_job_does_not_get_it_again() {
+/// How an offer, or a lease, can end before a commitment.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    OfferRanOut,
+    OfferGivenBack,
+    LeaseRanOut,
+    LeaseGivenBack,
+}
+
+/// A job of one replica whose only agent was offered it and does not do it.
+fn left(how: Left) -> World {
     let mut world = World::new(terms(1), KERNEL);
     world.dispatch(1);
-    world.now += OFFER;
-    world.must(Action::Tick);
-    world.dispatch(1);
-    assert_eq!(world.ids().len(), 1);
-    world.dispatch(2);
-    assert_eq!(world.ids().len(), 2);
+    let assignment = world.ids()[0].clone();
+    if matches!(how, Left::LeaseRanOut | Left::LeaseGivenBack) {
+        world.must(world.accept(&assignment));
+    }
+    match how {
+        Left::OfferRanOut | Left::LeaseRanOut => world.tick_when_due(),
+        Left::OfferGivenBack | Left::LeaseGivenBack => {
+            let by = agent(0);
+            world.must(Action::Release { assignment, by });
+        }
+    }
+    world
+}
+
+#[test]
+fn an_agent_that_took_the_job_does_not_get_it_again() {
+    for how in [Left::LeaseRanOut, Left::LeaseGivenBack] {
+        let mut world = left(how);
+        for _ in 0..10 {
+            world.now += OFFER;
+            world.dispatch(1);
+            assert_eq!(world.ids().len(), 1, "{how:?}");
+        }
+        world.dispatch(2);
+        assert_eq!(world.ids().len(), 2, "{how:?}");
+    }
+}
+
+#[test]
+fn an_agent_that_only_saw_an_offer_gets_another_a_while_later() {
+    for how in [Left::OfferRanOut, Left::OfferGivenBack] {
+        let mut world = left(how);
+        let first = world.ids()[0].clone();
+        world.dispatch(1);
+        world.now += OFFER - 1;
+        world.dispatch(1);
+        assert_eq!(
+            world.ids(),
+            std::slice::from_ref(&first),
+            "{how:?}: too early"
+        );
+        world.now += 1;
+        world.dispatch(1);
+        let [second] = world.ids().try_into().unwrap();
+        assert_ne!(first, second, "{how:?}");
+        // What was forgotten is unknown, and the other is taken as any.
+        let by = agent(0);
+        let assignment = first;
+        assert_eq!(
+            world.refused(Action::Release { assignment, by }),
+            "assignment_unknown"
+        );
+        world.must(world.accept(&second));
+        world.must(world.commit(&second));
+        assert_eq!(world.job.status(), JobStatus::Opening);
+    }
 }
 
 #[test]
@@ -85,18 +144,71 @@ fn a_new_agent_is_never_alone_and_a_lone_one_is_replaced_by_its_own_record() {
 }
 
 #[test]
-fn at_most_four_assignments_for_each_replica() {
+fn at_most_four_assignments_are_taken_for_each_replica() {
     let mut world = World::new(terms(1), KERNEL);
     for n in 0..4 {
         world.dispatch(8);
         assert_eq!(world.ids().len(), n + 1);
-        world.now += OFFER;
+        world.must(world.accept(&world.ids()[n]));
+        world.now += LEASE;
         world.must(Action::Tick);
     }
     assert_eq!(world.job.status(), JobStatus::Failed);
     assert_eq!(world.job.code(), Some(&Code::NO_COMMITMENT));
     assert_closed(&world);
     assert_eq!(world.gain(&tenant()), 0);
+}
+
+#[test]
+fn offers_that_nobody_takes_use_up_nothing_and_are_forgotten() {
+    let mut world = World::new(terms(2), KERNEL);
+    let mut offers = 0;
+    while world.now < 86_400 - 600 - OFFER {
+        world.dispatch(3);
+        assert_eq!(world.job.status(), JobStatus::Open);
+        let most = usize::try_from(world.job.terms().max_assignments()).unwrap();
+        assert!(world.ids().len() <= most + 2, "{}", world.ids().len());
+        offers = world.events.len();
+        world.now += OFFER;
+        world.must(Action::Tick);
+    }
+    assert!(offers > 1000, "{offers}");
+    // Somebody comes in time.
+    world.now -= 1;
+    world.dispatch(8);
+    for id in world.ids() {
+        if status_of(&world, &id).0 == AssignmentStatus::Offered {
+            world.must(world.accept(&id));
+            world.must(world.commit(&id));
+        }
+    }
+    assert_eq!(world.job.status(), JobStatus::Opening);
+}
+
+#[test]
+fn a_job_that_many_decline_rests_and_goes_on() {
+    let mut world = World::new(terms(2), KERNEL);
+    let decline_all = |world: &mut World| {
+        for assignment in world.ids() {
+            if status_of(world, &assignment).0 == AssignmentStatus::Offered {
+                let by = world.agent_of(&assignment);
+                world.must(Action::Release { assignment, by });
+            }
+        }
+    };
+    for round in 1..=3 {
+        for _ in 0..20 {
+            world.dispatch(100);
+            decline_all(&mut world);
+        }
+        // As many as may be remembered, and then nobody until they are forgotten.
+        assert_eq!(world.ids().len(), 8, "round {round}");
+        assert_eq!(world.job.status(), JobStatus::Open, "round {round}");
+        world.now += OFFER;
+    }
+    assert!(world.records.is_empty());
+    world.dispatch(100);
+    assert_eq!(world.ids().len(), 2);
 }
 
 #[test]
@@ -158,6 +270,7 @@ fn an_offer_that_runs_out_costs_nothing_and_a_lease_costs_the_record() {
     assert!(world.records.is_empty());
     world.dispatch(2);
     let id = world.ids()[1].clone();
+    assert_eq!(world.agent_of(&id), agent(1));
     world.must(world.accept(&id));
     world.tick_when_due();
     assert_eq!(

@@ -4,6 +4,7 @@
 //! POGW_SOAK_JOBS=1000 POGW_SOAK_KILLS=100 cargo test --release -p tests --test market soak -- --ignored --nocapture
 //! ```
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -143,15 +144,26 @@ impl Soak {
             .count()
     }
 
+    /// The codes of jobs that failed, and how many failed by each.
+    fn failures(&self) -> BTreeMap<&str, usize> {
+        let mut failures = BTreeMap::new();
+        for job in self.ended.iter().filter(|job| job["status"] == "failed") {
+            let code = job["code"].as_str().unwrap_or("without a code");
+            *failures.entry(code).or_default() += 1;
+        }
+        failures
+    }
+
     fn figures(&self, took: Duration) -> String {
         let seconds = took.as_secs_f64();
         format!(
-            "{} jobs in {seconds:.0} s ({:.1}/s): {} settled, {} failed, {} by one replica alone; \
+            "{} jobs in {seconds:.0} s ({:.1}/s): {} settled, {} failed {:?}, {} by one replica alone; \
              {} kills of the verifier, {} of agents",
             self.ended.len(),
             self.ended.len() as f64 / seconds,
             self.count("settled"),
             self.count("failed"),
+            self.failures(),
             self.ended.iter().filter(|job| job["agreeing"] == 1).count(),
             self.verifier_kills,
             self.agent_kills,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 const MAX_EXECUTORS: usize = 16;
 /// Longest name of one.
 const MAX_EXECUTOR_CHARS: usize = 64;
-/// Most assignments at one time.
+/// Most assignments at one time. Lists of what an agent has are as long.
 const MAX_CAPACITY: u32 = 1024;
 
 /// Devices, ways to execute work, and how many assignments the agent takes at one time.

@@ -208,7 +208,8 @@ impl Agents {
     }
 
     /// Ends an agent of a provider, and gives its unfinished work to others; `false` if the provider has no such agent.
-    /// The agent goes first: if the process ends in between, whoever hands out work finds an agent that is gone.
+    /// The agent goes first: if the process ends in between, whoever hands out work finds an agent that is gone, and the
+    /// clerk of any verifier finds what it left.
     pub(crate) async fn remove(&self, owner: Id, agent: Id) -> Result<bool, StoreError> {
         let removed = self
             .store

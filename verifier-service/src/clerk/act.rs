@@ -225,6 +225,7 @@ impl Clerk {
                 }
                 Acted::Refused(_) if is_stale.load(Ordering::SeqCst) => {}
                 Acted::Refused(refusal) => return Err(refusal.into()),
+                Acted::NoRoom(agent) => return Err(ClerkError::NoRoom(agent)),
                 Acted::Unknown => return Err(ClerkError::Unknown),
             }
         }

@@ -99,6 +99,7 @@ impl Clerk {
         match self.store().with_job(id, None, Box::new(act)).await? {
             Acted::Done(..) => Ok(()),
             Acted::Refused(refusal) => Err(refusal.into()),
+            Acted::NoRoom(agent) => Err(ClerkError::NoRoom(agent)),
             Acted::Unknown => Err(ClerkError::Unknown),
         }
     }

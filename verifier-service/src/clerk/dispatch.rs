@@ -13,9 +13,32 @@ use crate::store::clerk::{Available, ClerkStore, Wanted};
 /// Seconds until agents are looked for again, at least and at most; between them, an eighth of the job's age.
 const RETRY_S: std::ops::RangeInclusive<i64> = 1..=60;
 
+/// Most tries to find agents while other jobs take their last places.
+const TRIES: usize = 8;
+
 impl Clerk {
     /// Offers the replicas that are missing, as far as there are agents for them.
-    pub(super) async fn dispatch(&self, mut job: Job) -> Result<Job, ClerkError> {
+    ///
+    /// Who has room is read without a lock, and known for sure when offers are written: where an agent is full by then,
+    /// all are looked at again.
+    pub(super) async fn dispatch(&self, job: Job) -> Result<Job, ClerkError> {
+        for _ in 0..TRIES {
+            let candidates = self.candidates(&job).await?;
+            if candidates.is_empty() {
+                break;
+            }
+            let deed = Deed::new(Action::Dispatch { candidates });
+            match self.act(job.id(), deed).await {
+                Err(ClerkError::NoRoom(agent)) => {
+                    tracing::debug!(job = %job.id(), %agent, "full by now; agents are looked for again");
+                }
+                done => return done,
+            }
+        }
+        Ok(job)
+    }
+
+    async fn candidates(&self, job: &Job) -> Result<Vec<Candidate>, ClerkError> {
         let now = self.parts().clock.now();
         let since = now.secs().saturating_sub(PRESENT_FOR_S);
         let wanted = Wanted {
@@ -24,23 +47,9 @@ impl Clerk {
             currency: job.terms().currency(),
         };
         let stake = job.terms().stake().minor_units();
-        let available = self.store().available(wanted).await?;
-        let candidates: Vec<_> = available
-            .into_iter()
-            .filter_map(|agent| candidate(agent, stake))
-            .collect();
-        // One after the other: how many are wanted depends on who was chosen first.
-        while job.wants_agents(now) {
-            let before = job.assignments().len();
-            let candidates = candidates.clone();
-            job = self
-                .act(job.id(), Deed::new(Action::Dispatch { candidates }))
-                .await?;
-            if job.assignments().len() == before {
-                break;
-            }
-        }
-        Ok(job)
+        let available = self.store().available(wanted).await?.into_iter();
+        let candidates = available.filter_map(|agent| candidate(agent, stake));
+        Ok(candidates.collect())
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! * `offer`: what a job must be to be taken;
 //! * `dispatch`: who is offered a replica;
+//! * `leaving`: what becomes of the work of agents that are removed;
 //! * `tasks`: what an agent is to do next;
 //! * `judging`: from stored bytes to a verdict, `referee`: from stored answers to the next question or a ruling;
 //! * `receipts`: what is signed once replicas agree;
@@ -24,6 +25,7 @@ mod act;
 mod attend;
 mod dispatch;
 mod judging;
+mod leaving;
 mod offer;
 mod outage;
 mod receipts;
@@ -41,15 +43,13 @@ use tokio::sync::Notify;
 pub(crate) use act::Deed;
 pub(crate) use offer::{NewOffer, Offered};
 
-use crate::agents::Duties;
 use crate::clock::Clock;
 use crate::hub::Hub;
-use crate::id::Id;
 use crate::judge::Proceedings;
 use crate::policies::Book;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::jobs::JobStore;
-use crate::store::{Answer, SqlStore, StoreError};
+use crate::store::{SqlStore, StoreError};
 
 /// What a clerk is made of.
 pub(crate) struct Parts {
@@ -98,6 +98,9 @@ pub(crate) enum ClerkError {
     /// The rules say no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// An agent that would be offered something is gone or has as much as it takes.
+    #[error("agent {0} has no room")]
+    NoRoom(AgentId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -150,28 +153,6 @@ impl Clerk {
     }
 }
 
-impl Duties for Clerk {
-    fn release_all(&self, agent: Id) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let Ok(agent) = AgentId::parse(&agent.to_string()) else {
-                return Ok(());
-            };
-            for open in self.store().open_assignments(&agent).await? {
-                let released = self.act(&open.job, Deed::release(&open.id, &agent)).await;
-                match released {
-                    // What is committed stays: whoever committed owes an opening.
-                    Ok(_) | Err(ClerkError::Refused(_) | ClerkError::Unknown) => {}
-                    Err(ClerkError::Store(error)) => return Err(error),
-                    Err(error) => {
-                        tracing::warn!(job = %open.job, cause = %error, "assignment is not released");
-                    }
-                }
-            }
-            Ok(())
-        })
-    }
-}
-
 impl From<Problem> for ClerkError {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
@@ -185,7 +166,9 @@ impl From<ClerkError> for Problem {
             ClerkError::Refused(refusal) => offer::refused(&refusal),
             ClerkError::Store(error) => error.into(),
             ClerkError::Problem(problem) => problem,
-            broken @ ClerkError::Broken { .. } => Self::caused(ProblemCode::Internal, broken),
+            ours @ (ClerkError::NoRoom(_) | ClerkError::Broken { .. }) => {
+                Self::caused(ProblemCode::Internal, ours)
+            }
         }
     }
 }

@@ -22,17 +22,41 @@ const PLACES: usize = 32;
 pub(super) const HOLD_S: i64 = 60;
 /// How often the service says that it is there.
 const ALIVE_EVERY: Duration = Duration::from_secs(3);
+/// How often it looks for what removed agents left.
+const RELEASE_EVERY: Duration = Duration::from_secs(15);
 /// How often old news are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+/// When what is done now and then is to be done next.
+struct Chores {
+    alive: Instant,
+    release: Instant,
+    forget: Instant,
+}
+
+/// Whether it is time; then the next time is set.
+fn is_time(at: &mut Instant, every: Duration) -> bool {
+    let now = Instant::now();
+    let is_time = *at <= now;
+    if is_time {
+        *at = now + every;
+    }
+    is_time
+}
 
 impl Clerk {
     /// Attends to jobs until `stop` is ready, then finishes what is under way.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut under_way = JoinSet::new();
-        let (mut alive_at, mut forget_at) = (Instant::now(), Instant::now() + FORGET_EVERY);
+        let now = Instant::now();
+        let mut chores = Chores {
+            alive: now,
+            release: now,
+            forget: now + FORGET_EVERY,
+        };
         loop {
-            self.keep_house(&mut alive_at, &mut forget_at).await;
+            self.keep_house(&mut chores).await;
             self.take_due(&mut under_way).await;
             while under_way.try_join_next().is_some() {}
             tokio::select! {
@@ -52,19 +76,21 @@ impl Clerk {
         self.0.due.notify_one();
     }
 
-    async fn keep_house(&self, alive_at: &mut Instant, forget_at: &mut Instant) {
-        let now = Instant::now();
-        if *alive_at <= now {
-            *alive_at = now + ALIVE_EVERY;
-            if let Err(error) = self.is_alive().await {
-                tracing::warn!(cause = %error, "the store does not take that this verifier is there");
-            }
+    async fn keep_house(&self, chores: &mut Chores) {
+        if is_time(&mut chores.alive, ALIVE_EVERY)
+            && let Err(error) = self.is_alive().await
+        {
+            tracing::warn!(cause = %error, "the store does not take that this verifier is there");
         }
-        if *forget_at <= now {
-            *forget_at = now + FORGET_EVERY;
-            if let Err(error) = self.store().forget_news().await {
-                tracing::warn!(cause = %error, "old news are not forgotten");
-            }
+        if is_time(&mut chores.release, RELEASE_EVERY)
+            && let Err(error) = self.release_left().await
+        {
+            tracing::warn!(cause = %error, "what removed agents left is not given to others");
+        }
+        if is_time(&mut chores.forget, FORGET_EVERY)
+            && let Err(error) = self.store().forget_news().await
+        {
+            tracing::warn!(cause = %error, "old news are not forgotten");
         }
     }
 

@@ -23,10 +23,7 @@ impl Clerk {
     ) -> Result<Option<Next>, ClerkError> {
         let now = self.parts().clock.now();
         let mut tasks = Vec::new();
-        for open in self.store().open_assignments(agent).await? {
-            if !may_ask(&open.status) {
-                continue;
-            }
+        for open in self.store().askable(agent).await? {
             let Some(job) = self.store().job(&open.job).await? else {
                 continue;
             };
@@ -80,11 +77,6 @@ fn ended(name: &WireId, found: Option<(&Job, Option<&Assignment>)>) -> Option<En
         (None, true) => ended(job.status().as_str(), job.code()),
         (None, false) => None,
     }
-}
-
-/// Whether there can be something to do in this status. Judged and accepted ones are asked by a referee alone.
-fn may_ask(status: &str) -> bool {
-    !matches!(status, "leased" | "committed")
 }
 
 /// Questions first, then openings, then offers; of each kind the one that is due first.

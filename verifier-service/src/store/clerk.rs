@@ -27,7 +27,7 @@ pub(crate) struct Available {
     pub(crate) declared: Option<String>,
     /// Its record with the workload asked about.
     pub(crate) record: Record,
-    /// Assignments it is at work on.
+    /// Assignments it is at work on. They may be more by the time an offer is written.
     pub(crate) busy: u32,
     /// What its owner has available, in minor units of the currency asked about.
     pub(crate) funds: i64,
@@ -51,6 +51,9 @@ pub(crate) trait ClerkStore: Send + Sync {
 
     /// The draft of an assignment.
     fn draft<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<Draft>>;
+
+    /// Agents that were removed and hold what they have not committed to, at most so many.
+    fn removed_at_work(&self, limit: u32) -> Answer<'_, Vec<AgentId>>;
 
     /// When a service was last there; `None` if never.
     fn last_alive(&self) -> Answer<'_, Option<UnixTime>>;

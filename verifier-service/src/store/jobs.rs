@@ -80,6 +80,8 @@ pub(crate) enum Acted {
     Done(Box<Job>, Written),
     /// The rules say no.
     Refused(Refusal),
+    /// This agent would be offered a replica, and is gone or has as much as it takes. Nothing is written.
+    NoRoom(AgentId),
     /// There is no such job.
     Unknown,
 }
@@ -124,15 +126,13 @@ pub(crate) struct JobSummary {
     pub(crate) created_at: UnixTime,
 }
 
-/// An assignment an agent may be asked something about.
+/// An assignment that is not at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenAssignment {
     /// Which.
     pub(crate) id: AssignmentId,
     /// Of which job.
     pub(crate) job: JobId,
-    /// The public word for where it stands.
-    pub(crate) status: String,
 }
 
 /// A receipt that came of a job.
@@ -156,7 +156,8 @@ pub(crate) trait JobStore: Send + Sync {
     fn create_job(&self, request: JobRequest) -> Answer<'_, CreatedJob>;
 
     /// Loads a job under a lock, applies the action, writes everything in one transaction. `available_of` names the party
-    /// whose money the action needs to know.
+    /// whose money the action needs to know. Nothing is offered to an agent beyond its capacity, or once it is removed,
+    /// however many jobs are changed at the same time.
     fn with_job<'a>(
         &'a self,
         id: &'a JobId,
@@ -177,8 +178,12 @@ pub(crate) trait JobStore: Send + Sync {
     /// set another time or has died.
     fn due(&self, now: UnixTime, until: UnixTime, limit: u32) -> Answer<'_, Vec<JobId>>;
 
-    /// The assignments of an agent that are not at their end, oldest first.
-    fn open_assignments<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
+    /// The assignments of an agent about which it may be asked something now, oldest first. What it works on, waits for
+    /// others or is accepted is not among them.
+    fn askable<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
+
+    /// The assignments of an agent that it has not committed to, oldest first.
+    fn unfinished<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
 
     /// The record of an agent with a workload, to see what was written: dispatch reads the records of all candidates at once.
     #[cfg(test)]

@@ -63,6 +63,23 @@ impl ClerkStore for SqlStore {
         })
     }
 
+    fn removed_at_work(&self, limit: u32) -> Answer<'_, Vec<AgentId>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT id FROM agents WHERE removed_at IS NOT NULL AND EXISTS
+                       (SELECT 1 FROM assignments WHERE agent = agents.id AND is_open = 1
+                          AND status IN ('offered', 'leased'))
+                     LIMIT $1",
+                    values![limit],
+                )
+                .await?;
+            let agents = rows.iter().map(|row| id(row, "id", AgentId::parse));
+            agents.collect()
+        })
+    }
+
     fn last_alive(&self) -> Answer<'_, Option<UnixTime>> {
         Box::pin(async move {
             let mut session = self.database.read().await?;

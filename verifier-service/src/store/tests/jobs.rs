@@ -33,7 +33,8 @@ on_both! {
             assert_eq!(rig.available(provider).await, FUNDS + PRICE);
             let record = store.record(&agent(name), &job.workload()).await.unwrap();
             assert_eq!(record, Record(1));
-            assert_eq!(store.open_assignments(&agent(name)).await.unwrap(), []);
+            assert_eq!(store.unfinished(&agent(name)).await.unwrap(), []);
+            assert_eq!(store.askable(&agent(name)).await.unwrap(), []);
         }
         assert_eq!(rig.balance(&Account::Escrow(id.clone())).await, 0);
         let first = job.assignments()[0].id();

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::*;
 use crate::parties::Kind;
-use crate::store::agents::{Agent, AgentStore, Enrolled, EnrolmentToken};
+use crate::store::agents::{Agent, AgentStore, Enrolled, EnrolmentToken, Said};
 use crate::store::books::{BookStore, Booked};
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Written};
 use crate::store::outbox::{OutboxStore, Webhook};
@@ -206,6 +206,7 @@ impl Rig {
             store.add_enrolment_token(token, 10).await.unwrap();
             let enrolled = store.enrol(token_id, new, 10).await.unwrap();
             assert!(matches!(enrolled, Enrolled::New(_)));
+            self.has_capacity(name, 8).await;
         }
         for owner in ["tenant", "p1"] {
             let webhook = Webhook {
@@ -221,6 +222,13 @@ impl Rig {
             store.add_webhook(webhook, 9).await.unwrap();
         }
         store
+    }
+
+    /// An agent says how much it takes at one time.
+    pub(crate) async fn has_capacity(&self, name: &str, capacity: u32) {
+        let report = String::new();
+        let said = Said { capacity, report };
+        self.store.agent_seen(id(name), said, NOW).await.unwrap();
     }
 
     pub(crate) async fn available(&self, name: &str) -> i64 {

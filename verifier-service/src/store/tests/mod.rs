@@ -8,6 +8,7 @@ mod market;
 mod parties;
 mod policies;
 mod postgres;
+mod room;
 mod sqlite;
 
 use std::time::Duration;

@@ -9,8 +9,8 @@ use crate::store::sql::{Database, Row, values};
 use crate::store::sql_store::{after, id};
 use crate::store::{Page, StoreError};
 
-/// More an agent cannot have: its capacity and the rules bound it, and the oldest are the most urgent.
-const MOST_OPEN: i64 = 256;
+/// As much as an agent can be at work on at one time: the largest capacity.
+const MOST_OPEN: i64 = 1024;
 
 pub(super) async fn jobs(
     database: &Database,
@@ -30,14 +30,31 @@ pub(super) async fn jobs(
     rows.iter().map(summary).collect()
 }
 
-pub(super) async fn open_assignments(
+pub(super) async fn askable(
     database: &Database,
     agent: &AgentId,
 ) -> Result<Vec<OpenAssignment>, StoreError> {
     let mut session = database.read().await?;
     let rows = session
         .fetch(
-            "SELECT id, job, status FROM assignments WHERE agent = $1 AND is_open = 1
+            "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
+               AND status IN ('offered', 'opening', 'judged')
+             ORDER BY offered_at, id LIMIT $2",
+            values![agent, MOST_OPEN],
+        )
+        .await?;
+    rows.iter().map(open).collect()
+}
+
+pub(super) async fn unfinished(
+    database: &Database,
+    agent: &AgentId,
+) -> Result<Vec<OpenAssignment>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
+               AND status IN ('offered', 'leased')
              ORDER BY offered_at, id LIMIT $2",
             values![agent, MOST_OPEN],
         )
@@ -108,7 +125,6 @@ fn open(row: &Row) -> Result<OpenAssignment, StoreError> {
     Ok(OpenAssignment {
         id: id(row, "id", AssignmentId::parse)?,
         job: id(row, "job", JobId::parse)?,
-        status: row.text("status")?,
     })
 }
 

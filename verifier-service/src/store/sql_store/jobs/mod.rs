@@ -1,6 +1,7 @@
 //! Jobs: created, changed under a lock, handed out when due, listed.
 
 mod lists;
+mod room;
 mod write;
 
 pub(super) use lists::event;
@@ -73,6 +74,9 @@ impl SqlStore {
         let due_before = row.optional_time("due_at")?;
         if job == before && write::is_nothing(&change) && change.due_at == due_before {
             return Ok(Acted::Done(Box::new(job), Written::default()));
+        }
+        if let Some(full) = room::first_without(&mut tx, &before, &job).await? {
+            return Ok(Acted::NoRoom(full));
         }
         write::update(&mut tx, &job, &change).await?;
         let events = write::all(&mut tx, Some(&before), &job, &change).await?;
@@ -152,8 +156,12 @@ impl JobStore for SqlStore {
         Box::pin(async move { self.again(|| self.take_due(now, until, limit)).await })
     }
 
-    fn open_assignments<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>> {
-        Box::pin(lists::open_assignments(&self.database, agent))
+    fn askable<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>> {
+        Box::pin(lists::askable(&self.database, agent))
+    }
+
+    fn unfinished<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>> {
+        Box::pin(lists::unfinished(&self.database, agent))
     }
 
     #[cfg(test)]

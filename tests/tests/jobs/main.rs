@@ -34,6 +34,8 @@ macro_rules! on_both {
     )*};
 }
 
+mod dispatch;
+
 on_both! {
     async fn two_honest_replicas_are_paid_and_their_receipts_say_that_they_agree(market) {
         let (p1, p2) = (market.provider().await, market.provider().await);
@@ -338,7 +340,7 @@ on_both! {
         let mut h1 = market.host(&p1).await;
         let h2 = market.host(&p2).await;
         market.job(&gemm(16, "[]"), terms(1)).await;
-        let (mut h1, mut h2) = match h1.next(&market, 2).await {
+        let (mut h1, h2) = match h1.next(&market, 2).await {
             Some(offer) => { drop(offer); (h1, h2) }
             None => (h2, h1),
         };
@@ -353,11 +355,14 @@ on_both! {
         let (status, code, _) = problem(h1.commit(&market, &other).await).await;
         assert_eq!((status, code.as_str()), (409, "commitment_differs"));
         market.job(&gemm(16, "[]"), terms(1)).await;
-        let next = h1.next(&market, 2).await;
-        let taker = if matches!(next, Some(Next::Offer(_))) { &mut h1 } else { &mut h2 };
-        taker.forget();
-        let offer = loop {
-            if let Some(Next::Offer(offer)) = taker.next(&market, 10).await { break offer; }
+        // Whichever of them is drawn; the first is also asked to open.
+        let mut hosts = [h1, h2];
+        let (taker, offer) = 'offered: loop {
+            for host in &mut hosts {
+                if let Some(Next::Offer(offer)) = host.next(&market, 1).await {
+                    break 'offered (host, offer);
+                }
+            }
         };
         market.clock.advance_s(31);
         taker.heartbeat(&market).await;
