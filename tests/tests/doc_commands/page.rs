@@ -105,7 +105,9 @@ fn run(line: usize, commands: &str) -> Step {
 }
 
 fn lines(text: &str) -> Vec<String> {
-    text.lines().map(|line| line.trim_end().to_owned()).collect()
+    text.lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
 }
 
 /// The commands of a `console` block, which begin with `$ ` and go on with `> `, each with what it prints.
@@ -124,7 +126,9 @@ fn dialogue(block: &Block) -> Vec<Step> {
         };
         match text.strip_prefix("> ") {
             Some(more) => *commands += &format!("\n{more}"),
-            None => output.get_or_insert_default().push(text.trim_end().to_owned()),
+            None => output
+                .get_or_insert_default()
+                .push(text.trim_end().to_owned()),
         }
     }
     steps
@@ -189,9 +193,18 @@ pub(crate) fn keeps_its_promises() {
     ];
     assert_eq!(steps(page), Ok(expected));
     for (page, reason) in [
-        ("```sh\na\n```\n", "commands neither `run` nor `not-run=\"REASON\"`"),
-        ("```sh not-run=\"\"\na\n```\n", "commands neither `run` nor `not-run=\"REASON\"`"),
-        ("```console\n$ a\n```\n", "commands neither `run` nor `not-run=\"REASON\"`"),
+        (
+            "```sh\na\n```\n",
+            "commands neither `run` nor `not-run=\"REASON\"`",
+        ),
+        (
+            "```sh not-run=\"\"\na\n```\n",
+            "commands neither `run` nor `not-run=\"REASON\"`",
+        ),
+        (
+            "```console\n$ a\n```\n",
+            "commands neither `run` nor `not-run=\"REASON\"`",
+        ),
         ("```\na\n```\n", "a fence without a language"),
         ("```text output\na\n```\n", "output of no command"),
         ("```sh run\na\n", "a block without an end"),

@@ -157,7 +157,10 @@ fn compare(folder: &TempDir, steps: &[Step], port: &str) -> Result<(), String> {
         };
         let printed = printed(folder, number);
         let lines: Vec<_> = printed.lines().map(str::trim_end).collect();
-        let expected: Vec<_> = expected.iter().map(|line| line.replace(PORT, port)).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|line| line.replace(PORT, port))
+            .collect();
         if !output::matches(&expected, &lines) {
             let expected = expected.join("\n");
             return Err(format!(
@@ -180,7 +183,12 @@ fn last_printed(folder: &TempDir, steps: &[Step]) -> String {
             return None;
         };
         let is_reached = step_file(folder, number).exists();
-        is_reached.then(|| format!("line {line}:\n{commands}\nprinted\n{}", printed(folder, number)))
+        is_reached.then(|| {
+            format!(
+                "line {line}:\n{commands}\nprinted\n{}",
+                printed(folder, number)
+            )
+        })
     });
     reached.unwrap_or_default()
 }
