@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attestation_agent::device::SourceKind;
 use attestation_agent::{Agent, DeviceSettings, InputBytes, Settings};
-use evidence::UnixTime;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evidence::UnixTime;
 use evidence::work::{Base64Url, Blob, Hex, JobSpec, KernelRef, Ran};
 use receipt::{Level, ResultCheck};
 use serde_json::Value;

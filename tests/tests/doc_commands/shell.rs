@@ -21,7 +21,7 @@ const PROGRAMS: [&str; 3] = ["pogw", "attestation-agent", "verifier-service"];
 const PORT: &str = "8477";
 
 /// How long the commands of a page may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs the steps of a page.
 ///

@@ -1,6 +1,7 @@
 //! What the documentation says is so, as far as a machine can tell. Its commands are run by `doc_commands`.
 
 mod checks;
+mod limits;
 mod links;
 mod policies;
 mod receipt;
@@ -24,9 +25,10 @@ fn has_test(text: &str, name: &str) -> bool {
         .rev()
         .take_while(|line| line.trim_start().starts_with('#'));
     let is_marked = { attributes }.any(|line| line.contains("test"));
+    // What the line stands in: the last one above it that is not indented.
     let outer = lines[..at]
         .iter()
         .rev()
-        .find(|line| !line.is_empty() && !line.starts_with([' ', '}', '/']));
+        .find(|line| !line.is_empty() && !line.starts_with(' '));
     is_marked || outer.is_some_and(|line| line.ends_with("! {"))
 }
