@@ -56,44 +56,45 @@ struct Block {
 pub(crate) fn steps(page: &str) -> Result<Vec<Step>, Refused> {
     let mut steps = Vec::new();
     for block in blocks(page)? {
-        let refused = |reason| Refused {
-            line: block.line,
-            reason,
-        };
-        let (language, rest) = block.info.split_once(' ').unwrap_or((&block.info, ""));
-        let rest = rest.trim();
-        match language {
-            "" => return Err(refused("a fence without a language")),
-            shell if SHELLS.contains(&shell) => match rest {
-                "run" if shell == "console" => steps.extend(dialogue(&block)),
-                "run" => steps.push(run(block.line, &block.text)),
-                _ if is_reason(rest) => {}
-                _ => return Err(refused("commands neither `run` nor `not-run=\"REASON\"`")),
-            },
-            "text" if rest == "output" => match steps.last_mut() {
-                Some(Step::Run { output, .. }) if output.is_none() => {
-                    *output = Some(lines(&block.text));
-                }
-                _ => return Err(refused("output of no command")),
-            },
-            _ => {
-                if let Some(name) = rest.strip_prefix("file=") {
-                    steps.push(Step::File {
-                        name: name.to_owned(),
-                        text: block.text,
-                    });
-                }
+        let line = block.line;
+        add(&mut steps, block).map_err(|reason| Refused { line, reason })?;
+    }
+    Ok(steps)
+}
+
+fn add(steps: &mut Vec<Step>, block: Block) -> Result<(), &'static str> {
+    let (language, rest) = block.info.split_once(' ').unwrap_or((&block.info, ""));
+    match (language, rest.trim()) {
+        ("", _) => return Err("a fence without a language"),
+        ("console", "run") => steps.extend(dialogue(&block)),
+        (shell, "run") if SHELLS.contains(&shell) => steps.push(run(block.line, &block.text)),
+        (shell, rest) if SHELLS.contains(&shell) => {
+            if !is_reason(rest) {
+                return Err("commands neither `run` nor `not-run=\"REASON\"`");
+            }
+        }
+        ("text", "output") => match steps.last_mut() {
+            Some(Step::Run { output, .. }) if output.is_none() => {
+                *output = Some(lines(&block.text));
+            }
+            _ => return Err("output of no command"),
+        },
+        (_, rest) => {
+            if let Some(name) = rest.strip_prefix("file=") {
+                let name = name.to_owned();
+                let text = block.text;
+                steps.push(Step::File { name, text });
             }
         }
     }
-    Ok(steps)
+    Ok(())
 }
 
 fn is_reason(rest: &str) -> bool {
     let reason = rest.strip_prefix("not-run=\"");
     reason
         .and_then(|rest| rest.strip_suffix('"'))
-        .is_some_and(|reason| reason.len() > 5)
+        .is_some_and(|reason| reason.contains(' '))
 }
 
 fn run(line: usize, commands: &str) -> Step {
