@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attestation_agent::device::SourceKind;
 use attestation_agent::{Agent, DeviceSettings, InputBytes, Settings};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidence::UnixTime;
-use evidence::work::{Blob, JobSpec};
+use evidence::work::{Base64Url, Blob, Hex, JobSpec, KernelRef, Ran};
 use receipt::{Level, ResultCheck};
 use serde_json::Value;
 use tests::scene::{AS_OF, Scene, gemm};
@@ -133,6 +135,64 @@ async fn refuted_evidence_is_told_why_and_spends_nothing() {
 
     // None of this has spent the challenge.
     assert_eq!(world.client.submit(good).await.status(), 201);
+}
+
+#[tokio::test]
+async fn another_specification_or_module_than_those_in_force_is_refused() {
+    let world = World::new().await;
+    let (challenge, good) = world.answered(job()).await;
+    let changes: [fn(&mut KernelRef); 3] = [
+        |kernel| kernel.spec = Hex([0; 32]),
+        |kernel| kernel.name = "stream".to_owned(),
+        |kernel| kernel.module = Some(Hex([0; 32])),
+    ];
+    for change in changes {
+        let mut unsigned = world.scene.unsigned(job(), challenge.value);
+        let Ran::Kernel(kernel) = &mut unsigned.statement.ran else {
+            panic!("the job is a kernel");
+        };
+        change(kernel);
+        let canonical = unsigned.statement.canonical().unwrap();
+        unsigned.devices = world.scene.attest(&canonical.report_nonce());
+        let answer = world.client.submit(world.scene.sign(unsigned).1).await;
+        let (status, code, body) = problem(answer).await;
+        assert_eq!(
+            (status, code.as_str()),
+            (422, "kernel_mismatch"),
+            "{body:#}"
+        );
+    }
+    assert_eq!(world.client.submit(good).await.status(), 201);
+}
+
+#[tokio::test]
+async fn a_device_has_another_name_towards_another_audience() {
+    let scene = Scene::new();
+    let state = tempfile::tempdir().unwrap();
+    let mut config = config(state.path(), scene.settings());
+    config.audience.push("https://other.example".to_owned());
+    let served = Served::start(config, AS_OF).await;
+    let client = served.client();
+    let mut names = Vec::new();
+    for audience in [AUDIENCE, "https://other.example", AUDIENCE] {
+        let body = serde_json::json!({ "job": job().digest().unwrap(), "agent_key": scene.agent_key(),
+            "audience": audience });
+        let challenge = client.post("/v1/challenges", "application/json", body.to_string());
+        let challenge: Value = challenge.await.json().await.unwrap();
+        let challenge = Base64Url::parse(challenge["challenge"].as_str().unwrap()).unwrap();
+        let bundle = scene.sign(scene.unsigned(job(), challenge.0)).1;
+        let token = client.submit(bundle).await.text().await.unwrap();
+        names.push(claims(&token)["pogw"]["devices"][0]["id"].clone());
+    }
+    assert_eq!(names[0], names[2]);
+    assert_ne!(names[0], names[1]);
+    served.stop().await;
+}
+
+/// The claims of a token, unverified.
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 #[tokio::test]

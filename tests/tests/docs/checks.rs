@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use evidence::CheckId;
 use tests::checks::{self, ROWS};
 
+use crate::has_test;
+
 /// Every check of one device and of several together.
 const IDS: &[CheckId] = &[
     CheckId::Parse,
@@ -91,20 +93,4 @@ fn every_test_that_is_named_exists() {
     assert!(named > 100, "only {named} tests are named");
     let text = "/// Words.\n#[rustfmt::skip]\n#[test]\nfn one() {\n}\nfn two() {}\n";
     assert!(has_test(text, "one") && !has_test(text, "two") && !has_test(text, "on"));
-}
-
-/// Whether a file has a function of this name that is a test.
-fn has_test(text: &str, name: &str) -> bool {
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let starts = [format!("fn {name}("), format!("async fn {name}(")];
-    let found = lines
-        .iter()
-        .position(|line| starts.iter().any(|start| line.starts_with(start)));
-    found.is_some_and(|at| {
-        let attributes = lines[..at]
-            .iter()
-            .rev()
-            .take_while(|line| line.starts_with('#'));
-        { attributes }.any(|line| line.contains("test"))
-    })
 }
