@@ -258,39 +258,51 @@ impl Keys {
         }
     }
 
-    /// Looks at the ring, publishes what is new in it, and says what follows from the clock.
+    /// Looks at the ring, publishes what is new in it, says what follows from the clock, and looks at what that changed.
     async fn refresh(&self) -> Result<(), KeyError> {
-        let Shared {
-            store,
-            clock,
-            settings,
-            elsewhere,
-            ..
-        } = &*self.0;
-        let ring = Ring::new(store.signing_keys().await?, elsewhere.clone());
+        let now = self.0.clock.now();
+        let seen = self.look(now).await?;
+        // Only now: a key counts as published when somebody can see it.
+        if self.say(&seen, now).await? {
+            self.look(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the ring; from here on what was seen is what is published and signed with.
+    async fn look(&self, now: UnixTime) -> Result<Arc<Seen>, KeyError> {
+        let known = self.0.store.signing_keys().await?;
+        let ring = Ring::new(known, self.0.elsewhere.clone());
         let (held, missing) = self.look_for(&ring).await?;
-        let now = clock.now();
-        let seen = Seen {
+        let seen = Arc::new(Seen {
             published: Arc::new(ring.published(now)?),
             ring,
             held,
             missing,
-        };
-        let seen = Arc::new(seen);
+        });
         self.replace(Arc::clone(&seen));
-        // Only now: a key counts as published when somebody can see it.
+        Ok(seen)
+    }
+
+    /// Writes from when new keys may sign and which keys have been taken over from; says whether there were any.
+    async fn say(&self, seen: &Seen, now: UnixTime) -> Result<bool, KeyError> {
+        let Shared {
+            store, settings, ..
+        } = &*self.0;
         let wait = i64::from(settings.publish_before_s);
         let usable_from = UnixTime::from_secs(now.secs().saturating_add(wait));
-        for kid in seen.ring.unpublished() {
+        let unpublished: Vec<_> = seen.ring.unpublished().collect();
+        for kid in &unpublished {
             tracing::info!(%kid, %usable_from, "signing key published");
-            store.publish_signing_key(kid, usable_from).await?;
+            store.publish_signing_key(*kid, usable_from).await?;
         }
-        let is_held = |kid: Thumbprint| seen.held.contains_key(&kid);
-        for (kid, at) in seen.ring.succeeded(now, is_held) {
+        let succeeded = seen.ring.succeeded(now, |kid| seen.held.contains_key(&kid));
+        for (kid, at) in &succeeded {
             tracing::info!(%kid, %at, "signing key retired by its successor");
-            store.retire_signing_key(kid, at).await?;
+            store.retire_signing_key(*kid, *at).await?;
         }
-        self.note_lives(&seen, now).await
+        self.note_lives(seen, now).await?;
+        Ok(!unpublished.is_empty() || !succeeded.is_empty())
     }
 
     /// Sees that the key that signs is published for as long as its receipts will count.
