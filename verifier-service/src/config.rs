@@ -5,6 +5,7 @@
 //! `config.example.toml` explains every key.
 
 mod collateral;
+mod keys;
 mod oidc;
 mod rules;
 mod store;
@@ -25,6 +26,7 @@ use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
+pub use keys::{KeySettings, Pkcs11Settings};
 pub use oidc::{OidcSettings, TokenAlgorithm};
 pub use store::{StoreSettings, StoreUrl};
 
@@ -45,7 +47,7 @@ pub struct Config {
     pub issuer: String,
     /// `aud` of the receipts: who may rely on them.
     pub audience: Vec<String>,
-    /// Algorithm of the signing key.
+    /// Algorithm of signing keys that are made.
     pub signing_algorithm: Algorithm,
     /// Seconds from issue to `exp` of a receipt; without it receipts do not expire.
     pub receipt_lifetime_s: Option<u32>,
@@ -80,6 +82,8 @@ pub struct Config {
     pub danger_webhooks_to_private_addresses: bool,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// Where signing keys are.
+    pub keys: KeySettings,
     /// Where the service keeps what it remembers.
     pub store: StoreSettings,
     /// Whose tokens are taken beside API keys.
@@ -189,6 +193,7 @@ impl Default for Config {
             danger_webhooks_over_http: false,
             danger_webhooks_to_private_addresses: false,
             log_level: LogLevel::Info,
+            keys: KeySettings::default(),
             store: StoreSettings::default(),
             oidc: OidcSettings::default(),
             appraisal: AppraisalSettings::default(),

@@ -17,7 +17,7 @@ use evidence::policy::{Decision, Denial, Granted, PolicyError};
 use evidence::work::{Bundle, Opening};
 use jobs::Blame;
 use kernels::audit::Strength;
-use receipt::{Claims, Level, LocalSigner};
+use receipt::{Claims, Level, Signer};
 use tokio::time::Instant;
 
 use crate::appraiser::{Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::id::Id;
 use crate::issue::{self, ReceiptContext, Stamp};
+use crate::keys::Keys;
 use crate::policies;
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
@@ -32,6 +33,9 @@ use crate::result_checks::{Busy, ResultChecks};
 use crate::store::policies::Issued;
 use crate::work::{self, OpeningChecker};
 use crate::workers::Workers;
+
+/// Seconds after which a key may sign, if nothing better is known.
+const SIGNER_RETRY_S: u32 = 5;
 
 /// A bundle to be judged, with what the receipt shall say about it if it is good.
 #[derive(Debug)]
@@ -281,8 +285,8 @@ impl Proceedings {
 pub(crate) struct Bench {
     /// Appraises and decides.
     pub(crate) appraiser: Arc<Appraiser>,
-    /// Signs.
-    pub(crate) signer: Arc<LocalSigner>,
+    /// Sign.
+    pub(crate) keys: Keys,
     /// Says when.
     pub(crate) clock: Arc<dyn Clock>,
     /// `iss` of the receipts.
@@ -353,8 +357,8 @@ impl Judge for Bench {
             now: issued_at,
             lifetime_s: self.lifetime_s.map(u64::from),
         };
-        let signer = self.signer.as_ref();
-        let signed = issue::issue_agreed(draft, &stamp, certificate.agreeing, signer);
+        let signer = self.signer_at(issued_at)?;
+        let signed = issue::issue_agreed(draft, &stamp, certificate.agreeing, signer.as_ref());
         let (signed, level) = signed.map_err(internal)?;
         Ok(Award {
             token: signed.into_string(),
@@ -429,6 +433,17 @@ impl Bench {
         })
     }
 
+    /// Who signs, by the time that the receipt will bear.
+    fn signer_at(&self, now: UnixTime) -> Result<Arc<dyn Signer>, Problem> {
+        self.keys.signer_at(now).map_err(|none| {
+            let wait = none
+                .from
+                .map_or(0, |from| from.secs().saturating_sub(now.secs()));
+            let wait = u32::try_from(wait).unwrap_or(0).max(SIGNER_RETRY_S);
+            Problem::caused(ProblemCode::NoSigningKey, none).retry_after_s(wait)
+        })
+    }
+
     /// Signs a receipt for what was granted.
     fn award(&self, case: &Case, decision: Decision<WorkAppraisal>) -> Result<Award, Problem> {
         let granted = match decision {
@@ -444,7 +459,8 @@ impl Bench {
             lifetime_s: self.lifetime_s.map(u64::from),
             bundle_sha256: case.bundle_sha256,
         };
-        let (signed, level) = issue::issue(&granted, &context, self.signer.as_ref())
+        let signer = self.signer_at(issued_at)?;
+        let (signed, level) = issue::issue(&granted, &context, signer.as_ref())
             .map_err(|error| Problem::caused(ProblemCode::Internal, error))?;
         Ok(Award {
             token: signed.into_string(),

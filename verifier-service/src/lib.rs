@@ -67,10 +67,11 @@ mod workers;
 pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    AppraisalSettings, Config, ConfigError, ENV_PREFIX, LogLevel, NvidiaSettings, OcspSettings,
-    OidcSettings, RimServiceSettings, StoreSettings, StoreUrl, TokenAlgorithm,
+    AppraisalSettings, Config, ConfigError, ENV_PREFIX, KeySettings, LogLevel, NvidiaSettings,
+    OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings, StoreUrl,
+    TokenAlgorithm,
 };
-pub use keys::KeyError;
+pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation};
 pub use logging::init as init_logging;
 pub use operator::OperatorTokenError;
 pub use private_files::PrivateFileError;

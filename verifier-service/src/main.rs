@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use evidence::UnixTime;
+use receipt::{Algorithm, Thumbprint};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use verifier_service::appraiser::OpenError;
 use verifier_service::{
-    Appraiser, Config, ConfigError, Service, ServiceError, SystemClock, init_logging,
+    Appraiser, Config, ConfigError, KeyDesk, ListedKey, Retirement, Rotation, Service,
+    ServiceError, SystemClock, init_logging,
 };
 
 /// Time for computations nobody waits for any more to end.
@@ -33,6 +36,9 @@ struct Cli {
 enum Command {
     /// Answers requests until SIGTERM or SIGINT.
     Serve(Settings),
+    /// Lists, rotates and retires the keys that sign receipts, beside running verifiers.
+    #[command(subcommand)]
+    Keys(KeyCommand),
     /// Says whether the configuration, the policy and the anchors can be used, and changes nothing.
     CheckConfig(Settings),
 }
@@ -42,6 +48,40 @@ struct Settings {
     /// The TOML file; without it, defaults and environment alone.
     #[arg(long, env = "POGW_VERIFIER_CONFIG")]
     config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Shows every key, from the first to the last.
+    List {
+        #[command(flatten)]
+        settings: Settings,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes a key that takes the place of the one that signs, once it has been published for long enough.
+    Rotate {
+        #[command(flatten)]
+        settings: Settings,
+        /// ES384, ES256 or Ed25519 [default: signing_algorithm of the configuration]
+        #[arg(long)]
+        algorithm: Option<Algorithm>,
+        /// Lets it sign as soon as running verifiers know of it: for a key that leaked.
+        #[arg(long)]
+        at_once: bool,
+    },
+    /// Ends a key whose successor signs already. It stays published, and receipts of it count.
+    Retire {
+        #[command(flatten)]
+        settings: Settings,
+        /// Its name, as `list` shows it.
+        #[arg(allow_hyphen_values = true)]
+        kid: Thumbprint,
+        /// Others may have it: it is published no more, and no receipt of it counts any more, whenever it was issued.
+        #[arg(long)]
+        leaked: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -57,6 +97,12 @@ fn main() -> ExitCode {
 fn answer(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(settings) => run(Config::load(settings.config.as_deref())?),
+        Command::Keys(command) => {
+            let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+            let answer = runtime.block_on(attend_to_keys(command))?;
+            println!("{answer}");
+            Ok(())
+        }
         Command::CheckConfig(settings) => {
             let config = Config::load(settings.config.as_deref())?;
             Appraiser::open(&config.appraisal)?;
@@ -64,6 +110,79 @@ fn answer(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+async fn attend_to_keys(command: KeyCommand) -> anyhow::Result<String> {
+    match command {
+        KeyCommand::List { settings, json } => {
+            let keys = key_desk(settings).await?.list().await?;
+            match json {
+                true => Ok(serde_json::to_string_pretty(&keys)?),
+                false => Ok(table_of(&keys)),
+            }
+        }
+        KeyCommand::Rotate {
+            settings,
+            algorithm,
+            at_once,
+        } => {
+            let when = match at_once {
+                true => Rotation::AtOnce,
+                false => Rotation::Published,
+            };
+            let key = key_desk(settings).await?.rotate(algorithm, when).await?;
+            let from = match key.usable_from {
+                Some(from) => format!("from {from}"),
+                None => {
+                    "once a running verifier has published it for keys.publish_before_s".to_owned()
+                }
+            };
+            Ok(format!("{} ({}) signs {from}", key.kid, key.algorithm))
+        }
+        KeyCommand::Retire {
+            settings,
+            kid,
+            leaked,
+        } => {
+            let why = match leaked {
+                true => Retirement::Leaked,
+                false => Retirement::Due,
+            };
+            let at = key_desk(settings).await?.retire(kid, why).await?;
+            Ok(match why {
+                Retirement::Leaked => {
+                    format!("{kid} is published no more; no receipt of it counts")
+                }
+                _ => format!("{kid} signs until {at}; receipts of it count"),
+            })
+        }
+    }
+}
+
+async fn key_desk(settings: Settings) -> anyhow::Result<KeyDesk> {
+    let config = Config::load(settings.config.as_deref())?;
+    Ok(KeyDesk::open(config, Arc::new(SystemClock)).await?)
+}
+
+fn table_of(keys: &[ListedKey]) -> String {
+    let time =
+        |time: Option<_>| time.map_or_else(|| "-".to_owned(), |time: UnixTime| time.to_string());
+    let mut lines = vec![format!(
+        "{:<43}  {:<9}  {:<9}  {:<20}  {:<20}  private half",
+        "kid", "algorithm", "stage", "signs from", "until"
+    )];
+    lines.extend(keys.iter().map(|key| {
+        let stage = if key.signs { "signs" } else { key.stage };
+        format!(
+            "{:<43}  {:<9}  {stage:<9}  {:<20}  {:<20}  {}",
+            key.kid,
+            key.algorithm,
+            time(key.usable_from),
+            time(key.retired_at),
+            key.place.as_deref().unwrap_or("not here"),
+        )
+    }));
+    lines.join("\n")
 }
 
 /// The error and what is behind it, outermost first. A message that ends in the next one is not repeated.

@@ -18,21 +18,21 @@ use crate::config::{Config, ConfigError};
 use crate::http::{App, Parts, router};
 use crate::hub::{Events, Hub};
 use crate::judge::{Bench, Proceedings};
-use crate::keys::{KeyError, Keys};
+use crate::keys::{self, KeyError, Keys};
 use crate::nvidia::{CertificateError, Issuer};
 use crate::operator::{OperatorToken, OperatorTokenError};
 use crate::parties::{Credentials, oidc};
 use crate::policies::{Book, BookError};
 use crate::private_files::{self, PrivateFileError};
 use crate::store::agents::AgentStore;
+use crate::store::keys::KeyStore;
 use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
 use crate::store::{SqlStore, Store, StoreError};
 use crate::upstream::UpstreamError;
 use crate::webhooks::{Courier, Reach, Sender};
 
-const DATABASE: &str = "verifier.sqlite";
-const KEYS: &str = "keys";
+pub(crate) const DATABASE: &str = "verifier.sqlite";
 const OPERATOR_TOKEN: &str = "operator-token";
 /// How long the store gets to close once nothing uses it any more.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,6 +83,7 @@ pub enum ServiceError {
 pub struct Service {
     app: App,
     clerk: Clerk,
+    keys: Keys,
     courier: Courier,
     hub: Hub,
     store: Arc<dyn Store>,
@@ -129,9 +130,8 @@ impl Service {
         let appraiser = Arc::new(appraiser);
         let courier = Courier::new(Reach::of(&config)).map_err(untold)?;
         private_files::directory(state)?;
-        let keys = Keys::open(&state.join(KEYS), config.signing_algorithm)?;
         let nvidia = Issuer::new(
-            Arc::clone(keys.nvidia()),
+            keys::nvidia(state)?,
             &config.issuer,
             config.nvidia.clone(),
             clock.now(),
@@ -139,6 +139,8 @@ impl Service {
         let own_token = state.join(OPERATOR_TOKEN);
         let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
         let store = Arc::new(SqlStore::open(&config.store, &state.join(DATABASE)).await?);
+        let on_clock = Arc::clone(&clock);
+        let keys = Keys::open(&config, Arc::clone(&store) as Arc<dyn KeyStore>, on_clock).await?;
         let book = Book::open(
             Arc::clone(&store) as Arc<dyn PolicyStore>,
             appraiser.policy().clone(),
@@ -154,7 +156,7 @@ impl Service {
         );
         let bench = Arc::new(Bench {
             appraiser: Arc::clone(&appraiser),
-            signer: Arc::clone(keys.signer()),
+            keys: keys.clone(),
             clock: Arc::clone(&clock),
             issuer: config.issuer.clone(),
             lifetime_s: config.receipt_lifetime_s,
@@ -185,7 +187,7 @@ impl Service {
             proceedings,
             clerk: clerk.clone(),
             collateral: Arc::clone(appraiser.collateral()),
-            keys: &keys,
+            keys: keys.clone(),
             book,
             operator,
             credentials,
@@ -196,6 +198,7 @@ impl Service {
         Ok(Self {
             app,
             clerk,
+            keys,
             courier,
             hub,
             store,
@@ -223,6 +226,8 @@ impl Service {
         let (rest, rested) = oneshot::channel::<()>();
         let sender = Sender::start(self.app.webhooks(), self.courier);
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
+        let (leave, left) = oneshot::channel::<()>();
+        let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
         let listener = listener.tap_io(|connection| {
             // Answers are small and whole; waiting for more to send only delays them.
             drop(connection.set_nodelay(true));
@@ -243,6 +248,8 @@ impl Service {
         };
         // What is under way is finished; what is not done is due again, here or elsewhere.
         drop(rest);
+        drop(leave);
+        drop(keys.await);
         if tokio::time::timeout(self.shutdown_timeout, clerk)
             .await
             .is_err()

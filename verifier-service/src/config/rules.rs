@@ -23,6 +23,8 @@ const MAX_STALE_S: u32 = 30 * 24 * 3600;
 /// Longest time a failure is remembered, in seconds.
 const MAX_NEGATIVE_S: u32 = 3600;
 
+/// Longest time a new key waits before it signs, in seconds: a week.
+const MAX_PUBLISH_S: u32 = 7 * 24 * 3600;
 /// Longest difference of clocks that is tolerated, in seconds.
 const MAX_LEEWAY_S: u32 = 300;
 /// Longest time that keys of an issuer are used without being fetched again, in seconds: a week.
@@ -56,6 +58,8 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.request_timeout_s <= MAX_REQUEST_S, "request_timeout_s must be at most 3600"),
         // A challenge must not be forgotten while an answer that came in time is being appraised.
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
+        (in_bounds(c.keys.publish_before_s, MAX_PUBLISH_S), "keys.publish_before_s must be 1 to 604800"),
+        (c.keys.is_usable(), "keys.pkcs11 needs a token and a label with module, and a module for token and pin_file"),
         (c.store.url.as_ref().is_none_or(StoreUrl::is_valid), "store.url must be postgresql://user@host:port/database with no parameters but host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, application_name"),
         (c.store.is_usable(), "store needs a url for password_file"),
         (c.store.max_connections.get() <= MAX_CONNECTIONS, "store.max_connections must be at most 1000"),

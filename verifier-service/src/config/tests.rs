@@ -46,6 +46,8 @@ fn the_example_names_every_key_rightly() {
     let appraisal = &value["appraisal"];
     let sections = [
         &value,
+        &value["keys"],
+        &value["keys"]["pkcs11"],
         &value["store"],
         &value["oidc"],
         appraisal,
@@ -58,6 +60,8 @@ fn the_example_names_every_key_rightly() {
         .flat_map(|section| section.as_object().unwrap().keys());
     let is_section = |key: &String| {
         [
+            "keys",
+            "pkcs11",
             "store",
             "oidc",
             "appraisal",

@@ -82,13 +82,13 @@ pub(crate) struct App {
     clerk: Clerk,
     webhooks: Webhooks,
     hub: Hub,
-    key_set: well_known::KeySet,
+    keys: Keys,
     nvidia: Arc<Issuer>,
     readiness: health::Readiness,
 }
 
 /// What a service is made of.
-pub(crate) struct Parts<'a> {
+pub(crate) struct Parts {
     /// Its settings.
     pub(crate) config: Arc<Config>,
     /// Says when.
@@ -102,7 +102,7 @@ pub(crate) struct Parts<'a> {
     /// Manifests and answers about revocation.
     pub(crate) collateral: Arc<Collateral>,
     /// The keys to publish.
-    pub(crate) keys: &'a Keys,
+    pub(crate) keys: Keys,
     /// The policies.
     pub(crate) book: Book,
     /// Who may change them, and make parties.
@@ -119,7 +119,7 @@ pub(crate) struct Parts<'a> {
 
 impl App {
     /// The parts of a service, put together.
-    pub(crate) fn new(parts: Parts<'_>) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let Parts {
             config,
             clock,
@@ -160,7 +160,7 @@ impl App {
             ),
             clerk,
             hub,
-            key_set: well_known::KeySet::new(keys.published(), nvidia.jwk()),
+            keys,
             nvidia: Arc::new(nvidia),
             readiness: health::Readiness::default(),
             config,

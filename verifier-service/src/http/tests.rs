@@ -24,7 +24,6 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use evidence::UnixTime;
 use evidence::cert::TrustAnchors;
 use evidence::work::{Base64Url, Hex};
-use receipt::Algorithm;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -106,7 +105,6 @@ impl Rig {
             Some(folder.path()),
         );
         let judge = MadeToOrder::default();
-        let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
         let database = folder.path().join("verifier.sqlite");
         let store = SqlStore::sqlite_with(&database, Duration::from_millis(100))
             .await
@@ -135,10 +133,15 @@ impl Rig {
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
         });
+        let of_keys = Config {
+            state_dir: folder.path().to_owned(),
+            ..config.clone()
+        };
+        let keys = Keys::open(&of_keys, Arc::clone(&shared) as _, on_clock()).await;
         let agents = Agents::new(shared, Arc::new(clerk.clone()), on_clock());
         let token = folder.path().join("operator-token");
         let nvidia = Issuer::new(
-            Arc::clone(keys.nvidia()),
+            crate::keys::nvidia(folder.path()).unwrap(),
             &config.issuer,
             config.nvidia.clone(),
             NOW,
@@ -150,7 +153,7 @@ impl Rig {
             proceedings,
             clerk,
             collateral: Arc::new(collateral.unwrap()),
-            keys: &keys,
+            keys: keys.unwrap(),
             book,
             operator: OperatorToken::open(&token, None).unwrap(),
             credentials,

@@ -264,17 +264,15 @@ fn uuid(mut bytes: [u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use evidence::cert::Certificate;
-    use receipt::Algorithm;
 
     use super::*;
-    use crate::keys::Keys;
+    use crate::keys;
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     fn issuer(settings: NvidiaSettings) -> Issuer {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(&folder.path().join("keys"), Algorithm::Ed25519).unwrap();
-        let signer = Arc::clone(keys.nvidia());
+        let signer = keys::nvidia(folder.path()).unwrap();
         Issuer::new(signer, "https://verifier.example:8477/base", settings, NOW).unwrap()
     }
 
@@ -301,16 +299,16 @@ mod tests {
     #[test]
     fn a_name_of_any_length_and_a_late_clock_fit() {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(&folder.path().join("keys"), Algorithm::Es384).unwrap();
+        let key = keys::nvidia(folder.path()).unwrap();
         let host = "x".repeat(300);
         let url = format!("https://{host}");
         for now in [0, 2_524_607_000, 4_102_444_800, 32_503_680_000] {
             let settings = NvidiaSettings::default();
-            let signer = Arc::clone(keys.nvidia());
+            let signer = Arc::clone(&key);
             let issuer = Issuer::new(signer, &url, settings, UnixTime::from_secs(now)).unwrap();
             assert_eq!(certificate(&issuer).common_name().len(), 64, "{now}");
         }
-        let signer = Arc::clone(keys.nvidia());
+        let signer = key;
         let never = UnixTime::from_secs(i64::MAX);
         let refused = Issuer::new(signer, &url, NvidiaSettings::default(), never);
         assert!(matches!(refused.err(), Some(CertificateError::Time(_))));

@@ -1,5 +1,5 @@
 //! What the service remembers: challenges, receipts and bundles; and by theme [`policies`], [`parties`], [`agents`],
-//! [`jobs`], [`books`] and the [`outbox`].
+//! [`jobs`], [`books`], [`keys`] and the [`outbox`].
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
@@ -18,6 +18,7 @@ pub(crate) mod books;
 pub(crate) mod clerk;
 mod error;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod outbox;
 pub(crate) mod parties;
 pub(crate) mod policies;

@@ -32,6 +32,13 @@ impl Row {
         Ok(secs.map(UnixTime::from_secs))
     }
 
+    /// A number that is not negative and fits, or none.
+    pub(crate) fn optional_u32(&self, column: &'static str) -> Result<Option<u32>, StoreError> {
+        let number: Option<i64> = self.get(column)?;
+        let fits = number.map(u32::try_from).transpose();
+        fits.map_err(|_| StoreError::Malformed { column })
+    }
+
     /// Bytes, or none.
     pub(crate) fn optional_bytes(
         &self,

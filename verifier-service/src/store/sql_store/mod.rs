@@ -6,6 +6,7 @@ mod challenges;
 mod clerk;
 mod jobs;
 mod journal;
+mod keys;
 mod outbox;
 mod parties;
 mod policies;
@@ -95,7 +96,7 @@ impl SqlStore {
     }
 
     #[cfg(test)]
-    pub(super) fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &Database {
         &self.database
     }
 

@@ -1,0 +1,166 @@
+//! What an operator does with keys: list, rotate, retire. It works on store and sources beside running verifiers, which
+//! follow within seconds, and as well while none runs.
+
+use std::sync::Arc;
+
+use evidence::UnixTime;
+use receipt::{Algorithm, Thumbprint};
+use serde::Serialize;
+
+use super::ring::{Ring, Stage};
+use super::sources::Vault;
+use super::{DIRECTORY, KeyError, new_record};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::private_files;
+use crate::service::DATABASE;
+use crate::store::SqlStore;
+use crate::store::keys::{KeyRecord, KeyStore};
+
+/// Seconds after which every running verifier has looked at the ring, twice the longest pause between two looks.
+const HEEDED_S: i64 = 10;
+
+/// The keys of the service that a configuration describes.
+pub struct KeyDesk {
+    vault: Vault,
+    store: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    config: Config,
+}
+
+/// A key, for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedKey {
+    /// Its name.
+    pub kid: String,
+    /// What it signs with.
+    pub algorithm: String,
+    /// Whether it is the one that signs now, on a verifier that holds what is held here.
+    pub signs: bool,
+    /// `added`, `announced`, `usable`, `retired`, `past` or `leaked`.
+    pub stage: &'static str,
+    /// When it was added.
+    pub added_at: UnixTime,
+    /// From when it may sign.
+    pub usable_from: Option<UnixTime>,
+    /// Since when it signs no more.
+    pub retired_at: Option<UnixTime>,
+    /// Where the private half is; absent if it is not within reach from here.
+    pub place: Option<String>,
+}
+
+/// When a new key begins to sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Once it has been published for long enough.
+    Published,
+    /// As soon as running verifiers know of it: for a key that leaked.
+    AtOnce,
+}
+
+/// Why a key is to sign no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retirement {
+    /// Its time has come; receipts of it count.
+    Due,
+    /// Others may have it; receipts of it count for nothing any more.
+    Leaked,
+}
+
+impl KeyDesk {
+    /// Opens store and sources.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, KeyError> {
+        private_files::directory(&config.state_dir)?;
+        let vault = Vault::open(&config.state_dir.join(DIRECTORY), &config.keys)?;
+        let store = SqlStore::open(&config.store, &config.state_dir.join(DATABASE)).await?;
+        Ok(Self {
+            vault,
+            store: Arc::new(store),
+            clock,
+            config,
+        })
+    }
+
+    /// Every key there ever was, in the order in which they were added.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub async fn list(&self) -> Result<Vec<ListedKey>, KeyError> {
+        let ring = self.ring().await?;
+        let (held, now) = (self.vault.keys()?, self.clock.now());
+        let signs = ring.signs_at(now, |kid| held.contains_key(&kid));
+        let signs = signs.map(|key| key.jwk.kid());
+        let listed = ring.keys().iter().map(|key| {
+            let kid = key.jwk.kid();
+            ListedKey {
+                kid: kid.to_string(),
+                algorithm: key.jwk.algorithm().to_string(),
+                signs: signs == Some(kid),
+                stage: key.stage(now).as_str(),
+                added_at: key.added_at,
+                usable_from: key.usable_from,
+                retired_at: key.retired_at,
+                place: held.get(&kid).map(|held| held.place.clone()),
+            }
+        });
+        Ok(listed.collect())
+    }
+
+    /// Makes a key that will sign in the place of the one that does; the configured algorithm unless another is named.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub async fn rotate(
+        &self,
+        algorithm: Option<Algorithm>,
+        rotation: Rotation,
+    ) -> Result<ListedKey, KeyError> {
+        let now = self.clock.now();
+        let held = self
+            .vault
+            .make(algorithm.unwrap_or(self.config.signing_algorithm))?;
+        let mut key = new_record(&held, now, self.config.receipt_lifetime_s);
+        if rotation == Rotation::AtOnce {
+            key.usable_from = Some(heeded(now));
+        }
+        let kid = key.jwk.kid();
+        self.store.add_signing_key(&key).await?;
+        let mut listed = self.list().await?.into_iter();
+        let listed = listed.find(|key| key.kid == kid.to_string());
+        listed.ok_or(KeyError::Unknown(kid))
+    }
+
+    /// Ends a key. Running verifiers heed it within seconds; says from when it signs no more.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`], [`KeyError::Last`], and see [`KeyError`].
+    pub async fn retire(&self, kid: Thumbprint, why: Retirement) -> Result<UnixTime, KeyError> {
+        let (ring, now) = (self.ring().await?, self.clock.now());
+        let key = ring.find(kid).ok_or(KeyError::Unknown(kid))?;
+        let others = ring.keys().iter().filter(|other| other.jwk.kid() != kid);
+        let at = heeded(now);
+        // Whoever takes over must be able to when this one ends.
+        let is_ready = |other: &KeyRecord| other.stage(at) == Stage::Usable;
+        if key.stage(now) == Stage::Usable && !others.into_iter().any(is_ready) {
+            return Err(KeyError::Last(kid));
+        }
+        match why {
+            Retirement::Due => self.store.retire_signing_key(kid, at).await?,
+            Retirement::Leaked => self.store.disown_signing_key(kid, now).await?,
+        }
+        let ring = self.ring().await?;
+        let retired_at = ring.find(kid).and_then(|key| key.retired_at);
+        Ok(retired_at.unwrap_or(at))
+    }
+
+    async fn ring(&self) -> Result<Ring, KeyError> {
+        Ok(Ring::new(self.store.signing_keys().await?, Vec::new()))
+    }
+}
+
+fn heeded(now: UnixTime) -> UnixTime {
+    UnixTime::from_secs(now.secs().saturating_add(HEEDED_S))
+}

@@ -1,0 +1,444 @@
+//! The keys that sign receipts: which there are, which signs now, which are published.
+//!
+//! ```text
+//! sources ──▶ Vault: private halves, by name ──┐
+//! store  ───▶ Ring: from when until when ──────┴──▶ Keys ──▶ who signs at a time, the key set at a time
+//! ```
+//!
+//! The store says what is true for every verifier on it; a verifier signs with the keys it holds. A [`KeyDesk`] (`verifier-service keys`)
+//! adds a key or ends one while verifiers run; each looks at the ring every few seconds and follows, without a restart:
+//! a new key is published first, signs when `publish_before_s` have passed, and then the key before it is retired. It stays
+//! published for as long as receipts of it count.
+//!
+//! Under `<state directory>/keys`:
+//!
+//! | Path | Content |
+//! |---|---|
+//! | `*.pk8` | private keys, unencrypted PKCS#8 in DER, mode 0600 |
+//! | `nvidia.pk8` | the key for tokens in NVIDIA's form, which signs nothing else (`nvidia/mod.rs`) |
+//! | `retired/*.json` | key sets (RFC 7517) of keys that signed before this database was, public halves, each with `exp` |
+//!
+//! A key is named by its RFC 7638 thumbprint. The key for NVIDIA's form is none for receipts and is not in the ring; its
+//! tokens count for an hour, so it is replaced by removing the file.
+
+mod desk;
+mod ring;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use evidence::UnixTime;
+use receipt::{Algorithm, Jwks, JwksError, LocalSigner, PublishedKey, Signer, Thumbprint};
+use thiserror::Error;
+
+pub use desk::{KeyDesk, ListedKey, Retirement, Rotation};
+
+use crate::clock::Clock;
+use crate::config::{Config, KeySettings};
+use crate::private_files::{self, PrivateFileError};
+use crate::store::StoreError;
+use crate::store::keys::{KeyRecord, KeyStore};
+use receipt::SignError;
+use ring::Ring;
+use sources::{Held, HeldKeys, NVIDIA_KEY, Vault, own_key};
+
+const DIRECTORY: &str = "keys";
+const RETIRED: &str = "retired";
+
+/// Why the keys cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// A file or directory of the keys is not as it must be.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// The store gave no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No key could be made.
+    #[error("cannot make a key for {0}")]
+    Generate(Algorithm),
+    /// The file is not a key of the algorithm that it must be of.
+    #[error("{path}: {source}")]
+    Rejected {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SignError,
+    },
+    /// The file is not a private key for receipts.
+    #[error("{0} is not an unencrypted PKCS#8 private key for ES384, ES256 or Ed25519")]
+    NotAKey(PathBuf),
+    /// The token cannot be used.
+    #[error("PKCS #11: {0}")]
+    Token(String),
+    /// There is no PIN in the file that should hold one.
+    #[error("PIN file {0} must hold one line of 1 to 255 bytes")]
+    Pin(PathBuf),
+    /// A file of retired keys is defective.
+    #[error("{path}: {source}")]
+    Retired {
+        /// The file.
+        path: PathBuf,
+        /// The defect.
+        source: JwksError,
+    },
+    /// A retired key does not say when it signed last.
+    #[error("{path}: key {kid} has no exp, the time it signed last")]
+    NotRetired {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        kid: Thumbprint,
+    },
+    /// The keys do not make a set.
+    #[error("cannot publish the keys: {0}")]
+    Set(#[from] JwksError),
+    /// Which key signs is not known.
+    #[error(
+        "there are {0} private keys, and the store knows none of them: leave the one that signs, and put the public halves of the others into retired/"
+    )]
+    Ambiguous(usize),
+    /// Every key that is held was retired.
+    #[error("every private key there is was retired: `verifier-service keys rotate` makes another")]
+    AllRetired,
+    /// Nobody knows a key of this name.
+    #[error("there is no key {0}: `verifier-service keys list` names them")]
+    Unknown(Thumbprint),
+    /// Without the key nothing could be signed.
+    #[error("key {0} is the only one that may sign: `verifier-service keys rotate` makes another")]
+    Last(Thumbprint),
+    /// The computation was ended.
+    #[error("looking for private keys was broken off")]
+    BrokenOff,
+}
+
+/// Why nothing can be signed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no key may sign yet")]
+pub(crate) struct NoSigner {
+    /// When one may, as far as that is known.
+    pub(crate) from: Option<UnixTime>,
+}
+
+/// The keys of a running service. Copies share them.
+#[derive(Clone)]
+pub(crate) struct Keys(Arc<Shared>);
+
+struct Shared {
+    vault: Arc<Vault>,
+    store: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    settings: KeySettings,
+    receipts_live_s: Option<u32>,
+    /// Retired keys of another service.
+    elsewhere: Vec<PublishedKey>,
+    seen: RwLock<Arc<Seen>>,
+}
+
+/// What was seen at the last look.
+struct Seen {
+    ring: Ring,
+    held: HeldKeys,
+    /// Keys of the ring that were looked for in vain.
+    missing: BTreeSet<Thumbprint>,
+    published: Arc<Jwks>,
+}
+
+impl Keys {
+    /// Opens the places of private halves and the ring, making a key if there is none.
+    ///
+    /// # Errors
+    /// See [`KeyError`]. A key others could have read is refused, not mended: it may have been copied.
+    pub(crate) async fn open(
+        config: &Config,
+        store: Arc<dyn KeyStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, KeyError> {
+        let directory = config.state_dir.join(DIRECTORY);
+        let vault = Vault::open(&directory, &config.keys)?;
+        let held = vault.keys()?;
+        let receipts_live_s = config.receipt_lifetime_s;
+        let record = |held: &Held, now| new_record(held, now, receipts_live_s);
+        let (known, now) = (store.signing_keys().await?, clock.now());
+        let held = match held.is_empty() {
+            true => {
+                let made = vault.make(config.signing_algorithm)?;
+                HeldKeys::from([(made.signer.public_jwk().kid(), made)])
+            }
+            false if known.is_empty() && held.len() > 1 => {
+                return Err(KeyError::Ambiguous(held.len()));
+            }
+            false => held,
+        };
+        for (kid, held) in &held {
+            if !known.iter().any(|key| key.jwk.kid() == *kid) {
+                store.add_signing_key(&record(held, now)).await?;
+            }
+        }
+        let elsewhere = retired(&directory.join(RETIRED))?;
+        let ring = Ring::new(store.signing_keys().await?, elsewhere.clone());
+        let seen = Seen {
+            published: Arc::new(ring.published(now)?),
+            ring,
+            held,
+            missing: BTreeSet::new(),
+        };
+        let keys = Self(Arc::new(Shared {
+            vault: Arc::new(vault),
+            store,
+            clock,
+            settings: config.keys.clone(),
+            receipts_live_s,
+            elsewhere,
+            seen: RwLock::new(Arc::new(seen)),
+        }));
+        keys.refresh().await?;
+        match keys.is_hopeless() {
+            true => Err(KeyError::AllRetired),
+            false => Ok(keys),
+        }
+    }
+
+    /// Who signs a receipt that is issued at `now`.
+    ///
+    /// # Errors
+    /// [`NoSigner`] while the only key held is still being made known.
+    pub(crate) fn signer_at(&self, now: UnixTime) -> Result<Arc<dyn Signer>, NoSigner> {
+        let seen = self.seen();
+        let is_held = |kid: Thumbprint| seen.held.contains_key(&kid);
+        let signs = seen.ring.signs_at(now, is_held).map(|key| key.jwk.kid());
+        let held = signs.and_then(|kid| seen.held.get(&kid));
+        held.map(|held| Arc::clone(&held.signer))
+            .ok_or_else(|| NoSigner {
+                from: seen.ring.signs_from(is_held),
+            })
+    }
+
+    /// Every key that verifies our receipts.
+    pub(crate) fn published(&self) -> Arc<Jwks> {
+        Arc::clone(&self.seen().published)
+    }
+
+    /// How long a relying party may keep the key set, in seconds.
+    pub(crate) fn max_age_s(&self) -> u32 {
+        self.0.settings.max_age_s()
+    }
+
+    /// Looks at the ring until `end` is ready. A look that fails leaves what was seen before.
+    pub(crate) async fn run(self, end: impl Future<Output = ()>) {
+        let every = self.0.settings.refresh();
+        let mut end = std::pin::pin!(end);
+        let mut has_failed = false;
+        loop {
+            tokio::select! {
+                () = &mut end => return,
+                () = tokio::time::sleep(every) => {}
+            }
+            let looked = self.refresh().await;
+            match &looked {
+                Err(error) if !has_failed => {
+                    tracing::error!(%error, "signing keys cannot be looked at; those known are used");
+                }
+                Ok(()) if has_failed => tracing::info!("signing keys are looked at again"),
+                _ => {}
+            }
+            has_failed = looked.is_err();
+        }
+    }
+
+    /// Looks at the ring, publishes what is new in it, says what follows from the clock, and looks at what that changed.
+    async fn refresh(&self) -> Result<(), KeyError> {
+        let now = self.0.clock.now();
+        let seen = self.look(now).await?;
+        // Only now: a key counts as published when somebody can see it.
+        if self.say(&seen, now).await? {
+            self.look(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the ring; from here on what was seen is what is published and signed with.
+    async fn look(&self, now: UnixTime) -> Result<Arc<Seen>, KeyError> {
+        let known = self.0.store.signing_keys().await?;
+        let ring = Ring::new(known, self.0.elsewhere.clone());
+        let (held, missing) = self.look_for(&ring).await?;
+        let seen = Arc::new(Seen {
+            published: Arc::new(ring.published(now)?),
+            ring,
+            held,
+            missing,
+        });
+        self.replace(Arc::clone(&seen));
+        Ok(seen)
+    }
+
+    /// Writes from when new keys may sign and which keys have been taken over from; says whether there were any.
+    async fn say(&self, seen: &Seen, now: UnixTime) -> Result<bool, KeyError> {
+        let Shared {
+            store, settings, ..
+        } = &*self.0;
+        let wait = i64::from(settings.publish_before_s);
+        let usable_from = UnixTime::from_secs(now.secs().saturating_add(wait));
+        let unpublished: Vec<_> = seen.ring.unpublished().collect();
+        for kid in &unpublished {
+            tracing::info!(%kid, %usable_from, "signing key published");
+            store.publish_signing_key(*kid, usable_from).await?;
+        }
+        let succeeded = seen.ring.succeeded(now, |kid| seen.held.contains_key(&kid));
+        for (kid, at) in &succeeded {
+            tracing::info!(%kid, %at, "signing key retired by its successor");
+            store.retire_signing_key(*kid, *at).await?;
+        }
+        self.note_lives(seen, now).await?;
+        Ok(!unpublished.is_empty() || !succeeded.is_empty())
+    }
+
+    /// Sees that the key that signs is published for as long as its receipts will count.
+    async fn note_lives(&self, seen: &Seen, now: UnixTime) -> Result<(), KeyError> {
+        let life = self.0.receipts_live_s;
+        let is_held = |kid: Thumbprint| seen.held.contains_key(&kid);
+        let outlives = |key: &KeyRecord| match (key.receipts_live_s, life) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(noted), Some(life)) => noted < life,
+        };
+        if let Some(key) = seen.ring.signs_at(now, is_held).filter(|key| outlives(key)) {
+            self.0.store.note_receipt_life(key.jwk.kid(), life).await?;
+        }
+        Ok(())
+    }
+
+    /// The private halves of the ring's keys; the places are looked into once for each key that is new.
+    async fn look_for(&self, ring: &Ring) -> Result<(HeldKeys, BTreeSet<Thumbprint>), KeyError> {
+        let seen = self.seen();
+        let is_new = |key: &&KeyRecord| {
+            let kid = key.jwk.kid();
+            key.retired_at.is_none()
+                && !seen.held.contains_key(&kid)
+                && !seen.missing.contains(&kid)
+        };
+        let new: Vec<_> = ring
+            .keys()
+            .iter()
+            .filter(is_new)
+            .map(|key| key.jwk.kid())
+            .collect();
+        if new.is_empty() {
+            return Ok((seen.held.clone(), seen.missing.clone()));
+        }
+        let vault = Arc::clone(&self.0.vault);
+        let found = tokio::task::spawn_blocking(move || vault.keys()).await;
+        let mut found = found.map_err(|_| KeyError::BrokenOff)??;
+        // A key whose signer is in use keeps it: it may hold a session with a token.
+        found.extend(seen.held.clone());
+        let missing = new.into_iter().filter(|kid| !found.contains_key(kid));
+        Ok((
+            found.clone(),
+            seen.missing.iter().copied().chain(missing).collect(),
+        ))
+    }
+
+    /// Whether no key that is held will ever sign.
+    fn is_hopeless(&self) -> bool {
+        let seen = self.seen();
+        let living = |kid: &Thumbprint| {
+            let key = seen.ring.find(*kid);
+            key.is_some_and(|key| key.retired_at.is_none() && key.leaked_at.is_none())
+        };
+        !seen.held.keys().any(living)
+    }
+
+    fn seen(&self) -> Arc<Seen> {
+        let seen = self.0.seen.read();
+        Arc::clone(&seen.unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn replace(&self, seen: Arc<Seen>) {
+        let place = self.0.seen.write();
+        *place.unwrap_or_else(std::sync::PoisonError::into_inner) = seen;
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
+/// The key for tokens in NVIDIA's form, made if there is none. Its clients take no other algorithm.
+///
+/// # Errors
+/// See [`KeyError`].
+pub(crate) fn nvidia(state_dir: &Path) -> Result<Arc<LocalSigner>, KeyError> {
+    let directory = state_dir.join(DIRECTORY);
+    private_files::directory(&directory)?;
+    own_key(&directory.join(NVIDIA_KEY), Algorithm::Es384).map(Arc::new)
+}
+
+fn new_record(held: &Held, now: UnixTime, receipts_live_s: Option<u32>) -> KeyRecord {
+    KeyRecord {
+        jwk: held.signer.public_jwk().clone(),
+        added_at: now,
+        usable_from: None,
+        retired_at: None,
+        leaked_at: None,
+        receipts_live_s,
+    }
+}
+
+/// The retired keys of another service, in the order of their file names.
+fn retired(directory: &Path) -> Result<Vec<PublishedKey>, KeyError> {
+    private_files::directory(directory)?;
+    let mut keys = Vec::new();
+    for path in files_in(directory, "json")? {
+        keys.extend(retired_in(&path)?);
+    }
+    Ok(keys)
+}
+
+fn retired_in(path: &Path) -> Result<Vec<PublishedKey>, KeyError> {
+    let text = read(path, |path| std::fs::read_to_string(path))?;
+    let set = Jwks::parse(&text).map_err(|source| KeyError::Retired {
+        path: path.to_owned(),
+        source,
+    })?;
+    match set.keys().iter().find(|key| key.retired_at.is_none()) {
+        Some(key) => Err(KeyError::NotRetired {
+            path: path.to_owned(),
+            kid: key.jwk.kid(),
+        }),
+        None => Ok(set.keys().to_vec()),
+    }
+}
+
+/// The files of a kind in a directory, in the order of their names.
+fn files_in(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, KeyError> {
+    let entries: Result<Vec<_>, _> = read(directory, |path| std::fs::read_dir(path))?.collect();
+    let entries = read(directory, |_| entries)?;
+    let mut paths: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    paths.sort();
+    Ok(paths)
+}
+
+fn read<T>(path: &Path, reader: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, KeyError> {
+    reader(path).map_err(|source| KeyError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Signing keys. Each time is written where there is none, so that verifiers who say the same at once agree.
+
+use evidence::UnixTime;
+use receipt::{Jwk, Jwks, PublishedKey, Thumbprint};
+
+use super::SqlStore;
+use crate::store::keys::{KeyRecord, KeyStore};
+use crate::store::sql::{Row, Value, values};
+use crate::store::{Answer, StoreError};
+
+const TOPIC: &str = "signing_keys";
+
+impl SqlStore {
+    async fn insert_signing_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+        let set = Jwks::new(vec![PublishedKey::from(key.jwk.clone())]);
+        let set = set.map_err(|_| StoreError::Malformed { column: "jwks" })?;
+        let mut tx = self.database.write().await?;
+        tx.hold(TOPIC).await?;
+        let others = tx.fetch_int("SELECT count(*) AS n FROM signing_keys", values![]);
+        let usable_from = match others.await? {
+            0 => Some(key.added_at),
+            _ => key.usable_from,
+        };
+        tx.execute(
+            "INSERT INTO signing_keys
+             (kid, jwks, added_at, usable_from, retired_at, leaked_at, receipts_live_s)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kid) DO NOTHING",
+            values![
+                key.jwk.kid().to_string(),
+                set.to_json(),
+                key.added_at,
+                usable_from,
+                key.retired_at,
+                key.leaked_at,
+                key.receipts_live_s
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    async fn write_of_key(
+        &self,
+        statement: &'static str,
+        values: Vec<Value>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.database.write().await?;
+        tx.execute(statement, values).await?;
+        tx.commit().await
+    }
+}
+
+impl KeyStore for SqlStore {
+    fn signing_keys(&self) -> Answer<'_, Vec<KeyRecord>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session.fetch(
+                "SELECT kid, jwks, added_at, usable_from, retired_at, leaked_at, receipts_live_s
+                 FROM signing_keys ORDER BY added_at, kid",
+                values![],
+            );
+            rows.await?.iter().map(read).collect()
+        })
+    }
+
+    fn add_signing_key<'a>(&'a self, key: &'a KeyRecord) -> Answer<'a, ()> {
+        Box::pin(self.again(move || self.insert_signing_key(key)))
+    }
+
+    fn publish_signing_key(&self, kid: Thumbprint, usable_from: UnixTime) -> Answer<'_, ()> {
+        Box::pin(self.write_of_key(
+            "UPDATE signing_keys SET usable_from = $2 WHERE kid = $1 AND usable_from IS NULL",
+            values![kid.to_string(), usable_from],
+        ))
+    }
+
+    fn retire_signing_key(&self, kid: Thumbprint, at: UnixTime) -> Answer<'_, ()> {
+        Box::pin(self.write_of_key(
+            "UPDATE signing_keys SET retired_at = $2 WHERE kid = $1 AND retired_at IS NULL",
+            values![kid.to_string(), at],
+        ))
+    }
+
+    fn disown_signing_key(&self, kid: Thumbprint, now: UnixTime) -> Answer<'_, ()> {
+        Box::pin(self.write_of_key(
+            "UPDATE signing_keys SET leaked_at = $2, retired_at = COALESCE(retired_at, $2)
+             WHERE kid = $1 AND leaked_at IS NULL",
+            values![kid.to_string(), now],
+        ))
+    }
+
+    fn note_receipt_life(&self, kid: Thumbprint, seconds: Option<u32>) -> Answer<'_, ()> {
+        Box::pin(self.write_of_key(
+            "UPDATE signing_keys SET receipts_live_s = $2
+             WHERE kid = $1 AND ($2 IS NULL OR receipts_live_s < $2)",
+            values![kid.to_string(), seconds],
+        ))
+    }
+}
+
+fn read(row: &Row) -> Result<KeyRecord, StoreError> {
+    let jwk = only_key(&row.text("jwks")?).filter(|jwk| row.parsed("kid").ok() == Some(jwk.kid()));
+    Ok(KeyRecord {
+        jwk: jwk.ok_or(StoreError::Malformed { column: "jwks" })?,
+        added_at: row.time("added_at")?,
+        usable_from: row.optional_time("usable_from")?,
+        retired_at: row.optional_time("retired_at")?,
+        leaked_at: row.optional_time("leaked_at")?,
+        receipts_live_s: row.optional_u32("receipts_live_s")?,
+    })
+}
+
+fn only_key(jwks: &str) -> Option<Jwk> {
+    let set = Jwks::parse(jwks).ok()?;
+    match set.keys() {
+        [key] => Some(key.jwk.clone()),
+        _ => None,
+    }
+}
