@@ -86,7 +86,7 @@ pub fn issue(claims: &Claims, signer: &dyn Signer) -> Result<SignedReceipt, Issu
             actual: signature.len(),
         });
     }
-    let token = join(&signing_input, &signature);
+    let token = join(signing_input, &signature);
     if token.len() > MAX_TOKEN_BYTES {
         return Err(IssueError::WouldBeRejected(Rejected::TokenTooLarge {
             limit: MAX_TOKEN_BYTES,

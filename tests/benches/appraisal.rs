@@ -1,12 +1,14 @@
 //! What judging costs, beside a bare P-384 verification of the same library in the same run.
 //!
 //! ```sh
-//! cargo bench -p tests --bench appraisal
+//! cargo bench -p tests --bench appraisal            # every line
+//! cargo bench -p tests --bench appraisal -- WORDS    # the unit, and the lines with WORDS in their names
 //! ```
 //!
 //! Warm means that chain and manifests were seen before, as for a device that comes again. The device is simulated; its
-//! evidence has the layout, the sizes and the signatures of a real Hopper. The system is one of eight GPUs and four
-//! switches that name each other, forged under a test root; everything but its manifests is new.
+//! evidence has the layout, the sizes and the signatures of a real Hopper. What the policy was asked before it is not asked
+//! again; one line has a policy that is asked each time. The system is one of eight GPUs and four switches that name each
+//! other, forged under a test root; everything but its manifests is new.
 //!
 //! Every line is measured in turn, round after round, and stands for its fastest tenth: what else the machine does then
 //! weighs on all lines alike, or on none. A second process that takes a processor still shows in the line of two threads.
@@ -28,9 +30,9 @@ use evidence::{Examined, Overall, crypto, parallel, report};
 use receipt::{Algorithm, LocalSigner, Signer};
 use tests::forge::{self, Forged};
 use tests::scene::{AS_OF, Scene, gemm, judge};
-use verifier_service::Appraiser;
 use verifier_service::appraiser::DeviceSubmission;
 use verifier_service::issue::{ReceiptContext, issue};
+use verifier_service::{AppraisalSettings, Appraiser};
 
 /// How often each line is measured.
 const ROUNDS: usize = 300;
@@ -79,11 +81,19 @@ fn main() {
     let scene = Scene::new();
     let (bundle, json) = scene.bundle(gemm(16, "[]"));
     let appraiser = scene.appraiser();
+    let asking = asking_each_time(&scene);
     let signers = signers();
     let system = System::new();
     let mut lines = bare_operations(&bundle, &json, &signers);
     lines.extend(of_one_device(&scene, &appraiser, &bundle, &json, &signers));
+    lines.push(Line::new("the same, Ed25519, policy evaluated", || {
+        black_box(receipt_for(&asking, black_box(&json), &signers[1].1));
+    }));
     lines.extend([1, 2].map(|threads| system.line(threads)));
+    if let Some(words) = std::env::args().skip(1).find(|word| !word.starts_with('-')) {
+        let unit = lines[0].name;
+        lines.retain(|line| line.name == unit || line.name.contains(&words));
+    }
     for round in 0..ROUNDS {
         for line in lines.iter_mut().filter(|line| round < line.rounds) {
             line.measure();
@@ -92,7 +102,7 @@ fn main() {
     print(&mut lines);
 }
 
-/// The first line is the unit, the last two are the system on one thread and on two.
+/// The first line is the unit; the last two, unless left out, are the system on one thread and on two.
 fn print(lines: &mut [Line<'_>]) {
     let times: Vec<_> = lines
         .iter_mut()
@@ -102,7 +112,7 @@ fn print(lines: &mut [Line<'_>]) {
     for (name, time) in &times {
         println!("{name:<52}{time:>10.1} us{:>9.2}", time / unit);
     }
-    if let [.., (_, one), (_, two)] = times.as_slice() {
+    if let [.., ("system of 8 and 4 on one thread", one), (_, two)] = times.as_slice() {
         println!("{:<52}{:>22.2}", "system: one thread over two", one / two);
     }
 }
@@ -203,6 +213,21 @@ fn of_one_device<'a>(
             judge(&scene.appraiser(), &again)
         }),
     ]
+}
+
+/// A verifier whose policy is the default one and takes its input whole, so that it is evaluated for every bundle.
+fn asking_each_time(scene: &Scene) -> Appraiser {
+    let text = concat!(
+        include_str!("../../policies/default.rego"),
+        "\nwhole := input\n"
+    );
+    let file = scene.collateral_dir().join("asking.rego");
+    std::fs::write(&file, text).expect("policy file");
+    let settings = AppraisalSettings {
+        policy_file: Some(file),
+        ..scene.settings()
+    };
+    Appraiser::open(&settings).expect("appraiser")
 }
 
 /// Eight GPUs and four switches, and what they are judged by.

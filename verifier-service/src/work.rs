@@ -183,8 +183,8 @@ fn inspect_kernel(task: &KernelTask, bundle: &Bundle) -> Vec<Reason> {
 fn unexpected_trace(job: &Job, statement: &WorkStatement) -> Option<Reason> {
     let trace = statement.trace?;
     let marks = job.marks();
-    let reason = Reason::new(Code::TraceUnexpected, "states on the way of the kernel");
-    (trace.entries != marks).then(|| reason.expected(marks).actual(trace.entries))
+    let reason = || Reason::new(Code::TraceUnexpected, "states on the way of the kernel");
+    (trace.entries != marks).then(|| reason().expected(marks).actual(trace.entries))
 }
 
 /// What every audit is: points of each output, and the share they speak of.
@@ -263,18 +263,16 @@ fn costly_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
 /// Freivalds' check is of exact integer products alone.
 fn unavailable_check(parsed: &Job, job: &JobSpec) -> Option<Reason> {
     let wanted = job.checks.contains(&RequestedCheck::Freivalds);
-    let reason = Reason::new(
-        Code::CheckNotAvailable,
-        "freivalds, which is of exact products",
-    );
-    (wanted && parsed.product().is_none()).then(|| reason.actual(parsed.kernel()))
+    let message = "freivalds, which is of exact products";
+    let reason = || Reason::new(Code::CheckNotAvailable, message);
+    (wanted && parsed.product().is_none()).then(|| reason().actual(parsed.kernel()))
 }
 
 /// The statement names the kernel's specification, and as its module one that is shipped for it, or none where no module
 /// was loaded. That this module ran is the host's word.
 fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> {
     let (name, spec) = (kernel.name(), Hex(*kernel.digest().as_bytes()));
-    let reason = Reason::new(Code::KernelMismatch, "kernel in the statement");
+    let reason = || Reason::new(Code::KernelMismatch, "kernel in the statement");
     let Some(stated) = statement.kernel() else {
         let reason = Reason::new(Code::ProgramMismatch, "what ran");
         return Some(
@@ -284,7 +282,7 @@ fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> 
         );
     };
     if stated.name != name || stated.spec != spec {
-        let reason = reason.expected(format!("{name} {spec}"));
+        let reason = reason().expected(format!("{name} {spec}"));
         return Some(reason.actual(format!("{} {}", stated.name, stated.spec)));
     }
     let module = stated.module?;
@@ -296,7 +294,7 @@ fn kernel_mismatch(kernel: Kernel, statement: &WorkStatement) -> Option<Reason> 
         .into_iter()
         .map(|sum| Hex(sum).to_string())
         .collect();
-    let reason = reason.expected(format!("module {}, or none", names.join(" or ")));
+    let reason = reason().expected(format!("module {}, or none", names.join(" or ")));
     Some(reason.actual(module))
 }
 
@@ -307,11 +305,9 @@ fn unexpected_bytes(job: &Job, bundle: &Bundle) -> Option<Reason> {
     let committed = |name: &String| bundle.statement.outputs.iter().any(|o| o.name == *name);
     let input = bundle.inputs.keys().find(|name| !named(name));
     let output = bundle.outputs.keys().find(|name| !committed(name));
-    let reason = Reason::new(
-        Code::OutputsUnexpected,
-        "bytes handed over that the job does not name",
-    );
-    input.or(output).map(|name| reason.actual(name))
+    let message = "bytes handed over that the job does not name";
+    let reason = || Reason::new(Code::OutputsUnexpected, message);
+    input.or(output).map(|name| reason().actual(name))
 }
 
 fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
@@ -322,12 +318,10 @@ fn unexpected_outputs(job: &Job, statement: &WorkStatement) -> Option<Reason> {
         .iter()
         .map(|o| (o.name.as_str(), o.len))
         .collect();
-    let reason = Reason::new(
-        Code::OutputsUnexpected,
-        "outputs in the statement (name, bytes)",
-    );
+    let message = "outputs in the statement (name, bytes)";
+    let reason = || Reason::new(Code::OutputsUnexpected, message);
     (stated != wanted).then(|| {
-        let reason = reason.expected(format!("{wanted:?}"));
+        let reason = reason().expected(format!("{wanted:?}"));
         reason.actual(format!("{stated:?}"))
     })
 }

@@ -4,6 +4,8 @@
 //! as much as evaluating the policy.
 
 use std::borrow::Cow;
+#[cfg(feature = "policy")]
+use std::collections::BTreeSet;
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -47,6 +49,16 @@ impl<'a> Document<'a> {
     /// The codes of reasons.
     pub(super) fn codes(reasons: &[Reason]) -> Document<'_> {
         Document::list(reasons.iter().map(|reason| reason.code.as_str().into()))
+    }
+
+    /// The same with no members but those of these names.
+    #[cfg(feature = "policy")]
+    pub(crate) fn limited_to(self, names: &BTreeSet<String>) -> Self {
+        let Self::Object(mut members) = self else {
+            return self;
+        };
+        members.retain(|(name, _)| names.contains(*name));
+        Self::Object(members)
     }
 
     /// A member by name.

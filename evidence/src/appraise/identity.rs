@@ -36,22 +36,21 @@ pub(super) fn judge(
 }
 
 fn unknown_chip(leaf: &Certificate, certified: Option<Architecture>) -> Option<Reason> {
+    if certified.is_some() {
+        return None;
+    }
     let reason = Reason::new(Code::ArchitectureUnknown, "chip in the leaf's common name");
     let reason = reason.expected("GH100, GBnnn or LS_10");
-    certified
-        .is_none()
-        .then(|| reason.actual(leaf.common_name()))
+    Some(reason.actual(leaf.common_name()))
 }
 
 /// Row 40: the firmware certificate and the one above it name the same chip.
 fn other_chip_above(leaf: &Certificate, issuer: &Certificate) -> Option<Reason> {
     let chip = |certificate: &Certificate| Architecture::of_common_name(certificate.common_name());
-    let reason = Reason::new(
-        Code::ArchitectureMismatch,
-        "chip of the first two certificates",
-    );
+    let message = "chip of the first two certificates";
+    let reason = || Reason::new(Code::ArchitectureMismatch, message);
     (chip(leaf) != chip(issuer)).then(|| {
-        reason
+        reason()
             .expected(leaf.common_name())
             .actual(issuer.common_name())
     })

@@ -27,8 +27,8 @@ pub(super) fn judge(opaque: &OpaqueData) -> Check {
 
 /// Row 110.
 fn unknown_flag(flag: u64) -> Option<Reason> {
-    let reason = Reason::new(Code::FeatureFlagUnknown, "mode in the report");
-    (!KNOWN_FLAGS.contains(&flag)).then(|| reason.expected("0, 1 or 2").actual(flag))
+    let reason = || Reason::new(Code::FeatureFlagUnknown, "mode in the report");
+    (!KNOWN_FLAGS.contains(&flag)).then(|| reason().expected("0, 1 or 2").actual(flag))
 }
 
 fn unknown_state(state: OnOff) -> Option<Reason> {

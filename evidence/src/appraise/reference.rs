@@ -257,13 +257,11 @@ impl Wanted<'_> {
     /// whoever did so, and the appraisal says that.
     fn unbound_id(&self, filed: Option<&str>) -> Vec<Reason> {
         let unbound = self.role == CheckId::VbiosRim && filed.is_none();
-        let reason = Reason::new(
-            Code::RimIdUnbound,
-            "manifest was handed over without its id",
-        );
+        let message = "manifest was handed over without its id";
+        let reason = || Reason::new(Code::RimIdUnbound, message);
         let wanted = self.id.as_deref().unwrap_or_default();
         unbound
-            .then(|| reason.expected(wanted))
+            .then(|| reason().expected(wanted))
             .into_iter()
             .collect()
     }
@@ -271,16 +269,16 @@ impl Wanted<'_> {
     /// Row 92: a document filed under an id is used for that id only.
     fn other_id(&self, filed: Option<&str>) -> Option<Reason> {
         let (wanted, filed) = self.id.as_deref().zip(filed)?;
-        let reason = Reason::new(Code::RimIdMismatch, "id the manifest is filed under");
-        (wanted != filed).then(|| reason.expected(wanted).actual(filed))
+        let reason = || Reason::new(Code::RimIdMismatch, "id the manifest is filed under");
+        (wanted != filed).then(|| reason().expected(wanted).actual(filed))
     }
 
     /// Row 89: the version in the report, which is signed, not one stated beside it. VBIOS versions are hexadecimal,
     /// so their case says nothing (nvidia-evidence 6.5).
     fn other_version(&self, rim: &Rim) -> Option<Reason> {
         let version = self.version.as_deref()?;
-        let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
-        (!self.is_of_version(rim)).then(|| reason.expected(version).actual(rim.version()))
+        let reason = || Reason::new(Code::RimVersionMismatch, "version of the manifest");
+        (!self.is_of_version(rim)).then(|| reason().expected(version).actual(rim.version()))
     }
 
     fn is_of_version(&self, rim: &Rim) -> bool {
@@ -296,8 +294,8 @@ impl Wanted<'_> {
     fn other_product(&self, rim: &Rim) -> Option<Reason> {
         let product = self.product?;
         let actual = [rim.name(), rim.product(), rim.platform_model()];
-        let reason = Reason::new(Code::RimProductMismatch, "product of the manifest");
-        (actual != [product; 3]).then(|| reason.expected(product).actual(actual.join(", ")))
+        let reason = || Reason::new(Code::RimProductMismatch, "product of the manifest");
+        (actual != [product; 3]).then(|| reason().expected(product).actual(actual.join(", ")))
     }
 
     /// Nobody who holds the key of a software root may say what genuine hardware should measure. Of a device whose chain
@@ -308,12 +306,10 @@ impl Wanted<'_> {
         };
         let simulated = self.simulated?;
         let word = |simulated| if simulated { "simulated" } else { "vendor" };
-        let reason = Reason::new(
-            Code::RimAnchorMismatch,
-            "kind of root the manifest leads to",
-        );
+        let message = "kind of root the manifest leads to";
+        let reason = || Reason::new(Code::RimAnchorMismatch, message);
         (rim.is_simulated() != simulated).then(|| {
-            let reason = reason.expected(word(simulated));
+            let reason = reason().expected(word(simulated));
             reason.actual(word(rim.is_simulated()))
         })
     }

@@ -71,10 +71,10 @@ fn other_links(
 /// Row 110: the GPUs of one system run in one mode, as far as they state any.
 fn other_modes(gpus: &[&DeviceAppraisal]) -> Option<Reason> {
     let stated: BTreeSet<u64> = gpus.iter().filter_map(|gpu| gpu.feature_flag).collect();
-    let reason = Reason::new(Code::FeatureFlagMismatch, "modes of the GPUs of one system");
+    let reason = || Reason::new(Code::FeatureFlagMismatch, "modes of the GPUs of one system");
     (stated.len() > 1).then(|| {
         let stated: Vec<_> = stated.iter().map(u64::to_string).collect();
-        reason.expected("one").actual(stated.join(", "))
+        reason().expected("one").actual(stated.join(", "))
     })
 }
 

@@ -332,9 +332,9 @@ fn no_unprocessed_critical_extension(chain: &CertificateChain) -> Vec<Reason> {
 /// Rows 48 and 49: not before and not after, at the time of appraisal.
 fn validity_at(n: usize, certificate: &Certificate, as_of: UnixTime) -> Option<Reason> {
     let validity = certificate.validity();
-    let name = certificate.label();
+    let name = || certificate.label();
     if as_of < validity.not_before {
-        let message = format!("certificate {n} ({name}) is not valid yet");
+        let message = format!("certificate {n} ({}) is not valid yet", name());
         let reason = Reason::new(Code::CertificateNotYetValid, message);
         return Some(
             reason
@@ -343,7 +343,7 @@ fn validity_at(n: usize, certificate: &Certificate, as_of: UnixTime) -> Option<R
         );
     }
     if as_of > validity.not_after {
-        let message = format!("certificate {n} ({name}) has expired");
+        let message = format!("certificate {n} ({}) has expired", name());
         let reason = Reason::new(Code::CertificateExpired, message);
         return Some(
             reason

@@ -37,7 +37,9 @@
 //! }
 //! ```
 
+mod deny;
 mod floor;
+mod reads;
 mod relying_party;
 mod revocation;
 mod rules;
@@ -54,11 +56,10 @@ use crate::appraise::Appraised;
 use crate::crypto;
 use crate::reason::Code;
 use crate::work::Hex;
-use rules::{Dialect, Rules};
+use deny::DenyRule;
 
 /// The package of NVIDIA's relying-party policies.
 const RELYING_PARTY_PACKAGE: &str = "policy";
-const DENY: &str = "data.pogw.deny";
 
 /// Which policy decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -124,7 +125,7 @@ pub struct Policy {
 /// The text of either kind, compiled.
 #[derive(Clone)]
 enum Text {
-    Pogw(Rules),
+    Pogw(DenyRule),
     RelyingParty(RelyingPartyPolicy),
 }
 
@@ -232,9 +233,9 @@ impl Policy {
             let policy = RelyingPartyPolicy::compile(id, rego)?;
             (Text::RelyingParty(policy), RelyingPartyPolicy::REVOCATION)
         } else {
-            let rules = Rules::compile(id, rego, Dialect::V1, DENY)?;
-            let revocation = revocation::stated_by(&rules)?;
-            (Text::Pogw(rules), revocation)
+            let deny = DenyRule::compile(id, rego)?;
+            let revocation = revocation::stated_by(deny.rules())?;
+            (Text::Pogw(deny), revocation)
         };
         Ok(Self {
             identity: PolicyIdentity::new(id, rego),
@@ -293,7 +294,7 @@ impl Policy {
     /// See [`decide`](Self::decide).
     pub fn objections<A: Appraised>(&self, appraisal: &A) -> Result<Vec<Denial>, PolicyError> {
         match &self.text {
-            Text::Pogw(rules) => weigh(rules, appraisal),
+            Text::Pogw(rule) => weigh(rule, appraisal),
             Text::RelyingParty(_) => Err(PolicyError::ClaimsMissing),
         }
     }
@@ -308,7 +309,7 @@ impl Policy {
         claims: impl FnOnce(&A) -> serde_json::Value,
     ) -> Result<Vec<Denial>, PolicyError> {
         match &self.text {
-            Text::Pogw(rules) => weigh(rules, appraisal),
+            Text::Pogw(rule) => weigh(rule, appraisal),
             Text::RelyingParty(policy) => weigh_claims(policy, appraisal, &claims(appraisal)),
         }
     }
@@ -320,7 +321,7 @@ impl Policy {
     /// The policy itself is at fault.
     pub fn denials(&self, document: &serde_json::Value) -> Result<Vec<Denial>, PolicyError> {
         match &self.text {
-            Text::Pogw(rules) => denials(&rules.evaluate(rules::of_json(document)?)?),
+            Text::Pogw(rule) => rule.ask(rules::of_json(document)?),
             Text::RelyingParty(policy) => policy.denials(document),
         }
     }
@@ -339,10 +340,9 @@ impl Policy {
 }
 
 /// Floor first, then what the policy says.
-fn weigh<A: Appraised>(rules: &Rules, appraisal: &A) -> Result<Vec<Denial>, PolicyError> {
-    let input = rules::of_document(appraisal.policy_input());
+fn weigh<A: Appraised>(rule: &DenyRule, appraisal: &A) -> Result<Vec<Denial>, PolicyError> {
     let mut deny = floor::below(appraisal);
-    deny.extend(denials(&rules.evaluate(input)?)?);
+    deny.extend(rule.denials(appraisal.policy_input())?);
     Ok(deny)
 }
 
@@ -356,26 +356,6 @@ fn weigh_claims<A: Appraised>(
     deny.extend(policy.denials(claims)?);
     deny.extend(floor::beside_devices(appraisal));
     Ok(deny)
-}
-
-fn denials(deny: &regorus::Value) -> Result<Vec<Denial>, PolicyError> {
-    let entries = deny.as_set().map_err(|_| malformed(deny))?;
-    entries.iter().map(denial).collect()
-}
-
-fn denial(entry: &regorus::Value) -> Result<Denial, PolicyError> {
-    let text = |name: &str| entry[name].as_string().map(|text| text.to_string());
-    match (text("code"), text("message")) {
-        (Ok(code), Ok(message)) => Ok(Denial { code, message }),
-        _ => Err(malformed(entry)),
-    }
-}
-
-fn malformed(value: &regorus::Value) -> PolicyError {
-    PolicyError::Result {
-        expected: "a set of {code, message} in data.pogw.deny",
-        actual: rules::shown(value),
-    }
 }
 
 #[cfg(test)]

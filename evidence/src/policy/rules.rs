@@ -118,6 +118,11 @@ pub(super) fn of_document(document: Document<'_>) -> Value {
     }
 }
 
+/// An input as bytes, the same for no other.
+pub(super) fn spelled_out(input: &Document<'_>) -> Result<Vec<u8>, PolicyError> {
+    serde_json::to_vec(input).map_err(evaluation_error)
+}
+
 /// Most checks are affirmed and have nothing more to say: these share one value.
 fn of_check(check: &Check) -> Value {
     static AFFIRMED: LazyLock<Value> = LazyLock::new(|| {

@@ -35,12 +35,13 @@ pub(super) fn read_record(
     reasons: &mut Vec<Reason>,
 ) -> Vec<MeasurementBlock> {
     let mut reader = Reader::new(record);
-    let mut blocks: Vec<MeasurementBlock> = Vec::new();
+    let mut blocks: Vec<MeasurementBlock> = Vec::with_capacity(usize::from(count));
+    let mut seen = [false; 256];
     for position in 0..count {
         match read_block(&mut reader, position) {
             Ok((block, faults)) => {
                 reasons.extend(faults);
-                reasons.extend(index_fault(&block, &blocks));
+                reasons.extend(index_fault(block.index, &mut seen));
                 blocks.push(block);
             }
             Err(Short { needed, left }) => {
@@ -101,11 +102,11 @@ fn read_block(
 }
 
 /// Rows 15 and 16: index at least 1 and not seen before.
-fn index_fault(block: &MeasurementBlock, earlier: &[MeasurementBlock]) -> Option<Reason> {
+fn index_fault(index: u8, seen: &mut [bool; 256]) -> Option<Reason> {
     let reason = || Reason::new(Code::MeasurementIndexInvalid, "measurement block index");
-    if block.index == 0 {
+    if index == 0 {
         return Some(reason().expected("at least 1").actual(0));
     }
-    let repeated = earlier.iter().any(|other| other.index == block.index);
-    repeated.then(|| reason().expected("unique").actual(block.index))
+    let before = seen.get_mut(usize::from(index))?;
+    std::mem::replace(before, true).then(|| reason().expected("unique").actual(index))
 }

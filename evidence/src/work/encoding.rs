@@ -32,6 +32,15 @@ impl<const N: usize> Hex<N> {
         let strict = text.bytes().all(lower) && hex::decode_to_slice(text, &mut bytes).is_ok();
         strict.then_some(Self(bytes))
     }
+
+    /// Writes the digits and returns them as text.
+    fn digits<'d>(&self, pairs: &'d mut [[u8; 2]; N]) -> &'d str {
+        let digits = pairs.as_flattened_mut();
+        match hex::encode_to_slice(self.0, digits) {
+            Ok(()) => str::from_utf8(digits).unwrap_or_default(),
+            Err(_) => "",
+        }
+    }
 }
 
 impl<const N: usize> Base64Url<N> {
@@ -45,7 +54,7 @@ impl<const N: usize> Base64Url<N> {
 
 impl<const N: usize> fmt::Display for Hex<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(self.digits(&mut [[0; 2]; N]))
     }
 }
 
@@ -76,13 +85,13 @@ impl fmt::Debug for Blob {
 
 impl<const N: usize> Serialize for Hex<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.digits(&mut [[0; 2]; N]))
     }
 }
 
 impl<const N: usize> Serialize for Base64Url<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
     }
 }
 

@@ -1,0 +1,106 @@
+//! Which members of its input a text can read, told by its words.
+//!
+//! A text reaches its input by the word `input` and in no other way. Where a member's name follows it each time, as in
+//! `input.devices`, nothing else in the input can make a difference to what the text says.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{Lexer, Source, Token, TokenKind};
+
+const INPUT: &str = "input";
+/// The one builtin whose value does not follow from its arguments: `rand.intn`.
+const RANDOM: &str = "rand";
+
+/// The members of the input that a text can read, where its answer follows from these alone; `None` where it may read
+/// others or draw lots. A word that only looks like one of the two counts as if it were it.
+pub(super) fn members_read(rego: &str) -> Option<BTreeSet<String>> {
+    let source = Source::from_contents(String::new(), rego.to_owned()).ok()?;
+    let words = words(&source)?;
+    let mut members = BTreeSet::new();
+    let mut rest = words.as_slice();
+    while let [word, after @ ..] = rest {
+        rest = match after {
+            [dot, member, after @ ..] if is_input(word) && names_member(dot, member) => {
+                members.insert(member.1.text().to_owned());
+                after
+            }
+            _ if is_harmless(word) => after,
+            _ => return None,
+        };
+    }
+    Some(members)
+}
+
+/// The words of a text without its comments, as the engine tells them apart.
+fn words(source: &Source) -> Option<Vec<Token>> {
+    let mut lexer = Lexer::new(source);
+    let mut words = Vec::new();
+    loop {
+        let word = lexer.next_token().ok()?;
+        if word.0 == TokenKind::Eof {
+            return Some(words);
+        }
+        words.push(word);
+    }
+}
+
+fn is_input(word: &Token) -> bool {
+    word.0 == TokenKind::Ident && word.1.text() == INPUT
+}
+
+fn names_member(dot: &Token, member: &Token) -> bool {
+    dot.0 == TokenKind::Symbol && dot.1.text() == "." && member.0 == TokenKind::Ident
+}
+
+fn is_harmless(word: &Token) -> bool {
+    let text = word.1.text();
+    !text.contains(INPUT) && !text.contains(RANDOM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_reads_the_members_it_names() {
+        let table: &[(&str, Option<&[&str]>)] = &[
+            ("deny := 1", Some(&[])),
+            ("x if input.b.c == input.a[_]", Some(&["a", "b"])),
+            ("import input.devices as d", Some(&["devices"])),
+            ("x if y with input.a as 1", Some(&["a"])),
+            ("# all of input, at random\nx := input.a", Some(&["a"])),
+            ("x := \"#\"; y := input.a", Some(&["a"])),
+            ("x := `\n# `; y := input", None),
+            ("x := input", None),
+            ("import input", None),
+            ("import input as i", None),
+            ("x := input[\"a\"]", None),
+            ("x if y with input as {}", None),
+            ("x := walk(input)", None),
+            ("x := input.a; y := input", None),
+            ("x := \"the input\"", None),
+            ("x := rand.intn(\"a\", 2)", None),
+            ("x := \"", None),
+        ];
+        for (text, expected) in table {
+            let expected = expected.map(|names| names.iter().map(|&n| n.to_owned()).collect());
+            assert_eq!(members_read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_every_shipped_policy_it_is_known_what_it_reads() {
+        let shipped = [
+            include_str!("../../../policies/air-gapped.rego"),
+            include_str!("../../../policies/danger-without-revocation.rego"),
+            include_str!("../../../policies/default.rego"),
+            include_str!("../../../policies/protected-pcie.rego"),
+            include_str!("../../../policies/strict.rego"),
+            include_str!("../../../policies/tolerate-expired-manifests.rego"),
+        ];
+        let expected = ["checks", "devices"].map(str::to_owned);
+        for text in shipped {
+            assert_eq!(members_read(text), Some(BTreeSet::from(expected.clone())));
+        }
+    }
+}
