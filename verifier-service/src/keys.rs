@@ -5,6 +5,7 @@
 //! | Path | Content |
 //! |---|---|
 //! | `signing.pk8` | the private key, unencrypted PKCS#8 in DER, mode 0600 |
+//! | `webhooks.key` | 32 random bytes, mode 0600: the key under which secrets of webhooks are kept ([`Vault`]) |
 //! | `nvidia.pk8` | the same of the key for tokens in NVIDIA's form, which signs nothing else (`nvidia/mod.rs`) |
 //! | `retired/*.json` | key sets (RFC 7517) of former keys, public halves only, each with `exp`: when it signed last |
 //!
@@ -27,9 +28,12 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::private_files::{self, PrivateFileError};
+use crate::random;
+use crate::webhooks::{KEY_LEN, Vault};
 
 const SIGNING_KEY: &str = "signing.pk8";
 const NVIDIA_KEY: &str = "nvidia.pk8";
+const WEBHOOKS_KEY: &str = "webhooks.key";
 const RETIRED: &str = "retired";
 
 /// Why the keys cannot be used.
@@ -58,6 +62,16 @@ pub enum KeyError {
         /// Why not.
         source: SignError,
     },
+    /// The file is no key for secrets of webhooks.
+    #[error("{path}: expected {expected} bytes, got {actual}")]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of a key.
+        expected: usize,
+        /// Bytes there are.
+        actual: usize,
+    },
     /// A file of retired keys is defective.
     #[error("{path}: {source}")]
     Retired {
@@ -84,6 +98,7 @@ pub enum KeyError {
 pub(crate) struct Keys {
     signer: Arc<LocalSigner>,
     nvidia: Arc<LocalSigner>,
+    vault: Arc<Vault>,
     published: Arc<Jwks>,
 }
 
@@ -102,6 +117,7 @@ impl Keys {
         Ok(Self {
             signer,
             nvidia,
+            vault: Arc::new(vault(&directory.join(WEBHOOKS_KEY))?),
             published: Arc::new(Jwks::new(keys)?),
         })
     }
@@ -116,6 +132,11 @@ impl Keys {
         &self.nvidia
     }
 
+    /// Where secrets of webhooks are kept.
+    pub(crate) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
     /// Every key that verifies our receipts.
     pub(crate) fn published(&self) -> &Jwks {
         &self.published
@@ -128,6 +149,21 @@ fn open(path: &Path, algorithm: Algorithm) -> Result<LocalSigner, KeyError> {
         private_files::create(path, generate(algorithm)?.as_ref())?;
     }
     load(path, algorithm)
+}
+
+/// The vault under the key in `path`, made if there is none.
+fn vault(path: &Path) -> Result<Vault, KeyError> {
+    if !private_files::exists_privately(path)? {
+        private_files::create(path, &*Zeroizing::new(random::bytes::<KEY_LEN>()))?;
+    }
+    let bytes = Zeroizing::new(read(path, |path| std::fs::read(path))?);
+    let key = bytes.as_slice().try_into();
+    let key = key.map_err(|_| KeyError::Length {
+        path: path.to_owned(),
+        expected: KEY_LEN,
+        actual: bytes.len(),
+    })?;
+    Ok(Vault::new(key))
 }
 
 fn generate(algorithm: Algorithm) -> Result<Document, KeyError> {

@@ -157,6 +157,7 @@ impl App {
                 Arc::new(clerk.store().clone()),
                 Arc::clone(&clock),
                 Reach::of(&config),
+                Arc::clone(keys.vault()),
             ),
             clerk,
             hub,
@@ -266,7 +267,6 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/assignments/{id}/answer", post(assignments::answer))
         .route("/v1/deposits", post(books::deposit))
         .route("/v1/withdrawals", post(books::withdraw))
-        .route("/v1/balances", get(books::balances))
         .route("/v1/accounts/{party}", get(statements::account))
         .route("/v1/providers/{id}/statement", get(statements::read))
         .route("/v1/webhooks", get(webhooks::list).post(webhooks::create))
