@@ -240,7 +240,7 @@ codes! {
     ProgramMismatch = "program_mismatch",
     /// The program ended with another exit status than 0.
     ProgramFailed = "program_failed",
-    /// The statement commits to states on the way of a kernel that has none.
+    /// The statement commits to more or fewer states on the way than the kernel marks.
     TraceUnexpected = "trace_unexpected",
     /// The job asks for a check that its kernel or command does not have: a command cannot be recomputed.
     CheckNotAvailable = "check_not_available",

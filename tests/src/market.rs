@@ -2,7 +2,9 @@
 //! script, so that tests can have them say what no agent would.
 
 mod host;
+mod run;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +23,8 @@ use verifier_service::{AppraisalSettings, Config, ManualClock, OcspSettings, Sto
 use crate::scene::AS_OF;
 use crate::served::{Served, config};
 
-pub use host::{Host, Run};
+pub use host::{Host, Verifier, make_device};
+pub use run::{Astray, Made, Run, random};
 
 /// What a replica is paid.
 pub const PRICE: i64 = 1_200;
@@ -40,7 +43,8 @@ pub struct Market {
     /// What time the verifier thinks it is.
     pub clock: Arc<ManualClock>,
     operator: String,
-    marketplace: Party,
+    /// Who moves money.
+    pub marketplace: Party,
     /// Who offers jobs.
     pub tenant: Party,
     hosts: usize,
@@ -66,7 +70,7 @@ impl Market {
         std::fs::create_dir_all(collateral.join("ocsp")).expect("folder");
         // A device there before the service: it reads its anchors once.
         for place in 0..HOSTS {
-            host::device(folder.path(), place);
+            make_device(&device_dir(folder.path(), place), &collateral, AS_OF);
         }
         let appraisal = AppraisalSettings {
             rim_dir: Some(collateral.clone()),
@@ -103,21 +107,12 @@ impl Market {
         market
     }
 
-    /// Where the verifier listens.
-    ///
-    /// # Panics
-    /// It does not run.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.served.as_ref().expect("running").url
-    }
-
     /// Stops the verifier and starts it again over the same state, as late as `after_s` seconds.
     ///
     /// # Panics
     /// It does not stop or start.
     pub async fn restart(&mut self, after_s: i64) {
-        let now = UnixTime::from_secs(verifier_service::Clock::now(&*self.clock).secs() + after_s);
+        let now = UnixTime::from_secs(self.now().secs() + after_s);
         if let Some(served) = self.served.take() {
             served.stop().await;
         }
@@ -198,7 +193,7 @@ impl Market {
         assert_eq!(made.status(), 201);
         let made: Value = made.json().await.expect("JSON");
         let token = made["token"].as_str().expect("token");
-        let mut host = Host::new(self.folder.path(), place);
+        let mut host = Host::new(device_dir(self.folder.path(), place));
         host.enrol(self, token).await;
         host.heartbeat(self).await;
         host
@@ -215,12 +210,22 @@ impl Market {
         assert_eq!(answer.status(), 201);
     }
 
+    /// Has money go out under a reference.
+    ///
+    /// # Panics
+    /// The verifier does not answer.
+    pub async fn withdraw(&self, party: &Party, amount: i64, reference: &str) -> Response {
+        let body = json!({ "party": party.id, "reference": reference,
+            "money": { "amount": amount, "currency": "EUR" } });
+        self.post(&self.marketplace, "/v1/withdrawals", body).await
+    }
+
     /// What a party has available.
     ///
     /// # Panics
     /// It is not said.
     pub async fn balance(&self, party: &Party) -> i64 {
-        let answer = self.get(party, "/v1/balances").await;
+        let answer = self.get(party, "/v1/accounts/me").await;
         let answer: Value = answer.json().await.expect("JSON");
         answer["balances"][0]["available"]
             .as_i64()
@@ -327,6 +332,20 @@ impl Market {
         assert_eq!(answer.status(), 201);
         answer.json().await.expect("JSON")
     }
+}
+
+impl Verifier for Market {
+    fn url(&self) -> &str {
+        &self.served.as_ref().expect("running").url
+    }
+
+    fn now(&self) -> UnixTime {
+        verifier_service::Clock::now(&*self.clock)
+    }
+}
+
+fn device_dir(folder: &Path, place: usize) -> PathBuf {
+    folder.join(format!("device-{place}"))
 }
 
 /// An empty database on the server that `POGW_TEST_POSTGRES` names, by PostgreSQL's own client; `None` if it names none.

@@ -189,6 +189,35 @@ fn a_kernel_is_not_stated_as_a_program() {
     assert!(codes(&scene, bundle).contains(&Code::ProgramMismatch));
 }
 
+/// Without one, a dispute about the training could not be decided.
+#[test]
+fn a_kernel_with_states_has_a_trace_of_all_of_them() {
+    let scene = Scene::new();
+    let spec = json!({
+        "profile": "pogw/1", "kernel": "mlp_sgd", "checks": [],
+        "params": { "layers": [2, 4, 3], "task": "classification", "samples": 12, "batch": 4, "steps": 4,
+            "checkpoint_every": 2, "learning_rate": 6554, "momentum": 0, "seed": "5eed".repeat(16), "data": "seeded" },
+    });
+    let spec: JobSpec = serde_json::from_value(spec).unwrap();
+    let good = scene.unsigned(spec, CHALLENGE);
+    let trace = good.statement.trace.unwrap();
+    assert_eq!(trace.entries, 4);
+    let fewer = TraceCommitment {
+        entries: 3,
+        ..trace
+    };
+    for (stated, expected) in [
+        (Some(trace), &[][..]),
+        (None, &[Code::TraceUnexpected]),
+        (Some(fewer), &[Code::TraceUnexpected]),
+    ] {
+        let mut bundle = good.clone();
+        bundle.statement.trace = stated;
+        bundle.devices = scene.attest(&bundle.statement.canonical().unwrap().report_nonce());
+        assert_eq!(codes(&scene, bundle), expected, "{stated:?}");
+    }
+}
+
 #[test]
 fn a_kernel_without_states_has_no_trace() {
     let scene = Scene::new();

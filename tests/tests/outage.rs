@@ -8,15 +8,19 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evidence::policy::Decision;
 use evidence::work::JobSpec;
 use reqwest::Response;
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::scene::{AS_OF, Scene, gemm};
+use tests::scene::{AS_OF, CHALLENGE, RANDOMNESS, Scene, gemm, judge};
 use tests::served::{Requests, Served, config};
 use tests::upstream::{CERTIFICATES, Conduct, MANIFESTS, OcspLie, Question, RimLie, Upstream};
 use tokio::task::JoinSet;
-use verifier_service::{AppraisalSettings, Config, OcspSettings, RimServiceSettings};
+use verifier_service::appraiser::{Inquiry, Pass};
+use verifier_service::{
+    AppraisalSettings, Appraiser, Config, OcspSettings, RimServiceSettings, policies,
+};
 
 const HOUR: i64 = 3600;
 /// Seconds until the last failure is forgotten, with one to spare.
@@ -603,16 +607,42 @@ async fn a_lying_rim_service_is_refused_by_name_and_poisons_nothing() {
         world.advance_s(13 * HOUR);
         world.upstream.rims(conduct);
         let before = world.asked();
-        let meanwhile = world.good().await;
-        // The word that there is none any more may come before the last look at what is at hand.
-        if conduct != Conduct::Status(404) {
-            meanwhile.is_granted();
-        }
+        world.good().await.is_granted();
         world.until_asked(before + MANIFESTS + CERTIFICATES).await;
         if conduct != Conduct::Status(404) {
             world.good().await.is_granted();
         }
     }
+}
+
+#[test]
+fn what_a_pass_settled_with_outlives_its_sources() {
+    let scene = Scene::new();
+    let policy_file = scene.collateral_dir().join("policy.rego");
+    std::fs::write(&policy_file, policy(CACHED)).unwrap();
+    let settings = AppraisalSettings {
+        policy_file: Some(policy_file),
+        ..scene.settings()
+    };
+    let appraiser = Appraiser::open(&settings).unwrap();
+    let (bundle, _) = scene.bundle(job());
+    let pass = |inquiry: &Inquiry| {
+        appraiser.pass_over_bundle(&bundle, &CHALLENGE, &RANDOMNESS, AS_OF, inquiry)
+    };
+    let mut before = appraiser.inquiry();
+    let Pass::ResultNext(settled) = pass(&before) else {
+        panic!("the check of the result has a pass of its own");
+    };
+    std::fs::remove_dir_all(scene.collateral_dir()).unwrap();
+    before.let_check_result(settled);
+    let Pass::Done(appraisal) = pass(&before) else {
+        panic!("nothing is wanted any more");
+    };
+    let decision = policies::decide(before.policy(), appraisal).unwrap();
+    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
+    // One that begins now finds nothing.
+    let decision = judge(&appraiser, &bundle);
+    assert!(matches!(decision, Decision::Refused(_)), "{decision:?}");
 }
 
 /// A code, and words that go with it.

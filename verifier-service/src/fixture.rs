@@ -13,7 +13,7 @@ use receipt::Level;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::appraiser::{DeviceSubmission, Inquiry, Pass, Wants};
+use crate::appraiser::{DeviceSubmission, Inquiry, Pass, Settled, Wants};
 use crate::judge::{Award, Case, Certificate, Judge, Judged, OpeningCase, Unjudged};
 use crate::policies::built_in;
 use crate::problem::{FailedCheck, Problem, ProblemCode};
@@ -97,7 +97,7 @@ impl Judge for MadeToOrder {
         if label.is_some_and(|label| label.starts_with("audit")) {
             match inquiry.checks_result() {
                 true => self.audit(),
-                false => return Ok(Pass::ResultNext),
+                false => return Ok(Pass::ResultNext(Settled::default())),
             }
         }
         self.asked.fetch_add(1, Ordering::SeqCst);

@@ -254,7 +254,7 @@ impl Proceedings {
                     self.judge.obtain(wants, &mut inquiry, deadline).await;
                     passes += 1;
                 }
-                Pass::ResultNext => inquiry.let_check_result(),
+                Pass::ResultNext(settled) => inquiry.let_check_result(settled),
             }
         }
     }

@@ -238,8 +238,6 @@ codes! {
     NothingToCheck = 422 "nothing_to_check",
     /// An opening of this job could be larger than this verifier takes.
     OpeningTooLarge = 422 "opening_beyond_limit",
-    /// The kernel measures a machine, and takes no operands of the tenant's choice.
-    OperandsSupplied = 422 "operands_supplied",
     /// There is no policy of the name that the terms give.
     PolicyUnknown = 422 "policy_unknown",
     /// The reference is not 1 to 128 visible ASCII characters.

@@ -188,6 +188,7 @@ impl Service {
             clerk: clerk.clone(),
             collateral: Arc::clone(appraiser.collateral()),
             keys: keys.clone(),
+            vault: Arc::new(keys::webhook_vault(state)?),
             book,
             operator,
             credentials,

@@ -1,19 +1,30 @@
 //! An agent that serves a verifier in a process of its own, for tests that kill it: `agent-under-test CONFIG`.
 //!
-//! The library that `attestation-agent serve` is made of, with settings from the file. Warnings go to standard error.
+//! The library that `attestation-agent serve` is made of, with settings from the file. What it does goes to standard error.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
+use attestation_agent::command::supervise::{SUPERVISE, supervise};
 use attestation_agent::{Agent, Overrides, Settings};
 use tokio::sync::watch;
 use verifier_service::{LogLevel, init_logging};
 
+fn main() -> ExitCode {
+    let argument = std::env::args().nth(1).expect("config");
+    // As the agent starts itself again beside a program of a job.
+    if argument == SUPERVISE {
+        return supervise();
+    }
+    serve(&argument);
+    ExitCode::SUCCESS
+}
+
 #[tokio::main]
-async fn main() {
-    init_logging(LogLevel::Warn);
-    let config = std::env::args().nth(1).expect("config");
-    let settings = Settings::load(Some(Path::new(&config)), &Overrides::default());
+async fn serve(config: &str) {
+    init_logging(LogLevel::Info);
+    let settings = Settings::load(Some(Path::new(config)), &Overrides::default());
     let agent = Agent::open(settings.expect("settings")).expect("agent");
     // Dropped, it would tell the agent to stop.
     let (_serving, until) = watch::channel(false);

@@ -35,6 +35,10 @@ macro_rules! on_both {
 }
 
 mod dispatch;
+mod history;
+mod leases;
+mod money;
+mod traces;
 
 on_both! {
     async fn two_honest_replicas_are_paid_and_their_receipts_say_that_they_agree(market) {
@@ -238,14 +242,14 @@ on_both! {
         let mut opening = pair.runs[1].opening(&pair.opens[1]);
         opening.salt.0[0] ^= 1;
         let bytes = serde_json::to_vec(&opening).unwrap();
-        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1].id, 0, bytes).await;
         pair.ends_with(&market, "commitment_mismatch").await;
     }
 
     async fn bytes_that_are_no_opening_are_refused(market) {
         let pair = pair(&mut market, &gemm(16, "[]"), terms(2), honest).await;
         pair.hand_in(&market, 0).await;
-        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, b"{}".to_vec()).await;
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1].id, 0, b"{}".to_vec()).await;
         let other = pair.hosts[1].hand_in(&market, &pair.runs[1], &pair.opens[1]).await;
         let (status, code, _) = problem(other).await;
         assert_eq!((status, code.as_str()), (409, "opening_differs"));
@@ -258,7 +262,7 @@ on_both! {
         let mut opening = pair.runs[1].opening(&pair.opens[1]);
         opening.slices.clear();
         let bytes = serde_json::to_vec(&opening).unwrap();
-        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1].id, 0, bytes).await;
         pair.ends_with(&market, "output_not_provided").await;
     }
 
@@ -271,7 +275,7 @@ on_both! {
             digest.0[0] ^= 1;
         }
         let bytes = serde_json::to_vec(&opening).unwrap();
-        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1].id, 0, bytes).await;
         market.until(&pair.job, "disputed").await;
         let [h1, h2] = &mut pair.hosts;
         let [r1, r2] = &pair.runs;
@@ -302,7 +306,7 @@ on_both! {
         pair.hand_in(&market, 0).await;
         // The whole opening of the other, by whom it was not made.
         let bytes = serde_json::to_vec(&pair.runs[0].opening(&pair.opens[0])).unwrap();
-        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1], 0, bytes).await;
+        pair.hosts[1].hand_in_bytes(&market, &pair.runs[1].id, 0, bytes).await;
         pair.ends_with(&market, "commitment_mismatch").await;
     }
 
@@ -406,6 +410,8 @@ on_both! {
             (plain.clone(), architectures, 422, "terms_architectures"),
             (plain.clone(), devices, 422, "terms_device_count"),
             (gemm(16, r#"["audit"]"#), audited(1), 422, "audit_asked_twice"),
+            // Whole outputs of 64 MiB, which base64 makes a third more; slices of as much.
+            (gemm(4096, r#"["freivalds"]"#), terms(1), 422, "opening_beyond_limit"),
             (kernel("nothing", json!({})), terms(1), 422, "kernel_unknown"),
             (kernel("gemm_i8", json!({})), terms(1), 422, "job_parameters_invalid"),
         ];

@@ -10,7 +10,7 @@ use tests::world::validate;
 use crate::on_both;
 use crate::place::{FUNDS, Market, PRICE, Party, audited, terms};
 
-fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     UnixTime::from_secs(time::OffsetDateTime::now_utc().unix_timestamp())
 }
 

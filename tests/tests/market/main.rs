@@ -7,6 +7,7 @@
 
 mod books;
 mod cheats;
+mod commands;
 mod honest;
 mod liar;
 mod place;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use attestation_agent::device::simulated::{SimulatedDevice, Window};
+use evidence::UnixTime;
 use evidence::work::JobSpec;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tests::market::make_device;
 use tests::served::{AUDIENCE, ISSUER};
 use time::OffsetDateTime;
 
@@ -39,6 +40,15 @@ pub(crate) struct Market {
     /// Who offers jobs.
     pub(crate) tenant: Party,
     folder: TempDir,
+}
+
+/// What a provider allows an agent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Allowed<'a> {
+    /// Whether it runs tenants' programs.
+    pub(crate) commands: bool,
+    /// Inputs that it has.
+    pub(crate) inputs: &'a [&'a [u8]],
 }
 
 /// A party and its API key.
@@ -146,6 +156,16 @@ impl Market {
 
     /// Starts an honest agent of a provider on the device of this place; its number.
     pub(crate) async fn agent(&mut self, provider: &Party, place: usize) -> usize {
+        self.agent_that(provider, place, Allowed::default()).await
+    }
+
+    /// The same with what its provider allows.
+    pub(crate) async fn agent_that(
+        &mut self,
+        provider: &Party,
+        place: usize,
+        allowed: Allowed<'_>,
+    ) -> usize {
         let number = self.agents.len();
         let token = self.enrolment_token(provider).await;
         let token = self.file(&format!("token-{number}"), &token);
@@ -154,10 +174,13 @@ impl Market {
             "state_dir = {:?}\nverifier = {:?}\nexecutor = \"host\"\n\
              [device]\nkind = \"simulated\"\ndir = {:?}\n\
              [serve]\ntoken_file = {token:?}\ncapacity = 4\nheartbeat_s = 1\n\
+             commands = {}\ninputs_dir = {:?}\n\
              [retry]\nfirst_delay_ms = 50\nmax_delay_ms = 500\n",
             path(format!("agent-{number}")),
             self.url,
             self.device(place),
+            allowed.commands,
+            self.inputs(number, allowed.inputs),
         );
         let config = self.file(&format!("agent-{number}.toml"), &settings);
         let program = env!("CARGO_BIN_EXE_agent-under-test");
@@ -166,6 +189,27 @@ impl Market {
         agent.start();
         self.agents.push(agent);
         number
+    }
+
+    /// A folder of an agent's own with these inputs, each in a file named by its BLAKE3.
+    fn inputs(&self, number: usize, inputs: &[&[u8]]) -> PathBuf {
+        let folder = self.folder.path().join(format!("inputs-{number}"));
+        std::fs::create_dir(&folder).unwrap();
+        for bytes in inputs {
+            let name = kernels::Blake3Digest::of(bytes).to_string();
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    /// Waits until an agent has said this in its log.
+    pub(crate) async fn agent_says(&self, number: usize, words: &str) {
+        let started = Instant::now();
+        while !self.agents[number].said().contains(words) {
+            let waits = started.elapsed() < PATIENCE;
+            assert!(waits, "expected {words}: {}", self.agents[number].said());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Four agents of three providers, all present; the first provider has two.
@@ -214,7 +258,7 @@ impl Market {
 
     /// What a party has available.
     pub(crate) async fn balance(&self, party: &Party) -> i64 {
-        let answer = self.read(party, "/v1/balances").await;
+        let answer = self.read(party, "/v1/accounts/me").await;
         answer["balances"][0]["available"].as_i64().unwrap()
     }
 
@@ -276,6 +320,14 @@ impl Market {
             assert!(waits && !has_ended(&seen), "expected {status}: {seen:#}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Takes a job back.
+    pub(crate) async fn cancel(&self, job: &str) -> Value {
+        let path = format!("/v1/jobs/{job}/cancel");
+        let answer = self.post(&self.tenant, &path, json!({})).await;
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
     }
 
     /// The names of the events of a job that has ended.
@@ -373,17 +425,9 @@ fn device(folder: &TempDir, place: usize) -> PathBuf {
 
 fn make_devices(folder: &TempDir) {
     let collateral = folder.path().join("collateral");
-    let now = OffsetDateTime::now_utc();
-    let answered = Window {
-        from: now - time::Duration::HOUR,
-        until: now + time::Duration::DAY,
-    };
+    let now = UnixTime::from_secs(OffsetDateTime::now_utc().unix_timestamp());
     for place in 0..DEVICES {
-        let device = SimulatedDevice::open(&device(folder, place)).unwrap();
-        device.write_collateral(&collateral).unwrap();
-        device
-            .write_answers(&collateral.join("ocsp"), answered)
-            .unwrap();
+        make_device(&device(folder, place), &collateral, now);
     }
 }
 

@@ -13,6 +13,7 @@ use super::inquiry::{Inquiry, Wants};
 use crate::collateral::Collateral;
 
 /// The collateral of one device.
+#[derive(Debug)]
 pub(super) struct Gathered {
     ids: ReferenceIds,
     driver: Manifest,
@@ -21,6 +22,7 @@ pub(super) struct Gathered {
 }
 
 /// A manifest, or why there is none.
+#[derive(Debug)]
 enum Manifest {
     /// Nothing in the report asks for one.
     Unasked,

@@ -3,7 +3,8 @@
 //! A pass is computation alone. Where something has to be asked for, it ends with what that is ([`Pass::Wants`]); whoever
 //! drives it has it obtained on an async thread and passes again: the report of a device names its manifests, and the
 //! manifests name the certificates that signed them. Where the result is to be checked at length, a pass ends with that
-//! ([`Pass::ResultNext`]), and the one that checks it is made where there is room for it.
+//! ([`Pass::ResultNext`]), and the one that checks it is made where there is room for it. It goes by the collateral that
+//! the pass before it settled with: what is withdrawn while it waits for its room makes no other verdict.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +13,7 @@ use evidence::policy::{Policy, RevocationMode};
 use evidence::{Reason, UnixTime};
 use tokio::time::Instant;
 
+use super::gather::Gathered;
 use crate::collateral::{Absence, Collateral, FiledAnswers, Lookup, Need, OcspNeed, RimAtHand};
 
 /// Passes an appraisal can take, the check of a result aside: manifests and answers about devices, answers about
@@ -25,9 +27,24 @@ pub enum Pass<T> {
     Done(T),
     /// It wants something first.
     Wants(Wants),
-    /// Everything but the result is judged, and checking that takes long. The next pass of an inquiry that was let do it
-    /// ([`Inquiry::let_check_result`]) does.
-    ResultNext,
+    /// Everything but the result is judged, by this, and checking that takes long. The next pass of an inquiry that was let
+    /// do it ([`Inquiry::let_check_result`]) does.
+    ResultNext(Settled),
+}
+
+/// The collateral that a pass judged the devices of a bundle by.
+#[derive(Clone, Debug, Default)]
+pub struct Settled(Arc<[Gathered]>);
+
+impl Settled {
+    pub(super) fn new(gathered: Vec<Gathered>) -> Self {
+        Self(gathered.into())
+    }
+
+    /// Device by device, in the order of the bundle.
+    pub(super) fn devices(&self) -> &[Gathered] {
+        &self.0
+    }
 }
 
 impl<T> Pass<T> {
@@ -39,7 +56,7 @@ impl<T> Pass<T> {
         match self {
             Self::Done(value) => then(value).map(Pass::Done),
             Self::Wants(wants) => Ok(Pass::Wants(wants)),
-            Self::ResultNext => Ok(Pass::ResultNext),
+            Self::ResultNext(settled) => Ok(Pass::ResultNext(settled)),
         }
     }
 }
@@ -81,8 +98,8 @@ pub struct Inquiry {
     closed: bool,
     /// Whether evidence of another day is judged.
     of_the_past: bool,
-    /// Whether results may be checked at length.
-    checks_result: bool,
+    /// What the pass that checks the result goes by; `None` while results are not checked at length.
+    settled: Option<Settled>,
 }
 
 impl Inquiry {
@@ -96,7 +113,7 @@ impl Inquiry {
             filed: OnceLock::new(),
             closed: false,
             of_the_past: false,
-            checks_result: false,
+            settled: None,
         }
     }
 
@@ -122,15 +139,20 @@ impl Inquiry {
         self.closed = true;
     }
 
-    /// Lets its passes check a result at length, which they put off until then.
-    pub fn let_check_result(&mut self) {
-        self.checks_result = true;
+    /// Lets its next pass check the result at length, by the collateral that the one before settled with.
+    pub fn let_check_result(&mut self, settled: Settled) {
+        self.settled = Some(settled);
     }
 
     /// Whether its passes check results at length.
     #[must_use]
     pub fn checks_result(&self) -> bool {
-        self.checks_result
+        self.settled.is_some()
+    }
+
+    /// The collateral that an earlier pass settled with.
+    pub(super) fn settled(&self) -> Option<&Settled> {
+        self.settled.as_ref()
     }
 
     /// The policy that decides.

@@ -22,7 +22,7 @@ use evidence::{UnixTime, parallel};
 use thiserror::Error;
 
 use gather::Gathered;
-pub use inquiry::{Inquiry, MAX_PASSES, Pass, Wants};
+pub use inquiry::{Inquiry, MAX_PASSES, Pass, Settled, Wants};
 
 use crate::anchors::{self, AnchorError};
 use crate::clock::{Clock, SystemClock};
@@ -158,7 +158,7 @@ impl Appraiser {
             match self.pass_over_bundle(bundle, challenge, randomness, as_of, &inquiry) {
                 Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
                 Pass::Wants(_) => inquiry.close(),
-                Pass::ResultNext => inquiry.let_check_result(),
+                Pass::ResultNext(settled) => inquiry.let_check_result(settled),
             }
         }
     }
@@ -177,7 +177,7 @@ impl Appraiser {
         loop {
             match self.pass_over_devices(nonce, devices, as_of, &inquiry) {
                 Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
-                Pass::Wants(_) | Pass::ResultNext => inquiry.close(),
+                Pass::Wants(_) | Pass::ResultNext(_) => inquiry.close(),
             }
         }
     }
@@ -229,10 +229,8 @@ impl Appraiser {
                 as_of,
             );
             let takes_long = before.is_beyond_doubt() && checking.takes_long;
-            match takes_long && !inquiry.checks_result() {
-                true => Pass::ResultNext,
-                false => Pass::Done(before.conclude()),
-            }
+            let is_put_off = takes_long && !inquiry.checks_result();
+            (!is_put_off).then(|| before.conclude())
         })
     }
 
@@ -257,16 +255,17 @@ impl Appraiser {
             let appraised = parallel::map(self.threads, readings, |(reading, at_hand)| {
                 reading.appraise(nonce, *at_hand, as_of)
             });
-            Pass::Done(EvidenceAppraisal::new(appraised, as_of))
+            Some(EvidenceAppraisal::new(appraised, as_of))
         })
     }
 
-    /// Reads the evidence, looks up what each device asks for, and hands both on; or says what has to be asked for.
+    /// Reads the evidence, looks up what each device asks for, and hands both on; or says what has to be asked for. Who
+    /// judges answers `None` where the result is left to the next pass.
     fn with_readings<'e, T>(
         &self,
         evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
         pass: &Passing<'_>,
-        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> Pass<T>,
+        judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> Option<T>,
     ) -> Pass<T> {
         let evidence: Vec<_> = evidence.collect();
         let chains = parallel::map(self.threads, &evidence, |(_, _, chain)| {
@@ -281,21 +280,34 @@ impl Appraiser {
             })
         });
         let readings: Vec<_> = readings.collect();
+        let settled = match self.settle(&readings, pass) {
+            Ok(settled) => settled,
+            Err(wants) => return Pass::Wants(wants),
+        };
+        let at_hand = settled.devices().iter();
+        let at_hand = at_hand.map(|of_device| of_device.at_hand(pass.inquiry));
+        let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
+        let made = judge(&readings).map(Pass::Done);
+        drop(readings);
+        made.unwrap_or_else(|| Pass::ResultNext(settled))
+    }
+
+    /// The collateral of each device: what an earlier pass settled with, or what is at hand now.
+    fn settle(&self, readings: &[DeviceReading<'_>], pass: &Passing<'_>) -> Result<Settled, Wants> {
+        if let Some(settled) = pass.inquiry.settled() {
+            return Ok(settled.clone());
+        }
         let (mut gathered, mut wants) = (Vec::with_capacity(readings.len()), Wants::default());
-        for reading in &readings {
+        for reading in readings {
             match self.gather(reading, pass) {
                 Ok(of_device) => gathered.push(of_device),
                 Err(more) => wants.extend(more),
             }
         }
-        if !wants.is_empty() {
-            return Pass::Wants(wants);
+        match wants.is_empty() {
+            true => Ok(Settled::new(gathered)),
+            false => Err(wants),
         }
-        let at_hand = gathered
-            .iter()
-            .map(|of_device| of_device.at_hand(pass.inquiry));
-        let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
-        judge(&readings)
     }
 
     /// What anybody could have made up sends nobody on errands: it is judged by what is at hand.

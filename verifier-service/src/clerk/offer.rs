@@ -8,7 +8,7 @@ use evidence::work::{JobSpec, KernelTask, RequestedCheck, Task};
 use jobs::terms::AuditTerms;
 use jobs::{Amount, Context, Job, JobId, Nature, NewJob, PartyId, Refusal, Terms, TermsError};
 use kernels::point::Tensor;
-use kernels::{Kernel, Randomness, audit};
+use kernels::{Randomness, audit};
 use serde_json::Value;
 
 use super::act::due_at;
@@ -118,7 +118,6 @@ impl Clerk {
         terms: &Terms,
     ) -> Result<Nature, Problem> {
         let job = kernels::Job::parse(&task.name, task.params.as_value()).map_err(not_a_job)?;
-        supplies_no_operands(&job)?;
         let asks = |check| spec.checks.contains(&check);
         if asks(RequestedCheck::Freivalds) && job.product().is_none() {
             return Err(unavailable("freivalds"));
@@ -172,18 +171,6 @@ impl Clerk {
     fn opening_limit(&self) -> u64 {
         let limit = u64::try_from(self.parts().body_limit).unwrap_or(u64::MAX);
         limit.saturating_sub(OPENING_OVERHEAD) / 4 * 3
-    }
-}
-
-/// Kernels made to measure a machine would measure nothing with operands of the tenant's choice: zeros are faster.
-fn supplies_no_operands(job: &kernels::Job) -> Result<(), Problem> {
-    let measures = matches!(
-        job.kernel(),
-        Kernel::Stream | Kernel::GemmChain | Kernel::VramWalk
-    );
-    match measures && !job.inputs().is_empty() {
-        true => Err(Problem::new(ProblemCode::OperandsSupplied)),
-        false => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/v1/deposits`, `/v1/withdrawals`, `/v1/balances`: money in and out, by the word of a marketplace, and what is there.
+//! `/v1/deposits`, `/v1/withdrawals`: money in and out, by the word of a marketplace.
 //!
 //! The service keeps the books; payment itself is the marketplace's.
 
@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jobs::books::{Account, Transfer};
+use jobs::books::Transfer;
 use jobs::{Amount, Currency, Money, PartyId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::jobs::party_of;
@@ -37,12 +37,6 @@ struct AskedMoney {
     currency: String,
 }
 
-#[derive(Serialize)]
-struct Balance {
-    currency: Currency,
-    available: i64,
-}
-
 type Make = fn(&PartyId, &PartyId, Money, &str, evidence::UnixTime) -> Transfer;
 
 /// Money came in: 201, or 200 if the same was booked under the reference before.
@@ -61,21 +55,6 @@ pub(super) async fn withdraw(
     request: Request,
 ) -> Result<Response, Problem> {
     book(&app, &caller, request, Transfer::withdrawal).await
-}
-
-/// What the caller has available.
-pub(super) async fn balances(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    caller.may(Scope::BooksRead)?;
-    let account = Account::Available(party_of(&caller)?);
-    let found = app.clerk.store().balances(&account).await?;
-    let found: Vec<_> = found
-        .into_iter()
-        .map(|(currency, available)| Balance {
-            currency,
-            available,
-        })
-        .collect();
-    Ok(no_store(Json(json!({ "balances": found }))))
 }
 
 async fn book(

@@ -60,7 +60,7 @@ use crate::policies::simulation::Simulator;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::Store;
 use crate::submission::Desk;
-use crate::webhooks::{Reach, Webhooks};
+use crate::webhooks::{Reach, Vault, Webhooks};
 use crate::workers::Workers;
 
 /// What the routes share.
@@ -103,6 +103,8 @@ pub(crate) struct Parts {
     pub(crate) collateral: Arc<Collateral>,
     /// The keys to publish.
     pub(crate) keys: Keys,
+    /// Where secrets of webhooks are kept.
+    pub(crate) vault: Arc<Vault>,
     /// The policies.
     pub(crate) book: Book,
     /// Who may change them, and make parties.
@@ -128,6 +130,7 @@ impl App {
             clerk,
             collateral,
             keys,
+            vault,
             book,
             operator,
             credentials,
@@ -157,6 +160,7 @@ impl App {
                 Arc::new(clerk.store().clone()),
                 Arc::clone(&clock),
                 Reach::of(&config),
+                vault,
             ),
             clerk,
             hub,
@@ -266,7 +270,6 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/assignments/{id}/answer", post(assignments::answer))
         .route("/v1/deposits", post(books::deposit))
         .route("/v1/withdrawals", post(books::withdraw))
-        .route("/v1/balances", get(books::balances))
         .route("/v1/accounts/{party}", get(statements::account))
         .route("/v1/providers/{id}/statement", get(statements::read))
         .route("/v1/webhooks", get(webhooks::list).post(webhooks::create))

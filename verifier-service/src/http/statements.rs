@@ -1,4 +1,4 @@
-//! `/v1/accounts/{party}` and `/v1/providers/{id}/statement`: what a party has, and what happened to it.
+//! `/v1/accounts/{party}`, `/v1/accounts/me` and `/v1/providers/{id}/statement`: what a party has, and what happened to it.
 //!
 //! The party itself may read, a marketplace, which pays by it, and the operator. To others there is no such party.
 
@@ -26,6 +26,9 @@ use crate::store::parties::Party;
 
 /// The forms of a statement, the default first.
 const FORMS: [&str; 2] = [media_type::JSON, media_type::CSV];
+
+/// In the place of a name: the party that asks.
+const ME: &str = "me";
 
 type Named = Result<Path<String>, PathRejection>;
 
@@ -101,14 +104,18 @@ fn written(statement: Statement, form: &'static str) -> Response {
 
 /// The party, if whoever asks may read its books.
 async fn readable(app: &App, headers: &HeaderMap, id: Named) -> Result<Party, Problem> {
-    let id = id.ok().and_then(|Path(id)| id.parse::<Id>().ok());
-    if app.operator.authorize(headers).is_err() {
-        let caller = app.credentials.caller(headers).await?;
-        caller.may(Scope::BooksRead)?;
-        if caller.kind != Kind::Marketplace && id != Some(caller.party) {
-            return Err(not_found());
+    let Path(name) = id.map_err(|_| not_found())?;
+    let named = name.parse::<Id>().ok();
+    let id = match app.operator.authorize(headers) {
+        Ok(()) => named,
+        Err(_) => {
+            let caller = app.credentials.caller(headers).await?;
+            caller.may(Scope::BooksRead)?;
+            let id = named.or((name == ME).then_some(caller.party));
+            let may_read = caller.kind == Kind::Marketplace || id == Some(caller.party);
+            id.filter(|_| may_read)
         }
-    }
+    };
     let party = app.credentials.store().party(id.ok_or_else(not_found)?);
     party.await?.ok_or_else(not_found)
 }

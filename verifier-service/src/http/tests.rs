@@ -154,6 +154,7 @@ impl Rig {
             clerk,
             collateral: Arc::new(collateral.unwrap()),
             keys: keys.unwrap(),
+            vault: Arc::new(crate::keys::webhook_vault(folder.path()).unwrap()),
             book,
             operator: OperatorToken::open(&token, None).unwrap(),
             credentials,

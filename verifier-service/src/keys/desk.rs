@@ -8,7 +8,7 @@ use receipt::{Algorithm, Thumbprint};
 use serde::Serialize;
 
 use super::ring::{Ring, Stage};
-use super::sources::Vault;
+use super::sources::Sources;
 use super::{DIRECTORY, KeyError, new_record};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -22,7 +22,7 @@ const HEEDED_S: i64 = 10;
 
 /// The keys of the service that a configuration describes.
 pub struct KeyDesk {
-    vault: Vault,
+    sources: Sources,
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     config: Config,
@@ -74,10 +74,10 @@ impl KeyDesk {
     /// See [`KeyError`].
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, KeyError> {
         private_files::directory(&config.state_dir)?;
-        let vault = Vault::open(&config.state_dir.join(DIRECTORY), &config.keys)?;
+        let sources = Sources::open(&config.state_dir.join(DIRECTORY), &config.keys)?;
         let store = SqlStore::open(&config.store, &config.state_dir.join(DATABASE)).await?;
         Ok(Self {
-            vault,
+            sources,
             store: Arc::new(store),
             clock,
             config,
@@ -90,7 +90,7 @@ impl KeyDesk {
     /// See [`KeyError`].
     pub async fn list(&self) -> Result<Vec<ListedKey>, KeyError> {
         let ring = self.ring().await?;
-        let (held, now) = (self.vault.keys()?, self.clock.now());
+        let (held, now) = (self.sources.keys()?, self.clock.now());
         let signs = ring.signs_at(now, |kid| held.contains_key(&kid));
         let signs = signs.map(|key| key.jwk.kid());
         let listed = ring.keys().iter().map(|key| {
@@ -120,7 +120,7 @@ impl KeyDesk {
     ) -> Result<ListedKey, KeyError> {
         let now = self.clock.now();
         let held = self
-            .vault
+            .sources
             .make(algorithm.unwrap_or(self.config.signing_algorithm))?;
         let mut key = new_record(&held, now, self.config.receipt_lifetime_s);
         if rotation == Rotation::AtOnce {

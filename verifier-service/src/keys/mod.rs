@@ -1,7 +1,7 @@
 //! The keys that sign receipts: which there are, which signs now, which are published.
 //!
 //! ```text
-//! sources ──▶ Vault: private halves, by name ──┐
+//! sources ──▶ Sources: private halves   ──┐
 //! store  ───▶ Ring: from when until when ──────┴──▶ Keys ──▶ who signs at a time, the key set at a time
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `*.pk8` | private keys, unencrypted PKCS#8 in DER, mode 0600 |
 //! | `nvidia.pk8` | the key for tokens in NVIDIA's form, which signs nothing else (`nvidia/mod.rs`) |
+//! | `webhooks.key` | 32 random bytes, mode 0600: the key under which secrets of webhooks are kept ([`Vault`]) |
 //! | `retired/*.json` | key sets (RFC 7517) of keys that signed before this database was, public halves, each with `exp` |
 //!
 //! A key is named by its RFC 7638 thumbprint. The key for NVIDIA's form is none for receipts and is not in the ring; its
@@ -31,21 +32,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use evidence::UnixTime;
-use receipt::{Algorithm, Jwks, JwksError, LocalSigner, PublishedKey, Signer, Thumbprint};
+use receipt::{
+    Algorithm, Jwks, JwksError, LocalSigner, PublishedKey, SignError, Signer, Thumbprint,
+};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 pub use desk::{KeyDesk, ListedKey, Retirement, Rotation};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySettings};
 use crate::private_files::{self, PrivateFileError};
+use crate::random;
 use crate::store::StoreError;
 use crate::store::keys::{KeyRecord, KeyStore};
-use receipt::SignError;
+use crate::webhooks::{KEY_LEN, Vault};
 use ring::Ring;
-use sources::{Held, HeldKeys, NVIDIA_KEY, Vault, own_key};
+use sources::{Held, HeldKeys, NVIDIA_KEY, Sources, own_key};
 
 const DIRECTORY: &str = "keys";
+const WEBHOOKS_KEY: &str = "webhooks.key";
 const RETIRED: &str = "retired";
 
 /// Why the keys cannot be used.
@@ -80,6 +86,16 @@ pub enum KeyError {
     /// The file is not a private key for receipts.
     #[error("{0} is not an unencrypted PKCS#8 private key for ES384, ES256 or Ed25519")]
     NotAKey(PathBuf),
+    /// The file is no key for secrets of webhooks.
+    #[error("{path}: expected {expected} bytes, got {actual}")]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of a key.
+        expected: usize,
+        /// Bytes there are.
+        actual: usize,
+    },
     /// The token cannot be used.
     #[error("PKCS #11: {0}")]
     Token(String),
@@ -137,7 +153,7 @@ pub(crate) struct NoSigner {
 pub(crate) struct Keys(Arc<Shared>);
 
 struct Shared {
-    vault: Arc<Vault>,
+    sources: Arc<Sources>,
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     settings: KeySettings,
@@ -167,14 +183,14 @@ impl Keys {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeyError> {
         let directory = config.state_dir.join(DIRECTORY);
-        let vault = Vault::open(&directory, &config.keys)?;
-        let held = vault.keys()?;
+        let sources = Sources::open(&directory, &config.keys)?;
+        let held = sources.keys()?;
         let receipts_live_s = config.receipt_lifetime_s;
         let record = |held: &Held, now| new_record(held, now, receipts_live_s);
         let (known, now) = (store.signing_keys().await?, clock.now());
         let held = match held.is_empty() {
             true => {
-                let made = vault.make(config.signing_algorithm)?;
+                let made = sources.make(config.signing_algorithm)?;
                 HeldKeys::from([(made.signer.public_jwk().kid(), made)])
             }
             false if known.is_empty() && held.len() > 1 => {
@@ -196,7 +212,7 @@ impl Keys {
             missing: BTreeSet::new(),
         };
         let keys = Self(Arc::new(Shared {
-            vault: Arc::new(vault),
+            sources: Arc::new(sources),
             store,
             clock,
             settings: config.keys.clone(),
@@ -338,8 +354,8 @@ impl Keys {
         if new.is_empty() {
             return Ok((seen.held.clone(), seen.missing.clone()));
         }
-        let vault = Arc::clone(&self.0.vault);
-        let found = tokio::task::spawn_blocking(move || vault.keys()).await;
+        let sources = Arc::clone(&self.0.sources);
+        let found = tokio::task::spawn_blocking(move || sources.keys()).await;
         let mut found = found.map_err(|_| KeyError::BrokenOff)??;
         // A key whose signer is in use keeps it: it may hold a session with a token.
         found.extend(seen.held.clone());
@@ -385,6 +401,27 @@ pub(crate) fn nvidia(state_dir: &Path) -> Result<Arc<LocalSigner>, KeyError> {
     let directory = state_dir.join(DIRECTORY);
     private_files::directory(&directory)?;
     own_key(&directory.join(NVIDIA_KEY), Algorithm::Es384).map(Arc::new)
+}
+
+/// Where secrets of webhooks are kept: under a key that is made if there is none.
+///
+/// # Errors
+/// See [`KeyError`].
+pub(crate) fn webhook_vault(state_dir: &Path) -> Result<Vault, KeyError> {
+    let directory = state_dir.join(DIRECTORY);
+    private_files::directory(&directory)?;
+    let path = directory.join(WEBHOOKS_KEY);
+    if !private_files::exists_privately(&path)? {
+        private_files::create(&path, &*Zeroizing::new(random::bytes::<KEY_LEN>()))?;
+    }
+    let bytes = Zeroizing::new(read(&path, |path| std::fs::read(path))?);
+    let key = bytes.as_slice().try_into();
+    let key = key.map_err(|_| KeyError::Length {
+        path,
+        expected: KEY_LEN,
+        actual: bytes.len(),
+    })?;
+    Ok(Vault::new(key))
 }
 
 fn new_record(held: &Held, now: UnixTime, receipts_live_s: Option<u32>) -> KeyRecord {

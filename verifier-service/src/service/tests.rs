@@ -23,19 +23,25 @@ fn config(folder: &TempDir) -> Config {
         state_dir: folder.path().join("state"),
         issuer: "https://verifier.example".into(),
         audience: vec!["https://market.example".into()],
-        shutdown_timeout_s: 1,
-        body_timeout_s: 5,
+        // Longer than any test: what ends a request is what the test is about.
+        body_timeout_s: 600,
+        request_timeout_s: 601,
+        shutdown_timeout_s: 120,
         ..Config::default()
     }
 }
 
 async fn start(folder: &TempDir) -> Running {
+    start_with(config(folder)).await
+}
+
+async fn start_with(config: Config) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_800_000_000)));
     let (stop, stopped) = oneshot::channel();
     let shutdown = async { drop(stopped.await) };
-    let ended = tokio::spawn(serve(config(folder), listener, clock, shutdown));
+    let ended = tokio::spawn(serve(config, listener, clock, shutdown));
     Running {
         address,
         stop,
@@ -59,16 +65,31 @@ async fn get(address: SocketAddr, path: &str) -> String {
     .await
 }
 
-/// A request whose body is not all there yet.
+/// A request whose body is not all there yet, and which the service has begun to read: it asked for the body.
 async fn half_sent(address: SocketAddr) -> TcpStream {
     // A service that is still starting would leave the request in the queue of its socket.
     get(address, "/healthz").await;
     let mut connection = TcpStream::connect(address).await.unwrap();
-    let head = "POST /v1/verify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    let head = "POST /v1/verify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\
+                expect: 100-continue\r\n\r\n";
     connection.write_all(head.as_bytes()).await.unwrap();
-    // The service must have begun to read before it is told to stop.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let expected = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut asked = [0; 25];
+    connection.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, expected);
+    connection.write_all(b"{").await.unwrap();
     connection
+}
+
+/// Waits until nobody listens any more.
+async fn is_closed(address: SocketAddr) {
+    for _ in 0..600 {
+        if TcpStream::connect(address).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("connections are still taken");
 }
 
 #[tokio::test]
@@ -114,8 +135,7 @@ async fn requests_in_progress_are_finished() {
     let running = start(&folder).await;
     let mut connection = half_sent(running.address).await;
     running.stop.send(()).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    TcpStream::connect(running.address).await.unwrap_err();
+    is_closed(running.address).await;
     connection.write_all(b"}").await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
@@ -129,10 +149,14 @@ async fn requests_in_progress_are_finished() {
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_the_end_up() {
     let folder = tempfile::tempdir().unwrap();
-    let running = start(&folder).await;
+    let running = start_with(Config {
+        shutdown_timeout_s: 1,
+        ..config(&folder)
+    });
+    let running = running.await;
     let _connection = half_sent(running.address).await;
     running.stop.send(()).unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(3), running.ended).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), running.ended).await;
     ended.unwrap().unwrap().unwrap();
 }
 

@@ -5,7 +5,7 @@
 //! outside, and the reading.
 
 use evidence::UnixTime;
-use jobs::books::{Account, Transfer, TransferKind};
+use jobs::books::{Transfer, TransferKind};
 use jobs::{AssignmentId, Currency, JobId, PartyId};
 
 use super::Answer;
@@ -74,9 +74,6 @@ pub(crate) struct Period {
 pub(crate) trait BookStore: Send + Sync {
     /// Books a transfer.
     fn book(&self, transfer: Transfer) -> Answer<'_, Booked>;
-
-    /// What an account holds, in each currency it ever held.
-    fn balances<'a>(&'a self, account: &'a Account) -> Answer<'a, Vec<(Currency, i64)>>;
 
     /// What a party has, in each currency it ever had.
     fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>>;

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use evidence::UnixTime;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Certificate, Client, Response, Url, redirect};
 
+use super::Vault;
 use super::message::{Message, MessageId};
 use super::reach::{Addresses, Reach};
 use super::resolver::Resolver;
@@ -49,22 +50,30 @@ pub(super) enum Outcome {
 }
 
 impl Courier {
-    /// A courier that goes as far as `reach`.
+    /// A courier that goes as far as `reach`, to receivers whose certificates lead to the roots of this machine.
     ///
     /// # Errors
     /// There are no roots to trust, or TLS cannot be had.
     pub(crate) fn new(reach: Reach) -> Result<Self, reqwest::Error> {
-        Self::with_timeout(reach, TIMEOUT)
+        Self::with(reach, TIMEOUT, [])
     }
 
-    pub(super) fn with_timeout(reach: Reach, timeout: Duration) -> Result<Self, reqwest::Error> {
+    /// The same with a time for each attempt, and with roots beside those of this machine.
+    pub(super) fn with(
+        reach: Reach,
+        timeout: Duration,
+        roots: impl IntoIterator<Item = Certificate>,
+    ) -> Result<Self, reqwest::Error> {
         let by_https = match reach.to_private {
             true => Addresses::AlsoPrivate,
             false => Addresses::Public,
         };
         Ok(Self {
             reach,
-            https: client(by_https, timeout).https_only(true).build()?,
+            https: client(by_https, timeout)
+                .https_only(true)
+                .tls_certs_merge(roots)
+                .build()?,
             // No roots: it never speaks TLS.
             http: client(Addresses::Loopback, timeout)
                 .tls_certs_only([])
@@ -74,7 +83,7 @@ impl Courier {
     }
 
     /// Posts the message of a delivery.
-    pub(super) async fn post(&self, delivery: &Delivery, now: UnixTime) -> Outcome {
+    pub(super) async fn post(&self, delivery: &Delivery, vault: &Vault, now: UnixTime) -> Outcome {
         // The configuration may allow less than when the webhook was registered.
         let url = match self.reach.url(&delivery.webhook.url) {
             Ok(url) => url,
@@ -82,16 +91,21 @@ impl Courier {
         };
         let id = MessageId::of(delivery);
         let body = Message::of(&delivery.event).text();
+        let signed = signatures(vault, &delivery.webhook, &id, now, &body);
+        let signed = match signed {
+            Ok(signed) => signed,
+            Err(error) => {
+                tracing::error!(webhook = %delivery.webhook.id, cause = %error, "webhook cannot be told");
+                return failed("this verifier cannot sign for the webhook".to_owned());
+            }
+        };
         let request = self
             .client(&url)
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", id.to_string())
             .header("webhook-timestamp", now.secs().to_string())
-            .header(
-                "webhook-signature",
-                signatures(&delivery.webhook, &id, now, &body),
-            )
+            .header("webhook-signature", signed)
             .body(body);
         match request.send().await {
             Ok(response) => outcome(&response),

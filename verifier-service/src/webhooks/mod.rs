@@ -25,6 +25,7 @@ mod sender;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(crate) use message::{Message, MessageId};
 pub(crate) use reach::{NotReached, Reach};
 pub(crate) use sender::Sender;
 pub(crate) use signature::SigningSecret;
+pub(crate) use vault::{KEY_LEN, Vault};
 
 /// Most webhooks of a party.
 pub(crate) const MAX_WEBHOOKS: u32 = 16;
@@ -53,6 +55,7 @@ pub(crate) struct Webhooks {
     store: Arc<dyn OutboxStore>,
     clock: Arc<dyn Clock>,
     reach: Reach,
+    vault: Arc<Vault>,
 }
 
 /// Why nobody is told.
@@ -70,12 +73,18 @@ pub(crate) enum NotRegistered {
 }
 
 impl Webhooks {
-    /// Webhooks of this store, within this reach.
-    pub(crate) fn new(store: Arc<dyn OutboxStore>, clock: Arc<dyn Clock>, reach: Reach) -> Self {
+    /// Webhooks of this store, within this reach, with their secrets in this vault.
+    pub(crate) fn new(
+        store: Arc<dyn OutboxStore>,
+        clock: Arc<dyn Clock>,
+        reach: Reach,
+        vault: Arc<Vault>,
+    ) -> Self {
         Self {
             store,
             clock,
             reach,
+            vault,
         }
     }
 
@@ -95,13 +104,13 @@ impl Webhooks {
         kinds: Option<Vec<EventKind>>,
     ) -> Result<(Webhook, SigningSecret), NotRegistered> {
         let url = self.reach.url(url)?;
-        let secret = SigningSecret::random();
+        let (id, secret) = (Id::random(), SigningSecret::random());
         let webhook = Webhook {
-            id: Id::random(),
+            id,
             party,
             url: url.into(),
             kinds,
-            secret: secret.bytes().to_vec(),
+            secret: self.vault.seal(id, &secret),
             former: None,
             created_at: self.clock.now(),
             disabled_at: None,
@@ -135,8 +144,8 @@ impl Webhooks {
     ) -> Result<Option<(SigningSecret, UnixTime)>, StoreError> {
         let secret = SigningSecret::random();
         let until = UnixTime::from_secs(self.clock.now().secs().saturating_add(FORMER_SECRET_S));
-        let bytes = secret.bytes().to_vec();
-        let replaced = self.store.replace_secret(party, id, bytes, until).await?;
+        let sealed = self.vault.seal(id, &secret);
+        let replaced = self.store.replace_secret(party, id, sealed, until).await?;
         Ok(replaced.then_some((secret, until)))
     }
 }

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::Webhooks;
-use super::courier::{Courier, TIMEOUT};
+use super::courier::{Courier, Outcome, TIMEOUT};
 use super::schedule::follows;
+use super::{Vault, Webhooks};
 use crate::clock::Clock;
 use crate::id::Id;
 use crate::store::outbox::{Attempt, Delivery, OutboxStore};
@@ -45,6 +45,7 @@ struct Work {
     store: Arc<dyn OutboxStore>,
     clock: Arc<dyn Clock>,
     courier: Courier,
+    vault: Arc<Vault>,
     under_way: JoinSet<Id>,
     of_webhook: HashMap<Id, usize>,
 }
@@ -60,6 +61,7 @@ impl Sender {
             store: Arc::clone(&webhooks.store),
             clock: Arc::clone(&webhooks.clock),
             courier,
+            vault: Arc::clone(&webhooks.vault),
             under_way: JoinSet::new(),
             of_webhook: HashMap::new(),
         };
@@ -135,9 +137,11 @@ impl Work {
         }
         *busy += 1;
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-        let courier = self.courier.clone();
+        let (courier, vault) = (self.courier.clone(), Arc::clone(&self.vault));
         self.under_way.spawn(async move {
-            attempt(&courier, &*store, &*clock, &delivery).await;
+            let now = clock.now();
+            let outcome = courier.post(&delivery, &vault, now).await;
+            attempted(&*store, &delivery, outcome, clock.now()).await;
             webhook
         });
     }
@@ -161,14 +165,7 @@ impl Work {
     }
 }
 
-async fn attempt(
-    courier: &Courier,
-    store: &dyn OutboxStore,
-    clock: &dyn Clock,
-    delivery: &Delivery,
-) {
-    let outcome = courier.post(delivery, clock.now()).await;
-    let now = clock.now();
+async fn attempted(store: &dyn OutboxStore, delivery: &Delivery, outcome: Outcome, now: UnixTime) {
     let attempt = follows(delivery, outcome, now);
     log(delivery, &attempt);
     note(store, delivery.number, attempt, now).await;

@@ -1,6 +1,6 @@
 //! Secrets and signatures of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, as `v1,` and base64.
 //!
-//! A secret is 32 random bytes, shown once as `whsec_` and base64. It signs, so it is kept as it is.
+//! A secret is 32 random bytes, shown once as `whsec_` and base64. How it is kept: [`Vault`].
 
 use std::fmt;
 
@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use evidence::UnixTime;
 use zeroize::Zeroizing;
 
-use super::MessageId;
+use super::vault::NotOpened;
+use super::{MessageId, Vault};
 use crate::random;
 use crate::store::outbox::Webhook;
 
@@ -43,14 +44,26 @@ impl fmt::Debug for SigningSecret {
 }
 
 /// The value of `webhook-signature`: one by the webhook's secret, and for a day one by the secret before it.
-pub(super) fn signatures(webhook: &Webhook, id: &MessageId, at: UnixTime, body: &str) -> String {
+///
+/// # Errors
+/// A secret does not open.
+pub(super) fn signatures(
+    vault: &Vault,
+    webhook: &Webhook,
+    id: &MessageId,
+    at: UnixTime,
+    body: &str,
+) -> Result<String, NotOpened> {
     let former = webhook.former.as_ref().filter(|(_, until)| at < *until);
     let secrets = [Some(&webhook.secret), former.map(|(secret, _)| secret)];
     let signatures = secrets.into_iter().flatten();
-    let signatures: Vec<_> = signatures
-        .map(|secret| sign(secret, &id.to_string(), at, body))
+    let signatures: Result<Vec<_>, _> = signatures
+        .map(|kept| {
+            let secret = vault.open(webhook.id, kept)?;
+            Ok(sign(&secret, &id.to_string(), at, body))
+        })
         .collect();
-    signatures.join(" ")
+    Ok(signatures?.join(" "))
 }
 
 fn sign(secret: &[u8], id: &str, at: UnixTime, body: &str) -> String {

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::courier::{Courier, Outcome};
 use super::reach::Addresses;
 use super::resolver::Resolver;
-use super::{FORMER_SECRET_S, Reach, Sender, Webhooks};
+use super::{FORMER_SECRET_S, Reach, Sender, Vault, Webhooks};
 use crate::clock::{Clock, ManualClock};
 use crate::lock::lock;
 use crate::store::books::BookStore;
@@ -163,7 +163,12 @@ impl Stage {
     }
 
     fn of(store: SqlStore, clock: &Arc<ManualClock>) -> Webhooks {
-        Webhooks::new(Arc::new(store), Arc::clone(clock) as Arc<dyn Clock>, LOCAL)
+        Self::within(LOCAL, store, clock)
+    }
+
+    fn within(reach: Reach, store: SqlStore, clock: &Arc<ManualClock>) -> Webhooks {
+        let clock = Arc::clone(clock) as Arc<dyn Clock>;
+        Webhooks::new(Arc::new(store), clock, reach, Arc::new(vault()))
     }
 
     async fn tells(&self, receiver: &Receiver) -> Webhook {
@@ -208,8 +213,12 @@ impl Stage {
     }
 }
 
+fn vault() -> Vault {
+    Vault::new(&[7; 32])
+}
+
 fn courier(timeout: Duration) -> Courier {
-    Courier::with_timeout(LOCAL, timeout).unwrap()
+    Courier::with(LOCAL, timeout, []).unwrap()
 }
 
 async fn until(is_so: impl AsyncFn() -> bool) {
@@ -268,6 +277,21 @@ on_both! {
         stage.until_all_is_done().await;
         let last = receiver.got().pop().unwrap();
         assert!(!is_signed(&last, &secret.text()) && is_signed(&last, &second.text()));
+    }
+
+    async fn a_copy_of_the_database_signs_nothing(rig) {
+        let stage = Stage::new(rig).await;
+        let receiver = Receiver::new(Answers::Status(204)).await;
+        let (tenant, url) = (party("tenant"), receiver.url());
+        let (webhook, secret) = stage.webhooks.register(tenant, &url, None).await.unwrap();
+        let kept = stage.rig.store.webhook(&party("tenant"), webhook.id).await.unwrap().unwrap();
+        assert!(!kept.secret.windows(32).any(|part| part == secret.bytes()));
+        step(&stage.rig.store, 0).await.unwrap();
+        let thief = Webhooks { vault: Arc::new(Vault::new(&[8; 32])), ..stage.webhooks.clone() };
+        let _sender = Sender::with(&thief, courier(QUICK), PACE);
+        until(async || stage.failure().await.is_some()).await;
+        assert_eq!(stage.failure().await.unwrap(), "this verifier cannot sign for the webhook");
+        assert_eq!(receiver.got().len(), 0);
     }
 
     async fn a_receiver_that_is_down_is_told_when_it_is_back(rig) {
@@ -374,7 +398,7 @@ on_both! {
         // One that took it, posted it, and is never heard of again.
         let until_then = UnixTime::from_secs(END.secs() + 60);
         let [taken] = stage.rig.store.due_deliveries(END, until_then, 9).await.unwrap().try_into().unwrap();
-        assert_eq!(courier(PATIENCE).post(&taken, END).await, Outcome::Taken);
+        assert_eq!(courier(PATIENCE).post(&taken, &vault(), END).await, Outcome::Taken);
         let _sender = stage.sender();
         sleep(10 * PACE).await;
         assert_eq!(receiver.got().len(), 1, "the lease holds");
@@ -414,7 +438,7 @@ on_both! {
         stage.tells(&receiver).await;
         step(&stage.rig.store, 0).await.unwrap();
         // Registered while it was allowed; it is not any more.
-        let strict = Courier::with_timeout(Reach::default(), QUICK).unwrap();
+        let strict = Courier::with(Reach::default(), QUICK, []).unwrap();
         let _sender = Sender::with(&stage.webhooks, strict, PACE);
         until(async || stage.failure().await.is_some()).await;
         assert_eq!(stage.failure().await.unwrap(), "expected https");
@@ -425,6 +449,8 @@ on_both! {
         assert!(stage.webhooks.rotate(&nobody, listed[0].id).await.unwrap().is_none());
     }
 }
+
+mod tls;
 
 #[tokio::test]
 async fn names_lead_to_allowed_addresses_alone() {

@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{Id, moment};
 use crate::UnixTime;
-use crate::crypto;
 use crate::work::encoding::Base64Url;
-
-const CONTEXT: &[u8] = b"pogw/1 enrolment\n";
+use crate::work::enrolment_message;
 
 /// Longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 256;
@@ -75,7 +73,7 @@ pub struct Enrolment {
     pub token: EnrolmentToken,
     /// The agent's Ed25519 public key.
     pub agent_key: Base64Url<32>,
-    /// Ed25519 signature by that key over `"pogw/1 enrolment\n" ‖ SHA-256(token) ‖ agent_key`.
+    /// Ed25519 signature by that key over the [`enrolment_message`].
     pub proof: Base64Url<64>,
 }
 
@@ -102,23 +100,11 @@ impl Enrolment {
         agent_key: Base64Url<32>,
         sign: impl FnOnce(&[u8]) -> [u8; 64],
     ) -> Self {
-        let proof = Base64Url(sign(&message(&token, &agent_key)));
+        let proof = Base64Url(sign(&enrolment_message(&token.0, &agent_key)));
         Self {
             token,
             agent_key,
             proof,
         }
     }
-
-    /// Whether whoever sent it holds the key it names.
-    #[must_use]
-    pub fn is_proven(&self) -> bool {
-        let message = message(&self.token, &self.agent_key);
-        crypto::ed25519(&self.agent_key.0, &message, &self.proof.0)
-    }
-}
-
-fn message(token: &EnrolmentToken, agent_key: &Base64Url<32>) -> Vec<u8> {
-    let digest = crypto::sha256(token.0.as_bytes());
-    [CONTEXT, &digest, &agent_key.0].concat()
 }

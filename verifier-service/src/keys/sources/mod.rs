@@ -43,12 +43,12 @@ trait Maker: Source {
 }
 
 /// Every place of private halves, and the one in which new ones are made: the token, where there is one.
-pub(crate) struct Vault {
+pub(crate) struct Sources {
     maker: Box<dyn Maker>,
     others: Vec<Box<dyn Source>>,
 }
 
-impl Vault {
+impl Sources {
     /// The places that the settings name, beside `directory`, which is made if it is missing.
     ///
     /// # Errors

@@ -14,19 +14,6 @@ impl BookStore for SqlStore {
         Box::pin(async move { self.again(|| book(&self.database, &transfer)).await })
     }
 
-    fn balances<'a>(&'a self, account: &'a Account) -> Answer<'a, Vec<(Currency, i64)>> {
-        Box::pin(async move {
-            let mut session = self.database.read().await?;
-            let rows = session
-                .fetch(
-                    "SELECT currency, balance FROM accounts WHERE name = $1 ORDER BY currency",
-                    values![account.to_string()],
-                )
-                .await?;
-            rows.iter().map(|row| balance(row, "balance")).collect()
-        })
-    }
-
     fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>> {
         Box::pin(async move {
             let mut session = self.database.read().await?;

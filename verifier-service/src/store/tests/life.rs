@@ -236,8 +236,11 @@ impl Rig {
     }
 
     pub(crate) async fn balance(&self, account: &Account) -> i64 {
-        let balances = self.store.balances(account).await.unwrap();
-        balances.first().map_or(0, |(_, balance)| *balance)
+        let sql =
+            "SELECT CAST(coalesce(sum(balance), 0) AS BIGINT) AS n FROM accounts WHERE name = $1";
+        let mut session = self.store.database().read().await.unwrap();
+        let found = session.fetch_int(sql, values![account.to_string()]).await;
+        found.unwrap()
     }
 
     /// Everything there is, but for what differs between two runs.
