@@ -9,6 +9,7 @@ use evidence::policy::RevocationMode;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::agents::Agents;
 use crate::appraiser::{Appraiser, OpenError};
@@ -85,6 +86,7 @@ pub struct Service {
     clerk: Clerk,
     courier: Courier,
     hub: Hub,
+    book: Book,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
     shutdown_timeout: Duration,
@@ -186,7 +188,7 @@ impl Service {
             clerk: clerk.clone(),
             collateral: Arc::clone(appraiser.collateral()),
             keys: &keys,
-            book,
+            book: book.clone(),
             operator,
             credentials,
             agents,
@@ -198,6 +200,7 @@ impl Service {
             clerk,
             courier,
             hub,
+            book,
             store,
             appraiser,
             shutdown_timeout,
@@ -222,6 +225,9 @@ impl Service {
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();
         let sender = Sender::start(self.app.webhooks(), self.courier);
+        // Ends with this function, however that ends.
+        let mut followers = JoinSet::new();
+        followers.spawn(self.book.follow());
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let listener = listener.tap_io(|connection| {
             // Answers are small and whole; waiting for more to send only delays them.
@@ -250,6 +256,7 @@ impl Service {
             tracing::warn!("jobs were still attended to; whoever comes next goes on");
         }
         sender.stop(self.shutdown_timeout).await;
+        followers.shutdown().await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await
             .is_err()
