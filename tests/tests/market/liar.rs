@@ -249,7 +249,14 @@ impl Liar {
         }
     }
 
-    async fn offer(&mut self) -> Offer {
+    /// Takes an offer at the verifier that listens there.
+    pub(crate) async fn accept_at(&self, url: &str, offer: &Offer) -> Response {
+        let path = format!("/v1/assignments/{}/accept", offer.assignment);
+        self.send_to(url, &path, None, "application/json", b"{}".to_vec())
+            .await
+    }
+
+    pub(crate) async fn offer(&mut self) -> Offer {
         for _ in 0..12 {
             if let Some(Next::Offer(offer)) = self.next(5).await {
                 return *offer;
@@ -309,6 +316,17 @@ impl Liar {
         media_type: &str,
         body: Vec<u8>,
     ) -> Response {
+        self.send_to(&self.url, path, query, media_type, body).await
+    }
+
+    async fn send_to(
+        &self,
+        url: &str,
+        path: &str,
+        query: Option<&str>,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> Response {
         let params = SignatureParams {
             created: now(),
             key_id: self.id.clone(),
@@ -318,7 +336,7 @@ impl Liar {
         let signed = SignedRequest::new(target, params, &body).unwrap();
         let fields = signed.sign(|message| self.key.sign(message));
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        let request = self.client.post(format!("{}{path}{query}", self.url));
+        let request = self.client.post(format!("{url}{path}{query}"));
         let request = request
             .header("content-type", media_type)
             .header("content-digest", fields.content_digest)
