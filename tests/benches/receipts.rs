@@ -24,8 +24,8 @@ use tests::served::{AUDIENCE, ISSUER, Requests};
 /// Requests at one time.
 const CLIENTS: usize = 16;
 /// Receipts of one round.
-const RECEIPTS: usize = 1000;
-const ROUNDS: usize = 7;
+const RECEIPTS: usize = 400;
+const ROUNDS: usize = 5;
 
 /// Verifiers on one database.
 struct Setup {

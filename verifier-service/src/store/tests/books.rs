@@ -132,8 +132,9 @@ on_both! {
             for before in [before, before + 1] {
                 let earlier = (1..).zip(at).filter(|(_, at)| *at < before);
                 let left = FUNDS - earlier.map(|(n, _)| n).sum::<i64>();
-                let opening = store.opening_balances(&party("p1"), UnixTime::from_secs(before));
-                assert_eq!(opening.await.unwrap(), [(money(0).currency, left)], "{before}");
+                let (p1, at) = (party("p1"), UnixTime::from_secs(before));
+                let opening = store.opening_balances(&p1, at).await.unwrap();
+                assert_eq!(opening, [(money(0).currency, left)], "{before}");
             }
         }
     }
