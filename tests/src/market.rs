@@ -51,7 +51,7 @@ pub struct Market {
 }
 
 /// A party and its API key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Party {
     /// Its name.
     pub id: String,
@@ -85,17 +85,13 @@ impl Market {
         config.store.url = store_url.map(|url| StoreUrl::from(url.to_owned()));
         let served = Served::start(config.clone(), AS_OF).await;
         let operator = std::fs::read_to_string(config.state_dir.join("operator-token"));
-        let nobody = Party {
-            id: String::new(),
-            key: String::new(),
-        };
         let mut market = Self {
             clock: Arc::clone(&served.clock),
             served: Some(served),
             client: Client::builder().no_proxy().build().expect("client"),
             operator: operator.expect("operator token").trim_end().to_owned(),
-            marketplace: nobody.clone(),
-            tenant: nobody,
+            marketplace: Party::default(),
+            tenant: Party::default(),
             hosts: 0,
             store_url: store_url.map(str::to_owned),
             folder,
@@ -152,19 +148,7 @@ impl Market {
     /// # Panics
     /// There is none.
     pub async fn party(&self, kind: &str) -> Party {
-        let made = self
-            .as_operator("/v1/parties", json!({ "kind": kind, "name": kind }))
-            .await;
-        let id = made["id"].as_str().expect("id").to_owned();
-        let scopes = match kind {
-            "tenant" => json!(["jobs:read", "jobs:write", "books:read"]),
-            "provider" => json!(["agents:read", "agents:write", "books:read"]),
-            _ => json!(["jobs:read", "jobs:write", "books:read", "books:write"]),
-        };
-        let path = format!("/v1/parties/{id}/keys");
-        let made = self.as_operator(&path, json!({ "scopes": scopes })).await;
-        let key = made["key"].as_str().expect("key").to_owned();
-        Party { id, key }
+        party(&self.client, self.url(), &self.operator, kind).await
     }
 
     /// A provider with funds.
@@ -325,13 +309,30 @@ impl Market {
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url()))
     }
+}
 
-    async fn as_operator(&self, path: &str, body: Value) -> Value {
-        let request = self.request(Method::POST, path).bearer_auth(&self.operator);
+/// Has the operator of the verifier at `url` make a party of a kind with everything it can be allowed.
+///
+/// # Panics
+/// There is none.
+pub async fn party(client: &Client, url: &str, operator: &str, kind: &str) -> Party {
+    let made = async |path: &str, body: Value| -> Value {
+        let request = client.post(format!("{url}{path}")).bearer_auth(operator);
         let answer = request.json(&body).send().await.expect("answer");
-        assert_eq!(answer.status(), 201);
+        assert_eq!(answer.status(), 201, "{path}");
         answer.json().await.expect("JSON")
-    }
+    };
+    let party = made("/v1/parties", json!({ "kind": kind, "name": kind })).await;
+    let id = party["id"].as_str().expect("id").to_owned();
+    let scopes = match kind {
+        "tenant" => json!(["jobs:read", "jobs:write", "books:read"]),
+        "provider" => json!(["agents:read", "agents:write", "books:read"]),
+        _ => json!(["jobs:read", "jobs:write", "books:read", "books:write"]),
+    };
+    let path = format!("/v1/parties/{id}/keys");
+    let key = made(&path, json!({ "scopes": scopes })).await;
+    let key = key["key"].as_str().expect("key").to_owned();
+    Party { id, key }
 }
 
 impl Verifier for Market {

@@ -9,6 +9,7 @@ use evidence::policy::RevocationMode;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::agents::Agents;
 use crate::appraiser::{Appraiser, OpenError};
@@ -86,6 +87,7 @@ pub struct Service {
     keys: Keys,
     courier: Courier,
     hub: Hub,
+    book: Book,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
     shutdown_timeout: Duration,
@@ -136,6 +138,7 @@ impl Service {
             config.nvidia.clone(),
             clock.now(),
         )?;
+        let vault = Arc::new(keys::webhook_vault(state)?);
         let own_token = state.join(OPERATOR_TOKEN);
         let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
         let store = Arc::new(SqlStore::open(&config.store, &state.join(DATABASE)).await?);
@@ -188,8 +191,8 @@ impl Service {
             clerk: clerk.clone(),
             collateral: Arc::clone(appraiser.collateral()),
             keys: keys.clone(),
-            vault: Arc::new(keys::webhook_vault(state)?),
-            book,
+            vault,
+            book: book.clone(),
             operator,
             credentials,
             agents,
@@ -202,6 +205,7 @@ impl Service {
             keys,
             courier,
             hub,
+            book,
             store,
             appraiser,
             shutdown_timeout,
@@ -226,6 +230,9 @@ impl Service {
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();
         let sender = Sender::start(self.app.webhooks(), self.courier);
+        // Ends with this function, however that ends.
+        let mut followers = JoinSet::new();
+        followers.spawn(self.book.follow());
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
@@ -258,6 +265,7 @@ impl Service {
             tracing::warn!("jobs were still attended to; whoever comes next goes on");
         }
         sender.stop(self.shutdown_timeout).await;
+        followers.shutdown().await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await
             .is_err()

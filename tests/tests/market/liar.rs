@@ -176,7 +176,15 @@ impl Liar {
         }
     }
 
-    async fn offer(&mut self) -> Offer {
+    /// Takes an offer at the verifier that listens there.
+    pub(crate) async fn accept_at(&self, url: &str, offer: &Offer) -> Response {
+        let seat = Seat {
+            url: url.to_owned(),
+        };
+        self.host.accept(&seat, offer).await
+    }
+
+    pub(crate) async fn offer(&mut self) -> Offer {
         for _ in 0..12 {
             if let Some(Next::Offer(offer)) = self.host.next(&self.seat, 5).await {
                 return *offer;

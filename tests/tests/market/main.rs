@@ -11,8 +11,8 @@ mod commands;
 mod honest;
 mod liar;
 mod place;
-mod process;
 mod restart;
+mod several;
 mod soak;
 
 /// A body that must hold over both databases; `$market` is empty but for tenant and marketplace.

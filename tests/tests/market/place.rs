@@ -1,4 +1,4 @@
-//! The market place: a verifier, parties with keys and funds, honest agents, jobs.
+//! The market place: verifiers, parties with keys and funds, honest agents, jobs.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,11 +9,14 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::market::make_device;
+use tests::market::party;
+use tests::process::{Process, Verifier};
 use tests::served::{AUDIENCE, ISSUER};
 use time::OffsetDateTime;
 
 use crate::books::Books;
-use crate::process::{Process, appears, port};
+
+pub(crate) use tests::market::Party;
 
 /// Paid for an accepted replica.
 pub(crate) const PRICE: i64 = 1_200;
@@ -30,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Market {
     // Ended in this order: processes before their folder.
     agents: Vec<Process>,
-    verifier: Process,
-    /// Where the verifier listens.
+    verifiers: Vec<Verifier>,
+    /// Where the verifier listens that this test speaks to.
     pub(crate) url: String,
     store_url: Option<String>,
     client: Client,
@@ -51,27 +54,15 @@ pub(crate) struct Allowed<'a> {
     pub(crate) inputs: &'a [&'a [u8]],
 }
 
-/// A party and its API key.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Party {
-    pub(crate) id: String,
-    pub(crate) key: String,
-}
-
 impl Market {
     /// Starts a verifier over a new database, and makes tenant and marketplace.
     pub(crate) async fn open(store_url: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_devices(&folder);
-        let url = format!("http://127.0.0.1:{}", port());
-        let files = ["verifier.toml", "address"].map(|name| folder.path().join(name));
-        std::fs::write(&files[0], settings(&folder, &url, store_url.as_deref())).unwrap();
-        let program = env!("CARGO_BIN_EXE_verifier-under-test");
-        let log = folder.path().join("verifier.log");
         let mut market = Self {
             agents: Vec::new(),
-            verifier: Process::new(program, files.into(), log),
-            url,
+            verifiers: Vec::new(),
+            url: String::new(),
             store_url,
             client: Client::builder().no_proxy().build().unwrap(),
             operator: String::new(),
@@ -79,7 +70,8 @@ impl Market {
             tenant: Party::default(),
             folder,
         };
-        market.start_verifier().await;
+        market.another_verifier().await;
+        market.speak_to(0);
         let token = market.folder.path().join("state/operator-token");
         let token = std::fs::read_to_string(token).unwrap();
         market.operator = token.trim_end().to_owned();
@@ -89,15 +81,33 @@ impl Market {
         market
     }
 
+    /// Starts one more verifier over the same database, keys and operator token.
+    pub(crate) async fn another_verifier(&mut self) {
+        let program = env!("CARGO_BIN_EXE_verifier-under-test");
+        let name = format!("verifier-{}", self.verifiers.len());
+        let settings = settings(&self.folder, self.store_url.as_deref());
+        let mut verifier = Verifier::new(program, self.folder.path(), &name, &settings, None);
+        verifier.start().await;
+        self.verifiers.push(verifier);
+    }
+
+    /// From now on this test speaks to another of the verifiers.
+    pub(crate) fn speak_to(&mut self, verifier: usize) {
+        self.url.clone_from(&self.verifiers[verifier].url);
+    }
+
+    /// Where the verifiers listen.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        let urls = self.verifiers.iter().map(|verifier| verifier.url.clone());
+        urls.collect()
+    }
+
     pub(crate) async fn start_verifier(&mut self) {
-        let address = self.folder.path().join("address");
-        drop(std::fs::remove_file(&address));
-        self.verifier.start();
-        appears(&address).await;
+        self.verifiers[0].start().await;
     }
 
     pub(crate) fn kill_verifier(&mut self) {
-        self.verifier.kill();
+        self.verifiers[0].kill();
     }
 
     /// The folder of the device of this place.
@@ -119,17 +129,7 @@ impl Market {
     }
 
     async fn party(&self, kind: &str) -> Party {
-        let made = self.as_operator("/v1/parties", json!({ "kind": kind, "name": kind }));
-        let id = made.await["id"].as_str().unwrap().to_owned();
-        let scopes = match kind {
-            "tenant" => json!(["jobs:read", "jobs:write", "books:read"]),
-            "provider" => json!(["agents:read", "agents:write", "books:read"]),
-            _ => json!(["jobs:read", "jobs:write", "books:read", "books:write"]),
-        };
-        let path = format!("/v1/parties/{id}/keys");
-        let made = self.as_operator(&path, json!({ "scopes": scopes })).await;
-        let key = made["key"].as_str().unwrap().to_owned();
-        Party { id, key }
+        party(&self.client, &self.url, &self.operator, kind).await
     }
 
     /// A provider with funds.
@@ -154,7 +154,8 @@ impl Market {
         made["token"].as_str().unwrap().to_owned()
     }
 
-    /// Starts an honest agent of a provider on the device of this place; its number.
+    /// Starts an honest agent of a provider on the device of this place; its number. The agents are spread over the
+    /// verifiers in turn.
     pub(crate) async fn agent(&mut self, provider: &Party, place: usize) -> usize {
         self.agent_that(provider, place, Allowed::default()).await
     }
@@ -177,7 +178,7 @@ impl Market {
              commands = {}\ninputs_dir = {:?}\n\
              [retry]\nfirst_delay_ms = 50\nmax_delay_ms = 500\n",
             path(format!("agent-{number}")),
-            self.url,
+            self.verifiers[number % self.verifiers.len()].url,
             self.device(place),
             allowed.commands,
             self.inputs(number, allowed.inputs),
@@ -377,7 +378,7 @@ impl Market {
         answer.json().await.unwrap()
     }
 
-    async fn post(&self, party: &Party, path: &str, body: Value) -> Response {
+    pub(crate) async fn post(&self, party: &Party, path: &str, body: Value) -> Response {
         let request = self.request(Method::POST, path).bearer_auth(&party.key);
         request.json(&body).send().await.unwrap()
     }
@@ -386,11 +387,9 @@ impl Market {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    async fn as_operator(&self, path: &str, body: Value) -> Value {
-        let request = self.request(Method::POST, path).bearer_auth(&self.operator);
-        let answer = request.json(&body).send().await.unwrap();
-        assert_eq!(answer.status(), 201, "{path}");
-        answer.json().await.unwrap()
+    /// A request with the operator token.
+    pub(crate) fn operated(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).bearer_auth(&self.operator)
     }
 }
 
@@ -431,14 +430,13 @@ fn make_devices(folder: &TempDir) {
     }
 }
 
-fn settings(folder: &TempDir, url: &str, store_url: Option<&str>) -> String {
+fn settings(folder: &TempDir, store_url: Option<&str>) -> String {
     let collateral = folder.path().join("collateral");
     let store = store_url.map(|url| format!("[store]\nurl = {url:?}\nmax_connections = 6\n"));
     format!(
-        "listen = {:?}\nstate_dir = {:?}\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\n{}\
+        "state_dir = {:?}\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\n{}\
          [appraisal]\nrim_dir = {collateral:?}\nsimulated_anchors = [{:?}]\n\
          [appraisal.ocsp]\ndir = {:?}\n",
-        url.trim_start_matches("http://"),
         folder.path().join("state"),
         store.unwrap_or_default(),
         collateral.join("anchors.toml"),

@@ -1,7 +1,7 @@
 //! `/healthz` and `/readyz`: is the process up, and can it issue receipts?
 //!
 //! Key and policy are loaded before the service listens, so a service that answers has both; what can fail later is
-//! the store.
+//! the store, and a policy that another verifier activated and this one cannot use.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,8 +31,12 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The store takes writes. Those who ask at once share one write.
+/// The store takes writes, and what was activated last decides. Those who ask at once share one write.
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    if app.book.is_behind() {
+        let detail = "the policy version activated last cannot be used by this verifier";
+        return Err(Problem::new(ProblemCode::PolicyFailed).detail(detail));
+    }
     let mut seen = app.readiness.seen.lock().await;
     if seen.is_none_or(|at| at.elapsed() > REMEMBERED_FOR) {
         *seen = None;

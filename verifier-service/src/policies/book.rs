@@ -6,10 +6,13 @@
 //! 2. the version that was activated last, if ever one was;
 //! 3. the configured policy.
 //!
+//! What other verifiers on the same database activate later decides here too, soon (`follow.rs`).
+//!
 //! The configured and the built-in texts are kept as versions of their names too, so that every receipt can be traced
 //! to the text that granted it, and any of them can be activated.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use evidence::UnixTime;
 use evidence::policy::{Denial, Policy};
@@ -49,6 +52,9 @@ pub enum BookError {
         /// Why not.
         source: LoadError,
     },
+    /// The process ends.
+    #[error("interrupted by the end of the process")]
+    Interrupted,
     /// There are too many versions of a policy to keep another.
     #[error("policy {id} has too many versions to keep this one: give the file another name")]
     TooMany {
@@ -57,13 +63,15 @@ pub enum BookError {
     },
 }
 
-/// See the [module documentation](self).
+/// See the [module documentation](self). Copies share everything.
 #[derive(Clone)]
 pub(crate) struct Book {
-    store: Arc<dyn PolicyStore>,
-    in_force: InForce,
-    pinned: bool,
+    pub(super) store: Arc<dyn PolicyStore>,
+    pub(super) in_force: InForce,
+    pub(super) pinned: bool,
     clock: Arc<dyn Clock>,
+    /// Set while the version activated last cannot be used here.
+    pub(super) is_behind: Arc<AtomicBool>,
 }
 
 /// A text that was uploaded.
@@ -104,6 +112,7 @@ impl Book {
             in_force,
             pinned,
             clock,
+            is_behind: Arc::default(),
         };
         for (id, text) in BUILT_IN {
             book.keep(id, text).await?;
@@ -130,6 +139,11 @@ impl Book {
     /// Whether the configuration alone says what decides.
     pub(crate) fn is_pinned(&self) -> bool {
         self.pinned
+    }
+
+    /// Whether another verifier put a version in force that cannot be used here, so that an earlier one decides.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
     }
 
     /// Where the versions are.
@@ -235,6 +249,7 @@ impl Book {
         let stored = self.store.activate_policy(name.as_str(), version, now);
         let stored = stored.await?.ok_or_else(not_found)?;
         self.in_force.replace(standing(&stored, &policy));
+        self.is_behind.store(false, Ordering::Relaxed);
         let (sha256, replaced) = (stored.policy.version.sha256, before.identity());
         tracing::info!(
             by = OPERATOR, id = %name, version, %sha256,
@@ -316,7 +331,7 @@ pub(crate) async fn asked(
     denials.map_err(|error| unusable(&error))
 }
 
-fn standing(stored: &StoredActivation, policy: &Arc<Policy>) -> Standing {
+pub(super) fn standing(stored: &StoredActivation, policy: &Arc<Policy>) -> Standing {
     Standing {
         policy: Arc::clone(policy),
         version: Some(stored.policy.version.version),

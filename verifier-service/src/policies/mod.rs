@@ -5,6 +5,7 @@
 //! Out of scope: what a policy says; `evidence` compiles and asks it.
 
 mod book;
+mod follow;
 mod in_force;
 mod name;
 pub(crate) mod simulation;

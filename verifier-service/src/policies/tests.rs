@@ -256,3 +256,46 @@ async fn an_activated_policy_that_cannot_be_used_is_not_replaced_unasked() {
         ("default".into(), Some(1))
     );
 }
+
+#[tokio::test]
+async fn what_another_verifier_activates_decides_here_at_the_next_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::sqlite(&folder.path().join("db")).await.unwrap();
+    let store = Arc::new(store);
+    let settings = settings(None, None);
+    let one = open(&store, &settings).await.unwrap();
+    let other = open(&store, &settings).await.unwrap();
+    let pinned = AppraisalSettings {
+        policy_pinned: true,
+        ..settings
+    };
+    let pinned = open(&store, &pinned).await.unwrap();
+    let workers = crate::workers::Workers::new(std::num::NonZeroUsize::MIN);
+    let strict = "strict".parse().unwrap();
+    one.activate(strict, 1, &workers).await.unwrap();
+    assert_eq!(decides(&other), ("default".into(), Some(1)));
+    other.catch_up().await.unwrap();
+    assert_eq!(decides(&other), ("strict".into(), Some(1)));
+    pinned.follow().await;
+
+    // One that was uploaded by a later version of this program.
+    let now = UnixTime::from_secs(1_800_000_000);
+    let new = crate::store::policies::NewPolicy {
+        id: "later".into(),
+        text: "package pogw\nsomething of tomorrow".into(),
+        now,
+        unless: crate::store::policies::Unless::Newest,
+    };
+    store.add_policy(new).await.unwrap();
+    store.activate_policy("later", 1, now).await.unwrap();
+    let refused = other.catch_up().await.unwrap_err();
+    assert!(matches!(refused, BookError::Active { .. }), "{refused}");
+    assert!(other.is_behind());
+    assert_eq!(decides(&other), ("strict".into(), Some(1)));
+    one.activate("default".parse().unwrap(), 1, &workers)
+        .await
+        .unwrap();
+    other.catch_up().await.unwrap();
+    assert!(!other.is_behind());
+    assert_eq!(decides(&other), ("default".into(), Some(1)));
+}

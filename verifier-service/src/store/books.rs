@@ -81,7 +81,8 @@ pub(crate) trait BookStore: Send + Sync {
     /// What happened to a party's available money, oldest first.
     fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>>;
 
-    /// What a party had available before a time, in each currency: the sum of the journal up to it.
+    /// What a party had available before a time, in each currency: the sum of the journal up to it. Costs as much as there
+    /// are days, and entries of that day.
     fn opening_balances<'a>(
         &'a self,
         party: &'a PartyId,

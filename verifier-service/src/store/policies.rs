@@ -118,6 +118,9 @@ pub(crate) trait PolicyStore: Send + Sync {
         now: UnixTime,
     ) -> Answer<'a, Option<StoredActivation>>;
 
+    /// The number of the activation that came last; 0 before the first. Cheap enough to be asked every second.
+    fn last_activation(&self) -> Answer<'_, i64>;
+
     /// What was put in force last.
     fn active_policy(&self) -> Answer<'_, Option<StoredActivation>>;
 

@@ -11,7 +11,7 @@ use evidence::work::wire::{
     Answer, Ended, Enrolled, Enrolment, Heartbeat, HeartbeatAnswer, Id, Lease, Next, NextRequest,
     Release, Secret,
 };
-use evidence::work::{Base64Url, ResultCommitment};
+use evidence::work::{Base64Url, ResultCommitment, is_enrolment_proof};
 use serde::Serialize;
 
 use crate::kit::CHALLENGE;
@@ -342,7 +342,9 @@ fn done(state: &mut State, name: &str, request: &Seen) -> Reply {
 /// The same key with the same token is answered the same.
 fn enrol(state: &mut State, body: &[u8]) -> Reply {
     let enrolment: Enrolment = serde_json::from_slice(body).unwrap();
-    if !enrolment.is_proven() || enrolment.token.reveal() != TOKEN {
+    let token = enrolment.token.reveal();
+    let is_proven = is_enrolment_proof(token, &enrolment.agent_key, &enrolment.proof);
+    if !is_proven || token != TOKEN {
         return Reply::problem(401, "enrolment_token_unknown");
     }
     if state.key.is_some_and(|key| key != enrolment.agent_key) {

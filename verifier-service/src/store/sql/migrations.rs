@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 10] = [
+const SQLITE: [Step; 11] = [
     (
         1,
         "challenges and receipts",
@@ -62,12 +62,17 @@ const SQLITE: [Step; 10] = [
     ),
     (
         10,
+        "days",
+        include_str!("../../../migrations/sqlite/0010_days.sql"),
+    ),
+    (
+        11,
         "signing keys",
-        include_str!("../../../migrations/sqlite/0010_signing_keys.sql"),
+        include_str!("../../../migrations/sqlite/0011_signing_keys.sql"),
     ),
 ];
 
-const POSTGRES: [Step; 7] = [
+const POSTGRES: [Step; 8] = [
     (
         1,
         "challenges, receipts, policies",
@@ -100,8 +105,13 @@ const POSTGRES: [Step; 7] = [
     ),
     (
         7,
+        "days",
+        include_str!("../../../migrations/postgres/0007_days.sql"),
+    ),
+    (
+        8,
         "signing keys",
-        include_str!("../../../migrations/postgres/0007_signing_keys.sql"),
+        include_str!("../../../migrations/postgres/0008_signing_keys.sql"),
     ),
 ];
 

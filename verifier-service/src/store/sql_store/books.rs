@@ -9,6 +9,9 @@ use crate::store::books::{BookStore, Booked, Entry, Holding, Period};
 use crate::store::sql::{Database, Row, values};
 use crate::store::{Answer, StoreError};
 
+/// Seconds of a day of the table `days`.
+const DAY_S: i64 = 86_400;
+
 impl BookStore for SqlStore {
     fn book(&self, transfer: Transfer) -> Answer<'_, Booked> {
         Box::pin(async move { self.again(|| book(&self.database, &transfer)).await })
@@ -67,13 +70,19 @@ impl BookStore for SqlStore {
         before: UnixTime,
     ) -> Answer<'a, Vec<(Currency, i64)>> {
         Box::pin(async move {
+            // Whole days by their sums, and what there was of the last one.
+            let day = before.secs().div_euclid(DAY_S);
             let mut session = self.database.read().await?;
             let rows = session
                 .fetch(
                     "SELECT currency, CAST(sum(amount) AS BIGINT) AS sum
-                     FROM postings JOIN transfers ON transfers.number = postings.transfer
-                     WHERE account = $1 AND postings.at < $2 GROUP BY currency ORDER BY currency",
-                    values![available(party), before],
+                     FROM (SELECT currency, amount FROM days WHERE account = $1 AND day < $2
+                           UNION ALL
+                           SELECT currency, amount
+                           FROM postings JOIN transfers ON transfers.number = postings.transfer
+                           WHERE account = $1 AND postings.at >= $3 AND postings.at < $4) AS earlier
+                     GROUP BY currency ORDER BY currency",
+                    values![available(party), day, day.saturating_mul(DAY_S), before],
                 )
                 .await?;
             rows.iter().map(|row| balance(row, "sum")).collect()

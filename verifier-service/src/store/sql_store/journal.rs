@@ -83,11 +83,6 @@ async fn post(
     transfer: &Transfer,
 ) -> Result<bool, StoreError> {
     let account = posting.account.to_string();
-    tx.execute(
-        "INSERT INTO postings (transfer, account, amount, at) VALUES ($1, $2, $3, $4)",
-        values![number, account.as_str(), posting.amount, transfer.at()],
-    )
-    .await?;
     let change = match posting.amount >= 0 || posting.account.may_be_negative() {
         true => {
             "INSERT INTO accounts (name, currency, balance) VALUES ($1, $2, $3)
@@ -101,10 +96,20 @@ async fn post(
     let changed = tx
         .execute(
             change,
-            values![account, transfer.currency(), posting.amount],
+            values![account.as_str(), transfer.currency(), posting.amount],
         )
         .await?;
-    Ok(changed == 1)
+    if changed != 1 {
+        return Ok(false);
+    }
+    // After the account, which is locked now: the database adds a posting to its day, and whoever locked an account to see
+    // what there is comes to the day after it too.
+    tx.execute(
+        "INSERT INTO postings (transfer, account, amount, at) VALUES ($1, $2, $3, $4)",
+        values![number, account, posting.amount, transfer.at()],
+    )
+    .await?;
+    Ok(true)
 }
 
 async fn booked_before(tx: &mut Transaction, transfer: &Transfer) -> Result<Booked, StoreError> {

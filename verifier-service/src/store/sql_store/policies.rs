@@ -160,6 +160,14 @@ impl PolicyStore for SqlStore {
         Box::pin(self.insert_activation(id, version, now))
     }
 
+    fn last_activation(&self) -> Answer<'_, i64> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let last = "SELECT coalesce(max(number), 0) AS n FROM policy_activations";
+            session.fetch_int(last, values![]).await
+        })
+    }
+
     fn active_policy(&self) -> Answer<'_, Option<StoredActivation>> {
         Box::pin(async move { last_activation(&mut self.database.read().await?).await })
     }

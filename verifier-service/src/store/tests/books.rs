@@ -117,4 +117,25 @@ on_both! {
         assert_eq!(opening, [(money(0).currency, FUNDS)]);
         assert_eq!(store.opening_balances(&party("p1"), NOW).await.unwrap(), []);
     }
+
+    async fn what_there_was_before_a_time_is_the_sum_of_days_and_of_a_part_of_one(rig) {
+        let store = rig.with_market().await;
+        let day = 86_400;
+        let at = [LATE.secs(), day - 1, day, day + 5, day + 5, 3 * day, 3 * day + 7];
+        for (n, secs) in (1..).zip(at) {
+            let (market, p1, at) = (party("market"), party("p1"), UnixTime::from_secs(secs));
+            let booked = Transfer::withdrawal(&market, &p1, money(n), &n.to_string(), at);
+            assert_eq!(store.book(booked).await.unwrap(), Booked::New);
+        }
+        rig.books_balance().await;
+        for before in at.into_iter().chain([2 * day, 9 * day]) {
+            for before in [before, before + 1] {
+                let earlier = (1..).zip(at).filter(|(_, at)| *at < before);
+                let left = FUNDS - earlier.map(|(n, _)| n).sum::<i64>();
+                let (p1, at) = (party("p1"), UnixTime::from_secs(before));
+                let opening = store.opening_balances(&p1, at).await.unwrap();
+                assert_eq!(opening, [(money(0).currency, left)], "{before}");
+            }
+        }
+    }
 }

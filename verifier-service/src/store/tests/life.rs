@@ -167,14 +167,7 @@ impl Rig {
             ("p2", Kind::Provider),
             ("market", Kind::Marketplace),
         ] {
-            let party = Party {
-                id: id(name),
-                kind,
-                name: name.to_owned(),
-                oidc_name: None,
-                created_at: NOW,
-            };
-            assert_eq!(store.add_party(party).await.unwrap(), AddedParty::Stored);
+            self.add_party(name, kind).await;
         }
         for name in ["tenant", "p1", "p2"] {
             let deposit =
@@ -182,31 +175,7 @@ impl Rig {
             assert_eq!(store.book(deposit).await.unwrap(), Booked::New);
         }
         for (n, (name, owner)) in (1..).zip([("a1", "p1"), ("a2", "p2")]) {
-            let token = EnrolmentToken {
-                id: Id::random(),
-                owner: id(owner),
-                prefix: format!("{n:08}"),
-                sha256: [n; 32],
-                label: None,
-                created_at: NOW,
-                expires_at: EXPIRES,
-                used_by: None,
-            };
-            let new = Agent {
-                id: id(name),
-                owner: id(owner),
-                key: [n; 32],
-                name: None,
-                enrolled_at: NOW,
-                removed_at: None,
-                seen_at: None,
-                report: None,
-            };
-            let token_id = token.id;
-            store.add_enrolment_token(token, 10).await.unwrap();
-            let enrolled = store.enrol(token_id, new, 10).await.unwrap();
-            assert!(matches!(enrolled, Enrolled::New(_)));
-            self.has_capacity(name, 8).await;
+            self.add_agent(n, name, owner).await;
         }
         for owner in ["tenant", "p1"] {
             let webhook = Webhook {
@@ -229,6 +198,47 @@ impl Rig {
         let report = String::new();
         let said = Said { capacity, report };
         self.store.agent_seen(id(name), said, NOW).await.unwrap();
+    }
+
+    pub(crate) async fn add_party(&self, name: &str, kind: Kind) {
+        let party = Party {
+            id: id(name),
+            kind,
+            name: name.to_owned(),
+            oidc_name: None,
+            created_at: NOW,
+        };
+        let added = self.store.add_party(party).await.unwrap();
+        assert_eq!(added, AddedParty::Stored);
+    }
+
+    /// The agent of this number and name.
+    pub(crate) async fn add_agent(&self, n: u8, name: &str, owner: &str) {
+        let token = EnrolmentToken {
+            id: Id::random(),
+            owner: id(owner),
+            prefix: format!("{n:08}"),
+            sha256: [n; 32],
+            label: None,
+            created_at: NOW,
+            expires_at: EXPIRES,
+            used_by: None,
+        };
+        let new = Agent {
+            id: id(name),
+            owner: id(owner),
+            key: [n; 32],
+            name: None,
+            enrolled_at: NOW,
+            removed_at: None,
+            seen_at: None,
+            report: None,
+        };
+        let token_id = token.id;
+        self.store.add_enrolment_token(token, 10).await.unwrap();
+        let enrolled = self.store.enrol(token_id, new, 10).await.unwrap();
+        assert!(matches!(enrolled, Enrolled::New(_)));
+        self.has_capacity(name, 8).await;
     }
 
     pub(crate) async fn available(&self, name: &str) -> i64 {
@@ -301,6 +311,14 @@ impl Rig {
             balances.insert(row.text("name").unwrap(), row.int("balance").unwrap());
         }
         assert_eq!(journal, balances);
+        let days = "SELECT count(*) AS n FROM (
+            SELECT account, day, currency, sum(amount) AS amount FROM (
+                SELECT account, day, currency, amount FROM days
+                UNION ALL
+                SELECT account, postings.at / 86400, currency, -amount
+                FROM postings JOIN transfers ON number = transfer WHERE account LIKE 'party/%') AS both
+            GROUP BY account, day, currency) AS sums WHERE amount <> 0";
+        assert_eq!(self.count(days).await, 0);
         let sum: i64 = balances.values().sum();
         assert_eq!(sum, 0);
     }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod books;
+mod histories;
 mod jobs;
 pub(crate) mod life;
 mod market;
