@@ -14,6 +14,7 @@ from pogw.receipt import Expectations, InvalidValue, Jwks, JwksError, Receipt, R
 VECTORS = Path(os.environ.get("POGW_VECTORS", Path(__file__).parents[2] / "receipt/vectors")).resolve()
 JWKS = (VECTORS / "jwks.json").read_text()
 NAMES = sorted(path.stem for path in VECTORS.glob("*.txt"))
+KEY_SETS = sorted(f"key_sets/{path.stem}" for path in VECTORS.glob("key_sets/*.txt"))
 
 
 def vector(name: str) -> tuple[dict[str, str], str]:
@@ -44,12 +45,24 @@ def code(head: dict[str, str], token: str) -> str:
 
 def test_there_are_vectors() -> None:
     assert len(NAMES) >= 100
+    assert len(KEY_SETS) >= 20
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_vector(name: str) -> None:
     head, token = vector(name)
     assert code(head, token) == head["expect"], head["comment"]
+
+
+@pytest.mark.parametrize("name", KEY_SETS)
+def test_key_set(name: str) -> None:
+    head, text = vector(name)
+    try:
+        Jwks.parse(text)
+        answered = "ok"
+    except JwksError as error:
+        answered = error.code
+    assert answered == head["expect"], head["comment"]
 
 
 def test_too_large() -> None:
