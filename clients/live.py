@@ -1,8 +1,8 @@
 """A job from offer to receipt, as a tenant sees it: ``live.py BINARIES NODE_SCRIPT``.
 
-A real verifier and a real agent with the software device, each a process of its own. The Python client offers a job, waits
-for it by events and validates the receipt; then the TypeScript client does the same. Both receipts have level A0: a
-software device proves nothing about hardware.
+A real verifier and a real agent with the software device, each a process of its own. The Python client offers a job,
+waits for it by events and validates the receipt; then the TypeScript client does the same. Both receipts have level A0:
+a software device proves nothing about hardware.
 """
 
 from __future__ import annotations
@@ -83,10 +83,12 @@ def have_work_done(url: str, key: str) -> None:
     expect(refusal(strict, token, now) == "assurance_level_too_low", "A1 is asked for unless told otherwise")
     other = Validator(keys, expectations("ab" * 32, danger_accept_a0=True))
     expect(refusal(other, token, now) == "job_mismatch", "another job's receipt is refused")
-    # The last event may come after the job was seen to be accepted.
-    told = [event.name for event in seen]
-    expect(told[:2] == ["job_created", "openings_asked"], f"progress was told: {', '.join(told)}")
     expect(client.wait(job["id"], until="settled", timeout_s=60, poll_s=0.5)["status"] == "settled", "it is settled")
+    history = [event.name for event in client.events(job["id"])]
+    ends = ["job_created", "openings_asked", "job_accepted", "job_settled"]
+    expect([name for name in history if name in ends] == ends, f"its history: {', '.join(history)}")
+    # The last events may come after the job was seen to be accepted.
+    expect([event.name for event in seen] == history[: len(seen)], f"progress was told, {len(seen)} events of it")
 
 
 def expectations(job: str, danger_accept_a0: bool = False) -> Expectations:

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { InvalidValue, Jwks, JwksError, Receipt, Rejected, Validator, type Level } from "../src/receipt/index.js";
 
-const VECTORS = new URL("../../../../receipt/vectors/", import.meta.url);
+const VECTORS = new URL(process.env["POGW_VECTORS"] ? `file://${process.env["POGW_VECTORS"]}/` : "../../../../receipt/vectors/", import.meta.url);
 const JWKS = readFileSync(new URL("jwks.json", VECTORS), "utf8");
 
 interface Vector {

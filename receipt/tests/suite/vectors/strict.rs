@@ -21,6 +21,11 @@ fn flip_signature(token: String) -> String {
     String::from_utf8(token).unwrap()
 }
 
+fn zero_signature(token: String) -> String {
+    let signed = token.rsplit_once('.').unwrap().0;
+    format!("{signed}.{}", "A".repeat(128))
+}
+
 #[rustfmt::skip]
 pub(super) fn cases() -> Vec<Case> {
     let case = Case::new;
@@ -33,6 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
             .key(TestKey::Es256).spoiled(flip_signature),
         case("signature_flipped_ed25519", "signature_invalid", "another character in the signature")
             .key(TestKey::Ed25519).spoiled(flip_signature),
+        case("signature_zero", "signature_invalid", "r and s are zero").spoiled(zero_signature),
         case("signature_der", "signature_invalid", "well signed, in the form of certificates").signed(Signature::DerBy(TestKey::Es384)),
 
         // The header.
@@ -83,6 +89,16 @@ pub(super) fn cases() -> Vec<Case> {
         case("claim_nonce_padded", "claim_malformed", "a nonce with padding").payload(|p| p["eat_nonce"] = json!("ERERERERERE=")),
         case("claim_cnf_with_key", "claim_malformed", "cnf says more than a thumbprint").payload(|p| p["cnf"]["jwk"] = json!({})),
         case("claim_digest_short", "claim_malformed", "a digest of 31 bytes").payload(|p| p["pogw"]["evidence_digest"] = json!("10".repeat(31))),
+
+        // Names.
+        case("good_claim_other_case", "ok", "claims that nobody knows, and that differ from ours by their capitals")
+            .payload(|p| { p["Iss"] = json!("https://evil.example"); p["AUD"] = json!("x"); p["Pogw"] = json!({}); }),
+        case("good_submod_odd_name", "ok", "a submodule whose name means something to JavaScript").payload(|p| {
+            p["submods"] = json!({ "__proto__": p["submods"]["gpu0"] });
+            p["pogw"]["devices"][0]["submod"] = json!("__proto__");
+        }),
+        case("claim_pogw_member_odd_name", "claim_unknown", "a member of pogw whose name means something to JavaScript")
+            .payload(|p| p["pogw"]["constructor"] = json!({})),
 
         // Objects inside.
         case("claim_vector_category_unknown", "claim_malformed", "a category that AR4SI has not")
