@@ -1,6 +1,6 @@
 //! The vectors in `receipt/vectors`: held by validation, and still what the table below makes.
 //!
-//! `cargo test --release -p receipt --test suite -- --ignored write_vectors` writes them anew.
+//! `cargo test --release -p pogw-receipt --test suite -- --ignored write_vectors` writes them anew.
 
 mod key_sets;
 mod meaning;
