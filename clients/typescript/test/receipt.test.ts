@@ -78,6 +78,18 @@ test("what is too large has no vector", async () => {
   assert.equal(await code(Jwks.parse(JWKS + " ".repeat(1 << 17))), "jwks_too_large");
 });
 
+test("large headers take no long time", async () => {
+  const { head, body } = vector("good_es384");
+  const [, payload, signature] = body.split(".");
+  const texts = ['{"' + '\\"'.repeat(350_000), '{"a":' + "9".repeat(700_000), "[".repeat(700_000), '{"a":"' + "\\\\".repeat(350_000)];
+  for (const text of texts) {
+    const header = Buffer.from(text).toString("base64url");
+    const started = Date.now();
+    assert.match(await code(answer({ head, body: `${header}.${payload}.${signature}` })), /^json_/);
+    assert.ok(Date.now() - started < 10_000);
+  }
+});
+
 test("what a receipt says", async () => {
   const receipt = await answer(vector("good_es384"));
   assert.equal(receipt.id, "0f6c2d1e-5a53-4c0e-9a57-3c9d7a7d1c11");

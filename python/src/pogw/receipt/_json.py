@@ -18,7 +18,8 @@ MAX_DEPTH = 16
 #: Largest magnitude of an integer: beyond it, readers that keep numbers as doubles disagree.
 MAX_INTEGER = (1 << 53) - 1
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+#: A string ends with the text where nothing else ends it, so that no text is looked at twice.
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
 def read_object(data: bytes) -> dict[str, Any]:
