@@ -1,7 +1,7 @@
 //! The shortest correct marketplace: pays for a job once, on a receipt it checked itself, offline.
 //!
 //! ```text
-//! cargo run --release -p receipt --example marketplace -- TOKEN JWKS ISSUER AUDIENCE JOB_DIGEST
+//! cargo run --release -p pogw-receipt --example marketplace -- TOKEN JWKS ISSUER AUDIENCE JOB_DIGEST
 //! ```
 //!
 //! What it pays for: A2 and `freivalds` mean that the output is right, but for the stated error probability, and was

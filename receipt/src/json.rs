@@ -199,13 +199,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kind, A::Error> {
+        // Once for all members, so that an object without any is as deep as one with.
+        let depth_left = self.inner()?.depth_left;
         let mut names = Names::default();
         while let Some(name) = members.next_key::<Name<'de>>()? {
             if let Err(repeated) = names.add(name) {
                 let name = excerpt(&repeated.0);
                 return Err(self.refuse(JsonFault::DuplicateMember { name }));
             }
-            members.next_value_seed(self.inner()?)?;
+            members.next_value_seed(Self { depth_left, ..self })?;
         }
         Ok(Kind::Object)
     }

@@ -153,6 +153,11 @@
     )
 )]
 
+/// Holds the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod algorithm;
 mod claims;
 mod code;

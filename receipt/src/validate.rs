@@ -193,6 +193,13 @@ impl Receipt {
         &self.claims.pogw.assurance.results
     }
 
+    /// Whether it has this level or a higher one, and each of these checks of the result held.
+    #[must_use]
+    pub fn meets(&self, level: Level, checks: impl IntoIterator<Item = ResultCheck>) -> bool {
+        let held = |check| self.results().contains(&check);
+        self.level() >= level && checks.into_iter().all(held)
+    }
+
     /// How one check came out, if the receipt mentions it.
     #[must_use]
     pub fn finding(&self, method: &Method) -> Option<&Finding> {

@@ -8,19 +8,19 @@ use cargo_metadata::{Metadata, MetadataCommand, Package};
 /// Our crates and those of ours each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("evidence", &[]),
-    ("receipt", &[]),
+    ("pogw-receipt", &[]),
     ("kernels", &[]),
     ("jobs", &["evidence"]),
     ("attestation-agent", &["evidence", "kernels"]),
     (
         "verifier-service",
-        &["evidence", "receipt", "kernels", "jobs"],
+        &["evidence", "pogw-receipt", "kernels", "jobs"],
     ),
     (
         "cli",
         &[
             "evidence",
-            "receipt",
+            "pogw-receipt",
             "kernels",
             "jobs",
             "attestation-agent",
@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "tests",
         &[
             "evidence",
-            "receipt",
+            "pogw-receipt",
             "kernels",
             "jobs",
             "attestation-agent",
@@ -61,7 +61,7 @@ const MUST_NOT_REACH: &[(&str, &[&str], &str)] = &[
         "evidence is a pure function and never learns what a JWT is",
     ),
     (
-        "receipt",
+        "pogw-receipt",
         &[
             "tokio",
             "reqwest",

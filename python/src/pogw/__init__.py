@@ -1,7 +1,8 @@
 """Hand outputs and states of a running program to the PoGW agent that watches it.
 
 In scope: the agent's socket, and bytes from tensors, arrays, buffers and files.
-Out of scope: running work, evidence, receipts. What is handed in is committed by the agent, and proven by nobody.
+Out of scope: running work, evidence; having work done (:mod:`pogw.client`), receipts (:mod:`pogw.receipt`). What is
+handed in is committed by the agent, and proven by nobody.
 """
 
 from ._data import Data, Unsupported

@@ -1,6 +1,8 @@
 //! What a relying party demands: who, for whom, when, how much, about what.
 
-use receipt::{Audience, ClaimsParts, Expectations, Level, Receipt, Rejected, Validator, issue};
+use receipt::{
+    Audience, ClaimsParts, Expectations, Level, Receipt, Rejected, ResultCheck, Validator, issue,
+};
 
 use crate::kit::{
     AUDIENCE, IAT, ISSUER, RETIRED_AT, TestKey, code, expectations, key_set, nonce, parts,
@@ -35,6 +37,15 @@ fn a_good_receipt_says_what_was_signed() {
     assert_eq!(receipt.results().len(), 1);
     assert_eq!(receipt.finding(&receipt::Method::Audit), None);
     assert!(!receipt.is_simulated());
+}
+
+#[test]
+fn a_receipt_meets_a_level_and_checks() {
+    let receipt = now(parts(), expectations()).unwrap();
+    let freivalds = ResultCheck::Freivalds;
+    assert!(receipt.meets(Level::A2, [freivalds]) && receipt.meets(Level::A0, []));
+    assert!(!receipt.meets(Level::A3, []));
+    assert!(!receipt.meets(Level::A2, [freivalds, ResultCheck::Audit]));
 }
 
 #[test]

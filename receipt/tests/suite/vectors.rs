@@ -1,6 +1,10 @@
 //! The vectors in `receipt/vectors`: held by validation, and still what the table below makes.
 //!
-//! `cargo test --release -p receipt --test suite -- --ignored write_vectors` writes them anew.
+//! `cargo test --release -p pogw-receipt --test suite -- --ignored write_vectors` writes them anew.
+
+mod key_sets;
+mod meaning;
+mod strict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,8 +12,8 @@ use std::{fs, io};
 
 use aws_lc_rs::hmac;
 use receipt::{
-    ClaimsParts, Expectations, Jwks, Level, Method, Rejected, Signer, Source, Status, Tier,
-    Validator,
+    ClaimsError, ClaimsParts, Expectations, JsonFault, Jwks, Level, Method, Rejected, Signer,
+    Source, Status, Tier, Validator,
 };
 use serde_json::{Map, Value, json};
 
@@ -28,6 +32,8 @@ struct Case {
     demands: BTreeMap<&'static str, String>,
     header: String,
     payload: String,
+    /// The bytes of the payload, where they are not those of its text.
+    bytes: fn(&str) -> Vec<u8>,
     signature: Signature,
     /// A last change to the whole token.
     spoil: fn(String) -> String,
@@ -36,6 +42,8 @@ struct Case {
 #[derive(Clone, Copy)]
 enum Signature {
     By(TestKey),
+    /// ECDSA in the form of certificates, not of tokens.
+    DerBy(TestKey),
     /// HMAC-SHA256 with the text of the key set as the secret.
     HmacOfKeySet,
     Empty,
@@ -56,6 +64,7 @@ impl Case {
             demands: demands.into(),
             header: sorted(Value::Object(header(TestKey::Es384))),
             payload: sorted(Value::Object(payload_of(parts()))),
+            bytes: |text| text.as_bytes().to_vec(),
             signature: Signature::By(TestKey::Es384),
             spoil: |token| token,
         }
@@ -84,6 +93,11 @@ impl Case {
         self
     }
 
+    fn header_text(mut self, change: fn(String) -> String) -> Self {
+        self.header = change(self.header);
+        self
+    }
+
     fn claims(mut self, parts: ClaimsParts) -> Self {
         self.payload = sorted(Value::Object(payload_of(parts)));
         self
@@ -102,6 +116,11 @@ impl Case {
         self
     }
 
+    fn bytes(mut self, bytes: fn(&str) -> Vec<u8>) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
     fn spoiled(mut self, spoil: fn(String) -> String) -> Self {
         self.spoil = spoil;
         self
@@ -109,11 +128,15 @@ impl Case {
 
     /// The file, with `signature` in place of one made now.
     fn render(&self, signature: Option<&str>) -> String {
-        let input = format!("{}.{}", base64url(&self.header), base64url(&self.payload));
+        let payload = base64url((self.bytes)(&self.payload));
+        let input = format!("{}.{payload}", base64url(&self.header));
         let signature = signature
             .map(str::to_owned)
             .unwrap_or_else(|| match self.signature {
                 Signature::By(key) => base64url(key.signer().sign(input.as_bytes()).unwrap()),
+                Signature::DerBy(key) => {
+                    base64url(der(&key.signer().sign(input.as_bytes()).unwrap()))
+                }
                 Signature::HmacOfKeySet => {
                     let secret = hmac::Key::new(hmac::HMAC_SHA256, key_set().to_json().as_bytes());
                     base64url(hmac::sign(&secret, input.as_bytes()))
@@ -151,6 +174,21 @@ fn sorted(value: Value) -> String {
     sort(value).to_string()
 }
 
+/// r and s as an ASN.1 sequence of two integers (RFC 3279 section 2.2.3).
+fn der(signature: &[u8]) -> Vec<u8> {
+    let integer = |bytes: &[u8]| {
+        let first = bytes.iter().position(|byte| *byte != 0).unwrap();
+        let mut content = bytes[first..].to_vec();
+        if content[0] >= 0x80 {
+            content.insert(0, 0);
+        }
+        [vec![0x02, u8::try_from(content.len()).unwrap()], content].concat()
+    };
+    let (r, s) = signature.split_at(signature.len() / 2);
+    let content = [integer(r), integer(s)].concat();
+    [vec![0x30, u8::try_from(content.len()).unwrap()], content].concat()
+}
+
 fn drop_last_part(token: String) -> String {
     token.rsplit_once('.').unwrap().0.to_owned()
 }
@@ -168,8 +206,16 @@ fn issued_at(iat: u64) -> ClaimsParts {
     parts
 }
 
-#[rustfmt::skip]
+/// All of them.
 fn cases() -> Vec<Case> {
+    [first_cases(), strict::cases(), meaning::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+#[rustfmt::skip]
+fn first_cases() -> Vec<Case> {
     let case = Case::new;
     vec![
         // Good ones.
@@ -434,7 +480,7 @@ fn no_vector_is_stray_and_no_name_is_used_twice() {
         .collect();
     let mut expected: BTreeSet<String> = names.iter().cloned().collect();
     assert_eq!(expected.len(), names.len());
-    expected.extend(["README.md".to_owned(), "jwks.json".to_owned()]);
+    expected.extend(["README.md", "jwks.json", "key_sets"].map(str::to_owned));
     let found: io::Result<BTreeSet<String>> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| Ok(entry?.file_name().into_string().unwrap()))
@@ -446,9 +492,9 @@ fn no_vector_is_stray_and_no_name_is_used_twice() {
 #[test]
 fn every_rejection_has_a_vector() {
     let expected: BTreeSet<&str> = cases().iter().map(|case| case.expect).collect();
-    for code in Rejected::CODES {
+    for code in [Rejected::CODES, JsonFault::CODES, ClaimsError::CODES].concat() {
         assert!(
-            expected.contains(code) || *code == "token_too_large",
+            expected.contains(code) || code == "token_too_large",
             "{code}"
         );
     }
@@ -461,4 +507,5 @@ fn write_vectors() {
         fs::write(file_of(case.name), case.render(None)).unwrap();
     }
     fs::write(folder().join("jwks.json"), key_set().to_json() + "\n").unwrap();
+    key_sets::write();
 }

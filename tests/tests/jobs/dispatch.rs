@@ -25,7 +25,7 @@ async fn offers(host: &mut Host, market: &Market) -> Vec<Offer> {
 async fn decline(host: &Host, market: &Market, offer: &Offer) {
     let path = format!("/v1/assignments/{}/release", offer.assignment);
     let code = json!({ "code": "capacity_exceeded" });
-    assert_eq!(host.post(market, &path, None, &code).await.status(), 204);
+    assert_eq!(host.post(market, &path, &code).await.status(), 204);
 }
 
 async fn remove(host: &Host, of: &Party, market: &Market) {

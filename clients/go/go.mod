@@ -1,0 +1,5 @@
+module pogw.dev/receipt
+
+go 1.19
+
+require github.com/golang-jwt/jwt/v4 v4.5.2
