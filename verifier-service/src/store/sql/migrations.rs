@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 9] = [
+const SQLITE: [Step; 10] = [
     (
         1,
         "challenges and receipts",
@@ -60,9 +60,14 @@ const SQLITE: [Step; 9] = [
         "webhooks",
         include_str!("../../../migrations/sqlite/0009_webhooks.sql"),
     ),
+    (
+        10,
+        "receipts by agent",
+        include_str!("../../../migrations/sqlite/0010_receipts_by_agent.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 6] = [
+const POSTGRES: [Step; 7] = [
     (
         1,
         "challenges, receipts, policies",
@@ -92,6 +97,11 @@ const POSTGRES: [Step; 6] = [
         6,
         "webhooks",
         include_str!("../../../migrations/postgres/0006_webhooks.sql"),
+    ),
+    (
+        7,
+        "receipts by agent",
+        include_str!("../../../migrations/postgres/0007_receipts_by_agent.sql"),
     ),
 ];
 
