@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-81d15dc4495e.js",
+        path: "console-7b7db27e2645.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "81d15dc4495eab91a239f2769ed895d5e54f05e62bc282c5be01fc20eceaf6ed",
+        sha256: "7b7db27e2645151c3b2953e8934b457e015474799a3228d74801cdaa5b6bd7cd",
         is_named_by_content: true,
-        plain: include_bytes!("console-81d15dc4495e.js"),
-        brotli: include_bytes!("console-81d15dc4495e.js.br"),
+        plain: include_bytes!("console-7b7db27e2645.js"),
+        brotli: include_bytes!("console-7b7db27e2645.js.br"),
     },
     Asset {
         path: "console-0e1e58169c74.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "da6797666b7db38b6f77dfafe7cc357d996f03631d031f7bdb4c6e4f63bc5bf6",
+        sha256: "efd3e984bd67b5c488e1655a504ddedb4224305c176fb5b9314d263bf7d36948",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

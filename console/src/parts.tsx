@@ -71,7 +71,7 @@ export function Facts({ of }: { of: [string, ComponentChildren][] }) {
 export function Table(props: { label: string; columns: [string, "left" | "right"][]; rows: ComponentChildren[][]; empty: string }) {
   if (props.rows.length === 0) return <p class="empty">{props.empty}</p>;
   return (
-    <div class="scroll" role="region" aria-label={props.label} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={props.label} tabIndex={0}>
       <table>
         <thead><tr>{props.columns.map(([name, side]) => <th key={name} scope="col" class={side}>{name}</th>)}</tr></thead>
         <tbody>
