@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-7b7db27e2645.js",
+        path: "console-24f45c81a0f0.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "7b7db27e2645151c3b2953e8934b457e015474799a3228d74801cdaa5b6bd7cd",
+        sha256: "24f45c81a0f0a84c9e4c98b032cb6833f30ef404b5e0b18c6d63c8a7a7bf0620",
         is_named_by_content: true,
-        plain: include_bytes!("console-7b7db27e2645.js"),
-        brotli: include_bytes!("console-7b7db27e2645.js.br"),
+        plain: include_bytes!("console-24f45c81a0f0.js"),
+        brotli: include_bytes!("console-24f45c81a0f0.js.br"),
     },
     Asset {
-        path: "console-0e1e58169c74.css",
+        path: "console-c14ce4f9fa2c.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "0e1e58169c7462ee59ced67b22b007b37a9d80f0c4532b8b179627ffe995a7d4",
+        sha256: "c14ce4f9fa2ccba04de526c9adccc399a03233dcb0f0437f50245fca76f3beed",
         is_named_by_content: true,
-        plain: include_bytes!("console-0e1e58169c74.css"),
-        brotli: include_bytes!("console-0e1e58169c74.css.br"),
+        plain: include_bytes!("console-c14ce4f9fa2c.css"),
+        brotli: include_bytes!("console-c14ce4f9fa2c.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "efd3e984bd67b5c488e1655a504ddedb4224305c176fb5b9314d263bf7d36948",
+        sha256: "517cfa382a9264c901b94d17a6c995da0a9e89761b2424e215f314d4f28dacae",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

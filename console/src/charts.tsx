@@ -67,6 +67,7 @@ function Frame(props: { plot: Plot; ticks: number[]; y: (value: number) => numbe
         <span>{plot.label}</span>
         <span class="legend">{plot.series.map(({ name, style }) => <span key={name}><i class={style} aria-hidden="true" />{name}</span>)}</span>
       </figcaption>
+      <div class="slide" role="group" aria-label={plot.label} tabIndex={0}>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${plot.label}; the table below has the numbers`}>
         {ticks.map((tick) => (
           <g key={tick} class="grid">
@@ -77,6 +78,7 @@ function Frame(props: { plot: Plot; ticks: number[]; y: (value: number) => numbe
         {hours.map(({ time, at }) => <text key={time} x={LEFT + at * wide} y={HEIGHT - 6} class="hour">{clock(time).slice(0, 5)}</text>)}
         {props.children}
       </svg>
+      </div>
     </figure>
   );
 }

@@ -59,7 +59,7 @@ export function Section(props: { title: string; id: string; note?: ComponentChil
 
 /** Terms and what is said under them. What is not there is left out. */
 export function Facts({ of }: { of: [string, ComponentChildren][] }) {
-  const there = of.filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const there = of.filter(([, value]) => value !== undefined && value !== null && value !== false && value !== "");
   return (
     <dl class="facts">
       {there.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}

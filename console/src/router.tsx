@@ -56,18 +56,18 @@ export function Link(props: { to: string; class?: string; current?: boolean; chi
 }
 
 /** The heading of a page. It names the tab, and takes the focus when one comes from another page. */
-export function Title(props: { children: string; kicker?: string; lead?: ComponentChildren }) {
+export function Title(props: { children: string; kicker?: ComponentChildren; lead?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${props.children} · PoGW`;
-    if (history.state === null && document.body.dataset["moved"] === "yes") heading.current?.focus();
+    if (document.body.dataset["moved"] === "yes") heading.current?.focus();
     document.body.dataset["moved"] = "yes";
   }, [props.children]);
   return (
     <header class="title">
       {props.kicker !== undefined && <p class="kicker">{props.kicker}</p>}
       <h1 ref={heading} tabIndex={-1}>{props.children}</h1>
-      {props.lead !== undefined && <p class="lead">{props.lead}</p>}
+      {props.lead !== undefined && props.lead !== false && <p class="lead">{props.lead}</p>}
     </header>
   );
 }

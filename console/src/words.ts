@@ -28,6 +28,7 @@ export function share(ppm: number): string {
 export function bytes(length: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
   const step = length < 1 ? 0 : Math.min(Math.floor(Math.log2(length) / 10), units.length - 1);
+  if (step === 0) return length === 1 ? "1 byte" : `${length} bytes`;
   return `${trimmed(length / 1024 ** step)} ${units[step]}`;
 }
 
@@ -56,6 +57,17 @@ export function moment(time: string | number): string {
   return `${day}, ${clock(time)} UTC`;
 }
 
+/** The same in as few letters as a table has room for. */
+export function short(time: string | number): string {
+  const day = new Date(millis(time)).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+  return `${day}, ${clock(time)}`;
+}
+
+/** Whether a time is the one that certificates state which have no end (RFC 5280 section 4.1.2.5). */
+export function isNever(time: string | number): boolean {
+  return new Date(millis(time)).getUTCFullYear() === 9999;
+}
+
 export function clock(time: string | number): string {
   return new Date(millis(time)).toLocaleTimeString("en-GB", { timeZone: "UTC" });
 }
@@ -79,5 +91,5 @@ export function capital(text: string): string {
 }
 
 function trimmed(value: number): string {
-  return Number(value.toPrecision(value >= 100 ? 4 : 3)).toLocaleString("en-GB");
+  return Number(value.toPrecision(3)).toLocaleString("en-GB");
 }

@@ -3,7 +3,7 @@ import { useId, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import { Await, Mark, Pill, Reason, Section, Table, Trouble, useLoaded, When, type Tone } from "../parts.tsx";
 import { Title } from "../router.tsx";
-import { capital, distance, millis, spaced } from "../words.ts";
+import { capital, distance, isNever, millis, spaced } from "../words.ts";
 
 /** Most manifests that the verifier answers for at once. */
 const AT_ONCE = 16;
@@ -13,6 +13,8 @@ const REFRESH_MS = 60_000;
 const TONES: Record<string, Tone> = {
   available: "good", expired: "bad", not_yet_valid: "warn", refused: "bad", missing: "warn", unreachable: "warn",
 };
+
+const ROLES: Record<string, string> = { driver_rim: "driver", vbios_rim: "VBIOS", switch_bios_rim: "switch BIOS" };
 
 export function CollateralPage() {
   const loaded = useLoaded(all, [], REFRESH_MS);
@@ -42,13 +44,14 @@ function Summary({ manifests }: { manifests: api.Manifest[] }) {
   const first = ends.length === 0 ? undefined : Math.min(...ends);
   const tone = manifests.length === 0 ? "warn" : bad.length > 0 ? "bad" : first !== undefined && first < Date.now() + SOON_MS ? "warn" : "good";
   const title = manifests.length === 0 ? "No manifests are at hand"
-    : bad.length === 0 ? `All ${manifests.length} manifests at hand are good` : `${bad.length} of ${manifests.length} manifests cannot be used`;
+    : bad.length === 0 ? `All manifests at hand are good (${manifests.length})` : `${bad.length} of ${manifests.length} manifests cannot be used`;
   return (
     <div class={`verdict ${tone}`}>
       <Mark tone={tone} />
       <div>
         <h2>{title}</h2>
-        {first !== undefined && <p>The first certificate among them expires {distance(first / 1000)}, <When at={Math.floor(first / 1000)} />.</p>}
+        {first !== undefined && isNever(first / 1000) && <p>None of their certificates has an end.</p>}
+        {first !== undefined && !isNever(first / 1000) && <p>The first certificate among them expires {distance(first / 1000)}, <When at={Math.floor(first / 1000)} />.</p>}
         {manifests.length === 0 && <p>Others are fetched when a device asks for them, if a service is configured.</p>}
       </div>
     </div>
@@ -61,10 +64,10 @@ function Manifests({ manifests }: { manifests: api.Manifest[] }) {
       <Table label="Manifests" empty="None." columns={[["Manifest", "left"], ["For", "left"], ["Status", "left"], ["Good until", "left"], ["Source", "left"]]}
         rows={manifests.map((manifest) => [
           <code>{manifest.id ?? "any board"}</code>,
-          <>{spaced(manifest.role)}{manifest.simulated === true && <> <Pill tone="warn">Simulated</Pill></>}</>,
+          <>{ROLES[manifest.role] ?? spaced(manifest.role)}{manifest.simulated === true && <> <Pill tone="warn">Simulated</Pill></>}</>,
           <><Pill tone={TONES[manifest.status] ?? "quiet"}>{capital(spaced(manifest.status))}</Pill>
             {manifest.reasons.map(({ code }) => <div key={code}><Reason code={code} /></div>)}</>,
-          manifest.valid_until === null ? "" : <>{distance(manifest.valid_until)}<br /><span class="muted"><When at={manifest.valid_until} /></span></>,
+          manifest.valid_until === null ? "" : isNever(manifest.valid_until) ? "no end" : <>{distance(manifest.valid_until)}<br /><span class="muted"><When at={manifest.valid_until} /></span></>,
           manifest.source === null ? "" : spaced(manifest.source),
         ])} />
     </Section>

@@ -66,7 +66,10 @@ function AgentCard({ agent }: { agent: api.Agent }) {
       )}
       <h3>The verifier found</h3>
       <Found appraised={appraised} />
-      <Facts of={[["Enrolled", <When at={agent.enrolled_at} />], ["Name", <Code>{agent.id}</Code>], ["Key", <Code>{agent.agent_key}</Code>]]} />
+      <details>
+        <summary>Names and keys</summary>
+        <Facts of={[["Enrolled", <When at={agent.enrolled_at} />], ["Name", <Code>{agent.id}</Code>], ["Key", <Code>{agent.agent_key}</Code>]]} />
+      </details>
     </li>
   );
 }

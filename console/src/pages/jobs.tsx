@@ -1,7 +1,7 @@
 /** The jobs of a tenant, and one of them with its replicas as things happen. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.ts";
-import { Await, Code, Facts, Pill, Reason, Section, Table, Trouble, useLoaded, When, type Tone } from "../parts.tsx";
+import { Await, Code, Facts, Mark, Pill, Reason, Section, Table, Trouble, useLoaded, When, type Tone } from "../parts.tsx";
 import { href, Link, Title } from "../router.tsx";
 import { useIdentity } from "../session.ts";
 import { capital, chance, clock, distance, money, share, spaced } from "../words.ts";
@@ -51,8 +51,12 @@ const TONES: Record<string, Tone> = {
   failed: "bad", refused: "bad", slashed: "bad", disputed: "warn", expired: "warn",
 };
 
+function toneOf(status: string): Tone {
+  return TONES[status] ?? "quiet";
+}
+
 function StatusPill({ status }: { status: string }) {
-  return <Pill tone={TONES[status] ?? "quiet"}>{capital(spaced(status))}</Pill>;
+  return <Pill tone={toneOf(status)}>{capital(spaced(status))}</Pill>;
 }
 
 const MEANINGS: Record<string, string> = {
@@ -67,17 +71,19 @@ const MEANINGS: Record<string, string> = {
 };
 
 function OneJob({ id }: { id: string }) {
+  const [name, setName] = useState("Job");
   return (
     <>
-      <Title kicker="Job">{id}</Title>
-      <p class="back"><Link to={href("jobs")}>All jobs</Link></p>
-      <Only kinds={["tenant", "marketplace"]} what="A job is shown to the tenant that offered it.">{() => <Live id={id} />}</Only>
+      <Title kicker={<><Link to={href("jobs")}>Jobs</Link> / <code>{id}</code></>}>{name}</Title>
+      <Only kinds={["tenant", "marketplace"]} what="A job is shown to the tenant that offered it.">{() => <Live id={id} onName={setName} />}</Only>
     </>
   );
 }
 
-function Live({ id }: { id: string }) {
+function Live({ id, onName }: { id: string; onName: (name: string) => void }) {
   const job = useLoaded(() => api.job(id), [id]);
+  const spec = job.value?.spec;
+  useEffect(() => { if (spec !== undefined) onName(spec.label ?? spec.kernel ?? "Job"); }, [spec]);
   const receipts = useLoaded(() => api.jobReceipts(id), [id]);
   const history = useHistory(id, () => {
     job.reload();
@@ -87,9 +93,10 @@ function Live({ id }: { id: string }) {
     <Await loaded={job}>
       {(value) => (
         <>
-          <div class="verdict quiet">
+          <div class={`verdict ${toneOf(value.status)}`}>
+            <Mark tone={toneOf(value.status)} />
             <div>
-              <h2><StatusPill status={value.status} /> {history.isLive && <span class="live"><span aria-hidden="true" /> live</span>}</h2>
+              <h2>{capital(spaced(value.status))} {history.isLive && <span class="live"><span aria-hidden="true" /> live</span>}</h2>
               <p>{MEANINGS[value.status] ?? capital(spaced(value.status))}</p>
               {value.code !== undefined && <p><Reason code={value.code} /></p>}
               {value.settle_at !== undefined && <p class="muted">The dispute window ends {distance(value.settle_at)}.</p>}
@@ -111,11 +118,10 @@ function Offer({ job }: { job: api.Job }) {
       <Facts of={[
         ["Kernel", job.spec.kernel],
         ["Command", job.spec.command !== undefined && "a program of the tenant's"],
-        ["Label", job.spec.label],
         ["Replicas", replicas?.count.toString()],
         ["Price of a replica", price && money(price.amount, price.currency)],
         ["Stake", price && stake !== undefined && money(stake, price.currency)],
-        ["Audit", audit && `misses ${share(audit.wrong_ppm)} of wrong points in at most ${chance(audit.log2_miss)}`],
+        ["Audit", audit && `${share(audit.wrong_ppm)} or more of wrong points stay unseen with at most ${chance(audit.log2_miss)}`],
         ["Offered", <When at={job.created_at} />],
         ["Ended", job.ended_at && <When at={job.ended_at} />],
         ["Digest", <Code>{job.digest}</Code>],

@@ -33,6 +33,11 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
     setToken(text);
     void check(text);
   };
+  const again = (kept: string) => {
+    setToken(kept);
+    setOutcome(undefined);
+    if (kept === "" && id !== undefined) go(href(""));
+  };
   useEffect(() => {
     if (id === undefined) return;
     setOutcome(undefined);
@@ -41,16 +46,26 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
 
   return (
     <>
-      <Title lead={<>Paste a receipt, drop its file anywhere on this page, or open one by its name. It is checked in this browser,
+      <Title lead={outcome === undefined && <>Paste a receipt, drop its file anywhere on this page, or open one by its name. It is checked in this browser,
         against the keys that {known === undefined ? "this verifier" : <strong>{known.issuer}</strong>} publishes. Nothing you paste is sent anywhere.</>}>
-        Check a work receipt
+        {outcome === undefined ? "Check a work receipt" : "Work receipt"}
       </Title>
-      <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
-        wanted={wanted} onWanted={setWanted} />
+      {outcome !== undefined && <Again onAnother={() => again("")} onChange={() => again(token)} />}
+      {outcome === undefined && <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
+        wanted={wanted} onWanted={setWanted} />}
       {service.error !== undefined && <Trouble error={service.error} again={service.reload} />}
       {trouble !== undefined && <Trouble error={trouble} />}
       {outcome !== undefined && <ReceiptView outcome={outcome} />}
     </>
+  );
+}
+
+function Again({ onAnother, onChange }: { onAnother: () => void; onChange: () => void }) {
+  return (
+    <div class="actions again">
+      <button type="button" onClick={onAnother}>Check another</button>
+      <button type="button" onClick={onChange}>Change what you expect</button>
+    </div>
   );
 }
 

@@ -4,7 +4,7 @@ import * as api from "../api.ts";
 import { Await, Section, Table, Trouble, useLoaded } from "../parts.tsx";
 import { Title } from "../router.tsx";
 import type { Identity } from "../session.ts";
-import { capital, money, moment, spaced } from "../words.ts";
+import { capital, money, short, spaced } from "../words.ts";
 import { Only } from "./signin.tsx";
 
 export function StatementPage() {
@@ -52,7 +52,7 @@ function Shown({ provider, query }: { provider: string; query: URLSearchParams }
         <>
           <div class="balances">
             <Balances title="Before" of={statement.opening} />
-            <Balances title="Now" of={statement.closing} strong />
+            <Balances title={query.has("to") ? "After" : "Now"} of={statement.closing} strong />
             <button type="button" onClick={download}>Download as CSV</button>
           </div>
           {trouble !== undefined && <Trouble error={trouble} />}
@@ -72,16 +72,20 @@ function Entries({ of }: { of: api.Entry[] }) {
   const latestFirst = [...of].reverse();
   return (
     <Table label="Entries" empty="Nothing happened in this time."
-      columns={[["When", "left"], ["What", "left"], ["Job or reference", "left"], ["Amount", "right"], ["Balance", "right"]]}
+      columns={[["When (UTC)", "left"], ["What", "left"], ["Job or reference", "left"], ["Amount", "right"], ["Balance", "right"]]}
       rows={latestFirst.map((entry) => [
-        moment(entry.at),
-        capital(spaced(entry.kind)),
-        entry.job !== undefined ? <code>{entry.job.slice(0, 12)}…</code> : entry.reference ?? "",
+        <span class="nowrap">{short(entry.at)}</span>,
+        KINDS[entry.kind] ?? capital(spaced(entry.kind)),
+        entry.job !== undefined ? <code>{entry.job.slice(0, 12)}…</code> : <span class="reference">{entry.reference}</span>,
         <span class={entry.amount < 0 ? "less" : "more"}>{entry.amount > 0 ? "+" : ""}{money(entry.amount, entry.currency)}</span>,
         money(entry.balance, entry.currency),
       ])} />
   );
 }
+
+const KINDS: Record<string, string> = {
+  stake: "Stake put down", return_stake: "Stake returned", slash: "Stake lost", pay: "Paid for a replica",
+};
 
 function save(text: string, name: string): void {
   const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

@@ -10,7 +10,7 @@ import { findingOf } from "./rules.ts";
 import { methodName, outcome } from "./words.ts";
 
 export interface Node { title: string; note: string; tone: Tone }
-export interface Tie { text: string; tone: Tone }
+export interface Tie { text: string; tone: Tone; more?: string }
 /** One more tie than there are nodes before the last. */
 export interface Chain { nodes: Node[]; ties: Tie[] }
 
@@ -33,7 +33,7 @@ export function chainOf(claims: Claims, kid: string): Chain {
     nodes: [begun, ...rest],
     ties: [
       certified(claims),
-      tie(findingOf(claims, "output_commitment"), "report commits to it", "nothing commits to it"),
+      committed(claims),
       result(claims),
       { text: `signed by key ${kid.slice(0, 8)}…`, tone: "good" },
       { text: "checked in this browser", tone: "good" },
@@ -56,7 +56,7 @@ export function ChainOfTrust({ chain }: { chain: Chain }) {
         {nodes.map((node, at) => (
           <li key={at}>
             <strong>{node.title}</strong> <span class="muted">{node.note}</span>
-            {ties[at] !== undefined && <span class={`link ${ties[at].tone}`}>{STATES[ties[at].tone]}: {ties[at].text}</span>}
+            {ties[at] !== undefined && <span class={`link ${ties[at].tone}`}>{STATES[ties[at].tone]}: {ties[at].text}{ties[at].more}</span>}
           </li>
         ))}
       </ol>
@@ -96,13 +96,21 @@ function certified(claims: Claims): Tie {
   return { text: revocation === "affirmed" ? "report signed, no certificate revoked" : "report signed, revocation not known", tone: "good" };
 }
 
+function committed(claims: Claims): Tie {
+  const commitment = tie(findingOf(claims, "output_commitment"), "report commits to it", "nothing commits to it");
+  const guest = findingOf(claims, "guest_quote");
+  const isVouched = guest !== undefined && outcome(guest).tone === "good";
+  return isVouched ? { ...commitment, more: `${commitment.more ?? ""}, and a measured guest vouches for it` } : commitment;
+}
+
 function result(claims: Claims): Tie {
   const failed = claims.pogw.methods.find((finding) => isOfResult(finding) && finding.status === "refuted");
   if (failed !== undefined) return { text: `${methodName(failed.method).toLowerCase()}: failed`, tone: "bad" };
   const held = claims.pogw.methods.find((finding) => isOfResult(finding) && finding.status === "affirmed");
   if (held === undefined) return { text: "evidence judged, result not checked", tone: "warn" };
-  const error = held.log2_error === undefined ? "" : `, wrong in ${chance(held.log2_error)}`;
-  return { text: `${methodName(held.method).toLowerCase()}${held.agreeing === undefined ? error : `: ${held.agreeing}`}`, tone: "good" };
+  const said = { text: methodName(held.method).toLowerCase(), tone: "good" as const };
+  if (held.agreeing !== undefined) return { ...said, text: `${held.agreeing} replicas agree` };
+  return held.log2_error === undefined ? said : { ...said, more: `, missed at most ${chance(held.log2_error)}` };
 }
 
 function isOfResult({ method }: Finding): boolean {
@@ -112,7 +120,7 @@ function isOfResult({ method }: Finding): boolean {
 function tie(finding: Finding | undefined, holds: string, lacks: string): Tie {
   if (finding === undefined || finding.status === "not_requested") return { text: lacks, tone: "quiet" };
   const { tone, word } = outcome(finding);
-  return { text: tone === "good" ? holds : `${holds}: ${word.toLowerCase()}`, tone };
+  return tone === "good" ? { text: holds, tone } : { text: word.toLowerCase(), more: ` (${holds})`, tone };
 }
 
 function devices(of: Device[]): string {

@@ -183,7 +183,8 @@ function Check({ finding }: { finding: Finding }) {
       <Mark tone={tone} />
       <div>
         <h3>{methodName(finding.method)} <Pill tone={tone}>{word}</Pill></h3>
-        {finding.status === "affirmed" && <p>{proves(finding.method)}</p>}
+        {finding.status === "affirmed" && tone === "good" && <p>{proves(finding.method)}</p>}
+        {finding.status === "affirmed" && tone !== "good" && <p>Nobody but the host says so. With hardware behind it, it would mean: {proves(finding.method)}</p>}
         {finding.status === "refuted" && <p>The check was made, and what it should show is not so.</p>}
         {finding.status === "unverifiable" && <p>It was wanted, and what it needs was not at hand. That is no pass.</p>}
         {finding.status === "not_requested" && <p class="muted">Nobody asked for this check, so it says nothing.</p>}
