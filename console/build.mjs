@@ -17,11 +17,16 @@ const MEDIA_TYPES = {
   txt: "text/plain; charset=utf-8",
 };
 
-/** The meanings of codes, from the tables where they are kept: a code in the first column, its meaning in the second. */
+/** The meanings of codes, from the tables where they are kept: reasons of evidence and of jobs, and problems of the service. */
 async function reasons() {
-  const texts = await Promise.all(["../receipt/README.md", "../docs/reasons.md"].map((path) => readFile(here(path), "utf8")));
-  const rows = texts.flatMap((text) => [...text.matchAll(/^\| `([a-z0-9_]+)` \| ([^|]+) \|$/gm)]);
-  return Object.fromEntries(rows.map(([, code, meaning]) => [code, meaning.trim().replaceAll("`", "")]));
+  const [receipt, documented, service] = await Promise.all(
+    ["../receipt/README.md", "../docs/reasons.md", "../verifier-service/README.md"].map((path) => readFile(here(path), "utf8")));
+  const meanings = (text, row) => Object.fromEntries([...text.matchAll(row)].map(([, code, meaning]) => [code, meaning.trim().replace(/; `Retry-After`$/, "").replaceAll("`", "")]));
+  const two = /^\| `([a-z0-9_]+)` \| ([^|]+) \|$/gm;
+  return {
+    reasons: { ...meanings(receipt, two), ...meanings(documented, two) },
+    problems: meanings(service, /^\| [0-9]{3} \| `([a-z0-9_]+)` \| ([^|]+) \|$/gm),
+  };
 }
 
 const virtualReasons = {

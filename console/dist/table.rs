@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-24f45c81a0f0.js",
+        path: "console-46bd5c95bbdb.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "24f45c81a0f0a84c9e4c98b032cb6833f30ef404b5e0b18c6d63c8a7a7bf0620",
+        sha256: "46bd5c95bbdbadca7b5ef3edc1ed52cdac4ac92a8437cd89a683e930c4b64325",
         is_named_by_content: true,
-        plain: include_bytes!("console-24f45c81a0f0.js"),
-        brotli: include_bytes!("console-24f45c81a0f0.js.br"),
+        plain: include_bytes!("console-46bd5c95bbdb.js"),
+        brotli: include_bytes!("console-46bd5c95bbdb.js.br"),
     },
     Asset {
-        path: "console-c14ce4f9fa2c.css",
+        path: "console-18db3078c06b.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "c14ce4f9fa2ccba04de526c9adccc399a03233dcb0f0437f50245fca76f3beed",
+        sha256: "18db3078c06b86fa1061a6605d78d08cb74687dc996dfab01884b076ddd3a991",
         is_named_by_content: true,
-        plain: include_bytes!("console-c14ce4f9fa2c.css"),
-        brotli: include_bytes!("console-c14ce4f9fa2c.css.br"),
+        plain: include_bytes!("console-18db3078c06b.css"),
+        brotli: include_bytes!("console-18db3078c06b.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "517cfa382a9264c901b94d17a6c995da0a9e89761b2424e215f314d4f28dacae",
+        sha256: "1e9ff489bca82d58386054d3d31346b6e752efba7f80fa85f672f4cdfd1708a9",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -3,12 +3,14 @@
  * numbers stand in a table beside each plot.
  */
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { clock } from "./words.ts";
 
 export interface Series { name: string; style: string; values: (number | undefined)[] }
 export interface Plot { label: string; times: number[]; series: Series[]; unit: (value: number) => string; logarithmic?: boolean }
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [720, 220, 58, 24, 10];
+// The scale stands on the right, beside what happened last, and is seen there on a narrow screen too.
+const [WIDTH, HEIGHT, RIGHT, BOTTOM, TOP] = [720, 220, 62, 24, 10];
 const INNER = HEIGHT - BOTTOM - TOP;
 const HOUR = 3600;
 
@@ -16,7 +18,7 @@ const HOUR = 3600;
 export function Bars({ plot }: { plot: Plot }) {
   const sums = plot.times.map((_, at) => plot.series.reduce((sum, { values }) => sum + (values[at] ?? 0), 0));
   const scale = linear(Math.max(...sums, 1));
-  const wide = (WIDTH - LEFT) / plot.times.length;
+  const wide = (WIDTH - RIGHT) / plot.times.length;
   return (
     <Frame plot={plot} ticks={scale.ticks} y={scale.y}>
       {plot.times.map((time, at) => {
@@ -27,7 +29,7 @@ export function Bars({ plot }: { plot: Plot }) {
           const top = scale.y(below + value);
           const height = scale.y(below) - top;
           below += value;
-          return <rect key={`${time}${name}`} class={style} x={LEFT + at * wide + 0.5} y={top} width={Math.max(wide - 1, 1)} height={Math.max(height, 1)} />;
+          return <rect key={`${time}${name}`} class={style} x={at * wide + 0.5} y={top} width={Math.max(wide - 1, 1)} height={Math.max(height, 1)} />;
         });
       })}
     </Frame>
@@ -38,15 +40,16 @@ export function Bars({ plot }: { plot: Plot }) {
 export function Lines({ plot }: { plot: Plot }) {
   const values = plot.series.flatMap((series) => series.values).filter((value) => value !== undefined);
   const scale = logarithmic(Math.min(...values), Math.max(...values));
-  const wide = (WIDTH - LEFT) / plot.times.length;
-  const place = (value: number, at: number) => [LEFT + (at + 0.5) * wide, scale.y(value)] as const;
+  const wide = (WIDTH - RIGHT) / plot.times.length;
+  const place = (value: number, at: number) => [(at + 0.5) * wide, scale.y(value)] as const;
   return (
     <Frame plot={plot} ticks={scale.ticks} y={scale.y}>
       {plot.series.map(({ name, style, values }) => (
         <g key={name} class={`line ${style}`}>
           <path d={path(values, place)} />
           {values.map((value, at) => {
-            if (value === undefined) return null;
+            const isAlone = values[at - 1] === undefined && values[at + 1] === undefined;
+            if (value === undefined || !isAlone) return null;
             const [x, y] = place(value, at);
             return <circle key={at} cx={x} cy={y} r="2" />;
           })}
@@ -58,24 +61,28 @@ export function Lines({ plot }: { plot: Plot }) {
 
 function Frame(props: { plot: Plot; ticks: number[]; y: (value: number) => number; children: ComponentChildren }) {
   const { plot, ticks, y } = props;
-  const wide = (WIDTH - LEFT) / plot.times.length;
+  const wide = (WIDTH - RIGHT) / plot.times.length;
   const step = (plot.times[1] ?? 0) - (plot.times[0] ?? 0);
-  const hours = plot.times.map((time, at) => ({ time, at })).filter(({ time }) => time % (4 * HOUR) < step);
+  const slide = useRef<HTMLDivElement>(null);
+  // What happened last is what one looks for first.
+  useEffect(() => slide.current?.scrollTo({ left: WIDTH }), []);
+  const hours = plot.times.map((time, at) => ({ time, at }))
+    .filter(({ time, at }) => time % (4 * HOUR) < step && at * wide < WIDTH - RIGHT - 36);
   return (
     <figure class="plot">
       <figcaption>
         <span>{plot.label}</span>
         <span class="legend">{plot.series.map(({ name, style }) => <span key={name}><i class={style} aria-hidden="true" />{name}</span>)}</span>
       </figcaption>
-      <div class="slide" role="group" aria-label={plot.label} tabIndex={0}>
+      <div ref={slide} class="slide" role="group" aria-label={plot.label} tabIndex={0}>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${plot.label}; the table below has the numbers`}>
         {ticks.map((tick) => (
           <g key={tick} class="grid">
-            <path d={`M${LEFT} ${y(tick)} H${WIDTH}`} />
-            <text x={LEFT - 8} y={y(tick) + 4} class="value">{plot.unit(tick)}</text>
+            <path d={`M0 ${y(tick)} H${WIDTH - RIGHT}`} />
+            <text x={WIDTH - RIGHT + 8} y={y(tick) + 4} class="value">{plot.unit(tick)}</text>
           </g>
         ))}
-        {hours.map(({ time, at }) => <text key={time} x={LEFT + at * wide} y={HEIGHT - 6} class="hour">{clock(time).slice(0, 5)}</text>)}
+        {hours.map(({ time, at }) => <text key={time} x={at * wide} y={HEIGHT - 6} class="hour">{clock(time).slice(0, 5)}</text>)}
         {props.children}
       </svg>
       </div>

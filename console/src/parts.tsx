@@ -67,16 +67,23 @@ export function Facts({ of }: { of: [string, ComponentChildren][] }) {
   );
 }
 
-/** A table that scrolls by itself where it is wider than the screen. */
+/**
+ * A table that scrolls by itself where it is wider than the screen. On a phone each row is a small card, each cell under its
+ * column's name; the roles are stated, since a browser drops them from what is no longer laid out as a table.
+ */
 export function Table(props: { label: string; columns: [string, "left" | "right"][]; rows: ComponentChildren[][]; empty: string }) {
   if (props.rows.length === 0) return <p class="empty">{props.empty}</p>;
   return (
     <div class="scroll" role="group" aria-label={props.label} tabIndex={0}>
-      <table>
-        <thead><tr>{props.columns.map(([name, side]) => <th key={name} scope="col" class={side}>{name}</th>)}</tr></thead>
-        <tbody>
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">{props.columns.map(([name, side]) => <th key={name} role="columnheader" scope="col" class={side}>{name}</th>)}</tr>
+        </thead>
+        <tbody role="rowgroup">
           {props.rows.map((row, at) => (
-            <tr key={at}>{row.map((cell, column) => <td key={column} class={props.columns[column]?.[1]}>{cell}</td>)}</tr>
+            <tr key={at} role="row">{row.map((cell, column) => (
+              <td key={column} role="cell" class={props.columns[column]?.[1]} data-label={props.columns[column]?.[0]}><div>{cell}</div></td>
+            ))}</tr>
           ))}
         </tbody>
       </table>
@@ -85,8 +92,8 @@ export function Table(props: { label: string; columns: [string, "left" | "right"
 }
 
 /** A code and, where it is known, what it means. */
-export function Reason({ code }: { code: string }) {
-  const text = meaning(code);
+export function Reason({ code, ofService }: { code: string; ofService?: boolean }) {
+  const text = meaning(code, ofService);
   return <><span class="reason">{spaced(code)}</span>{text !== undefined && <span class="muted"> {text}</span>}</>;
 }
 

@@ -1,9 +1,9 @@
 /** Plain words for what is written in codes and numbers. Times are shown in UTC, so that two people read the same. */
-import reasons from "virtual:reasons";
+import { problems, reasons } from "virtual:reasons";
 
-/** What a code means, as `docs/reasons.md` and the READMEs have it. */
-export function meaning(code: string): string | undefined {
-  return reasons[code];
+/** What a code means, as the documents have it; an answer of the service, where a word is both. */
+export function meaning(code: string, ofService = false): string | undefined {
+  return ofService ? problems[code] ?? reasons[code] : reasons[code] ?? problems[code];
 }
 
 const SCALES = ["", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion"];

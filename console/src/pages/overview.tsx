@@ -88,7 +88,7 @@ function Shown({ day }: { day: Day }) {
             <Lines plot={latencies(moments, bounds)} /></Section>
           <Section title="Why not" id="reasons">
             <Table label="Reasons" empty="Nothing was refused." columns={[["Reason", "left"], ["Times", "right"]]}
-              rows={reasons.map(([code, times]) => [<Reason code={code} />, count(times)])} />
+              rows={reasons.map(([code, times]) => [<Reason code={code} ofService />, count(times)])} />
           </Section>
           <Numbers day={day} />
         </>

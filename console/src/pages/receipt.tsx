@@ -50,12 +50,13 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
         against the keys that {known === undefined ? "this verifier" : <strong>{known.issuer}</strong>} publishes. Nothing you paste is sent anywhere.</>}>
         {outcome === undefined ? "Check a work receipt" : "Work receipt"}
       </Title>
-      {outcome !== undefined && <Again onAnother={() => again("")} onChange={() => again(token)} />}
       {outcome === undefined && <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
         wanted={wanted} onWanted={setWanted} />}
       {service.error !== undefined && <Trouble error={service.error} again={service.reload} />}
       {trouble !== undefined && <Trouble error={trouble} />}
-      {outcome !== undefined && <ReceiptView outcome={outcome} />}
+      {outcome !== undefined && (
+        <ReceiptView outcome={outcome}><Again onAnother={() => again("")} onChange={() => again(token)} /></ReceiptView>
+      )}
     </>
   );
 }

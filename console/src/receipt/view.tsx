@@ -1,4 +1,5 @@
 /** A receipt as a person reads it: the verdict first, then what was asked, what came out, and what stands behind it. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Code, Facts, Mark, Pill, Section, Table, When, type Tone } from "../parts.tsx";
 import { bytes, duration, spaced } from "../words.ts";
@@ -7,12 +8,14 @@ import type { Claims, Device, Finding } from "./claims.ts";
 import type { Outcome } from "./validate.ts";
 import { count, doesNotProve, level, methodName, outcome as resultOf, proves, rejection, source, strength } from "./words.ts";
 
-export function ReceiptView({ outcome, revoked }: { outcome: Outcome; revoked?: boolean }) {
+/** What belongs right below the verdict is handed in as children. */
+export function ReceiptView({ outcome, children }: { outcome: Outcome; children: ComponentChildren }) {
   const claims = outcome.verdict === "unavailable" ? undefined : outcome.claims;
   const kid = outcome.verdict === "unavailable" ? undefined : outcome.kid;
   return (
     <article class="receipt" aria-label="The receipt">
-      <Verdict outcome={outcome} revoked={revoked ?? false} />
+      <Verdict outcome={outcome} />
+      {children}
       {claims === undefined || kid === undefined ? <Nothing outcome={outcome} /> : <Whole claims={claims} kid={kid} />}
     </article>
   );
@@ -20,11 +23,10 @@ export function ReceiptView({ outcome, revoked }: { outcome: Outcome; revoked?: 
 
 interface Judgement { tone: Tone; title: string; text: string }
 
-function judgementOf(outcome: Outcome, revoked: boolean): Judgement {
+function judgementOf(outcome: Outcome): Judgement {
   if (outcome.verdict === "unavailable") {
     return { tone: "quiet", title: "Nothing can be said about this receipt", text: `It was not checked: ${outcome.detail}.` };
   }
-  if (revoked) return { tone: "bad", title: "This receipt was revoked", text: "The verifier signed it and took it back later." };
   if (outcome.verdict === "valid") return good(outcome.claims);
   const { code, claims, detail } = outcome;
   if (code === "assurance_level_too_low" && claims !== undefined && isSimulated(claims)) {
@@ -52,9 +54,9 @@ function isSimulated(claims: Claims): boolean {
   return claims.pogw.devices.some((device) => device.simulated);
 }
 
-function Verdict({ outcome, revoked }: { outcome: Outcome; revoked: boolean }) {
+function Verdict({ outcome }: { outcome: Outcome }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  const { tone, title, text } = judgementOf(outcome, revoked);
+  const { tone, title, text } = judgementOf(outcome);
   useEffect(() => heading.current?.focus(), [outcome]);
   const claims = outcome.verdict === "unavailable" ? undefined : outcome.claims;
   return (
