@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-46bd5c95bbdb.js",
+        path: "console-2c15f030b5e3.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "46bd5c95bbdbadca7b5ef3edc1ed52cdac4ac92a8437cd89a683e930c4b64325",
+        sha256: "2c15f030b5e3d085734e2ea522ed9ffda484ccfe655a8a11c084b1d4d1d30957",
         is_named_by_content: true,
-        plain: include_bytes!("console-46bd5c95bbdb.js"),
-        brotli: include_bytes!("console-46bd5c95bbdb.js.br"),
+        plain: include_bytes!("console-2c15f030b5e3.js"),
+        brotli: include_bytes!("console-2c15f030b5e3.js.br"),
     },
     Asset {
-        path: "console-18db3078c06b.css",
+        path: "console-855538528f47.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "18db3078c06b86fa1061a6605d78d08cb74687dc996dfab01884b076ddd3a991",
+        sha256: "855538528f472e9fe7f164dc1eaa26adf73f8004de438ad66f9b6a81b5fa3db2",
         is_named_by_content: true,
-        plain: include_bytes!("console-18db3078c06b.css"),
-        brotli: include_bytes!("console-18db3078c06b.css.br"),
+        plain: include_bytes!("console-855538528f47.css"),
+        brotli: include_bytes!("console-855538528f47.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "1e9ff489bca82d58386054d3d31346b6e752efba7f80fa85f672f4cdfd1708a9",
+        sha256: "6ffe44c0d88cdd6b9c0ca0e23736bd23c8ca295c40743c8b7a21d41122747917",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

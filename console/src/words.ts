@@ -36,7 +36,8 @@ export function bytes(length: number): string {
 export function duration(us: number): string {
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 1_000_000) return `${trimmed(us / 1000)} ms`;
-  return `${trimmed(us / 1_000_000)} s`;
+  if (us < 120e6) return `${trimmed(us / 1e6)} s`;
+  return us < 7200e6 ? `${trimmed(us / 60e6)} minutes` : `${trimmed(us / 3600e6)} hours`;
 }
 
 /** An amount of minor units, in the usual writing of its currency. */

@@ -5,9 +5,10 @@ import { Trouble, useLoaded } from "../parts.tsx";
 import { LEVELS, type Level } from "../receipt/claims.ts";
 import { CannotVerify, readKeys, type Key } from "../receipt/keys.ts";
 import { Rejected } from "../receipt/rejected.ts";
-import { validate, type Outcome } from "../receipt/validate.ts";
+import { LEEWAY_S, validate, type Outcome } from "../receipt/validate.ts";
 import { ReceiptView } from "../receipt/view.tsx";
 import { go, href, Title } from "../router.tsx";
+import { duration, millis } from "../words.ts";
 
 interface Wanted { audience: string; minimumLevel: Level; job: string; nonce: string }
 
@@ -52,6 +53,7 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
       </Title>
       {outcome === undefined && <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
         wanted={wanted} onWanted={setWanted} />}
+      {known !== undefined && <Clocks service={known} />}
       {service.error !== undefined && <Trouble error={service.error} again={service.reload} />}
       {trouble !== undefined && <Trouble error={trouble} />}
       {outcome !== undefined && (
@@ -61,11 +63,18 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
   );
 }
 
+/** Whoever's clock is wrong reads wrong verdicts about times. */
+function Clocks({ service }: { service: api.Service }) {
+  const [apartS] = useState(Math.round(Math.abs(millis(service.now) - Date.now()) / 1000));
+  if (apartS <= LEEWAY_S) return null;
+  return <p class="notice">The clock of this machine and that of the verifier are {duration(apartS * 1e6)} apart. What is said below about times is by this machine's.</p>;
+}
+
 function Again({ onAnother, onChange }: { onAnother: () => void; onChange: () => void }) {
   return (
     <div class="actions again">
       <button type="button" onClick={onAnother}>Check another</button>
-      <button type="button" onClick={onChange}>Change what you expect</button>
+      <button type="button" onClick={onChange}>Expectations</button>
     </div>
   );
 }

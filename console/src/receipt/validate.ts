@@ -7,7 +7,7 @@ import { check } from "./rules.ts";
 import { readHeader, split } from "./token.ts";
 
 /** Leeway for clocks that disagree, in seconds. */
-const LEEWAY_S = 60;
+export const LEEWAY_S = 60;
 
 /** What a relying party demands. */
 export interface Expectations {

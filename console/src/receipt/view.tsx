@@ -6,7 +6,7 @@ import { bytes, duration, spaced } from "../words.ts";
 import { ChainOfTrust, chainOf } from "./chain.tsx";
 import type { Claims, Device, Finding } from "./claims.ts";
 import type { Outcome } from "./validate.ts";
-import { count, doesNotProve, level, methodName, outcome as resultOf, proves, rejection, source, strength } from "./words.ts";
+import { count, doesNotProve, level, methodName, ofResult, outcome as resultOf, proves, rejection, source, strength } from "./words.ts";
 
 /** What belongs right below the verdict is handed in as children. */
 export function ReceiptView({ outcome, children }: { outcome: Outcome; children: ComponentChildren }) {
@@ -31,7 +31,7 @@ function judgementOf(outcome: Outcome): Judgement {
   const { code, claims, detail } = outcome;
   if (code === "assurance_level_too_low" && claims !== undefined && isSimulated(claims)) {
     return { tone: "warn", title: "Simulated: this proves nothing about hardware",
-      text: "The verifier signed it, and says itself that a device in it is software. Anybody can make one without a GPU." };
+      text: `The verifier signed it, and says itself that a device in it is software. Anybody can make one without a GPU. ${ofResult(claims)}` };
   }
   const exact = detail === "" || claims === undefined ? "" : ` ${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}.`;
   return { tone: "bad", title: "This receipt is not valid", text: rejection(code) + exact };
@@ -40,12 +40,10 @@ function judgementOf(outcome: Outcome): Judgement {
 function good(claims: Claims): Judgement {
   if (isSimulated(claims)) {
     return { tone: "warn", title: "Simulated: this proves nothing about hardware",
-      text: "You asked for no assurance, and this receipt has none: a device in it is software." };
+      text: `You asked for no assurance, and this receipt has none: a device in it is software. ${ofResult(claims)}` };
   }
-  const { level: reached, results } = claims.pogw.assurance;
-  const right = results.length === 0
-    ? "Whether the output is right was not checked."
-    : `The output was checked: ${results.map(methodName).join(", ").toLowerCase()}.`;
+  const { level: reached } = claims.pogw.assurance;
+  const right = ofResult(claims);
   if (reached === "A0") return { tone: "warn", title: "Self-asserted: this proves nothing about hardware", text: `${level("A0")} ${right}` };
   return { tone: "good", title: "This receipt is valid", text: `${level(reached)} ${right}` };
 }

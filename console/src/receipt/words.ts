@@ -4,7 +4,7 @@
  */
 import type { Tone } from "../parts.tsx";
 import { chance, share } from "../words.ts";
-import type { Claims, Finding, Level, Source, Status } from "./claims.ts";
+import type { Claims, Finding, Level, ResultCheck, Source, Status } from "./claims.ts";
 import { findingOf } from "./rules.ts";
 
 interface Method { name: string; proves: string; doesNot: string }
@@ -82,6 +82,20 @@ const STATUSES: Record<Status, { word: string; tone: Tone }> = {
   unverifiable: { word: "Could not be made", tone: "warn" },
   not_requested: { word: "Not asked for", tone: "quiet" },
 };
+
+const RESULTS: Record<ResultCheck, string> = {
+  audit: "points of it were computed again",
+  freivalds: "the whole product stood Freivalds' check",
+  sumcheck: "the whole product stood a sumcheck proof",
+  replicas: "replicas agree on it",
+};
+
+/** In a sentence whether anything speaks for the output itself. */
+export function ofResult({ pogw }: Claims): string {
+  const { results } = pogw.assurance;
+  if (results.length === 0) return "Whether the output is right was not checked.";
+  return `The output was checked: ${results.map((check) => RESULTS[check]).join(", ")}.`;
+}
 
 const LEVELS: Record<Level, string> = {
   A0: "Self-asserted or simulated: it proves nothing about hardware.",

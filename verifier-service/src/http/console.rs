@@ -1,4 +1,4 @@
-//! `/console`: pages for people. They are made in the folder [`console`](../../../console) at the root, use nothing but this
+//! `/console`: pages for people. They are made in the folder `console` at the root, use nothing but this
 //! interface, and are part of the program: no file is read, and no other host is asked for anything.
 //!
 //! In scope: which bytes are at which path, for how long they may be kept, and what the pages may do (content security
@@ -6,6 +6,7 @@
 
 use axum::Router;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -49,6 +50,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// A year, the longest that RFC 9111 readers heed.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
+const CROSS_ORIGIN_OPENER_POLICY: header::HeaderName =
+    header::HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: header::HeaderName =
+    header::HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS_POLICY: header::HeaderName =
+    header::HeaderName::from_static("permissions-policy");
+
 /// The routes of the console.
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -73,7 +81,11 @@ async fn start(headers: HeaderMap) -> Result<Response, Problem> {
     served(PAGE, &headers)
 }
 
-async fn file_or_page(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn file_or_page(
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Path(path) = path.map_err(|_| Problem::new(ProblemCode::NotFound))?;
     let first = path.split('/').next().unwrap_or_default();
     match PAGES.contains(&first) {
         true => served(PAGE, &headers),
@@ -118,13 +130,6 @@ fn served(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     }
     Ok(response)
 }
-
-const CROSS_ORIGIN_OPENER_POLICY: header::HeaderName =
-    header::HeaderName::from_static("cross-origin-opener-policy");
-const CROSS_ORIGIN_RESOURCE_POLICY: header::HeaderName =
-    header::HeaderName::from_static("cross-origin-resource-policy");
-const PERMISSIONS_POLICY: header::HeaderName =
-    header::HeaderName::from_static("permissions-policy");
 
 impl Asset {
     fn body(&self, in_brotli: bool) -> Response {
