@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-2c15f030b5e3.js",
+        path: "console-27babc31a10a.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "2c15f030b5e3d085734e2ea522ed9ffda484ccfe655a8a11c084b1d4d1d30957",
+        sha256: "27babc31a10a5a7018e7bbfdf24808e12d2fa6abb4a3c0e5eeeae7830575b752",
         is_named_by_content: true,
-        plain: include_bytes!("console-2c15f030b5e3.js"),
-        brotli: include_bytes!("console-2c15f030b5e3.js.br"),
+        plain: include_bytes!("console-27babc31a10a.js"),
+        brotli: include_bytes!("console-27babc31a10a.js.br"),
     },
     Asset {
-        path: "console-855538528f47.css",
+        path: "console-96818246b6b9.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "855538528f472e9fe7f164dc1eaa26adf73f8004de438ad66f9b6a81b5fa3db2",
+        sha256: "96818246b6b9434a206837246ca4fa6ed6cb9359700ae1797dfc310caa5f1af1",
         is_named_by_content: true,
-        plain: include_bytes!("console-855538528f47.css"),
-        brotli: include_bytes!("console-855538528f47.css.br"),
+        plain: include_bytes!("console-96818246b6b9.css"),
+        brotli: include_bytes!("console-96818246b6b9.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "6ffe44c0d88cdd6b9c0ca0e23736bd23c8ca295c40743c8b7a21d41122747917",
+        sha256: "e813c5a04cd60f19539916bfb89138c7b57e3e1d1e8b935ed378ea4623eea79d",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

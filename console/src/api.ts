@@ -82,9 +82,12 @@ export async function* events(job: string, after: string, signal: AbortSignal): 
   const headers: Record<string, string> = after === "" ? {} : { "last-event-id": after };
   const answer = await ask(`/v1/jobs/${encodeURIComponent(job)}/events`, "text/event-stream", { headers, signal });
   if (answer.body === null) return;
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
-  for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
-    pending += piece;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    pending += value;
     const blocks = pending.split(/\r?\n\r?\n/);
     pending = blocks.pop() ?? "";
     for (const block of blocks) {

@@ -38,7 +38,7 @@ export function Code({ children }: { children: string }) {
   return (
     <span class="code">
       <code>{children}</code>
-      <button type="button" class="copy" onClick={copy} aria-label={`Copy ${children.slice(0, 12)}`}>{copied ? "copied" : "copy"}</button>
+      {navigator.clipboard !== undefined && <button type="button" class="copy" onClick={copy} aria-label={`Copy ${children.slice(0, 12)}`}>{copied ? "copied" : "copy"}</button>}
     </span>
   );
 }
@@ -87,6 +87,27 @@ export function Table(props: { label: string; columns: [string, "left" | "right"
           ))}
         </tbody>
       </table>
+    </div>
+  );
+}
+
+/** The way through a list that comes in pages, latest first. */
+export function usePages() {
+  const [cursors, setCursors] = useState<(string | undefined)[]>([undefined]);
+  return {
+    cursor: cursors.at(-1),
+    isFirst: cursors.length === 1,
+    later: () => setCursors(cursors.slice(0, -1)),
+    earlier: (next: string) => setCursors([...cursors, next]),
+  };
+}
+
+export function Turn({ pages, next }: { pages: ReturnType<typeof usePages>; next: string | null }) {
+  if (pages.isFirst && next === null) return null;
+  return (
+    <div class="actions">
+      {!pages.isFirst && <button type="button" onClick={pages.later}>Later</button>}
+      {next !== null && <button type="button" onClick={() => pages.earlier(next)}>Earlier</button>}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 /** The agents of a provider: who is there, what each says of itself, and what its last evidence showed. */
 import * as api from "../api.ts";
-import { Await, Code, Facts, Pill, useLoaded, When, type Tone } from "../parts.tsx";
+import { Await, Code, Facts, Pill, Turn, useLoaded, usePages, When, type Tone } from "../parts.tsx";
 import { Title } from "../router.tsx";
 import { capital, distance, spaced } from "../words.ts";
 import { Only } from "./signin.tsx";
@@ -17,33 +17,24 @@ export function FleetPage() {
 }
 
 function Agents() {
-  const loaded = useLoaded(all, [], REFRESH_MS);
+  const pages = usePages();
+  const loaded = useLoaded(() => api.agents(pages.cursor), [pages.cursor], REFRESH_MS);
   return (
     <Await loaded={loaded}>
-      {(agents) => {
+      {({ agents, next }) => {
         const present = agents.filter((agent) => agent.present).length;
+        const isAll = pages.isFirst && next === null;
         return (
           <>
-            <p class="figure"><strong>{present}</strong> of {agents.length} present</p>
+            <p class="figure"><strong>{present}</strong> of {agents.length} present{isAll ? "" : " on this page"}</p>
             {agents.length === 0 && <p class="empty">No agents yet. An enrolment token lets one in.</p>}
             <ul class="cards">{agents.map((agent) => <AgentCard key={agent.id} agent={agent} />)}</ul>
+            <Turn pages={pages} next={next} />
           </>
         );
       }}
     </Await>
   );
-}
-
-/** A fleet is small enough to be read whole; a provider has at most 10 000 agents, in pages of 50. */
-async function all(): Promise<api.Agent[]> {
-  const agents: api.Agent[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await api.agents(cursor);
-    agents.push(...page.agents);
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined && agents.length < 500);
-  return agents;
 }
 
 function AgentCard({ agent }: { agent: api.Agent }) {

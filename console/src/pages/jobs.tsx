@@ -1,7 +1,7 @@
 /** The jobs of a tenant, and one of them with its replicas as things happen. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.ts";
-import { Await, Code, Facts, Mark, Pill, Reason, Section, Table, Trouble, useLoaded, When, type Tone } from "../parts.tsx";
+import { Await, Code, Facts, Mark, Pill, Reason, Section, Table, Trouble, Turn, useLoaded, usePages, When, type Tone } from "../parts.tsx";
 import { href, Link, Title } from "../router.tsx";
 import { useIdentity } from "../session.ts";
 import { capital, chance, clock, distance, money, share, spaced } from "../words.ts";
@@ -21,9 +21,8 @@ export function JobsPage({ id }: { id: string | undefined }) {
 }
 
 function List() {
-  const [cursors, setCursors] = useState<(string | undefined)[]>([undefined]);
-  const cursor = cursors.at(-1);
-  const loaded = useLoaded(() => api.jobs(cursor), [cursor], REFRESH_MS);
+  const pages = usePages();
+  const loaded = useLoaded(() => api.jobs(pages.cursor), [pages.cursor], REFRESH_MS);
   return (
     <Await loaded={loaded}>
       {({ jobs, next }) => (
@@ -36,10 +35,7 @@ function List() {
               <time title={distance(job.created_at)}>{distance(job.created_at)}</time>,
               <code>{job.digest.slice(0, 16)}…</code>,
             ])} />
-          <div class="actions">
-            {cursors.length > 1 && <button type="button" onClick={() => setCursors(cursors.slice(0, -1))}>Later</button>}
-            {next !== null && <button type="button" onClick={() => setCursors([...cursors, next])}>Earlier</button>}
-          </div>
+          <Turn pages={pages} next={next} />
         </>
       )}
     </Await>
@@ -181,13 +177,19 @@ function useHistory(id: string, onEvent: () => void) {
       let last = "";
       setEvents([]);
       while (!ended.signal.aborted) {
-        setLive(true);
-        for await (const event of api.events(id, last, ended.signal)) {
-          last = event.number;
-          setError(undefined);
-          setEvents((events) => [...events, event]);
-          tell.current();
-          if (ENDS.includes(event.kind)) return;
+        try {
+          for await (const event of api.events(id, last, ended.signal)) {
+            last = event.number;
+            setError(undefined);
+            setLive(true);
+            setEvents((events) => [...events, event]);
+            tell.current();
+            if (ENDS.includes(event.kind)) return;
+          }
+        } catch (error) {
+          // What the verifier refuses it refuses again; a connection that broke is worth another.
+          if (ended.signal.aborted || (error instanceof api.Failure && error.status >= 400 && error.status < 500)) throw error;
+          setError(error);
         }
         setLive(false);
         await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));

@@ -7,6 +7,9 @@ import type { Identity } from "../session.ts";
 import { capital, money, short, spaced } from "../words.ts";
 import { Only } from "./signin.tsx";
 
+/** Most entries that are drawn: more take a phone too long. */
+const MOST_SHOWN = 500;
+
 export function StatementPage() {
   return (
     <>
@@ -69,8 +72,10 @@ function Balances(props: { title: string; of: api.Money[]; strong?: boolean }) {
 }
 
 function Entries({ of }: { of: api.Entry[] }) {
-  const latestFirst = [...of].reverse();
+  const latestFirst = of.slice(-MOST_SHOWN).reverse();
   return (
+    <>
+    {of.length > MOST_SHOWN && <p class="note">The latest {MOST_SHOWN} of {of.length}. The CSV has all of them.</p>}
     <Table label="Entries" empty="Nothing happened in this time."
       columns={[["When (UTC)", "left"], ["What", "left"], ["Job or reference", "left"], ["Amount", "right"], ["Balance", "right"]]}
       rows={latestFirst.map((entry) => [
@@ -80,6 +85,7 @@ function Entries({ of }: { of: api.Entry[] }) {
         <span class={entry.amount < 0 ? "less" : "more"}>{entry.amount > 0 ? "+" : ""}{money(entry.amount, entry.currency)}</span>,
         money(entry.balance, entry.currency),
       ])} />
+    </>
   );
 }
 
