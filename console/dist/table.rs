@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-27babc31a10a.js",
+        path: "console-bd1a975b1764.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "27babc31a10a5a7018e7bbfdf24808e12d2fa6abb4a3c0e5eeeae7830575b752",
+        sha256: "bd1a975b176474c891758ed03af21ba10f7725509f81acca39796bf749223297",
         is_named_by_content: true,
-        plain: include_bytes!("console-27babc31a10a.js"),
-        brotli: include_bytes!("console-27babc31a10a.js.br"),
+        plain: include_bytes!("console-bd1a975b1764.js"),
+        brotli: include_bytes!("console-bd1a975b1764.js.br"),
     },
     Asset {
-        path: "console-96818246b6b9.css",
+        path: "console-ca040dd12041.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "96818246b6b9434a206837246ca4fa6ed6cb9359700ae1797dfc310caa5f1af1",
+        sha256: "ca040dd12041668f1133bbb98c609c5e963ef0c18a7064fb0e5e920adc9589e1",
         is_named_by_content: true,
-        plain: include_bytes!("console-96818246b6b9.css"),
-        brotli: include_bytes!("console-96818246b6b9.css.br"),
+        plain: include_bytes!("console-ca040dd12041.css"),
+        brotli: include_bytes!("console-ca040dd12041.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "e813c5a04cd60f19539916bfb89138c7b57e3e1d1e8b935ed378ea4623eea79d",
+        sha256: "84b2884e4ad46dcb5064a9011af4c1fc1eb1ae2ed4877c238b35f9fbcaac9394",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

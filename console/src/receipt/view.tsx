@@ -69,7 +69,7 @@ function Verdict({ outcome }: { outcome: Outcome }) {
         )}
         {outcome.verdict === "rejected" && <p class="codes">Code <code>{outcome.code}</code></p>}
       </div>
-      {claims !== undefined && <p class="level" aria-label={`Assurance level ${claims.pogw.assurance.level}`}>{claims.pogw.assurance.level}</p>}
+      {claims !== undefined && <p class="level"><span class="unseen">Assurance level </span>{claims.pogw.assurance.level}</p>}
     </div>
   );
 }
