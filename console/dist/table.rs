@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-bd1a975b1764.js",
+        path: "console-8acf6d03a2b6.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "bd1a975b176474c891758ed03af21ba10f7725509f81acca39796bf749223297",
+        sha256: "8acf6d03a2b6a85d21aa7800da2011bea4606a93d287c7cccd40c1c562cfa772",
         is_named_by_content: true,
-        plain: include_bytes!("console-bd1a975b1764.js"),
-        brotli: include_bytes!("console-bd1a975b1764.js.br"),
+        plain: include_bytes!("console-8acf6d03a2b6.js"),
+        brotli: include_bytes!("console-8acf6d03a2b6.js.br"),
     },
     Asset {
-        path: "console-ca040dd12041.css",
+        path: "console-31df610a8cad.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "ca040dd12041668f1133bbb98c609c5e963ef0c18a7064fb0e5e920adc9589e1",
+        sha256: "31df610a8cad375c8f2879910aec9e1ec9c853945409e62aebe6f1fd6a61e746",
         is_named_by_content: true,
-        plain: include_bytes!("console-ca040dd12041.css"),
-        brotli: include_bytes!("console-ca040dd12041.css.br"),
+        plain: include_bytes!("console-31df610a8cad.css"),
+        brotli: include_bytes!("console-31df610a8cad.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "84b2884e4ad46dcb5064a9011af4c1fc1eb1ae2ed4877c238b35f9fbcaac9394",
+        sha256: "468bb5df86e20285dc1a84e4919bf32c73dbaaf8fed98f8871e7fa2d2de9f46a",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

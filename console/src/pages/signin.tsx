@@ -16,7 +16,7 @@ export function Account() {
   if (identity === undefined) return <button type="button" onClick={askToSignIn}>Sign in</button>;
   return (
     <div class="account">
-      <span><span class="muted">{identity.kind}</span> {identity.kind === "operator" ? "" : identity.name}</span>
+      <span class="who">{identity.kind !== "operator" && <span class="muted">{identity.kind} </span>}{identity.name}</span>
       <button type="button" onClick={signOut}>Sign out</button>
     </div>
   );
