@@ -80,6 +80,8 @@ pub struct Config {
     pub danger_webhooks_over_http: bool,
     /// Whether webhooks may go, over https, to private, loopback and link-local addresses.
     pub danger_webhooks_to_private_addresses: bool,
+    /// Whether there are pages for people, at `/console/`.
+    pub console: bool,
     /// How much is logged.
     pub log_level: LogLevel,
     /// Where signing keys are.
@@ -192,6 +194,7 @@ impl Default for Config {
             max_concurrent_result_checks: None,
             danger_webhooks_over_http: false,
             danger_webhooks_to_private_addresses: false,
+            console: true,
             log_level: LogLevel::Info,
             keys: KeySettings::default(),
             store: StoreSettings::default(),

@@ -30,6 +30,7 @@ use crate::policies;
 use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
 use crate::result_checks::{Busy, ResultChecks};
+use crate::statistics::Statistics;
 use crate::store::policies::Issued;
 use crate::work::{self, OpeningChecker};
 use crate::workers::Workers;
@@ -208,6 +209,8 @@ pub(crate) struct Proceedings {
     pub(crate) result_checks: ResultChecks,
     /// How long one appraisal may wait for collateral in all.
     pub(crate) patience: Duration,
+    /// What came of them.
+    pub(crate) statistics: Statistics,
 }
 
 impl Proceedings {
@@ -219,6 +222,7 @@ impl Proceedings {
             result_checks: ResultChecks::new(config.result_check_threads()),
             // Half of it is left for the computation and for the answer.
             patience: config.request_timeout() / 2,
+            statistics: Statistics::default(),
         }
     }
 

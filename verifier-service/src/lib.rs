@@ -57,6 +57,7 @@ mod random;
 pub mod report;
 mod result_checks;
 mod service;
+mod statistics;
 mod store;
 mod submission;
 mod upstream;

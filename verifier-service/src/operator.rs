@@ -1,4 +1,4 @@
-//! Who may change policies, and make parties: whoever has the operator token.
+//! Who may change policies, make parties and read statistics: whoever has the operator token.
 //!
 //! The token is read once, at start, and kept as a digest. Its file is made at first start with mode 0600, or is one the
 //! configuration names; it must be ours alone either way.

@@ -9,6 +9,7 @@
 //! gets what comes of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use evidence::work::{Base64Url, Bundle, BundleError, Hex, WorkStatement};
 use evidence::{Code, UnixTime};
@@ -23,6 +24,7 @@ use crate::judge::{Award, Case, Judge, Proceedings};
 use crate::malformed;
 use crate::problem::{FailedCheck, Finding, Problem, ProblemCode};
 use crate::result_checks::Busy;
+use crate::statistics::{self, Subject};
 use crate::store::{Challenge, NewReceipt, Spent, Standing, Store, StoreError, StoredReceipt};
 use crate::workers::Workers;
 
@@ -206,7 +208,13 @@ impl Desk {
         };
         let judge = move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge(&case, inquiry);
         let inquiry = self.proceedings.inquiry();
-        let mut award = self.proceedings.conduct(inquiry, judge).await?;
+        let begun = Instant::now();
+        let judged = self.proceedings.conduct(inquiry, judge).await;
+        if let Some(verdict) = statistics::word(&judged) {
+            let (now, counts) = (self.clock.now(), &self.proceedings.statistics);
+            counts.note(now, Subject::Bundle, verdict, begun.elapsed());
+        }
+        let mut award = judged?;
         let receipt = StoredReceipt {
             id,
             token: std::mem::take(&mut award.token),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use evidence::policy::Policy;
 use evidence::work::{Blob, Hex, Opening, ResultCommitment};
@@ -25,6 +26,7 @@ use crate::appraiser::Inquiry;
 use crate::judge::{Judge, Judged, JudgedDevice, OpeningCase};
 use crate::policies::PolicyName;
 use crate::problem::{Problem, ProblemCode};
+use crate::statistics::{self, Subject};
 use crate::store::agents::{Agent, AgentStore, Claimed, SeenDevice as Claim};
 use crate::store::clerk::Draft;
 use crate::store::jobs::JobStore;
@@ -119,7 +121,10 @@ impl Clerk {
         let policy = self.policy_of(job).await?;
         let inquiry = self.parts().proceedings.inquiry_under(policy);
         let judge = move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge_opening(&case, inquiry);
-        match self.parts().proceedings.conduct(inquiry, judge).await? {
+        let begun = Instant::now();
+        let judged = self.parts().proceedings.conduct(inquiry, judge).await;
+        self.count(&judged, begun.elapsed());
+        match judged? {
             Judged::Refuted { code, blame } => Ok((refuted(code, blame)?, None)),
             Judged::Upheld {
                 level,
@@ -132,6 +137,20 @@ impl Clerk {
                 let upheld = upheld(said, level, &devices);
                 Ok((Verdict::Upheld(upheld), Some(claims)))
             }
+        }
+    }
+
+    fn count(&self, judged: &Result<Judged, Problem>, took: Duration) {
+        let verdict = match judged {
+            Ok(Judged::Refuted { code, .. }) => Some(*code),
+            _ => statistics::word(judged),
+        };
+        if let Some(verdict) = verdict {
+            let (now, counts) = (
+                self.parts().clock.now(),
+                &self.parts().proceedings.statistics,
+            );
+            counts.note(now, Subject::Opening, verdict, took);
         }
     }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::page::Page;
 use super::parties::end_of_life;
-use super::{App, json as body, later, no_store, signed};
+use super::{App, json as body, later, no_store, shown_devices, signed};
 use crate::agents::{Applicant, Declared, HEARTBEAT_EVERY_S, PRESENT_FOR_S};
 use crate::id::Id;
 use crate::label::Label;
@@ -184,11 +184,26 @@ pub(super) async fn read(
     id: Named,
 ) -> Result<Response, Problem> {
     is_provider(&caller, Scope::AgentsRead)?;
-    let id = parsed(id).ok_or_else(not_found)?;
-    let agent = app.agents.living(id).await?;
-    let agent = agent.filter(|agent| agent.owner == caller.party);
-    let agent = agent.ok_or_else(not_found)?;
+    let agent = own(&app, &caller, id).await?;
     Ok(no_store(Json(ShownAgent::of(agent, app.clock.now()))))
+}
+
+/// What the devices of one of the provider's agents showed in the last evidence that got a receipt.
+pub(super) async fn devices(
+    State(app): State<App>,
+    caller: Caller,
+    id: Named,
+) -> Result<Response, Problem> {
+    is_provider(&caller, Scope::AgentsRead)?;
+    let agent = own(&app, &caller, id).await?;
+    let latest = app.agents.store().latest_receipt_of(agent.key).await?;
+    let shown = latest.map(|receipt| {
+        json!({
+            "appraised_at": receipt.issued_at,
+            "devices": shown_devices::of(&receipt.token),
+        })
+    });
+    Ok(no_store(Json(shown.unwrap_or(json!({ "devices": [] })))))
 }
 
 /// Ends an agent. Its unfinished work goes to others.
@@ -225,6 +240,14 @@ pub(super) async fn heartbeat(
         now: app.clock.now(),
         ended: app.clerk.ended_of(&agent, &held).await?,
     })))
+}
+
+/// An agent of the caller's.
+async fn own(app: &App, caller: &Caller, id: Named) -> Result<Agent, Problem> {
+    let id = parsed(id).ok_or_else(not_found)?;
+    let agent = app.agents.living(id).await?;
+    let agent = agent.filter(|agent| agent.owner == caller.party);
+    agent.ok_or_else(not_found)
 }
 
 fn is_provider(caller: &Caller, scope: Scope) -> Result<(), Problem> {

@@ -9,9 +9,11 @@ mod assignments;
 mod books;
 mod caller;
 mod challenges;
+mod console;
 mod coverage;
 mod etag;
 mod events;
+mod facts;
 mod health;
 mod jobs;
 mod json;
@@ -24,8 +26,10 @@ mod parties;
 mod policies;
 mod receipts;
 mod rims;
+mod shown_devices;
 mod signed;
 mod statements;
+mod statistics;
 mod verify;
 mod webhooks;
 mod well_known;
@@ -215,6 +219,10 @@ fn later(now: UnixTime, seconds: u32) -> UnixTime {
 
 /// Every route.
 pub(crate) fn router(app: App) -> Router {
+    let pages = match app.config.console {
+        true => console::routes(),
+        false => Router::new(),
+    };
     Router::new()
         .route("/v1/challenges", post(challenges::create))
         .route("/v1/challenges/{id}", get(challenges::read))
@@ -251,6 +259,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/enrolment-tokens/{id}", delete(agents::delete_token))
         .route("/v1/agents", get(agents::list).post(agents::enrol))
         .route("/v1/agents/{id}", get(agents::read).delete(agents::remove))
+        .route("/v1/agents/{id}/devices", get(agents::devices))
         .route("/v1/agents/{id}/heartbeat", post(agents::heartbeat))
         .route("/v1/jobs", get(jobs::list).post(jobs::create))
         .route("/v1/jobs/{id}", get(jobs::read))
@@ -283,6 +292,8 @@ pub(crate) fn router(app: App) -> Router {
             get(webhooks::dead_letters),
         )
         .route("/v1/webhooks/{id}/redeliver", post(webhooks::redeliver))
+        .route("/v1/service", get(facts::read))
+        .route("/v1/statistics", get(statistics::read))
         .route("/v1/coverage", get(coverage::read))
         .route("/v1/rim/ids", get(rims::ids))
         .route("/v1/rim/{id}", get(rims::read))
@@ -296,6 +307,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(pages)
         .fallback(|| async { Problem::new(ProblemCode::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .layer(from_fn_with_state(

@@ -13,6 +13,8 @@
 //! A device twice is refused, not told: both submodules would pass each by itself, and a reader who counts them would
 //! count two.
 
+use std::time::Instant;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -28,7 +30,8 @@ use crate::appraiser::DeviceSubmission;
 use crate::nvidia::appraisal_of;
 use crate::nvidia::claims::{Form, Waivers};
 use crate::nvidia::errors::{self, ErrorCode};
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{Problem, ProblemCode, word_of_devices};
+use crate::statistics::Subject;
 
 const ALLOW_HOLD: &str = "x-nvidia-ocsp-allow-cert-hold";
 /// Seconds after which collateral may have arrived.
@@ -107,17 +110,23 @@ async fn answer(app: App, request: Request, route: Route) -> Answer {
     let proceedings = &app.proceedings;
     let inquiry = proceedings.inquiry().with_hold(asked.hold_asked);
     let issuer = app.nvidia;
+    let begun = Instant::now();
     let token = proceedings.conduct(inquiry, move |judge, inquiry| {
         let pass = judge.examine(&asked.nonce, &asked.devices, as_of, inquiry)?;
         pass.try_map(|decision| {
             is_answerable(&decision, route)?;
+            let verdict = word_of_devices(&decision);
             // Times count from when the evidence was judged: a token promises nothing about later.
             issuer
                 .detached_eat(&decision, &asked.nonce, asked.form, as_of)
+                .map(|token| (token, verdict))
                 .map_err(|error| Problem::caused(ProblemCode::Internal, error))
         })
     });
-    token.await.map(Json)
+    let (token, verdict) = token.await?;
+    let counts = &app.proceedings.statistics;
+    counts.note(app.clock.now(), Subject::Devices, verdict, begun.elapsed());
+    Ok(Json(token))
 }
 
 /// Row 71: on request only, and only if the operator allows it; the policy has to, too.

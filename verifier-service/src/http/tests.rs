@@ -3,6 +3,7 @@
 
 mod agents;
 mod collateral;
+mod console;
 mod logs;
 mod parties;
 mod policies;

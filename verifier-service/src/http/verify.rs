@@ -1,5 +1,7 @@
 //! `/v1/verify`: devices judged alone, nothing kept.
 
+use std::time::Instant;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use evidence::device::Architecture;
@@ -12,8 +14,9 @@ use serde_json::Value;
 use super::{App, json};
 use crate::appraiser::{DeviceSubmission, Inquiry};
 use crate::judge::Judge;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{Problem, ProblemCode, word_of_devices};
 use crate::report::AppraisalReport;
+use crate::statistics::Subject;
 
 /// As many devices as an appraisal takes, each as large as it may be: base64 adds a third, names and quotes the rest.
 const MAX_BODY_BYTES: usize = MAX_DEVICES * (MAX_REPORT_BYTES + MAX_CHAIN_BYTES) * 3 / 2;
@@ -58,7 +61,10 @@ pub(super) async fn verify(
         judge.examine(&nonce.0, &devices, as_of, inquiry)
     };
     let proceedings = &app.proceedings;
+    let begun = Instant::now();
     let decision = proceedings.conduct(proceedings.inquiry(), examine).await?;
+    let (verdict, counts) = (word_of_devices(&decision), &proceedings.statistics);
+    counts.note(app.clock.now(), Subject::Devices, verdict, begun.elapsed());
     serde_json::to_value(AppraisalReport::from(&decision))
         .map(Json)
         .map_err(|error| Problem::caused(ProblemCode::Internal, error))

@@ -1,11 +1,12 @@
 //! From a refused appraisal to a problem: which status, which word, which checks.
 
-use evidence::appraise::WorkAppraisal;
-use evidence::policy::{Denial, Refusal};
+use evidence::appraise::{EvidenceAppraisal, WorkAppraisal};
+use evidence::policy::{Decision, Denial, Refusal};
 use evidence::{Check, Code, Overall, Reason, Status};
 use serde::Serialize;
 
 use super::{Problem, ProblemCode};
+use crate::statistics::GRANTED;
 
 /// Seconds after which collateral may have arrived.
 const COLLATERAL_RETRY_S: u32 = 60;
@@ -94,6 +95,24 @@ impl From<&Reason> for Finding {
 /// | everything affirmed | 422 `policy_denied` |
 pub(crate) fn refusal(refusal: Refusal<WorkAppraisal>) -> Problem {
     refused(&located(&refusal.appraisal), refusal.deny)
+}
+
+/// What came of devices that were judged alone: granted, or the code of the first reason.
+pub(crate) fn word_of_devices(decision: &Decision<EvidenceAppraisal>) -> &'static str {
+    let appraisal = match decision {
+        Decision::Granted(_) => return GRANTED,
+        Decision::Refused(refused) => &refused.appraisal,
+    };
+    let of_whole = appraisal.checks().iter();
+    let of_devices = appraisal
+        .devices()
+        .iter()
+        .flat_map(|device| device.checks());
+    let checks: Vec<_> = of_whole
+        .chain(of_devices)
+        .map(|check| (check, None))
+        .collect();
+    refused(&checks, Vec::new()).code()
 }
 
 /// A check, and the position of the device it is about.

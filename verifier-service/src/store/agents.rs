@@ -3,8 +3,8 @@
 
 use evidence::UnixTime;
 
-use super::Answer;
 use super::parties::PageOf;
+use super::{Answer, StoredReceipt};
 use crate::id::Id;
 
 /// A token that lets one agent in, without its secret.
@@ -142,6 +142,9 @@ pub(crate) trait AgentStore: Send + Sync {
 
     /// Remembers that an agent was heard of, and what it says of itself.
     fn agent_seen(&self, agent: Id, said: Said, now: UnixTime) -> Answer<'_, ()>;
+
+    /// The latest receipt about work of the agent with this key.
+    fn latest_receipt_of(&self, agent_key: [u8; 32]) -> Answer<'_, Option<StoredReceipt>>;
 
     /// Remembers whose agent showed a device, unless another's did lately.
     fn claim_device(&self, seen: SeenDevice) -> Answer<'_, Claimed>;

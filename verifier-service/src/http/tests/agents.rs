@@ -7,6 +7,8 @@ use evidence::work::request::{SignatureParams, SignedRequest, Target};
 
 use super::served::Served;
 use super::*;
+use crate::id::Id;
+use crate::store::{Challenge, ChallengeBounds, NewReceipt, Spent, StoredReceipt};
 
 /// An agent's key and, once it is in, its name.
 struct Machine {
@@ -436,6 +438,60 @@ async fn only_what_an_agent_signed_is_its_own() {
         .header("signature-input", fields.signature_input)
         .header("signature", fields.signature);
     served.answer(request).await.is(403, "agent_mismatch");
+}
+
+#[tokio::test]
+async fn what_devices_showed_is_for_their_provider() {
+    let served = Served::new().await;
+    let (key, machine) = with_agent(&served).await;
+    let path = format!("/v1/agents/{}/devices", machine.id);
+    let nothing = served.get(&path, &key).await;
+    nothing.is(200, "");
+    assert_eq!(nothing.json(), json!({ "devices": [] }));
+    let token = include_str!("../../../../receipt/vectors/good_es384.txt");
+    let receipt = StoredReceipt {
+        id: Id::random(),
+        token: token.lines().last().unwrap().to_owned(),
+        issued_at: NOW,
+    };
+    issued(&served, &machine, receipt).await;
+    let shown = served.get(&path, &key).await.json();
+    assert_eq!(shown["devices"][0]["driver"], "570.124.06", "{shown:#}");
+    assert_eq!(shown["appraised_at"], json!(NOW));
+    let (other, _) = with_agent(&served).await;
+    served.get(&path, &other).await.is(404, "agent_not_found");
+}
+
+/// Writes a receipt about work of the machine, as if it had been judged.
+async fn issued(served: &Served, machine: &Machine, receipt: StoredReceipt) {
+    let database = served.rig.folder.path().join("verifier.sqlite");
+    let store = SqlStore::sqlite(&database).await.unwrap();
+    let challenge = Challenge {
+        id: Id::random(),
+        value: [1; 32],
+        job: JOB,
+        agent_key: machine.key().0,
+        audience: None,
+        expires_at: later(NOW, 60),
+    };
+    let bounds = ChallengeBounds {
+        now: NOW,
+        max_open: 9,
+        max_open_of_agent: 9,
+        forget_before: UnixTime::from_secs(0),
+    };
+    store.add_challenge(challenge, bounds).await.unwrap();
+    let spent = store.spend(NewReceipt {
+        receipt,
+        challenge: [1; 32],
+        arrived_at: NOW,
+        bundle_sha256: [1; 32],
+        bundle: vec![1],
+        job: JOB,
+        agent_key: machine.key().0,
+        idempotency_key: None,
+    });
+    assert_eq!(spent.await.unwrap(), Spent::Issued);
 }
 
 #[tokio::test]

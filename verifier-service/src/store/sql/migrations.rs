@@ -14,7 +14,7 @@ use crate::store::StoreError;
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 11] = [
+const SQLITE: [Step; 12] = [
     (
         1,
         "challenges and receipts",
@@ -70,9 +70,14 @@ const SQLITE: [Step; 11] = [
         "signing keys",
         include_str!("../../../migrations/sqlite/0011_signing_keys.sql"),
     ),
+    (
+        12,
+        "receipts by agent",
+        include_str!("../../../migrations/sqlite/0012_receipts_by_agent.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 8] = [
+const POSTGRES: [Step; 9] = [
     (
         1,
         "challenges, receipts, policies",
@@ -112,6 +117,11 @@ const POSTGRES: [Step; 8] = [
         8,
         "signing keys",
         include_str!("../../../migrations/postgres/0008_signing_keys.sql"),
+    ),
+    (
+        9,
+        "receipts by agent",
+        include_str!("../../../migrations/postgres/0009_receipts_by_agent.sql"),
     ),
 ];
 

@@ -4,13 +4,14 @@ use evidence::UnixTime;
 
 use super::SqlStore;
 use super::parties::{before, hold_party, optional_time};
+use super::receipts;
 use crate::id::Id;
 use crate::store::agents::{
     AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
 };
 use crate::store::parties::PageOf;
 use crate::store::sql::{Lock, Row, Session, Transaction, values};
-use crate::store::{Answer, StoreError};
+use crate::store::{Answer, StoreError, StoredReceipt};
 
 impl SqlStore {
     async fn insert_token(
@@ -191,6 +192,12 @@ impl AgentStore for SqlStore {
             );
             rows.await?.iter().map(read_agent).collect()
         })
+    }
+
+    fn latest_receipt_of(&self, agent_key: [u8; 32]) -> Answer<'_, Option<StoredReceipt>> {
+        Box::pin(
+            async move { receipts::latest_of(&mut self.database.read().await?, agent_key).await },
+        )
     }
 
     fn agents_seen_since(&self, since: UnixTime) -> Answer<'_, Vec<Agent>> {

@@ -82,6 +82,20 @@ pub(super) async fn of(
     row.as_ref().map(read).transpose()
 }
 
+pub(super) async fn latest_of(
+    session: &mut Session,
+    agent_key: [u8; 32],
+) -> Result<Option<StoredReceipt>, StoreError> {
+    let row = session
+        .fetch_optional(
+            "SELECT id, token, issued_at FROM receipts WHERE agent_key = $1
+             ORDER BY issued_at DESC LIMIT 1",
+            values![agent_key],
+        )
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
 pub(super) async fn bundle_under(
     session: &mut Session,
     agent_key: [u8; 32],

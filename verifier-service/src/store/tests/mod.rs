@@ -343,6 +343,24 @@ on_both! {
         assert_eq!(store.spend(in_time).await.unwrap(), Spent::Issued);
     }
 
+    async fn the_latest_receipt_of_an_agent_is_found(rig) {
+        use crate::store::agents::AgentStore;
+
+        let store = rig.with_challenge(1).await;
+        assert_eq!(store.latest_receipt_of([9; 32]).await.unwrap(), None);
+        let later = UnixTime::from_secs(NOW.secs() + 1);
+        let added = store.add_challenge(challenge(2), bounds(NOW));
+        assert_eq!(added.await.unwrap(), Added::Stored);
+        for (n, issued_at) in [(1, later), (2, NOW)] {
+            let mut new = receipt(n, n);
+            new.receipt.issued_at = issued_at;
+            assert_eq!(store.spend(new).await.unwrap(), Spent::Issued);
+        }
+        let found = store.latest_receipt_of([9; 32]).await.unwrap().unwrap();
+        assert_eq!((found.issued_at, found.token.as_str()), (later, "token.1.1"));
+        assert_eq!(store.latest_receipt_of([8; 32]).await.unwrap(), None);
+    }
+
     async fn an_idempotency_key_is_one_bundles_own(rig) {
         let store = rig.with_challenge(1).await;
         store
