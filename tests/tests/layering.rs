@@ -11,10 +11,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("receipt", &[]),
     ("kernels", &[]),
     ("jobs", &["evidence"]),
-    ("attestation-agent", &["evidence", "kernels"]),
+    ("daemon", &[]),
+    ("attestation-agent", &["evidence", "kernels", "daemon"]),
     (
         "verifier-service",
-        &["evidence", "receipt", "kernels", "jobs"],
+        &["evidence", "receipt", "kernels", "jobs", "daemon"],
     ),
     (
         "cli",
