@@ -53,6 +53,7 @@ pub struct Pulse {
 struct Watched {
     next: u64,
     due: BTreeMap<u64, Instant>,
+    beaten: Option<Instant>,
 }
 
 /// A step that is watched until this is dropped.
@@ -108,13 +109,25 @@ impl Pulse {
         watched.due.values().all(|due| *due > now)
     }
 
-    /// Sends a sign of life, unless a step is overdue.
+    /// Sends a sign of life, unless a step is overdue; none where the last was sent a moment ago.
     pub fn beat(&self) {
-        match (self.every, self.is_well()) {
-            (None, _) => {}
-            (Some(_), true) => tell(&[NotifyState::Watchdog]),
-            (Some(_), false) => tracing::error!("a step is overdue: no sign of life is sent"),
+        let Some(every) = self.every else { return };
+        if !self.is_due(every / 2) {
+            return;
         }
+        match self.is_well() {
+            true => tell(&[NotifyState::Watchdog]),
+            false => tracing::error!("a step is overdue: no sign of life is sent"),
+        }
+    }
+
+    fn is_due(&self, after: Duration) -> bool {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = watched.beaten.is_none_or(|at| at.elapsed() >= after);
+        if due {
+            watched.beaten = Some(Instant::now());
+        }
+        due
     }
 }
 

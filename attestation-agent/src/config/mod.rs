@@ -310,7 +310,7 @@ fn default_state_dir(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
     let state_home = state_home.or_else(|| absolute("HOME").map(|h| h.join(".local/state")));
     state_home
         .unwrap_or_else(|| PathBuf::from("/var/lib"))
-        .join("pogw-agent")
+        .join("attestation-agent")
 }
 
 #[cfg(test)]

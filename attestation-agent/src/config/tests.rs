@@ -130,9 +130,9 @@ fn state_lies_where_the_system_says() {
     let home = ("HOME", "/home/x");
     let table: [(&[(&str, &str)], &str); 4] = [
         (&[("STATE_DIRECTORY", "/var/lib/a"), home], "/var/lib/a"),
-        (&[("XDG_STATE_HOME", "/s"), home], "/s/pogw-agent"),
-        (&[home], "/home/x/.local/state/pogw-agent"),
-        (&[("HOME", "")], "/var/lib/pogw-agent"),
+        (&[("XDG_STATE_HOME", "/s"), home], "/s/attestation-agent"),
+        (&[home], "/home/x/.local/state/attestation-agent"),
+        (&[("HOME", "")], "/var/lib/attestation-agent"),
     ];
     for (set, expected) in table {
         assert_eq!(dir(set), Path::new(expected));

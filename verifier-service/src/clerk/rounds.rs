@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daemon::notify::Pulse;
 use evidence::UnixTime;
 use jobs::JobId;
 use tokio::task::JoinSet;
@@ -30,8 +31,11 @@ impl Clerk {
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut under_way = JoinSet::new();
+        // The watchdog is kept from here: this loop is what brings jobs to their end.
+        let pulse = Pulse::from_environment();
         let (mut alive_at, mut forget_at) = (Instant::now(), Instant::now() + FORGET_EVERY);
         loop {
+            pulse.beat();
             self.keep_house(&mut alive_at, &mut forget_at).await;
             self.take_due(&mut under_way).await;
             while under_way.try_join_next().is_some() {}

@@ -56,6 +56,7 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.request_timeout_s <= MAX_REQUEST_S, "request_timeout_s must be at most 3600"),
         // A challenge must not be forgotten while an answer that came in time is being appraised.
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
+        (c.http.tls.is_whole(), "http.tls needs both certificate and key"),
         (c.store.url.as_ref().is_none_or(StoreUrl::is_valid), "store.url must be postgresql://user@host:port/database with no parameters but host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, application_name"),
         (c.store.is_usable(), "store needs a url for password_file"),
         (c.store.max_connections.get() <= MAX_CONNECTIONS, "store.max_connections must be at most 1000"),
