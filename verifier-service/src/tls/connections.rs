@@ -98,9 +98,10 @@ async fn attend(
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
+    // Whoever closes says so once; its end counts as well.
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = closed.wait_for(|closed| *closed) => {
+        _ = closed.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
