@@ -123,6 +123,7 @@ def serve_verifier():
     token.write_text("operator-" * 5 + "\n")
     token.chmod(0o600)
     systemctl("reset-failed", VERIFIER)
+    systemctl("enable", VERIFIER)
     start(VERIFIER)
     assert shown(VERIFIER, "StatusText") == "listening on 127.0.0.1:8477", shown(VERIFIER, "StatusText")
     assert request("/readyz")["status"] == "ready"
@@ -138,6 +139,7 @@ def serve_agent(operator):
     file = Path(f"/etc/{AGENT}/enrolment-token")
     file.write_text(token + "\n")
     file.chmod(0o600)
+    systemctl("enable", AGENT)
     start(AGENT)
     assert "enrolled" in journal(AGENT), journal(AGENT)
     until("the status line", lambda: f"serving {URL}" in shown(AGENT, "StatusText"))
@@ -175,8 +177,7 @@ def check_install_check():
     systemctl("daemon-reload")
     systemctl("start", f"{AGENT}-check", status=1)
     told = journal(f"{AGENT}-check")
-    for code in ("memory_write_execute_denied", "limits_denied"):
-        assert code in told, told
+    assert "memory_write_execute_denied" in told, told
     # The drop-ins of the examples lift exactly that.
     run("cp", f"/usr/share/doc/{AGENT}/examples/commands.conf", str(drop_in.parent))
     systemctl("daemon-reload")
