@@ -386,21 +386,6 @@ fn issuers_are_urls_and_audiences_differ() {
 }
 
 #[test]
-fn variables_that_are_not_text_are_refused() {
-    use std::os::unix::ffi::OsStringExt;
-
-    let bad = || OsString::from_vec(b"/srv/\xff".to_vec());
-    let name = OsString::from("POGW_VERIFIER__STATE_DIR");
-    let refused = of_ours([(name, bad())].into_iter()).unwrap_err();
-    let says = "environment variable POGW_VERIFIER__STATE_DIR is not UTF-8";
-    assert_eq!(refused.to_string(), says);
-    let name = OsString::from_vec(b"POGW_VERIFIER__\xff".to_vec());
-    of_ours([(name, "x".into())].into_iter()).unwrap_err();
-    let others = [("PATH".into(), bad()), (bad(), bad())];
-    assert_eq!(of_ours(others.into_iter()).unwrap(), []);
-}
-
-#[test]
 fn what_is_not_toml_is_said_in_one_line_without_its_text() {
     let refused = load(&format!("{LEAST}secret secret\n")).unwrap_err();
     assert!(

@@ -18,8 +18,8 @@ use super::Certificates;
 
 /// HTTP/2 over TLS (RFC 9113 3.2).
 pub(super) const H2: &[u8] = b"h2";
-/// The longest a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The longest a handshake may take; less in tests, which wait for it.
+const HANDSHAKE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// The longest the headers of a request may take, and the longest a connection of HTTP/1.1 may be idle.
 const HEADERS: Duration = Duration::from_secs(60);
 /// How often an idle connection of HTTP/2 is asked whether it is still there, and how long it has to answer.
