@@ -38,10 +38,10 @@ mod tests {
         let file = folder.path().join("token");
         assert_eq!(filled(&file), None);
         for blank in ["", "\n", "\r\n"] {
-            std::fs::write(&file, blank).unwrap();
+            fs::write(&file, blank).unwrap();
             assert_eq!(filled(&file), None);
         }
-        std::fs::write(&file, "secret").unwrap();
+        fs::write(&file, "secret").unwrap();
         assert_eq!(filled(&file), Some(file));
     }
 }

@@ -134,6 +134,14 @@ fn a_file_must_be_there_and_not_be_endless() {
 fn a_variable_that_is_not_text_is_refused() {
     use std::os::unix::ffi::OsStringExt;
     let variable = (OsString::from("APP__NAME"), OsString::from_vec(vec![0xff]));
-    let layers = Layers::new(&Settings::default()).environment("APP__", [variable]);
-    assert!(matches!(layers, Err(LayerError::NotText { .. })));
+    let bad_name = (
+        OsString::from_vec(b"APP__\xff".to_vec()),
+        OsString::from("x"),
+    );
+    let load = |variable| Layers::new(&Settings::default()).environment("APP__", [variable]);
+    for variable in [variable, bad_name] {
+        assert!(matches!(load(variable), Err(LayerError::NotText { .. })));
+    }
+    // What is not ours may be anything.
+    load((OsString::from("PATH"), OsString::from_vec(vec![0xff]))).unwrap();
 }

@@ -389,7 +389,7 @@ fn issuers_are_urls_and_audiences_differ() {
 fn what_is_not_toml_is_said_in_one_line_without_its_text() {
     let refused = load(&format!("{LEAST}secret secret\n")).unwrap_err();
     assert!(
-        refused.starts_with("configuration is malformed: line 3: "),
+        refused.starts_with("configuration is malformed: text: line 3: not TOML: "),
         "{refused}"
     );
     assert!(
