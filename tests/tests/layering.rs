@@ -11,10 +11,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pogw-receipt", &[]),
     ("kernels", &[]),
     ("jobs", &["evidence"]),
-    ("attestation-agent", &["evidence", "kernels"]),
+    ("daemon", &[]),
+    ("attestation-agent", &["evidence", "kernels", "daemon"]),
     (
         "verifier-service",
-        &["evidence", "pogw-receipt", "kernels", "jobs"],
+        &["evidence", "pogw-receipt", "kernels", "jobs", "daemon"],
     ),
     (
         "cli",

@@ -1,31 +1,31 @@
-//! The configuration: defaults, then a TOML file, then the environment, into one typed struct.
+//! The configuration: defaults, then a TOML file, then its drop-ins (`conf.d/*.toml` beside it), then the environment,
+//! into one typed struct.
 //!
 //! `POGW_VERIFIER__ISSUER` overrides `issuer`, `POGW_VERIFIER__APPRAISAL__RIM_DIR` overrides `appraisal.rim_dir`. A
 //! key nobody knows is refused wherever it stands: a misspelt limit must not leave the default in force unseen.
 //! `config.example.toml` explains every key.
 
 mod collateral;
+mod http;
 mod keys;
 mod oidc;
 mod rules;
 mod store;
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::Figment;
-use figment::providers::{Format, Serialized, Toml};
-use figment::value::Value;
+use daemon::{LayerError, Layers};
 use receipt::Algorithm;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
+pub use http::{HttpSettings, TlsSettings};
 pub use keys::{KeySettings, Pkcs11Settings};
 pub use oidc::{OidcSettings, TokenAlgorithm};
 pub use store::{StoreSettings, StoreUrl};
@@ -39,7 +39,7 @@ const MIB: usize = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Address and port to listen on. There is no TLS here: a reverse proxy speaks it.
+    /// Address and port to listen on; without [`TlsSettings`] for HTTP in the clear.
     pub listen: SocketAddr,
     /// Directory of keys and, without [`StoreSettings::url`], of the database; mode 0700, made if it is missing.
     pub state_dir: PathBuf,
@@ -90,6 +90,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// Whose tokens are taken beside API keys.
     pub oidc: OidcSettings,
+    /// How clients connect.
+    pub http: HttpSettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -199,6 +201,7 @@ impl Default for Config {
             keys: KeySettings::default(),
             store: StoreSettings::default(),
             oidc: OidcSettings::default(),
+            http: HttpSettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }
@@ -211,14 +214,11 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let read = |path: &Path| {
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-                path: path.to_owned(),
-                source,
-            })
-        };
-        let text = file.map(read).transpose()?.unwrap_or_default();
-        Self::from_sources(&text, of_ours(std::env::vars_os())?)
+        let mut layers = Layers::new(&Self::default());
+        if let Some(file) = file {
+            layers = layers.file(file)?;
+        }
+        Self::from_layers(layers.environment(ENV_PREFIX, std::env::vars_os())?)
     }
 
     /// Reads defaults, TOML text and environment variables, and validates the result.
@@ -229,13 +229,15 @@ impl Config {
         toml: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        is_toml(toml)?;
-        let defaults = Figment::from(Serialized::defaults(Self::default()));
-        let figment = variables.into_iter().filter_map(overridden).fold(
-            defaults.merge(Toml::string(toml)),
-            |figment, (key, value)| figment.merge(Serialized::default(&key, value)),
-        );
-        let config: Self = figment.extract().map_err(malformed)?;
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        let layers = Layers::new(&Self::default()).text("text", toml)?;
+        Self::from_layers(layers.environment(ENV_PREFIX, variables)?)
+    }
+
+    fn from_layers(layers: Layers) -> Result<Self, ConfigError> {
+        let config: Self = layers.extract()?;
         config.validate()?;
         Ok(config)
     }
@@ -297,52 +299,14 @@ impl LogLevel {
     }
 }
 
-/// The keys and what is wrong with them, without figment's guess at where in our source they come from.
-fn malformed(error: figment::Error) -> ConfigError {
-    let faults: Vec<_> = error
-        .into_iter()
-        .map(|error| match error.path.as_slice() {
-            [] => error.kind.to_string(),
-            path => format!("{}: {}", path.join("."), error.kind),
-        })
-        .collect();
-    ConfigError::Malformed(faults.join("; "))
-}
-
-/// The variables that are ours. One that is not text is refused, not passed over: it was meant to override something.
-fn of_ours(
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<Vec<(String, String)>, ConfigError> {
-    variables
-        .filter(|(name, _)| name.as_encoded_bytes().starts_with(ENV_PREFIX.as_bytes()))
-        .map(|(name, value)| match (name.to_str(), value.to_str()) {
-            (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(ConfigError::NotText { variable: name }),
-        })
-        .collect()
-}
-
-/// Where the text is not TOML, without figment's picture of the line: it may hold a secret, and takes several lines.
-fn is_toml(text: &str) -> Result<(), ConfigError> {
-    let Err(error) = text.parse::<toml::Table>() else {
-        return Ok(());
-    };
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-    let message = format!("line {line}: {}", error.message());
-    Err(ConfigError::Malformed(message))
-}
-
-/// The key a variable overrides, if it is one of ours, and its value, read as TOML where it looks like that.
-fn overridden((name, value): (String, String)) -> Option<(String, Value)> {
-    let key = name
-        .strip_prefix(ENV_PREFIX)?
-        .to_ascii_lowercase()
-        .replace("__", ".");
-    let value = value
-        .parse()
-        .unwrap_or_else(|never: Infallible| match never {});
-    Some((key, value))
+impl From<LayerError> for ConfigError {
+    fn from(error: LayerError) -> Self {
+        match error {
+            LayerError::Read { path, source } => Self::Read { path, source },
+            LayerError::NotText { name } => Self::NotText { variable: name },
+            other => Self::Malformed(other.to_string()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@
 //! # What's out of scope
 //!
 //! * Whether evidence is good: `evidence` says so. What a receipt may say: `receipt` says so.
-//! * TLS and rate limits: a reverse proxy's. Challenges and receipts ask for no credential: what can be fetched by name here
+//! * Rate limits: a reverse proxy's. Challenges and receipts ask for no credential: what can be fetched by name here
 //!   has a name nobody can guess, or is a policy or a manifest. The rest takes the operator token, the credential of a
 //!   party, or the signature of an agent.
 //! * What collateral is worth: [`collateral`] fetches and keeps it, `evidence` judges it.
@@ -60,6 +60,7 @@ mod service;
 mod statistics;
 mod store;
 mod submission;
+mod tls;
 mod upstream;
 mod webhooks;
 pub mod work;
@@ -68,14 +69,15 @@ mod workers;
 pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
-    AppraisalSettings, Config, ConfigError, ENV_PREFIX, KeySettings, LogLevel, NvidiaSettings,
-    OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings, StoreUrl,
-    TokenAlgorithm,
+    AppraisalSettings, Config, ConfigError, ENV_PREFIX, HttpSettings, KeySettings, LogLevel,
+    NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings,
+    StoreUrl, TlsSettings, TokenAlgorithm,
 };
 pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation};
 pub use logging::init as init_logging;
 pub use operator::OperatorTokenError;
 pub use private_files::PrivateFileError;
 pub use problem::{ProblemCode, TYPE_PREFIX};
-pub use service::{Service, ServiceError, serve};
+pub use service::{Reload, Service, ServiceError, serve};
 pub use store::StoreError;
+pub use tls::{CertificateFileError, check_certificates};

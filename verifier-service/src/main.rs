@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use daemon::notify;
 use evidence::UnixTime;
 use receipt::{Algorithm, Thumbprint};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use verifier_service::appraiser::OpenError;
 use verifier_service::{
-    Appraiser, Config, ConfigError, KeyDesk, ListedKey, Retirement, Rotation, Service,
-    ServiceError, SystemClock, init_logging,
+    Appraiser, CertificateFileError, Config, ConfigError, KeyDesk, ListedKey, Reload, Retirement,
+    Rotation, Service, ServiceError, SystemClock, check_certificates, init_logging,
 };
 
 /// Time for computations nobody waits for any more to end.
@@ -34,7 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answers requests until SIGTERM or SIGINT.
+    /// Answers requests until SIGTERM or SIGINT; SIGHUP has certificate and key of TLS read again.
     Serve(Settings),
     /// Lists, rotates and retires the keys that sign receipts, beside running verifiers.
     #[command(subcommand)]
@@ -45,7 +46,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Settings {
-    /// The TOML file; without it, defaults and environment alone.
+    /// The TOML file, with drop-ins in conf.d/*.toml beside it; without it, defaults and environment alone.
     #[arg(long, env = "POGW_VERIFIER_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -106,6 +107,7 @@ fn answer(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(settings) => {
             let config = Config::load(settings.config.as_deref())?;
             Appraiser::open(&config.appraisal)?;
+            check_certificates(&config.http.tls)?;
             println!("configuration is good");
             Ok(())
         }
@@ -203,9 +205,10 @@ fn in_one_line(error: &anyhow::Error) -> String {
 fn status(error: &anyhow::Error) -> u8 {
     let is_of_configuration = error.is::<ConfigError>()
         || error.is::<OpenError>()
+        || error.is::<CertificateFileError>()
         || matches!(
             error.downcast_ref(),
-            Some(ServiceError::Config(_) | ServiceError::Appraiser(_))
+            Some(ServiceError::Config(_) | ServiceError::Appraiser(_) | ServiceError::Tls(_))
         );
     match is_of_configuration {
         true => 2,
@@ -229,7 +232,9 @@ async fn listen(config: Config) -> anyhow::Result<()> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        notify::stopping();
     };
+    let hangups = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
     let address = config.listen;
     let service = Service::open(config, Arc::new(SystemClock)).await?;
     let listener = TcpListener::bind(address)
@@ -237,8 +242,20 @@ async fn listen(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr().context("cannot tell the address")?;
     tracing::info!(%address, "listening");
+    tokio::spawn(reload_at(hangups, service.reload()));
+    notify::status(&format!("listening on {address}"));
+    notify::ready();
     service.serve(listener, shutdown).await?;
     Ok(())
+}
+
+/// Reads again what can be, at every SIGHUP.
+async fn reload_at(mut hangups: Signal, reload: Reload) {
+    while hangups.recv().await.is_some() {
+        notify::reloading();
+        reload.now();
+        notify::ready();
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::serve::ListenerExt;
 use evidence::policy::RevocationMode;
 use thiserror::Error;
@@ -30,6 +31,7 @@ use crate::store::keys::KeyStore;
 use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
 use crate::store::{SqlStore, Store, StoreError};
+use crate::tls::{self, CertificateFileError, Certificates};
 use crate::upstream::UpstreamError;
 use crate::webhooks::{Courier, Reach, Sender};
 
@@ -48,6 +50,9 @@ pub enum ServiceError {
     /// The state directory is not ours alone.
     #[error(transparent)]
     StateDirectory(#[from] PrivateFileError),
+    /// Certificate or key of TLS cannot be used.
+    #[error("http.tls: {0}")]
+    Tls(#[from] CertificateFileError),
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -90,7 +95,22 @@ pub struct Service {
     book: Book,
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
+    certificates: Option<Certificates>,
     shutdown_timeout: Duration,
+}
+
+/// What can be read again while the service runs.
+#[derive(Clone, Debug)]
+pub struct Reload(Option<Certificates>);
+
+impl Reload {
+    /// Reads certificate and key again, where the service speaks TLS. What cannot be used is logged, and changes nothing.
+    pub fn now(&self) {
+        match &self.0 {
+            Some(certificates) => certificates.reload(),
+            None => tracing::info!("nothing is read again: http.tls is not set"),
+        }
+    }
 }
 
 fn untold(error: reqwest::Error) -> ServiceError {
@@ -131,6 +151,7 @@ impl Service {
         let appraiser = Appraiser::with_state(&config.appraisal, on_clock, Some(state))?;
         let appraiser = Arc::new(appraiser);
         let courier = Courier::new(Reach::of(&config)).map_err(untold)?;
+        let certificates = Certificates::open(&config.http.tls)?;
         private_files::directory(state)?;
         let nvidia = Issuer::new(
             keys::nvidia(state)?,
@@ -140,7 +161,12 @@ impl Service {
         )?;
         let vault = Arc::new(keys::webhook_vault(state)?);
         let own_token = state.join(OPERATOR_TOKEN);
-        let operator = OperatorToken::open(&own_token, config.operator_token_file.as_deref())?;
+        let handed_over = daemon::credential::path(OPERATOR_TOKEN);
+        let configured = config
+            .operator_token_file
+            .as_deref()
+            .or(handed_over.as_deref());
+        let operator = OperatorToken::open(&own_token, configured)?;
         let store = Arc::new(SqlStore::open(&config.store, &state.join(DATABASE)).await?);
         let on_clock = Arc::clone(&clock);
         let keys = Keys::open(&config, Arc::clone(&store) as Arc<dyn KeyStore>, on_clock).await?;
@@ -208,8 +234,15 @@ impl Service {
             book,
             store,
             appraiser,
+            certificates,
             shutdown_timeout,
         })
+    }
+
+    /// What can be read again while the service runs.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        Reload(self.certificates.clone())
     }
 
     /// What judges evidence for this service.
@@ -236,14 +269,10 @@ impl Service {
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
-        let listener = listener.tap_io(|connection| {
-            // Answers are small and whole; waiting for more to send only delays them.
-            drop(connection.set_nodelay(true));
-        });
-        let server = axum::serve(listener, router(self.app)).with_graceful_shutdown(async {
+        let server = listening(listener, self.certificates, router(self.app), async {
             drop(stopped.await);
         });
-        let mut server = std::pin::pin!(server.into_future());
+        let mut server = std::pin::pin!(server);
         let ended = tokio::select! {
             ended = &mut server => ended,
             () = shutdown => {
@@ -274,6 +303,26 @@ impl Service {
         }
         ended.map_err(ServiceError::Listen)
     }
+}
+
+/// Answers requests, over TLS where there is a certificate, until `stop` is ready and those in progress are done.
+async fn listening(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    if let Some(certificates) = certificates {
+        tls::serve(listener, certificates, router, stop).await;
+        return Ok(());
+    }
+    let listener = listener.tap_io(|connection| {
+        // Answers are small and whole; waiting for more to send only delays them.
+        drop(connection.set_nodelay(true));
+    });
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 /// Opens a service and serves.

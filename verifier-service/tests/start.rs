@@ -33,7 +33,7 @@ fn a_configuration_that_cannot_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let table = [
         ("body_limit = 5\n", "body_limit: unknown field"),
-        ("listen = \n", "configuration is malformed: line 4: "),
+        ("listen = \n", "verifier.toml: line 4: not TOML: "),
         ("body_timeout_s = 0\n", "body_timeout_s must be at least 1"),
         (
             "[appraisal]\nrim_dir = \"/nowhere\"\n",

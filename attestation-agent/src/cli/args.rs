@@ -14,8 +14,13 @@ use evidence::work::{Base64Url, Hex};
 #[derive(Debug, Parser)]
 #[command(name = "attestation-agent", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// Settings file (TOML); config.example.toml lists every setting
-    #[arg(long, value_name = "FILE", global = true)]
+    /// Settings file (TOML), with drop-ins in conf.d/*.toml beside it; config.example.toml lists every setting
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ATTESTATION_AGENT_CONFIG",
+        global = true
+    )]
     pub(crate) config: Option<PathBuf>,
 
     /// Folder of the agent's key, its outbox and its receipts
@@ -66,6 +71,12 @@ pub(crate) enum Command {
     /// What only a verifier knows is not judged here: the roots, the measurements, its policy. A
     /// host without a finding can still be refused.
     Doctor(DoctorArgs),
+    /// Does this installation let the agent work? Look at what a sandbox may block, and say what to mend
+    ///
+    /// Device nodes, folders, executable memory (which a JIT compiler needs), limits of programs, the enrolment, the way to
+    /// the verifier and its clock. It tells of the process it runs in: to see what the systemd unit lets through, start
+    /// attestation-agent-check.service, which has the unit's sandbox, and read its journal.
+    InstallCheck(DoctorArgs),
     /// Serve assignments of a verifier until told to stop (SIGTERM, Ctrl-C)
     ///
     /// The agent enrols once, with a one-time token of its provider, and then asks for assignments by long poll: nothing
@@ -326,7 +337,9 @@ impl Cli {
             Command::Serve(args) => (args.device.clone(), args.verifier.clone(), None),
             Command::Attest(args) => (args.device.clone(), None, None),
             Command::Devices(device) => (device.clone(), None, None),
-            Command::Doctor(args) => (args.device.clone(), args.verifier.clone(), None),
+            Command::Doctor(args) | Command::InstallCheck(args) => {
+                (args.device.clone(), args.verifier.clone(), None)
+            }
             Command::Submit | Command::Supervise => (DeviceArgs::default(), None, None),
             Command::SimulatedCollateral(args) => (args.device(), None, None),
         };
@@ -397,13 +410,13 @@ fn duration(text: &str) -> Result<time::Duration, String> {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused by the verifier, or removed by it (serve); doctor: a problem was found
+  1  refused by the verifier, or removed by it (serve); doctor, install-check: a problem was found
   2  wrong usage, settings or input
-  3  no device, no verifier, or a verifier that cannot verify now; doctor: no problem was found, and
-     something could not be determined
+  3  no device, no verifier, or a verifier that cannot verify now; doctor, install-check: no problem
+     was found, and something could not be determined
 
-Settings come from defaults, --config FILE, POGW_AGENT__… in the environment, and these arguments;
-the later wins.";
+Settings come from defaults, --config FILE, conf.d/*.toml beside it, ATTESTATION_AGENT__… in the
+environment, and these arguments; the later wins.";
 
 #[cfg(test)]
 mod tests {

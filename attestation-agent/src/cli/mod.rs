@@ -3,9 +3,9 @@
 //! | Exit code | Meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused by the verifier; `serve`: removed by it; `doctor`: a problem was found |
+//! | 1 | refused by the verifier; `serve`: removed by it; `doctor`, `install-check`: a problem was found |
 //! | 2 | usage, settings or input: nothing changes until somebody mends it |
-//! | 3 | no device, no verifier, or a verifier that cannot verify now: try later; `doctor`: no problem was found, and something could not be determined |
+//! | 3 | no device, no verifier, or a verifier that cannot verify now: try later; `doctor`, `install-check`: no problem was found, and something could not be determined |
 //!
 //! Standard output carries the result and nothing else, as text or as one JSON document. What
 //! happens on the way goes to standard error.
@@ -60,6 +60,7 @@ async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentE
         Command::Attest(args) => attest::attest(args, settings).await,
         Command::Devices(_) => devices::devices(settings).await,
         Command::Doctor(_) => doctor::doctor(settings).await,
+        Command::InstallCheck(_) => doctor::install_check(settings).await,
         Command::Serve(_) => serve::serve(settings).await,
         Command::Submit => submit::submit(settings).await,
         Command::SimulatedCollateral(args) => collateral::collateral(args, settings),

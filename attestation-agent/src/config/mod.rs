@@ -1,29 +1,31 @@
-//! Settings, from four layers: defaults < TOML file < environment < flags.
+//! Settings, from five layers: defaults < TOML file < its drop-ins < environment < flags.
 //!
 //! In scope: the typed settings, how the layers meet, and refusing what nobody reads: a misspelt
 //! key is an error, not a silent default.
 //!
 //! Out of scope: secrets. There are none here; the agent's key is a file of its own.
 //!
-//! In the environment a setting is `POGW_AGENT__` and its path in upper case, parts joined by two
-//! underscores: `POGW_AGENT__DEVICE__KIND=simulated`. `config.example.toml` explains each setting.
+//! In the environment a setting is `ATTESTATION_AGENT__` and its path in upper case, parts joined by
+//! two underscores: `ATTESTATION_AGENT__DEVICE__KIND=simulated`. `config.example.toml` explains each
+//! setting. Drop-ins are the files `conf.d/*.toml` beside the settings file ([`daemon::Layers`]).
 
 use std::env;
 use std::path::{Path, PathBuf};
 
+use daemon::{LayerError, Layers};
 use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::Serialized;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{Selection, SourceKind};
 use crate::execute::{CudaSettings, ExecutorKind, HostSettings};
-use crate::files::{self, FileError};
+use crate::files::FileError;
 use crate::http::HttpSettings;
 use crate::retry::RetryPolicy;
 use crate::serve::ServeSettings;
 
 /// What every variable of the environment that is a setting begins with.
-pub const ENV_PREFIX: &str = "POGW_AGENT__";
+pub const ENV_PREFIX: &str = "ATTESTATION_AGENT__";
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +118,7 @@ pub enum ConfigError {
     /// The settings file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A setting is unknown, of the wrong type or out of range.
+    /// A setting is unknown, of the wrong type or out of range; the text names file and member.
     #[error("settings are not valid: {0}")]
     Invalid(String),
     /// There is no verifier to ask.
@@ -148,6 +150,19 @@ impl ConfigError {
                 "Give its address (--verifier URL, or the setting `verifier`), or a challenge that \
                  came another way (--challenge), to make a bundle only."
             }
+        }
+    }
+}
+
+impl From<LayerError> for ConfigError {
+    fn from(error: LayerError) -> Self {
+        match error {
+            LayerError::Read { path, source } => Self::File(FileError::Io {
+                action: "read",
+                path,
+                source,
+            }),
+            other => Self::Invalid(other.to_string()),
         }
     }
 }
@@ -187,17 +202,12 @@ impl Settings {
     /// # Errors
     /// [`ConfigError::File`] for a file that is named and not there, [`ConfigError::Invalid`].
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let mut layers = Layers::new(&Self::default());
         if let Some(path) = file {
-            // The library takes an absent file for an empty one; a file that was named must be there.
-            files::read_bounded(path, MAX_FILE_BYTES)?;
-            figment = figment.merge(Toml::file_exact(path));
+            layers = layers.file(path)?;
         }
-        let figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
-        let settings: Self = overrides
-            .on(figment)
-            .extract()
-            .map_err(|e| ConfigError::Invalid(e.to_string()))?;
+        let layers = layers.environment(ENV_PREFIX, env::vars_os())?;
+        let settings: Self = layers.with(|figment| overrides.on(figment)).extract()?;
         settings.validate()?;
         Ok(settings)
     }
@@ -300,11 +310,8 @@ fn default_state_dir(variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
     let state_home = state_home.or_else(|| absolute("HOME").map(|h| h.join(".local/state")));
     state_home
         .unwrap_or_else(|| PathBuf::from("/var/lib"))
-        .join("pogw-agent")
+        .join("attestation-agent")
 }
-
-/// The longest settings file read, in bytes; the example has 2 KiB.
-const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 #[cfg(test)]
 mod tests;

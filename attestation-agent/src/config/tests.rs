@@ -13,13 +13,10 @@ fn load(text: &str, overrides: &Overrides) -> Result<Settings, ConfigError> {
 #[test]
 fn the_example_is_the_defaults_and_names_every_setting() {
     let text = include_str!("../../config.example.toml");
-    let settings = load(text, &Overrides::default()).unwrap();
-    let example = Settings {
-        state_dir: PathBuf::from("/var/lib/pogw-agent"),
-        verifier: Some("https://verifier.example".to_owned()),
-        ..Settings::default()
-    };
-    assert_eq!(settings, example);
+    let example = load(text, &Overrides::default()).unwrap();
+    assert_eq!(example, Settings::default());
+    let commented = uncommented(text);
+    load(&commented, &Overrides::default()).unwrap();
     let json = serde_json::to_value(&example).unwrap();
     let sections = json.as_object().unwrap().values();
     let inner = sections.filter_map(|value| value.as_object());
@@ -27,8 +24,47 @@ fn the_example_is_the_defaults_and_names_every_setting() {
         .chain(json.as_object())
         .flat_map(|object| object.keys())
     {
-        assert!(text.contains(name.as_str()), "{name}");
+        let key = format!("\n{name} = ");
+        let section = format!("\n[{name}]");
+        assert!(
+            commented.contains(&key) || commented.contains(&section),
+            "{name}"
+        );
     }
+}
+
+/// The example with every commented-out setting put into force, but those of other kinds of device.
+fn uncommented(text: &str) -> String {
+    let setting = |line: &&str| {
+        let key = line
+            .strip_prefix("# ")
+            .and_then(|rest| rest.split_once(" = "));
+        key.is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let lines = text.lines().map(|line| match setting(&line) {
+        // The kind of the example takes a library and no folder.
+        true if line.starts_with("# dir = \"/captures") => line,
+        true => &line[2..],
+        false => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn drop_ins_win_over_the_file_and_are_named_when_they_are_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let (main, drop_ins) = (dir.path().join("config.toml"), dir.path().join("conf.d"));
+    std::fs::create_dir(&drop_ins).unwrap();
+    std::fs::write(&main, "verifier = 'http://main'").unwrap();
+    std::fs::write(drop_ins.join("10-site.toml"), "verifier = 'http://site'").unwrap();
+    let load = || Settings::load(Some(&main), &Overrides::default());
+    assert_eq!(load().unwrap().verifier.as_deref(), Some("http://site"));
+    std::fs::write(drop_ins.join("20-wrong.toml"), "[http]\ntimeout = 5").unwrap();
+    let error = load().unwrap_err().to_string();
+    assert!(
+        error.contains("20-wrong.toml: http.timeout: unknown field"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -94,9 +130,9 @@ fn state_lies_where_the_system_says() {
     let home = ("HOME", "/home/x");
     let table: [(&[(&str, &str)], &str); 4] = [
         (&[("STATE_DIRECTORY", "/var/lib/a"), home], "/var/lib/a"),
-        (&[("XDG_STATE_HOME", "/s"), home], "/s/pogw-agent"),
-        (&[home], "/home/x/.local/state/pogw-agent"),
-        (&[("HOME", "")], "/var/lib/pogw-agent"),
+        (&[("XDG_STATE_HOME", "/s"), home], "/s/attestation-agent"),
+        (&[home], "/home/x/.local/state/attestation-agent"),
+        (&[("HOME", "")], "/var/lib/attestation-agent"),
     ];
     for (set, expected) in table {
         assert_eq!(dir(set), Path::new(expected));

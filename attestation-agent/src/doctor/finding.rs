@@ -57,6 +57,34 @@ findings! {
     Outbox = "outbox",
         "no bundle waits",
         "Hand them in with `attestation-agent submit`; it says of each what keeps it.";
+    /// The sandbox of the process.
+    Sandbox = "sandbox",
+        "the sandbox of the service",
+        "Start attestation-agent-check.service, and read its journal.";
+    /// The folder for what can be made again.
+    CacheDir = "cache_dir",
+        "a folder that this account can write to",
+        "Have the unit make it: CacheDirectory=attestation-agent.";
+    /// The folder for what ends with the service.
+    RuntimeDir = "runtime_dir",
+        "a folder that this account can write to",
+        "Have the unit make it: RuntimeDirectory=attestation-agent.";
+    /// The nodes of NVIDIA's devices.
+    DeviceNodes = "device_nodes",
+        "nvidiactl, nvidia-uvm and a node for each GPU, which this process may read and write",
+        "Have the driver make its nodes before the service starts (nvidia-persistenced, or nvidia-modprobe -u -c 0).";
+    /// Memory that is written, then executed.
+    ExecutableMemory = "executable_memory",
+        "allowed where something compiles in the process: the CUDA driver, or a program with a JIT compiler",
+        "If jobs fail, install the drop-in jit.conf of the package's examples; see Decisions in the README.";
+    /// Limits of people's programs.
+    CommandLimits = "command_limits",
+        "limits of programs can be set, where programs are run",
+        "Install the drop-in commands.conf of the package's examples.";
+    /// Whether the agent is enrolled.
+    Enrolment = "enrolment",
+        "enrolled, or a token at hand",
+        "Put a token of the provider (pogw agent enrol-token) into /etc/attestation-agent/enrolment-token, mode 0600.";
     /// The driver's management library.
     NvmlLibrary = "nvml_library",
         "NVIDIA's management library, and a kernel driver that answers it",
@@ -169,6 +197,19 @@ findings! {
     ReferenceManifest = "reference_manifest",
         "the verifier has it, and it is valid",
         "Have the verifier given this manifest, or install a driver or VBIOS release that has a valid one.";
+}
+
+impl FindingId {
+    /// Those that only [`examine_installation`](super::examine_installation) looks at.
+    pub const OF_INSTALLATION: &'static [Self] = &[
+        Self::Sandbox,
+        Self::CacheDir,
+        Self::RuntimeDir,
+        Self::DeviceNodes,
+        Self::ExecutableMemory,
+        Self::CommandLimits,
+        Self::Enrolment,
+    ];
 }
 
 impl fmt::Display for FindingId {

@@ -1,4 +1,5 @@
-//! Would this host attest? Everything a run needs, looked at before there is a job.
+//! Would this host attest? Everything a run needs, looked at before there is a job. And: does an installation let the
+//! agent work ([`examine_installation`])?
 //!
 //! # In scope
 //!
@@ -26,6 +27,7 @@ mod finding;
 mod handed;
 mod host;
 mod network;
+mod sandbox;
 
 use std::sync::mpsc;
 use std::thread;
@@ -100,14 +102,7 @@ pub async fn examine(
     clock: &dyn Clock,
 ) -> Result<Diagnosis, AgentError> {
     let selection = settings.selection()?;
-    let verifier = match &settings.verifier {
-        Some(url) => Some(Verifier::new(
-            url,
-            &network::http_settings(&settings.http, limits),
-            settings.retry.once(),
-        )?),
-        None => None,
-    };
+    let verifier = verifier(settings, limits)?;
     let (state_dir, now) = (settings.state_dir.clone(), now(clock));
     let nonce = simulated::random()?;
     let (executor, jobs) = (
@@ -129,6 +124,42 @@ pub async fn examine(
     // Stable: what concerns several devices stays in their order.
     findings.sort_by_key(|finding| finding.id);
     Ok(Diagnosis { findings })
+}
+
+/// Looks at what a sandbox may block, and at the way to the verifier.
+///
+/// # Errors
+/// As [`examine`].
+pub async fn examine_installation(
+    settings: &Settings,
+    limits: Limits,
+    clock: &dyn Clock,
+) -> Result<Diagnosis, AgentError> {
+    let verifier = verifier(settings, limits)?;
+    let of_process = settings.clone();
+    let mut findings = blocking(move || {
+        let mut findings = host::examine(&of_process.state_dir);
+        findings.extend(sandbox::examine(&of_process));
+        findings
+    })
+    .await;
+    findings.extend(match &verifier {
+        Some(verifier) => network::examine(verifier, limits, &[], clock).await,
+        None => network::without_verifier(),
+    });
+    // What manifests devices ask for is the doctor's question.
+    findings.retain(|finding| finding.id != FindingId::ReferenceManifest);
+    findings.sort_by_key(|finding| finding.id);
+    Ok(Diagnosis { findings })
+}
+
+/// The verifier of the settings, asked with less patience.
+fn verifier(settings: &Settings, limits: Limits) -> Result<Option<Verifier>, AgentError> {
+    let open = |url: &String| {
+        let http = network::http_settings(&settings.http, limits);
+        Verifier::new(url, &http, settings.retry.once())
+    };
+    Ok(settings.verifier.as_ref().map(open).transpose()?)
 }
 
 /// The devices, and the ids of the manifests they ask for.

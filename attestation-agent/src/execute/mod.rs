@@ -35,7 +35,7 @@ use crate::clock::Clock;
 
 pub use choice::{CudaSettings, ExecutorKind, HostSettings, open_executor};
 pub use cuda::{Cuda, CudaDevice, CudaSelection, IPC_HANDLE_LENGTH, SharedBuffers, driver_hangs};
-pub(crate) use cuda::{Surveyed, survey};
+pub(crate) use cuda::{Surveyed, executable_memory, survey};
 pub use error::{DeviceFailure, ExecuteError, FailureKind};
 pub use host::HostCpu;
 pub use reference::CpuReference;

@@ -24,6 +24,7 @@ use super::case::{Case, Home};
 use super::end::End;
 use super::error::ServeError;
 use super::line::{Call, Fault, Line, read};
+use super::manager::Manager;
 use super::presence::{Beat, Presence, beat};
 use super::produce::size_of;
 use super::shop::Shop;
@@ -41,6 +42,7 @@ pub(super) struct Desk {
     known: BTreeSet<Known>,
     workers: JoinSet<(Case, End)>,
     stop: watch::Sender<Option<Instant>>,
+    manager: Manager,
 }
 
 /// An assignment that somebody works on.
@@ -67,6 +69,7 @@ impl Desk {
     /// Takes up every assignment that an earlier process left.
     pub(super) fn new(shop: Arc<Shop>, home: Home, presence: Presence) -> Result<Self, AgentError> {
         let mut desk = Self {
+            manager: Manager::new(shop.pulse.clone(), shop.line.url()),
             shop,
             presence,
             held: BTreeMap::new(),
@@ -105,7 +108,15 @@ impl Desk {
         );
         loop {
             let end = tokio::select! {
+                () = tokio::time::sleep_until(self.manager.next_beat()) => {
+                    let (held, uncommitted) = (self.held.len(), self.uncommitted());
+                    self.manager.beat(held, uncommitted);
+                    None
+                }
                 polled = &mut poll => {
+                    if !matches!(polled, Polled::Lost { .. }) {
+                        self.manager.heard();
+                    }
                     let pause = match self.take(polled, &mut failed) {
                         Ok(pause) => pause,
                         Err(problem) => return Some(problem),
@@ -115,8 +126,11 @@ impl Desk {
                 }
                 beat = &mut heartbeat => {
                     match beat {
-                        Beat::Heard(answer) => self.hear(answer),
-                        Beat::Lost => {}
+                        Beat::Heard(answer) => {
+                            self.manager.heard();
+                            self.hear(answer);
+                        }
+                        Beat::Lost => self.manager.unheard(),
                         Beat::Removed(problem) => return Some(problem),
                     }
                     heartbeat = self.heartbeat(self.presence.every());
@@ -143,6 +157,7 @@ impl Desk {
             within_s = within.as_secs(),
             "stopping"
         );
+        self.manager.stopping(self.uncommitted());
         self.stop.send_replace(Some(deadline));
         let mut goodbye = self.goodbye();
         let mut said = false;

@@ -3,7 +3,6 @@
 //! An agent that was killed after it was enrolled and before it wrote that down asks again with the same key and the same
 //! token, and is answered the same.
 
-use std::env;
 use std::path::PathBuf;
 
 use evidence::work::wire::{Enrolled, Enrolment, EnrolmentToken};
@@ -17,7 +16,7 @@ use crate::files::{self, FileError};
 use crate::verifier::VerifierError;
 
 /// Name of the systemd credential (systemd.exec(5), `LoadCredential=`).
-const CREDENTIAL: &str = "enrolment-token";
+pub(crate) const CREDENTIAL: &str = "enrolment-token";
 
 /// Longest file of a token, in bytes: the token and a line end.
 const MAX_FILE_BYTES: u64 = 512;
@@ -64,9 +63,7 @@ async fn ask(agent: &Agent, line: &Line) -> Result<Identity, AgentError> {
 }
 
 fn token(set: Option<PathBuf>) -> Result<EnrolmentToken, ServeError> {
-    let credential =
-        || env::var_os("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join(CREDENTIAL));
-    let path = set.or_else(|| credential().filter(|path| path.exists()));
+    let path = set.or_else(|| daemon::credential::path(CREDENTIAL));
     let path = path.ok_or(ServeError::TokenMissing)?;
     let malformed = |reason: String| ServeError::TokenMalformed {
         path: path.clone(),

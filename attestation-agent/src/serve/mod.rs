@@ -36,6 +36,7 @@ mod enrol;
 mod error;
 mod inputs;
 mod line;
+mod manager;
 mod opening;
 mod presence;
 mod produce;
@@ -46,12 +47,14 @@ mod worker;
 
 use std::sync::Arc;
 
+use daemon::notify;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::progress::Progress;
 
+pub(crate) use enrol::CREDENTIAL;
 pub use error::ServeError;
 pub use settings::ServeSettings;
 
@@ -73,10 +76,12 @@ impl Agent {
     /// whatever keeps an agent from starting: devices, settings, state, enrolment.
     pub async fn serve(self, progress: Arc<dyn Progress>, until: Until) -> Result<(), AgentError> {
         let agent = Arc::new(self);
+        notify::status("looking at the devices");
         let devices = agent.devices(progress.as_ref()).await?.describe();
         let executors = agent.executor().await?.names();
         let line = Line::new(&agent)?;
         let home = case::Home::open(&agent.settings().serve_dir())?;
+        notify::status(&format!("asking {} to know this agent", line.url()));
         enrol::enrol(&agent, &line, &home).await?;
         let shop = Shop::new(agent, line, progress);
         let presence = presence::Presence::new(&shop, &devices, executors);

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evidence::work::wire::Lease;
 use evidence::work::{
@@ -155,6 +156,7 @@ pub(super) async fn attest(
     let devices = shop.agent.devices(shop.progress.as_ref()).await?;
     let (spec, statement) = (case.offer.spec.clone(), stated.statement.clone());
     let (key, case) = (shop.agent.key(), case.clone());
+    let _watched = shop.pulse.watch(LONGEST_ATTESTATION);
     blocking(move || {
         let commitment = bind::Commitment {
             canonical: statement.canonical().map_err(bind::BindError::Json)?,
@@ -173,6 +175,10 @@ pub(super) async fn attest(
     })
     .await
 }
+
+/// The longest that all devices together may take to sign; a GPU takes about a second. Beyond it the driver hangs, and
+/// the watchdog has the agent started again.
+const LONGEST_ATTESTATION: Duration = Duration::from_secs(300);
 
 /// What the outputs of a job may take on disk; `None` for a job that this agent does not know.
 pub(super) fn size_of(spec: &JobSpec) -> Option<u64> {

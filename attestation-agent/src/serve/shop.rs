@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use daemon::notify::Pulse;
 use tokio::sync::Semaphore;
 
 use super::line::Line;
@@ -15,6 +16,8 @@ pub(super) struct Shop {
     pub(super) progress: Arc<dyn Progress>,
     /// Whoever runs something or has the devices sign holds a place.
     pub(super) bench: Arc<Semaphore>,
+    /// The watchdog, which hears of calls of drivers that do not return.
+    pub(super) pulse: Pulse,
 }
 
 impl Shop {
@@ -31,6 +34,7 @@ impl Shop {
         let places = usize::try_from(places).unwrap_or(1);
         Arc::new(Self {
             bench: Arc::new(Semaphore::new(places)),
+            pulse: Pulse::from_environment(),
             agent,
             line,
             progress,

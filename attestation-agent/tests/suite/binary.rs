@@ -18,9 +18,9 @@ pub(crate) fn agent(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_attestation-agent"))
         .current_dir(dir)
         .env_clear()
-        .env("POGW_AGENT__STATE_DIR", dir.join("state"))
-        .env("POGW_AGENT__RETRY__ATTEMPTS", "2")
-        .env("POGW_AGENT__RETRY__FIRST_DELAY_MS", "1")
+        .env("ATTESTATION_AGENT__STATE_DIR", dir.join("state"))
+        .env("ATTESTATION_AGENT__RETRY__ATTEMPTS", "2")
+        .env("ATTESTATION_AGENT__RETRY__FIRST_DELAY_MS", "1")
         .args(args)
         .output()
         .unwrap()
@@ -394,8 +394,8 @@ fn a_setting_of_the_environment_that_nobody_reads_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_attestation-agent"))
         .env_clear()
-        .env("POGW_AGENT__STATE_DIR", dir.path())
-        .env("POGW_AGENT__DEVICE__KINDD", "simulated")
+        .env("ATTESTATION_AGENT__STATE_DIR", dir.path())
+        .env("ATTESTATION_AGENT__DEVICE__KINDD", "simulated")
         .arg("devices")
         .output()
         .unwrap();

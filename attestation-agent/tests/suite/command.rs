@@ -57,7 +57,7 @@ impl World {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("SECRET_TOKEN", "do not tell")
             .env("LANG", "C.UTF-8")
-            .env("POGW_AGENT__STATE_DIR", self.path().join("state"))
+            .env("ATTESTATION_AGENT__STATE_DIR", self.path().join("state"))
             .args(["run", "--job", "job.json", "--device", "simulated"])
             .args(["--challenge", CHALLENGE, "--format", "json"])
             .args(more);
@@ -163,7 +163,7 @@ fn the_environment_is_cleaned_and_the_folder_is_fresh() {
     );
     let text = fs::read_to_string(world.path().join("result/output-out")).unwrap();
     assert!(
-        !text.contains("SECRET") && !text.contains("POGW_AGENT__"),
+        !text.contains("SECRET") && !text.contains("ATTESTATION_AGENT__"),
         "{text}"
     );
     for name in ["HOME=", "TMPDIR=", "POGW_SOCKET=", "PATH=", "LANG="] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daemon::notify::Pulse;
 use evidence::UnixTime;
 use jobs::JobId;
 use tokio::task::JoinSet;
@@ -49,6 +50,8 @@ impl Clerk {
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut under_way = JoinSet::new();
+        // The watchdog is kept from here: this loop is what brings jobs to their end.
+        let pulse = Pulse::from_environment();
         let now = Instant::now();
         let mut chores = Chores {
             alive: now,
@@ -56,6 +59,7 @@ impl Clerk {
             forget: now + FORGET_EVERY,
         };
         loop {
+            pulse.beat();
             self.keep_house(&mut chores).await;
             self.take_due(&mut under_way).await;
             while under_way.try_join_next().is_some() {}

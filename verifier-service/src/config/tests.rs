@@ -25,7 +25,7 @@ fn least() -> Config {
 
 #[test]
 fn the_example_is_the_defaults() {
-    assert_eq!(load(EXAMPLE), Ok(least()));
+    assert_eq!(load(&format!("{LEAST}{EXAMPLE}")), Ok(least()));
 }
 
 /// Every commented-out `key = value` of the example, put into force, is understood.
@@ -54,6 +54,8 @@ fn the_example_names_every_key_rightly() {
         &appraisal["rim_service"],
         &appraisal["ocsp"],
         &value["nvidia"],
+        &value["http"],
+        &value["http"]["tls"],
     ];
     let all = sections
         .into_iter()
@@ -68,6 +70,8 @@ fn the_example_names_every_key_rightly() {
             "rim_service",
             "ocsp",
             "nvidia",
+            "http",
+            "tls",
         ]
         .contains(&key.as_str())
     };
@@ -82,7 +86,7 @@ fn the_example_names_every_key_rightly() {
 #[test]
 fn unknown_keys_are_refused_wherever_they_stand() {
     let top = load(&format!("{LEAST}body_limit = 5\n")).unwrap_err();
-    let says = "configuration is malformed: body_limit: unknown field: found `body_limit`";
+    let says = "configuration is malformed: text: body_limit: unknown field: found `body_limit`";
     assert!(top.starts_with(says), "{top}");
     let nested = load(&format!("{LEAST}[appraisal]\nrims = \"x\"\n")).unwrap_err();
     assert!(nested.contains("rims"), "{nested}");
@@ -113,6 +117,44 @@ fn the_environment_has_the_last_word() {
         Some(Path::new("/srv/rims"))
     );
     assert_eq!(config.audience, ["a", "b"]);
+}
+
+#[test]
+fn drop_ins_override_the_file_and_faults_name_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (main, drop_ins) = (
+        folder.path().join("config.toml"),
+        folder.path().join("conf.d"),
+    );
+    std::fs::create_dir(&drop_ins).unwrap();
+    std::fs::write(&main, LEAST).unwrap();
+    std::fs::write(
+        drop_ins.join("10.toml"),
+        "issuer = \"https://other.example\"",
+    )
+    .unwrap();
+    assert_eq!(
+        Config::load(Some(&main)).unwrap().issuer,
+        "https://other.example"
+    );
+    std::fs::write(drop_ins.join("20.toml"), "[http.tls]\ncert = \"x\"").unwrap();
+    let error = Config::load(Some(&main)).unwrap_err().to_string();
+    assert!(
+        error.contains("20.toml: http.tls.cert: unknown field"),
+        "{error}"
+    );
+}
+
+#[test]
+fn tls_takes_certificate_and_key_or_neither() {
+    for line in ["certificate = \"/c\"", "key = \"/k\""] {
+        let error = load(&format!("{LEAST}[http.tls]\n{line}\n")).unwrap_err();
+        assert!(error.contains("http.tls needs both"), "{error}");
+    }
+    load(&format!(
+        "{LEAST}[http.tls]\ncertificate = \"/c\"\nkey = \"/k\"\n"
+    ))
+    .unwrap();
 }
 
 #[test]
@@ -348,25 +390,10 @@ fn issuers_are_urls_and_audiences_differ() {
 }
 
 #[test]
-fn variables_that_are_not_text_are_refused() {
-    use std::os::unix::ffi::OsStringExt;
-
-    let bad = || OsString::from_vec(b"/srv/\xff".to_vec());
-    let name = OsString::from("POGW_VERIFIER__STATE_DIR");
-    let refused = of_ours([(name, bad())].into_iter()).unwrap_err();
-    let says = "environment variable POGW_VERIFIER__STATE_DIR is not UTF-8";
-    assert_eq!(refused.to_string(), says);
-    let name = OsString::from_vec(b"POGW_VERIFIER__\xff".to_vec());
-    of_ours([(name, "x".into())].into_iter()).unwrap_err();
-    let others = [("PATH".into(), bad()), (bad(), bad())];
-    assert_eq!(of_ours(others.into_iter()).unwrap(), []);
-}
-
-#[test]
 fn what_is_not_toml_is_said_in_one_line_without_its_text() {
     let refused = load(&format!("{LEAST}secret secret\n")).unwrap_err();
     assert!(
-        refused.starts_with("configuration is malformed: line 3: "),
+        refused.starts_with("configuration is malformed: text: line 3: not TOML: "),
         "{refused}"
     );
     assert!(

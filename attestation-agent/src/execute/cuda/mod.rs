@@ -48,6 +48,7 @@ use crate::clock::micros;
 use crate::device::nvml::Monitor;
 use driver::{CallError, Driver};
 
+pub(crate) use driver::executable_memory;
 pub use select::{CudaDevice, CudaSelection};
 pub use shared::{IPC_HANDLE_LENGTH, SharedBuffers};
 pub(crate) use survey::{Surveyed, survey};

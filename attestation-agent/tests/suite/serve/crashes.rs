@@ -94,7 +94,7 @@ kills! {
 
 #[test]
 fn in_the_middle_of_the_run_it_runs_again() {
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     let started = scene.path().join("started");
     let script = format!("echo >> {0}; sleep 0.5; echo > out", started.display());
     scene.offer("a-1", &super::work::command(&script));
@@ -133,7 +133,7 @@ fn after_the_statement_it_attests_to_the_same_one() {
 
 #[test]
 fn what_was_to_be_given_back_is_not_run_again() {
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     scene.verifier.state().stall = Some(("release", When::Before));
     let ran = scene.path().join("ran");
     let script = format!("echo >> {}; exit 3", ran.display());

@@ -52,7 +52,7 @@ fn a_late_opening_ends_it() {
 
 #[test]
 fn a_lease_that_is_lost_ends_it() {
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     scene.verifier.state().lease_s = 1;
     scene
         .verifier
@@ -161,7 +161,7 @@ fn clocks_may_differ() {
 
 #[test]
 fn an_offer_that_is_said_again_is_worked_on_once() {
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     let ran = scene.path().join("ran");
     let script = format!("echo >> {}; sleep 0.5; echo > out", ran.display());
     scene.verifier.state().forgetful = true;
@@ -185,11 +185,21 @@ fn an_offer_that_is_said_again_is_worked_on_once() {
 #[test]
 fn what_does_not_fit_is_declined() {
     let table = [
-        ("a-1", "POGW_AGENT__SERVE__SPOOL_BYTES", "10", "spool_full"),
-        ("a-2", "POGW_AGENT__SERVE__CAPACITY", "1", "job_unknown"),
+        (
+            "a-1",
+            "ATTESTATION_AGENT__SERVE__SPOOL_BYTES",
+            "10",
+            "spool_full",
+        ),
+        (
+            "a-2",
+            "ATTESTATION_AGENT__SERVE__CAPACITY",
+            "1",
+            "job_unknown",
+        ),
         (
             "a-3",
-            "POGW_AGENT__SERVE__CAPACITY",
+            "ATTESTATION_AGENT__SERVE__CAPACITY",
             "1",
             "job_digest_mismatch",
         ),
@@ -221,7 +231,7 @@ fn what_does_not_fit_is_declined() {
 
 #[test]
 fn told_to_stop_it_finishes_what_runs_and_keeps_what_is_committed() {
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     scene.verifier.state().lease_s = 60;
     scene.offer("a-1", &command("sleep 1; echo > out"));
     let mut agent = scene.serve();
@@ -246,8 +256,8 @@ fn told_to_stop_it_finishes_what_runs_and_keeps_what_is_committed() {
 #[test]
 fn told_to_stop_it_gives_back_what_takes_too_long() {
     let scene = Scene::new()
-        .with("POGW_AGENT__SERVE__COMMANDS", "true")
-        .with("POGW_AGENT__SERVE__STOP_WITHIN_S", "1");
+        .with("ATTESTATION_AGENT__SERVE__COMMANDS", "true")
+        .with("ATTESTATION_AGENT__SERVE__STOP_WITHIN_S", "1");
     scene.offer("a-1", &command("sleep 50; echo > out"));
     let mut agent = scene.serve();
     scene
@@ -263,7 +273,7 @@ fn told_to_stop_it_gives_back_what_takes_too_long() {
 /// A file where a folder should be is as good as a full disk: nothing can be written.
 #[test]
 fn a_spool_that_takes_nothing_gives_back() {
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     let outputs = scene.assignment("a-1").join("outputs");
     let script = format!("rm -rf {0}; echo > {0}; echo > out", outputs.display());
     scene.offer("a-1", &command(&script));

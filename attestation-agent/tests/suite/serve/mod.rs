@@ -97,11 +97,11 @@ impl Scene {
             .current_dir(self.path())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("POGW_AGENT__STATE_DIR", self.path().join("state"))
-            .env("POGW_AGENT__RETRY__FIRST_DELAY_MS", "10")
-            .env("POGW_AGENT__RETRY__MAX_DELAY_MS", "50")
-            .env("POGW_AGENT__RETRY__MAX_RETRY_AFTER_S", "1")
-            .env("POGW_AGENT__SERVE__HEARTBEAT_S", "1")
+            .env("ATTESTATION_AGENT__STATE_DIR", self.path().join("state"))
+            .env("ATTESTATION_AGENT__RETRY__FIRST_DELAY_MS", "10")
+            .env("ATTESTATION_AGENT__RETRY__MAX_DELAY_MS", "50")
+            .env("ATTESTATION_AGENT__RETRY__MAX_RETRY_AFTER_S", "1")
+            .env("ATTESTATION_AGENT__SERVE__HEARTBEAT_S", "1")
             .envs(self.settings.iter().map(|(name, value)| (*name, value)))
             .args([
                 "serve",

@@ -141,7 +141,7 @@ fn a_program_is_run_where_the_settings_allow_it() {
     );
     refused.wait_until_clean("a-1");
 
-    let scene = Scene::new().with("POGW_AGENT__SERVE__COMMANDS", "true");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__COMMANDS", "true");
     scene.offer("a-1", &spec);
     let _agent = scene.serve();
     scene.committed("a-1");
@@ -167,7 +167,7 @@ pub(super) fn command(script: &str) -> evidence::work::JobSpec {
 #[test]
 fn given_inputs_come_from_the_providers_folder() {
     let (spec, inputs) = kit::given("");
-    let scene = Scene::new().with("POGW_AGENT__SERVE__INPUTS_DIR", "inputs");
+    let scene = Scene::new().with("ATTESTATION_AGENT__SERVE__INPUTS_DIR", "inputs");
     scene.offer("a-1", &spec);
     let mut agent = scene.serve();
     scene
@@ -194,8 +194,8 @@ fn given_inputs_come_from_the_providers_folder() {
 #[test]
 fn work_takes_turns_and_leases_are_renewed_meanwhile() {
     let scene = Scene::new()
-        .with("POGW_AGENT__SERVE__COMMANDS", "true")
-        .with("POGW_AGENT__SERVE__CAPACITY", "2");
+        .with("ATTESTATION_AGENT__SERVE__COMMANDS", "true")
+        .with("ATTESTATION_AGENT__SERVE__CAPACITY", "2");
     scene.verifier.state().lease_s = 2;
     // Each fails if the other runs: both would have the lock.
     let script = format!(

@@ -158,6 +158,7 @@ impl Play {
         rig.add_party("p3", Kind::Provider).await;
         for (n, (name, owner)) in (1..).zip(AGENTS).skip(2) {
             rig.add_agent(n, name, owner).await;
+            rig.has_capacity(name, 1000).await;
         }
         let mut ledger = Ledger::default();
         let mut outside = BTreeMap::new();

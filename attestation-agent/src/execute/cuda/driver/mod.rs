@@ -18,6 +18,7 @@
 //! `unsafe` is allowed in the files of this folder only, block by block.
 
 mod context;
+mod executable;
 mod memory;
 mod module;
 
@@ -29,6 +30,7 @@ use cudarc::driver::result::DriverError;
 use cudarc::driver::{result, sys};
 
 pub(super) use context::{Context, Event, Stream};
+pub(crate) use executable::executable_memory;
 pub(super) use memory::{DeviceMemory, PinnedMemory, SharedMemory};
 pub(super) use module::{Argument, Module};
 

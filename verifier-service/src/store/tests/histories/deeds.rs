@@ -60,7 +60,7 @@ impl Play {
 
     /// What somebody has to do now, or what time does where nobody has.
     fn next_action(&self, job: &Job, one: Move) -> Option<Action> {
-        if job.wants_agents(self.model.at()) && one.who % 2 == 0 {
+        if job.wants_agents(self.model.at()) && one.who.is_multiple_of(2) {
             return Some(dispatch());
         }
         let all = job.assignments();
@@ -173,7 +173,7 @@ impl Play {
 fn terms(which: usize) -> Terms {
     let (price, stake) = [(PRICE, STAKE), (PRICE, 0), (0, STAKE), (PRICE, STAKE)][which % 4];
     let terms = json!({
-        "replicas": { "count": 1 + which % 3, "adaptive": which % 2 == 0 },
+        "replicas": { "count": 1 + which % 3, "adaptive": which.is_multiple_of(2) },
         "price": { "amount": price, "currency": "EUR" }, "stake": stake,
         "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400,
     });

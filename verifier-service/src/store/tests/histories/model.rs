@@ -76,7 +76,7 @@ pub(super) async fn attempt(
             Ok(match service.with_job(&id, owner.as_ref(), act).await? {
                 Acted::Done(job, _) => Outcome::Job(job),
                 Acted::Refused(refusal) => Outcome::Refused(refusal.code()),
-                Acted::Unknown => panic!("{deed:?}"),
+                Acted::NoRoom(_) | Acted::Unknown => panic!("{deed:?}"),
             })
         }
         Deed::Book(transfer) => Ok(match service.book(transfer).await? {

@@ -1,0 +1,321 @@
+"""The life of both packages on one machine, run in a box (see `box`) as root: from `apt install` to `apt purge`."""
+
+import glob
+import json
+import os
+import ssl
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+AGENT, VERIFIER = "attestation-agent", "pogw-verifier"
+SETTINGS = {name: Path("/etc") / name / "conf.d" for name in (AGENT, VERIFIER)}
+URL = "http://127.0.0.1:8477"
+AUDIENCE = "https://market.example"
+SIMULATED = Path("/srv/simulated")
+EXPOSURE = 20
+
+
+def say(text):
+    print(f"-- {text}", flush=True)
+
+
+def run(*command, status=0, **options):
+    """Runs a command; its output, after it ended with this status."""
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, **options)
+    if ended.returncode != status:
+        sys.exit(f"{' '.join(command)}: status {ended.returncode}, expected {status}\n{ended.stdout}{ended.stderr}")
+    return ended.stdout + ended.stderr
+
+
+def install(version):
+    packages = sorted(glob.glob(f"/mnt/{version}/*.deb"))
+    assert len(packages) == 2, packages
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "install", "-y", "--no-install-recommends", *packages, env=environment)
+
+
+def systemctl(*arguments, status=0):
+    return run("systemctl", *arguments, status=status)
+
+
+def shown(unit, name):
+    return systemctl("show", "--value", "-p", name, unit).strip()
+
+
+def start(unit):
+    """Starts a unit; what its journal says, where it does not start."""
+    ended = subprocess.run(["systemctl", "start", unit], capture_output=True, text=True, timeout=100)
+    if ended.returncode != 0:
+        sys.exit(f"{unit} did not start\n{run('journalctl', '-n', '40', '--no-pager', '-u', unit)}")
+
+
+def journal(unit):
+    return run("journalctl", "--no-pager", "-o", "cat", "-u", unit)
+
+
+def request(path, body=None, bearer=None, method=None):
+    headers = {"content-type": "application/json"}
+    if bearer:
+        headers["authorization"] = f"Bearer {bearer}"
+    data = None if body is None else json.dumps(body).encode()
+    made = urllib.request.Request(URL + path, data=data, headers=headers, method=method)
+    with urllib.request.urlopen(made, timeout=20) as answer:
+        return json.load(answer)
+
+
+def party(operator, kind, scopes):
+    made = request("/v1/parties", {"kind": kind, "name": kind}, operator)
+    key = request(f"/v1/parties/{made['id']}/keys", {"scopes": scopes}, operator)
+    return made["id"], key["key"]
+
+
+def until(what, condition, patience=60):
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    sys.exit(f"waited {patience} s for {what}\n{journal(AGENT)[-3000:]}\n{journal(VERIFIER)[-3000:]}")
+
+
+def check_units():
+    for name in (AGENT, VERIFIER):
+        assert shown(name, "UnitFileState") == "disabled", "nothing runs before it is configured"
+        assert shown(name, "ActiveState") == "inactive"
+    units = glob.glob(f"/lib/systemd/system/{AGENT}*.service") + [f"/lib/systemd/system/{VERIFIER}.service"]
+    assert len(units) == 3, units
+    for unit in units:
+        complaints = run("systemd-analyze", "verify", "--man=no", unit)
+        # Of other units of this machine it may complain.
+        assert not any(name in complaints for name in (AGENT, VERIFIER)), complaints
+    for name in (AGENT, VERIFIER):
+        run("systemd-analyze", "security", f"--threshold={EXPOSURE}", "--no-pager", f"{name}.service")
+
+
+def check_without_gpu():
+    """A host without a GPU skips the unit; a verifier that is not configured fails once, and says why."""
+    start(AGENT)
+    assert shown(AGENT, "ConditionResult") == "no" and shown(AGENT, "ActiveState") == "inactive"
+    systemctl("start", VERIFIER, status=1)
+    time.sleep(1)
+    assert shown(VERIFIER, "ActiveState") == "failed", "status 2 is not tried again"
+    assert shown(VERIFIER, "NRestarts") == "0"
+    assert "issuer must be" in journal(VERIFIER)
+
+
+def serve_verifier():
+    SIMULATED.mkdir()
+    # The software device whose root the verifier is to trust is the one that the agent will have.
+    state = f"/var/lib/private/{AGENT}"
+    os.makedirs("/var/lib/private", mode=0o700, exist_ok=True)
+    run(AGENT, "simulated-collateral", "--device-dir", f"{state}/simulated", "--out", str(SIMULATED))
+    run("chmod", "-R", "a+rX", str(SIMULATED))
+    (SETTINGS[VERIFIER] / "10-site.toml").write_text(
+        f'issuer = "https://verifier.example"\naudience = ["{AUDIENCE}"]\n'
+        f'[appraisal]\nrim_dir = "{SIMULATED}"\nsimulated_anchors = ["{SIMULATED}/anchors.toml"]\n'
+        f'[appraisal.ocsp]\ndir = "{SIMULATED}/ocsp"\n'
+    )
+    token = Path(f"/etc/{VERIFIER}/operator-token")
+    token.write_text("operator-" * 5 + "\n")
+    token.chmod(0o600)
+    systemctl("reset-failed", VERIFIER)
+    systemctl("enable", VERIFIER)
+    start(VERIFIER)
+    assert shown(VERIFIER, "StatusText") == "listening on 127.0.0.1:8477", shown(VERIFIER, "StatusText")
+    assert request("/readyz")["status"] == "ready"
+    return token.read_text().strip()
+
+
+def serve_agent(operator):
+    """One line of configuration, beside the word that there is no GPU, and a token."""
+    provider, provider_key = party(operator, "provider", ["agents:read", "agents:write", "books:read"])
+    token = request("/v1/enrolment-tokens", {}, provider_key)["token"]
+    run("cp", f"/usr/share/doc/{AGENT}/examples/simulated.toml", str(SETTINGS[AGENT]))
+    (SETTINGS[AGENT] / "10-site.toml").write_text(f'verifier = "{URL}"\n')
+    file = Path(f"/etc/{AGENT}/enrolment-token")
+    file.write_text(token + "\n")
+    file.chmod(0o600)
+    systemctl("enable", AGENT)
+    start(AGENT)
+    assert "enrolled" in journal(AGENT), journal(AGENT)
+    until("the status line", lambda: f"serving {URL}" in shown(AGENT, "StatusText"))
+    # It was needed once.
+    file.unlink()
+    return provider, provider_key
+
+
+def check_sandbox():
+    """That the kernel holds what the units ask for."""
+    for name in (AGENT, VERIFIER):
+        pid = shown(name, "MainPID")
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status
+        assert int(status["CapBnd"], 16) == 0 and int(status["CapEff"], 16) == 0, status
+        uid = int(status["Uid"].split()[0])
+        assert 61184 <= uid <= 65519, f"{uid} is no dynamic account"
+        state = Path(f"/var/lib/private/{name}")
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700 and state.stat().st_uid == uid
+        assert int(shown(name, "WatchdogUSec").rstrip("min").strip() or 0) == 1, shown(name, "WatchdogUSec")
+        assert int(shown(name, "WatchdogTimestampMonotonic")) > 0
+
+
+def check_install_check():
+    """install-check in the sandbox finds what the sandbox blocks, and nothing in the way of the agent."""
+    start(f"{AGENT}-check")
+    told = journal(f"{AGENT}-check")
+    for line in ("ok       sandbox", "ok       state_dir", "ok       cache_dir", "ok       enrolment", "ok       verifier_ready"):
+        assert line in told, told
+    assert "nothing is blocked" in told, told
+    # The same, asked about what CUDA's compiler may need: blocked, by name.
+    drop_in = Path(f"/etc/systemd/system/{AGENT}-check.service.d/test.conf")
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nEnvironment=ATTESTATION_AGENT__EXECUTOR=cuda ATTESTATION_AGENT__SERVE__COMMANDS=true\n")
+    systemctl("daemon-reload")
+    systemctl("start", f"{AGENT}-check", status=1)
+    told = journal(f"{AGENT}-check")
+    assert "memory_write_execute_denied" in told, told
+    # The drop-ins of the examples lift exactly that.
+    run("cp", f"/usr/share/doc/{AGENT}/examples/commands.conf", str(drop_in.parent))
+    systemctl("daemon-reload")
+    start(f"{AGENT}-check")
+    run("rm", "-r", str(drop_in.parent))
+    systemctl("daemon-reload")
+    # Outside of the unit it says that it is not about the service.
+    outside = run(AGENT, "install-check", "--config", f"/etc/{AGENT}/config.toml", status=1)
+    assert "unknown  sandbox" in outside, outside
+
+
+def run_job(operator, provider):
+    """A job from a tenant's terms to a receipt that a stranger validates."""
+    books = ["jobs:read", "jobs:write", "books:read"]
+    tenant, tenant_key = party(operator, "tenant", books)
+    _, market_key = party(operator, "marketplace", [*books, "books:write"])
+    for who in (tenant, provider):
+        money = {"amount": 1_000_000, "currency": "EUR"}
+        request("/v1/deposits", {"party": who, "money": money, "reference": f"in-{who}"}, market_key)
+    job = request("/v1/jobs", json.loads(Path("/mnt/job.json").read_text()), tenant_key)["id"]
+    read = lambda: request(f"/v1/jobs/{job}", bearer=tenant_key)["status"]
+    until("the job", lambda: read() in ("accepted", "settled", "failed"))
+    assert read() != "failed", request(f"/v1/jobs/{job}", bearer=tenant_key)
+    receipts = request(f"/v1/jobs/{job}/receipts", bearer=tenant_key)["receipts"]
+    Path("/tmp/receipt.jwt").write_text(receipts[0]["receipt"])
+    with urllib.request.urlopen(f"{URL}/.well-known/jwks.json", timeout=20) as keys:
+        Path("/tmp/jwks.json").write_bytes(keys.read())
+    verified = run("/mnt/pogw", "receipt", "verify", "/tmp/receipt.jwt", "--jwks", "/tmp/jwks.json", "--audience", AUDIENCE)
+    assert "A0" in verified, verified
+
+
+def check_watchdog():
+    """An agent that stands still is ended by the watchdog and started again."""
+    drop_in = Path(f"/run/systemd/system/{AGENT}.service.d/test.conf")
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Service]\nWatchdogSec=2s\nRestartSec=0\n")
+    systemctl("daemon-reload")
+    systemctl("restart", AGENT)
+    time.sleep(4)
+    assert shown(AGENT, "NRestarts") == "0", "it was alive"
+    pid = shown(AGENT, "MainPID")
+    os.kill(int(pid), 19)
+    again = lambda: shown(AGENT, "NRestarts") == "1" and shown(AGENT, "ActiveState") == "active"
+    until("another start", again, 20)
+    assert shown(AGENT, "MainPID") != pid
+    run("rm", "-r", str(drop_in.parent))
+    systemctl("daemon-reload")
+
+
+def certificate(name):
+    """A fresh certificate in the folder of the package; its serial number."""
+    folder = Path(f"/etc/{VERIFIER}/tls")
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost",
+        "-keyout", f"{folder}/key.new", "-out", f"{folder}/cert.new")  # fmt: skip
+    run("chown", f"root:{VERIFIER}-tls", f"{folder}/key.new")
+    run("chmod", "0640", f"{folder}/key.new")
+    for part in ("key", "cert"):
+        os.rename(folder / f"{part}.new", folder / f"{part}.pem")
+    return (folder / "cert.pem").read_text()
+
+
+def check_tls():
+    """TLS of the service's own, its certificate changed by `systemctl reload`, and a bad one not taken."""
+    folder = f"/etc/{VERIFIER}/tls"
+    first = certificate("first")
+    drop_in = SETTINGS[VERIFIER] / "20-tls.toml"
+    drop_in.write_text(f'[http.tls]\ncertificate = "{folder}/cert.pem"\nkey = "{folder}/key.pem"\n')
+    systemctl("restart", VERIFIER)
+    served = lambda: ssl.get_server_certificate(("127.0.0.1", 8477))
+    assert served() == first
+    pid, second = shown(VERIFIER, "MainPID"), certificate("second")
+    systemctl("reload", VERIFIER)
+    until("the new certificate", lambda: served() == second, 3)
+    Path(folder, "cert.pem").write_text("no certificate")
+    systemctl("reload", VERIFIER)
+    until("the complaint", lambda: "the old ones go on" in journal(VERIFIER), 5)
+    assert served() == second and shown(VERIFIER, "MainPID") == pid
+    assert shown(VERIFIER, "ActiveState") == "active"
+    drop_in.unlink()
+    systemctl("restart", VERIFIER)
+
+
+def digest(path):
+    return run("sha256sum", path).split()[0]
+
+
+def check_upgrade():
+    """An upgrade keeps settings and state, and starts what ran again."""
+    kept = [f"/var/lib/private/{AGENT}/agent-key.der", f"/var/lib/private/{VERIFIER}/keys/signing.pk8"]
+    kept += [str(path) for name in (AGENT, VERIFIER) for path in SETTINGS[name].glob("*.toml")]
+    own = Path(f"/etc/default/{AGENT}")
+    own.write_text(own.read_text() + "RUST_LOG=info\n")
+    before = {path: digest(path) for path in kept}
+    pids = {name: shown(name, "MainPID") for name in (AGENT, VERIFIER)}
+    install("new")
+    for name in (AGENT, VERIFIER):
+        until(f"{name} again", lambda: shown(name, "ActiveState") == "active", 30)
+        assert shown(name, "MainPID") not in ("0", pids[name]), name
+    assert before == {path: digest(path) for path in kept}
+    assert own.read_text().endswith("RUST_LOG=info\n"), "a changed file of settings stays"
+    until("the agent", lambda: f"serving {URL}" in shown(AGENT, "StatusText"))
+
+
+def check_removal():
+    """Removing keeps settings and state; purging leaves nothing."""
+    run("apt-get", "remove", "-y", AGENT, VERIFIER)
+    for name in (AGENT, VERIFIER):
+        assert not Path(f"/lib/systemd/system/{name}.service").exists()
+        assert Path(f"/var/lib/private/{name}").is_dir() and (SETTINGS[name] / "10-site.toml").exists()
+    run("apt-get", "purge", "-y", AGENT, VERIFIER)
+    left = [path for name in (AGENT, VERIFIER) for of in ("/etc", "/etc/default", "/var/lib", "/var/lib/private",
+            "/var/cache", "/var/cache/private", "/run", "/usr/share/doc") for path in glob.glob(f"{of}/{name}*")]  # fmt: skip
+    assert left == [], left
+
+
+def main():
+    say("apt install: nothing runs before it is configured; units are good")
+    install("old")
+    check_units()
+    check_without_gpu()
+    say("the verifier starts, with its operator token as a credential")
+    operator = serve_verifier()
+    say("the agent starts with one line of configuration, and enrols with its credential")
+    provider, _ = serve_agent(operator)
+    check_sandbox()
+    say("install-check in the sandbox")
+    check_install_check()
+    say("a job, from terms to a receipt that validates")
+    run_job(operator, provider)
+    say("the watchdog")
+    check_watchdog()
+    say("TLS, and a reload under way")
+    check_tls()
+    say("upgrade, removal, purge")
+    check_upgrade()
+    check_removal()
+    print("packages: all good")
+
+
+main()

@@ -1,0 +1,131 @@
+//! Connections over TLS, from the handshake to an orderly end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::Certificates;
+
+/// HTTP/2 over TLS (RFC 9113 3.2).
+pub(super) const H2: &[u8] = b"h2";
+/// The longest a handshake may take; less in tests, which wait for it.
+const HANDSHAKE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+/// The longest the headers of a request may take, and the longest a connection of HTTP/1.1 may be idle.
+const HEADERS: Duration = Duration::from_secs(60);
+/// How often an idle connection of HTTP/2 is asked whether it is still there, and how long it has to answer.
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most connections at one time, handshakes included; the next waits in the system's queue.
+const MAX_CONNECTIONS: usize = 4096;
+/// Most requests at one time on one connection of HTTP/2.
+const MAX_STREAMS: u32 = 64;
+/// The pause after no connection could be taken, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes connections until `stop` is ready, then lets those that are open finish the requests in progress.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    certificates: Certificates,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (closing, closed) = watch::channel(false);
+    let mut open = JoinSet::new();
+    let mut stop = pin!(stop);
+    let mut following = pin!(certificates.follow());
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            () = &mut following => {}
+            Some(_) = open.join_next() => {}
+            (stream, place) = accept(&listener, &places) => {
+                let acceptor = TlsAcceptor::from(certificates.current());
+                open.spawn(attend(stream, acceptor, router.clone(), closed.clone(), place));
+            }
+        }
+    }
+    drop(listener);
+    closing.send_replace(true);
+    while open.join_next().await.is_some() {}
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    // Nobody closes the semaphore.
+    let Ok(place) = Arc::clone(places).acquire_owned().await else {
+        return std::future::pending().await;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) => {
+                tracing::warn!(cause = %error, "no connection could be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection. What goes wrong with it is the client's, or the wire's, and no line in the log each.
+async fn attend(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut closed: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+) {
+    // Answers are small and whole; waiting for more to send only delays them.
+    drop(stream.set_nodelay(true));
+    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(cause = %error, "handshake failed"),
+        Err(_) => return tracing::debug!("handshake took too long"),
+    };
+    let builder = speaking(&stream);
+    let connection =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    // Whoever closes says so once; its end counts as well.
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = closed.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(cause = %error, "connection failed");
+    }
+}
+
+/// The protocol that was agreed on in the handshake.
+fn speaking(stream: &TlsStream<TcpStream>) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    match stream.get_ref().1.alpn_protocol() {
+        Some(H2) => builder.http2_only(),
+        _ => builder.http1_only(),
+    }
+}
