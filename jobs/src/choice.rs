@@ -3,6 +3,8 @@
 //! In scope: who may, and the draw. Out of scope: who is there and has room (`verifier-service`). Each *agent* has the
 //! same probability, so an owner of many agents is chosen more often; it still gets one replica of a job at most.
 
+use evidence::UnixTime;
+
 use crate::action::Candidate;
 use crate::context::{Label, Randomness};
 use crate::job::Job;
@@ -22,6 +24,17 @@ pub(crate) fn choose<'c>(
     let bound = u64::try_from(eligible.len()).ok()?;
     let drawn = usize::try_from(randomness.below(Label::Choice, place, bound)).ok()?;
     eligible.get(drawn).copied()
+}
+
+impl Job {
+    /// Whether an offer can be made now to any of these: the same answer that [`Action::Dispatch`](crate::Action::Dispatch)
+    /// comes to, for whoever would not touch the job in vain.
+    #[must_use]
+    pub fn could_offer(&self, candidates: &[Candidate], now: UnixTime) -> bool {
+        let mut then = self.clone();
+        then.forget_untaken(now);
+        then.wants_agents(now) && !then.rests() && candidates.iter().any(|c| is_eligible(&then, c))
+    }
 }
 
 /// Whether a candidate may have a replica of this job.

@@ -416,7 +416,7 @@ fn help_tells_commands_and_exit_codes() {
         "simulated-collateral",
         "Exit codes:",
         "refused by the verifier",
-        "doctor: a problem was found",
+        "doctor, install-check: a problem was found",
     ] {
         assert!(stdout.contains(part), "{stdout}");
     }

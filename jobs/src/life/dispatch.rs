@@ -59,7 +59,7 @@ impl Job {
     }
 
     /// Whether so many offers were not taken lately that nobody else is disturbed yet.
-    fn rests(&self) -> bool {
+    pub(crate) fn rests(&self) -> bool {
         self.untaken() >= self.most()
     }
 
@@ -73,7 +73,7 @@ impl Job {
         usize::try_from(self.terms.max_assignments()).unwrap_or(usize::MAX)
     }
 
-    fn forget_untaken(&mut self, now: UnixTime) {
+    pub(crate) fn forget_untaken(&mut self, now: UnixTime) {
         self.assignments.retain(|assignment| {
             let until = assignment.untaken_at().map(|at| later(at, OFFER_S));
             until.is_none_or(|until| now < until)

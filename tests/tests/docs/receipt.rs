@@ -36,7 +36,7 @@ async fn the_page_names_the_members_that_are_issued() {
         members_of(&token, &mut issued);
     }
     let missing: Vec<_> = { issued.iter() }
-        .filter(|member| !documented.contains_key(*member))
+        .filter(|member| !is_documented(&documented, member))
         .collect();
     assert!(missing.is_empty(), "not on the page: {missing:?}");
     let today = documented
@@ -47,8 +47,25 @@ async fn the_page_names_the_members_that_are_issued() {
     assert_eq!(of_nothing, RARE, "on the page and in no receipt");
 }
 
+/// Vectors with claims that no verifier of ours issues, on purpose.
+const OF_SOMEBODY_ELSE: [&str; 4] = [
+    "good_unknown_claim.txt",
+    "good_claim_other_case.txt",
+    "good_deepest.txt",
+    "good_submod_claim_unknown.txt",
+];
+
 /// What takes a certificate on hold.
 const RARE: [&str; 1] = ["pogw.revocation[].reason"];
+
+/// Whether the page has the member, or has one that is not issued yet as a whole.
+fn is_documented(documented: &BTreeMap<String, Issued>, member: &str) -> bool {
+    let is_inside = |(name, issued): (&String, &Issued)| {
+        let rest = member.strip_prefix(name.as_str());
+        *issued == Issued::NotYet && rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    documented.contains_key(member) || documented.iter().any(is_inside)
+}
 
 /// Receipts for a whole check and for an audit, and one of two replicas that agree.
 async fn issued_tokens() -> Vec<String> {
@@ -97,8 +114,7 @@ fn published_tokens() -> Vec<String> {
     let paths = vectors.map(|entry| entry.unwrap().path());
     let good = paths.filter(|path| {
         let name = path.file_name().unwrap().to_string_lossy();
-        // One has claims of somebody else on purpose.
-        name.starts_with("good_") && name != "good_unknown_claim.txt"
+        name.starts_with("good_") && !OF_SOMEBODY_ELSE.contains(&&*name)
     });
     let texts = good.map(|path| fs::read_to_string(path).unwrap());
     texts

@@ -1,5 +1,7 @@
 //! Who is offered what, through the verifier: agents that are full, that decline, that are removed.
 
+use std::time::Duration;
+
 use evidence::work::wire::Offer;
 use reqwest::Method;
 
@@ -35,6 +37,20 @@ async fn remove(host: &Host, of: &Party, market: &Market) {
 }
 
 on_both! {
+    async fn jobs_that_nobody_fits_stand_in_nobodys_way(market) {
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let mut unfit = audited(1);
+        unfit["devices"]["architectures"] = json!(["BLACKWELL"]);
+        for _ in 0..40 {
+            market.job(&gemm(16, "[]"), unfit.clone()).await;
+        }
+        market.job(&gemm(16, "[]"), audited(1)).await;
+        let offers = tokio::time::timeout(Duration::from_secs(20), host.offer(&market));
+        // The others cannot be offered to this host.
+        offers.await.expect("an offer within seconds");
+    }
+
     async fn many_jobs_at_once_are_offered_to_an_agent_as_far_as_it_has_room(market) {
         let provider = market.provider().await;
         let mut host = market.host(&provider).await;

@@ -160,6 +160,10 @@ impl Deed {
         action
     }
 
+    const fn is_dispatch(&self) -> bool {
+        matches!(self.action, Action::Dispatch { .. })
+    }
+
     /// Whether results may be accepted by it.
     const fn may_accept(&self) -> bool {
         matches!(
@@ -220,7 +224,10 @@ impl Clerk {
             let money_of = deed.available_of.as_ref();
             match self.store().with_job(id, money_of, act).await? {
                 Acted::Done(job, written) => {
-                    self.tell(&job, &written);
+                    // An offer that found nobody after all is no news: whoever was told would try again at once.
+                    if !deed.is_dispatch() || !written.events.is_empty() {
+                        self.tell(&job, &written);
+                    }
                     return Ok(*job);
                 }
                 Acted::Refused(_) if is_stale.load(Ordering::SeqCst) => {}

@@ -11,7 +11,7 @@ use crate::agents::{Declared, PRESENT_FOR_S};
 use crate::store::clerk::{Available, ClerkStore, Wanted};
 
 /// Seconds until agents are looked for again, at least and at most; between them, an eighth of the job's age.
-const RETRY_S: std::ops::RangeInclusive<i64> = 1..=60;
+const RETRY_S: std::ops::RangeInclusive<i64> = 1..=15;
 
 /// Most tries to find agents while other jobs take their last places.
 const TRIES: usize = 8;
@@ -24,7 +24,8 @@ impl Clerk {
     pub(super) async fn dispatch(&self, job: Job) -> Result<Job, ClerkError> {
         for _ in 0..TRIES {
             let candidates = self.candidates(&job).await?;
-            if candidates.is_empty() {
+            // A job that waits costs a look now and then, and no write.
+            if !job.could_offer(&candidates, self.parts().clock.now()) {
                 break;
             }
             let deed = Deed::new(Action::Dispatch { candidates });

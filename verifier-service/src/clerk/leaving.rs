@@ -19,7 +19,13 @@ const MOST_AGENTS: u32 = 64;
 
 impl Clerk {
     /// Gives back what removed agents still hold.
-    pub(super) async fn release_left(&self) -> Result<(), StoreError> {
+    pub(super) async fn release_left(&self) {
+        if let Err(error) = self.try_release_left().await {
+            tracing::warn!(cause = %error, "what removed agents left is not given to others");
+        }
+    }
+
+    async fn try_release_left(&self) -> Result<(), StoreError> {
         for agent in self.store().removed_at_work(MOST_AGENTS).await? {
             self.release_of(&agent).await?;
         }

@@ -1,8 +1,11 @@
 //! Outages: nobody is late because no verifier could be reached.
 //!
 //! Every verifier notes that it is there. One that starts after nobody was for a while moves the deadlines of all jobs by as
-//! much, before it answers or lets time pass. Several that start at once do so once: the rules remember up to when an
+//! much, before it answers or lets time pass. So does one that runs and could not reach the store: no agent could hand
+//! anything in meanwhile. Several that start at once do so once: the rules remember up to when an
 //! outage is excused.
+
+use std::time::Duration;
 
 use evidence::UnixTime;
 use jobs::Action;
@@ -14,6 +17,8 @@ use crate::store::clerk::ClerkStore;
 
 /// Shorter than this is no outage, in seconds: agents ask again for longer.
 const OUTAGE_S: i64 = 10;
+/// The same on a clock that nobody sets.
+pub(super) const OUTAGE: Duration = Duration::from_secs(10);
 /// Jobs looked at in one go.
 const PAGE: u32 = 256;
 
@@ -23,15 +28,8 @@ impl Clerk {
     /// # Errors
     /// The store failed; nothing is lost, the next start does it again.
     pub(crate) async fn resume(&self) -> Result<(), ClerkError> {
-        let now = self.parts().clock.now();
-        let Some(from) = self.store().last_alive().await? else {
-            return self.is_alive().await;
-        };
-        if now.secs().saturating_sub(from.secs()) >= OUTAGE_S {
-            tracing::info!(%from, to = %now, "no verifier was there; deadlines of jobs are moved");
-            self.excuse(from, now).await?;
-        }
-        self.take_over(now).await?;
+        self.excuse_gap().await?;
+        self.take_over(self.parts().clock.now()).await?;
         self.is_alive().await
     }
 
@@ -42,7 +40,27 @@ impl Clerk {
         Ok(self.store().call_up(now, until).await?)
     }
 
-    pub(super) async fn is_alive(&self) -> Result<(), ClerkError> {
+    /// Notes that this verifier is there, `since` it last could. Where that is long, nobody else may have been there either.
+    pub(super) async fn note_alive(&self, since: Duration) -> Result<(), ClerkError> {
+        if since >= OUTAGE {
+            self.excuse_gap().await?;
+        }
+        self.is_alive().await
+    }
+
+    async fn excuse_gap(&self) -> Result<(), ClerkError> {
+        let now = self.parts().clock.now();
+        let Some(from) = self.store().last_alive().await? else {
+            return Ok(());
+        };
+        if now.secs().saturating_sub(from.secs()) >= OUTAGE_S {
+            tracing::info!(%from, to = %now, "no verifier was there; deadlines of jobs are moved");
+            self.excuse(from, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_alive(&self) -> Result<(), ClerkError> {
         let now = self.parts().clock.now();
         Ok(self.store().is_alive(now).await?)
     }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Clerk;
+use super::outage::OUTAGE;
 use crate::lock::lock;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::JobStore;
@@ -30,9 +31,13 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// When what is done now and then is to be done next.
 struct Chores {
+    /// When the store last took that this verifier is there.
+    seen_alive: Instant,
     alive: Instant,
     release: Instant,
     forget: Instant,
+    /// The search for what removed agents left; one at a time, beside all else.
+    releasing: JoinSet<()>,
 }
 
 /// Whether it is time; then the next time is set.
@@ -54,14 +59,19 @@ impl Clerk {
         let pulse = Pulse::from_environment();
         let now = Instant::now();
         let mut chores = Chores {
+            seen_alive: now,
             alive: now,
             release: now,
             forget: now + FORGET_EVERY,
+            releasing: JoinSet::new(),
         };
         loop {
             pulse.beat();
             self.keep_house(&mut chores).await;
-            self.take_due(&mut under_way).await;
+            // Nobody is found late before an outage of the store is excused.
+            if chores.seen_alive.elapsed() < OUTAGE {
+                self.take_due(&mut under_way).await;
+            }
             while under_way.try_join_next().is_some() {}
             tokio::select! {
                 () = &mut stop => break,
@@ -81,15 +91,21 @@ impl Clerk {
     }
 
     async fn keep_house(&self, chores: &mut Chores) {
-        if is_time(&mut chores.alive, ALIVE_EVERY)
-            && let Err(error) = self.is_alive().await
-        {
-            tracing::warn!(cause = %error, "the store does not take that this verifier is there");
+        if is_time(&mut chores.alive, ALIVE_EVERY) {
+            match self.note_alive(chores.seen_alive.elapsed()).await {
+                Ok(()) => chores.seen_alive = Instant::now(),
+                Err(error) => {
+                    chores.alive = Instant::now();
+                    tracing::warn!(cause = %error, "the store does not take that this verifier is there");
+                }
+            }
         }
-        if is_time(&mut chores.release, RELEASE_EVERY)
-            && let Err(error) = self.release_left().await
-        {
-            tracing::warn!(cause = %error, "what removed agents left is not given to others");
+        while chores.releasing.try_join_next().is_some() {}
+        if is_time(&mut chores.release, RELEASE_EVERY) && chores.releasing.is_empty() {
+            let clerk = Self(Arc::clone(&self.0));
+            chores
+                .releasing
+                .spawn(async move { clerk.release_left().await });
         }
         if is_time(&mut chores.forget, FORGET_EVERY)
             && let Err(error) = self.store().forget_news().await

@@ -31,11 +31,14 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The store takes writes, and what was activated last decides. Those who ask at once share one write.
+/// The store takes writes, a key may sign, and what was activated last decides. Those who ask at once share one write.
 pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
     if app.book.is_behind() {
         let detail = "the policy version activated last cannot be used by this verifier";
         return Err(Problem::new(ProblemCode::PolicyFailed).detail(detail));
+    }
+    if let Err(none) = app.keys.signer_at(app.clock.now()) {
+        return Err(Problem::caused(ProblemCode::NoSigningKey, none).retry_after_s(STORE_RETRY_S));
     }
     let mut seen = app.readiness.seen.lock().await;
     if seen.is_none_or(|at| at.elapsed() > REMEMBERED_FOR) {

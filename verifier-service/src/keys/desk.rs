@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ring::{Ring, Stage};
 use super::sources::Sources;
-use super::{DIRECTORY, KeyError, new_record};
+use super::{DIRECTORY, KeyError, LEAKED, MOST_PUBLISHED, new_record};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::private_files;
@@ -90,7 +90,7 @@ impl KeyDesk {
     /// See [`KeyError`].
     pub async fn list(&self) -> Result<Vec<ListedKey>, KeyError> {
         let ring = self.ring().await?;
-        let (held, now) = (self.sources.keys()?, self.clock.now());
+        let (held, now) = (self.sources.within_reach(), self.clock.now());
         let signs = ring.signs_at(now, |kid| held.contains_key(&kid));
         let signs = signs.map(|key| key.jwk.kid());
         let listed = ring.keys().iter().map(|key| {
@@ -119,6 +119,10 @@ impl KeyDesk {
         rotation: Rotation,
     ) -> Result<ListedKey, KeyError> {
         let now = self.clock.now();
+        let published = self.ring().await?.published(now)?.keys().len();
+        if published >= MOST_PUBLISHED {
+            return Err(KeyError::TooMany(published));
+        }
         let held = self
             .sources
             .make(algorithm.unwrap_or(self.config.signing_algorithm))?;
@@ -149,11 +153,22 @@ impl KeyDesk {
         }
         match why {
             Retirement::Due => self.store.retire_signing_key(kid, at).await?,
-            Retirement::Leaked => self.store.disown_signing_key(kid, now).await?,
+            Retirement::Leaked => {
+                self.store.disown_signing_key(kid, now).await?;
+                self.mark_leaked(kid)?;
+            }
         }
         let ring = self.ring().await?;
         let retired_at = ring.find(kid).and_then(|key| key.retired_at);
         Ok(retired_at.unwrap_or(at))
+    }
+
+    fn mark_leaked(&self, kid: Thumbprint) -> Result<(), KeyError> {
+        let directory = self.config.state_dir.join(DIRECTORY).join(LEAKED);
+        private_files::directory(&directory)?;
+        Ok(private_files::touch(
+            &directory.join(format!("{kid}.{LEAKED}")),
+        )?)
     }
 
     async fn ring(&self) -> Result<Ring, KeyError> {

@@ -17,6 +17,7 @@
 //! | `*.pk8` | private keys, unencrypted PKCS#8 in DER, mode 0600 |
 //! | `nvidia.pk8` | the key for tokens in NVIDIA's form, which signs nothing else (`nvidia/mod.rs`) |
 //! | `webhooks.key` | 32 random bytes, mode 0600: the key under which secrets of webhooks are kept ([`Vault`]) |
+//! | `leaked/*.leaked` | empty files, each named after a key that leaked, so that an older database does not bring it back |
 //! | `retired/*.json` | key sets (RFC 7517) of keys that signed before this database was, public halves, each with `exp` |
 //!
 //! A key is named by its RFC 7638 thumbprint. The key for NVIDIA's form is none for receipts and is not in the ring; its
@@ -26,10 +27,11 @@ mod desk;
 mod ring;
 mod sources;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use evidence::UnixTime;
 use receipt::{
@@ -53,6 +55,13 @@ use sources::{Held, HeldKeys, NVIDIA_KEY, Sources, own_key};
 const DIRECTORY: &str = "keys";
 const WEBHOOKS_KEY: &str = "webhooks.key";
 const RETIRED: &str = "retired";
+const LEAKED: &str = "leaked";
+/// The longest a search for private halves may take.
+const SEARCH: Duration = Duration::from_secs(10);
+/// Seconds after which a key that was not found is looked for again.
+const SEARCH_AGAIN_S: i64 = 60;
+/// Most keys in a set that is still rotated: the validators' bound, less what may be added meanwhile.
+const MOST_PUBLISHED: usize = receipt::limits::MAX_KEYS - 16;
 
 /// Why the keys cannot be used.
 #[derive(Debug, Error)]
@@ -135,7 +144,12 @@ pub enum KeyError {
     /// Without the key nothing could be signed.
     #[error("key {0} is the only one that may sign: `verifier-service keys rotate` makes another")]
     Last(Thumbprint),
-    /// The computation was ended.
+    /// The key set is about to be longer than validators take.
+    #[error(
+        "{0} keys are published, and validators take no more: bound receipt_lifetime_s, so that retired keys leave the set"
+    )]
+    TooMany(usize),
+    /// A search took too long, or one is under way still.
     #[error("looking for private keys was broken off")]
     BrokenOff,
 }
@@ -161,15 +175,39 @@ struct Shared {
     /// Retired keys of another service.
     elsewhere: Vec<PublishedKey>,
     seen: RwLock<Arc<Seen>>,
+    /// Held by the one search for private halves that is under way.
+    searching: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What was seen at the last look.
+#[derive(Clone)]
 struct Seen {
     ring: Ring,
     held: HeldKeys,
-    /// Keys of the ring that were looked for in vain.
-    missing: BTreeSet<Thumbprint>,
+    /// Keys of the ring that were looked for in vain, and when.
+    missing: BTreeMap<Thumbprint, UnixTime>,
     published: Arc<Jwks>,
+}
+
+impl Seen {
+    /// Keys of the ring whose private halves are to be looked for.
+    fn wanted(&self, now: UnixTime) -> Vec<Thumbprint> {
+        let living = self
+            .ring
+            .keys()
+            .iter()
+            .filter(|key| key.retired_at.is_none());
+        let kids = living.map(|key| key.jwk.kid());
+        let is_due = |kid: &Thumbprint| {
+            let since = self
+                .missing
+                .get(kid)
+                .map(|at| now.secs().saturating_sub(at.secs()));
+            since.is_none_or(|since| since >= SEARCH_AGAIN_S)
+        };
+        kids.filter(|kid| !self.held.contains_key(kid) && is_due(kid))
+            .collect()
+    }
 }
 
 impl Keys {
@@ -184,7 +222,10 @@ impl Keys {
     ) -> Result<Self, KeyError> {
         let directory = config.state_dir.join(DIRECTORY);
         let sources = Sources::open(&directory, &config.keys)?;
-        let held = sources.keys()?;
+        let elsewhere = retired(&directory.join(RETIRED))?;
+        let mut held = sources.keys()?;
+        // A key that is filed as retired signs no more, whoever has it.
+        held.retain(|kid, _| !elsewhere.iter().any(|key| key.jwk.kid() == *kid));
         let receipts_live_s = config.receipt_lifetime_s;
         let record = |held: &Held, now| new_record(held, now, receipts_live_s);
         let (known, now) = (store.signing_keys().await?, clock.now());
@@ -203,13 +244,15 @@ impl Keys {
                 store.add_signing_key(&record(held, now)).await?;
             }
         }
-        let elsewhere = retired(&directory.join(RETIRED))?;
+        for kid in leaked(&directory.join(LEAKED))? {
+            store.disown_signing_key(kid, now).await?;
+        }
         let ring = Ring::new(store.signing_keys().await?, elsewhere.clone());
         let seen = Seen {
             published: Arc::new(ring.published(now)?),
             ring,
             held,
-            missing: BTreeSet::new(),
+            missing: BTreeMap::new(),
         };
         let keys = Self(Arc::new(Shared {
             sources: Arc::new(sources),
@@ -219,6 +262,7 @@ impl Keys {
             receipts_live_s,
             elsewhere,
             seen: RwLock::new(Arc::new(seen)),
+            searching: Arc::default(),
         }));
         keys.refresh().await?;
         match keys.is_hopeless() {
@@ -262,7 +306,10 @@ impl Keys {
                 () = &mut end => return,
                 () = tokio::time::sleep(every) => {}
             }
-            let looked = self.refresh().await;
+            let looked = tokio::select! {
+                () = &mut end => return,
+                looked = self.refresh() => looked,
+            };
             match &looked {
                 Err(error) if !has_failed => {
                     tracing::error!(%error, "signing keys cannot be looked at; those known are used");
@@ -285,19 +332,35 @@ impl Keys {
         Ok(())
     }
 
-    /// Looks at the ring; from here on what was seen is what is published and signed with.
+    /// Looks at the ring; from here on what was seen is what is published and signed with. Private halves come second: a
+    /// place of theirs that cannot be looked into keeps nobody from hearing that a key leaked.
     async fn look(&self, now: UnixTime) -> Result<Arc<Seen>, KeyError> {
         let known = self.0.store.signing_keys().await?;
         let ring = Ring::new(known, self.0.elsewhere.clone());
-        let (held, missing) = self.look_for(&ring).await?;
-        let seen = Arc::new(Seen {
-            published: Arc::new(ring.published(now)?),
+        let published = Arc::new(ring.published(now)?);
+        let before = self.seen();
+        let mut seen = Seen {
             ring,
-            held,
-            missing,
-        });
-        self.replace(Arc::clone(&seen));
-        Ok(seen)
+            published,
+            held: before.held.clone(),
+            missing: before.missing.clone(),
+        };
+        self.replace(Arc::new(seen.clone()));
+        let wanted = seen.wanted(now);
+        if !wanted.is_empty() {
+            match self.search().await {
+                // A key whose signer is in use keeps it: it may hold a session with a token.
+                Ok(found) => seen.held = found.into_iter().chain(seen.held).collect(),
+                Err(error) => tracing::warn!(%error, "private keys cannot be looked for"),
+            }
+            let missing = wanted
+                .into_iter()
+                .filter(|kid| !seen.held.contains_key(kid));
+            let missing: Vec<_> = missing.map(|kid| (kid, now)).collect();
+            seen.missing.extend(missing);
+            self.replace(Arc::new(seen.clone()));
+        }
+        Ok(Arc::new(seen))
     }
 
     /// Writes from when new keys may sign and which keys have been taken over from; says whether there were any.
@@ -336,34 +399,21 @@ impl Keys {
         Ok(())
     }
 
-    /// The private halves of the ring's keys; the places are looked into once for each key that is new.
-    async fn look_for(&self, ring: &Ring) -> Result<(HeldKeys, BTreeSet<Thumbprint>), KeyError> {
-        let seen = self.seen();
-        let is_new = |key: &&KeyRecord| {
-            let kid = key.jwk.kid();
-            key.retired_at.is_none()
-                && !seen.held.contains_key(&kid)
-                && !seen.missing.contains(&kid)
+    /// Every private half within reach. A place that does not answer is waited for once, not each time.
+    async fn search(&self) -> Result<HeldKeys, KeyError> {
+        let Ok(turn) = Arc::clone(&self.0.searching).try_lock_owned() else {
+            return Err(KeyError::BrokenOff);
         };
-        let new: Vec<_> = ring
-            .keys()
-            .iter()
-            .filter(is_new)
-            .map(|key| key.jwk.kid())
-            .collect();
-        if new.is_empty() {
-            return Ok((seen.held.clone(), seen.missing.clone()));
-        }
         let sources = Arc::clone(&self.0.sources);
-        let found = tokio::task::spawn_blocking(move || sources.keys()).await;
-        let mut found = found.map_err(|_| KeyError::BrokenOff)??;
-        // A key whose signer is in use keeps it: it may hold a session with a token.
-        found.extend(seen.held.clone());
-        let missing = new.into_iter().filter(|kid| !found.contains_key(kid));
-        Ok((
-            found.clone(),
-            seen.missing.iter().copied().chain(missing).collect(),
-        ))
+        let search = tokio::task::spawn_blocking(move || {
+            let found = sources.within_reach();
+            drop(turn);
+            found
+        });
+        let found = tokio::time::timeout(SEARCH, search).await;
+        found
+            .map_err(|_| KeyError::BrokenOff)?
+            .map_err(|_| KeyError::BrokenOff)
     }
 
     /// Whether no key that is held will ever sign.
@@ -443,6 +493,16 @@ fn retired(directory: &Path) -> Result<Vec<PublishedKey>, KeyError> {
         keys.extend(retired_in(&path)?);
     }
     Ok(keys)
+}
+
+/// The keys that were said to have leaked here: a database from before that day does not know.
+fn leaked(directory: &Path) -> Result<Vec<Thumbprint>, KeyError> {
+    private_files::directory(directory)?;
+    let marks = files_in(directory, LEAKED)?;
+    let kids = marks
+        .iter()
+        .filter_map(|path| path.file_stem()?.to_str()?.parse().ok());
+    Ok(kids.collect())
 }
 
 fn retired_in(path: &Path) -> Result<Vec<PublishedKey>, KeyError> {

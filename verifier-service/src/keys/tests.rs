@@ -361,6 +361,72 @@ async fn a_file_that_the_configuration_names_is_only_read() {
 }
 
 #[tokio::test]
+async fn a_place_of_keys_that_is_gone_keeps_nobody_from_hearing_of_a_leak() {
+    let mut place = Place::new(Algorithm::Es384);
+    let elsewhere = place.folder.path().join("elsewhere");
+    private_files::directory(&elsewhere).unwrap();
+    let file = elsewhere.join("mine.pk8");
+    let leaked = own_key(&file, Algorithm::Es384).unwrap();
+    let leaked = leaked.public_jwk().kid();
+    place.config.keys.files = vec![file.clone()];
+    let keys = place.open().await;
+    assert_eq!(place.signer(&keys), Ok(leaked));
+
+    std::fs::remove_file(file).unwrap();
+    let desk = place.desk().await;
+    let second = desk.rotate(None, Rotation::AtOnce).await.unwrap();
+    desk.retire(leaked, Retirement::Leaked).await.unwrap();
+    keys.refresh().await.unwrap();
+    assert_eq!(keys.published().find(&leaked), None);
+    place.at(10);
+    assert_eq!(place.signer(&keys), Ok(kid_of(&second)));
+}
+
+#[tokio::test]
+async fn a_database_from_before_a_leak_does_not_bring_the_key_back() {
+    let place = Place::new(Algorithm::Es384);
+    let keys = place.open().await;
+    let first = place.signer(&keys).unwrap();
+    let desk = place.desk().await;
+    desk.rotate(None, Rotation::AtOnce).await.unwrap();
+    desk.retire(first, Retirement::Leaked).await.unwrap();
+    let path = place.config.state_dir.join(crate::service::DATABASE);
+    let store = SqlStore::sqlite(&path).await.unwrap();
+    let mut tx = store.database().write().await.unwrap();
+    let forget = "UPDATE signing_keys SET leaked_at = NULL, retired_at = NULL";
+    tx.execute(forget, Vec::new()).await.unwrap();
+    tx.commit().await.unwrap();
+    let again = place.open().await;
+    assert_eq!(again.published().find(&first), None);
+    assert_eq!(again.published().keys().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_was_not_found_is_looked_for_again() {
+    let place = Place::new(Algorithm::Es384);
+    let keys = place.open().await;
+    let first = place.signer(&keys).unwrap();
+    let known = place.private_keys();
+    place
+        .desk()
+        .await
+        .rotate(None, Rotation::AtOnce)
+        .await
+        .unwrap();
+    let mut added = place.private_keys();
+    added.retain(|path| !known.contains(path));
+    let aside = place.folder.path().join("aside");
+    std::fs::rename(&added[0], &aside).unwrap();
+    keys.refresh().await.unwrap();
+    place.at(20);
+    assert_eq!(place.signer(&keys), Ok(first));
+    std::fs::rename(&aside, &added[0]).unwrap();
+    place.at(61);
+    keys.refresh().await.unwrap();
+    assert_ne!(place.signer(&keys), Ok(first));
+}
+
+#[tokio::test]
 async fn keys_of_another_service_stay_published() {
     let place = Place::new(Algorithm::Es384);
     let keys = place.open().await;

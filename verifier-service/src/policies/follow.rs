@@ -44,13 +44,18 @@ impl Book {
     pub(super) async fn catch_up(&self) -> Result<(), BookError> {
         let known = self.standing().activation.map_or(0, |last| last.number);
         if self.store.last_activation().await? <= known {
+            self.is_behind.store(false, Ordering::Relaxed);
             return Ok(());
         }
         let Some(last) = self.store.active_policy().await? else {
             return Ok(());
         };
+        let number = last.number;
         let heeded = self.heed(last).await;
-        self.is_behind.store(heeded.is_err(), Ordering::Relaxed);
+        // Meanwhile a later one may have been put in force here.
+        let decides = self.standing().activation.map_or(0, |last| last.number);
+        self.is_behind
+            .store(heeded.is_err() && decides < number, Ordering::Relaxed);
         heeded
     }
 

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Certificates;
+use super::attended::Attended;
 
 /// HTTP/2 over TLS (RFC 9113 3.2).
 pub(super) const H2: &[u8] = b"h2";
@@ -25,6 +26,8 @@ const HEADERS: Duration = Duration::from_secs(60);
 /// How often an idle connection of HTTP/2 is asked whether it is still there, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest nothing may come from the client of a connection of HTTP/2, which answers pings: also before its first word.
+const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 90 });
 /// Most connections at one time, handshakes included; the next waits in the system's queue.
 const MAX_CONNECTIONS: usize = 4096;
 /// Most requests at one time on one connection of HTTP/2.
@@ -95,8 +98,10 @@ async fn attend(
         Err(_) => return tracing::debug!("handshake took too long"),
     };
     let builder = speaking(&stream);
-    let connection =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // Over HTTP/1.1 a client that waits for an answer says nothing; its headers have a limit of their own.
+    let silence = is_h2(&stream).then_some(SILENCE);
+    let stream = TokioIo::new(Attended::new(stream, silence));
+    let connection = builder.serve_connection(stream, TowerToHyperService::new(router));
     let mut connection = pin!(connection);
     // Whoever closes says so once; its end counts as well.
     let ended = tokio::select! {
@@ -124,8 +129,12 @@ fn speaking(stream: &TlsStream<TcpStream>) -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
-    match stream.get_ref().1.alpn_protocol() {
-        Some(H2) => builder.http2_only(),
-        _ => builder.http1_only(),
+    match is_h2(stream) {
+        true => builder.http2_only(),
+        false => builder.http1_only(),
     }
+}
+
+fn is_h2(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(H2)
 }

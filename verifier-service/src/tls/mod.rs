@@ -11,6 +11,7 @@
 //!
 //! Client certificates, OCSP stapling, getting certificates (ACME), rates of requests: a proxy's, or other programs'.
 
+mod attended;
 mod certificates;
 mod connections;
 

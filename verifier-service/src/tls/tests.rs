@@ -94,13 +94,23 @@ async fn connect(
     address: SocketAddr,
     trusted: &CertificateDer<'static>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_for(address, trusted, &[]).await
+}
+
+/// The same, asking for these protocols.
+async fn connect_for(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    protocols: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config))
@@ -214,6 +224,18 @@ async fn whoever_does_not_shake_hands_is_let_go() {
     assert!(!rest.starts_with(b"HTTP"));
     connect(server.address, &der).await.unwrap();
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+/// No word of HTTP/2 ever comes, for which hyper itself would wait for ever.
+#[tokio::test]
+async fn whoever_says_nothing_after_the_handshake_is_let_go() {
+    let (files, (pem, key, der)) = (Files::new(), certificate());
+    files.put(&pem, &key);
+    let server = start(files.open().unwrap()).await;
+    let mut silent = connect_for(server.address, &der, &[b"h2"]).await.unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest));
+    assert!(ended.await.is_ok(), "still open");
 }
 
 #[tokio::test]

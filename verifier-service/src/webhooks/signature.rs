@@ -46,7 +46,7 @@ impl fmt::Debug for SigningSecret {
 /// The value of `webhook-signature`: one by the webhook's secret, and for a day one by the secret before it.
 ///
 /// # Errors
-/// A secret does not open.
+/// The secret does not open.
 pub(super) fn signatures(
     vault: &Vault,
     webhook: &Webhook,
@@ -55,15 +55,14 @@ pub(super) fn signatures(
     body: &str,
 ) -> Result<String, NotOpened> {
     let former = webhook.former.as_ref().filter(|(_, until)| at < *until);
-    let secrets = [Some(&webhook.secret), former.map(|(secret, _)| secret)];
+    // One that does not open is of no use to whoever rotated it for that.
+    let former = former.and_then(|(kept, _)| vault.open(webhook.id, kept).ok());
+    let secrets = [Some(vault.open(webhook.id, &webhook.secret)?), former];
     let signatures = secrets.into_iter().flatten();
-    let signatures: Result<Vec<_>, _> = signatures
-        .map(|kept| {
-            let secret = vault.open(webhook.id, kept)?;
-            Ok(sign(&secret, &id.to_string(), at, body))
-        })
+    let signatures: Vec<_> = signatures
+        .map(|secret| sign(&secret, &id.to_string(), at, body))
         .collect();
-    Ok(signatures?.join(" "))
+    Ok(signatures.join(" "))
 }
 
 fn sign(secret: &[u8], id: &str, at: UnixTime, body: &str) -> String {

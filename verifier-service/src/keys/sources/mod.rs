@@ -75,20 +75,41 @@ impl Sources {
     /// Every private half there is.
     pub(crate) fn keys(&self) -> Result<HeldKeys, KeyError> {
         let mut held = HeldKeys::new();
-        let maker: &dyn Source = self.maker.as_ref();
-        let others = self.others.iter().map(|source| &**source as &dyn Source);
-        for source in std::iter::once(maker).chain(others) {
-            for key in source.keys()? {
-                let kid = key.signer.public_jwk().kid();
-                held.entry(kid).or_insert(key);
-            }
+        for source in self.all() {
+            add(&mut held, source.keys()?);
         }
         Ok(held)
+    }
+
+    /// Every private half within reach; a place that cannot be looked into is passed over, and said.
+    pub(crate) fn within_reach(&self) -> HeldKeys {
+        let mut held = HeldKeys::new();
+        for source in self.all() {
+            match source.keys() {
+                Ok(keys) => add(&mut held, keys),
+                Err(error) => tracing::warn!(%error, "private keys of one place cannot be used"),
+            }
+        }
+        held
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn Source> {
+        let maker: &dyn Source = self.maker.as_ref();
+        let others = self.others.iter().map(|source| &**source as &dyn Source);
+        std::iter::once(maker).chain(others)
     }
 
     /// Makes a key.
     pub(crate) fn make(&self, algorithm: Algorithm) -> Result<Held, KeyError> {
         self.maker.make(algorithm)
+    }
+}
+
+/// Adds keys to those held; of one that is in two places the first counts.
+fn add(held: &mut HeldKeys, keys: Vec<Held>) {
+    for key in keys {
+        let kid = key.signer.public_jwk().kid();
+        held.entry(kid).or_insert(key);
     }
 }
 

@@ -5,13 +5,14 @@
 //! be seen first by whoever holds the receipt.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest::{SHA256, SHA384, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, UnparsedPublicKey,
 };
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
@@ -56,6 +57,8 @@ struct Access {
     name: String,
     /// Of the keys.
     label: String,
+    /// Whether the token refused the PIN: trying again would lock it.
+    is_locked_out: AtomicBool,
 }
 
 /// A private half in the token.
@@ -86,6 +89,7 @@ impl Token {
             pin: settings.pin_file.as_deref().map(pin).transpose()?,
             name: settings.token.clone(),
             label: settings.label.clone(),
+            is_locked_out: AtomicBool::new(false),
         };
         Ok(Self(Arc::new(access)))
     }
@@ -149,6 +153,9 @@ impl Access {
     }
 
     fn open(&self, intent: Intent) -> Result<Session, Error> {
+        if self.is_locked_out.load(Ordering::SeqCst) {
+            return Err(Error::Pkcs11(RvError::PinIncorrect, Function::Login));
+        }
         let session = match intent {
             Intent::Sign => self.context.open_ro_session(self.slot),
             Intent::Make => self.context.open_rw_session(self.slot),
@@ -156,7 +163,17 @@ impl Access {
         // A login is of the whole process; the first session makes it for all.
         match session.login(UserType::User, self.pin.as_ref()) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
-            Err(error) => Err(error),
+            Err(error) => {
+                let is_of_pin = matches!(
+                    error,
+                    Error::Pkcs11(
+                        RvError::PinIncorrect | RvError::PinLocked | RvError::PinExpired,
+                        _
+                    )
+                );
+                self.is_locked_out.fetch_or(is_of_pin, Ordering::SeqCst);
+                Err(error)
+            }
         }
     }
 
@@ -272,12 +289,7 @@ impl TokenSigner {
             Attribute::Id(self.id.clone()),
         ];
         let key = session.find_objects(&of_id)?.into_iter().next();
-        let gone = || {
-            Error::Pkcs11(
-                RvError::KeyHandleInvalid,
-                cryptoki::context::Function::FindObjects,
-            )
-        };
+        let gone = || Error::Pkcs11(RvError::KeyHandleInvalid, Function::FindObjects);
         key.map(|key| (session, key)).ok_or_else(gone)
     }
 

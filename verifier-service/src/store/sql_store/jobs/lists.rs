@@ -39,7 +39,7 @@ pub(super) async fn askable(
         .fetch(
             "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
                AND status IN ('offered', 'opening', 'judged')
-             ORDER BY offered_at, id LIMIT $2",
+             ORDER BY CASE status WHEN 'judged' THEN 1 ELSE 0 END, offered_at, id LIMIT $2",
             values![agent, MOST_OPEN],
         )
         .await?;
