@@ -74,6 +74,22 @@ impl Process {
         Duration::from_millis(ticks.unwrap_or_default() * 10)
     }
 
+    /// The memory it holds, in bytes; nothing if it does not run.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = self
+            .child
+            .as_ref()
+            .and_then(|child| std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok());
+        let kilobytes = status.as_deref().and_then(|status| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))?;
+            line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+        });
+        kilobytes.unwrap_or_default() * 1024
+    }
+
     /// What it has said.
     #[must_use]
     pub fn said(&self) -> String {
@@ -148,6 +164,12 @@ impl Verifier {
     #[must_use]
     pub fn processor_time(&self) -> Duration {
         self.process.processor_time()
+    }
+
+    /// See [`Process::resident_bytes`].
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        self.process.resident_bytes()
     }
 }
 

@@ -42,12 +42,13 @@ on_both! {
         let offer = host.offer(&market).await;
         host.lease(&market, &offer).await;
         for (party, held) in [(&provider, STAKE), (&market.tenant, PRICE)] {
-            let answer = market.withdraw(party, FUNDS - held + 1, "too-much").await;
+            let reference = format!("all-but-{held}");
+            let answer = market.withdraw(party, FUNDS - held + 1, &reference).await;
             let (status, code, _) = problem(answer).await;
             assert_eq!((status, code.as_str()), (402, "funds_missing"));
             assert_eq!(market.balance(party).await, FUNDS - held);
             // The refusal has not used the reference up.
-            assert_eq!(market.withdraw(party, FUNDS - held, "too-much").await.status(), 201);
+            assert_eq!(market.withdraw(party, FUNDS - held, &reference).await.status(), 201);
             assert_eq!(market.balance(party).await, 0);
         }
         let account = market.get(&provider, "/v1/accounts/me").await;

@@ -9,6 +9,7 @@ mod books;
 mod cheats;
 mod commands;
 mod honest;
+mod idle;
 mod liar;
 mod place;
 mod restart;

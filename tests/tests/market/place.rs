@@ -110,6 +110,11 @@ impl Market {
         self.verifiers[0].kill();
     }
 
+    /// The first of the verifiers.
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifiers[0]
+    }
+
     /// The folder of the device of this place.
     pub(crate) fn device(&self, place: usize) -> PathBuf {
         device(&self.folder, place)
