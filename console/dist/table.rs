@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-ab5fe54839aa.js",
+        path: "console-47dd319fbaf7.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "ab5fe54839aaa3bfcc46562afe797d32e576c1c973d8540d3fc7b7b1f4f55b50",
+        sha256: "47dd319fbaf714c4879f032808a6e65cad5ae647c31d2e85076d9c808566a1ef",
         is_named_by_content: true,
-        plain: include_bytes!("console-ab5fe54839aa.js"),
-        brotli: include_bytes!("console-ab5fe54839aa.js.br"),
+        plain: include_bytes!("console-47dd319fbaf7.js"),
+        brotli: include_bytes!("console-47dd319fbaf7.js.br"),
     },
     Asset {
         path: "console-31df610a8cad.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "57b7866eccd863d3e1e6caed782778504554484ce9a6f14e438171c2cea5a42d",
+        sha256: "26d4d56143bc69b99aa220ce59618e93e3242366f5bf2b6c9f43a0b0ba2c56ea",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -76,13 +76,17 @@ type Shape = Record<string, Read<unknown>>;
 type Shaped<R extends Shape, O extends Shape> =
   { [N in keyof R]: ReturnType<R[N]> } & { [N in keyof O]?: ReturnType<O[N]> };
 
+/** A member of the record itself: what every object inherits, such as `constructor`, is none. */
+export const own = <T>(record: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(record, name) ? record[name] : undefined;
+
 /** An object with these members and no others. An optional member is absent or of its type. */
 function object<R extends Shape, O extends Shape>(required: R, optional: O = {} as O): Read<Shaped<R, O>> {
   return (value) => {
     if (!isObject(value)) throw new Malformed("expected an object");
     const read: Record<string, unknown> = Object.create(null);
     for (const [name, member] of Object.entries(value)) {
-      const of = required[name] ?? optional[name];
+      const of = own(required, name) ?? own(optional, name);
       if (of === undefined) throw new Malformed(`unknown member ${name.slice(0, 64)}`);
       read[name] = of(member);
     }
@@ -185,8 +189,8 @@ function appraisal(value: Json): Appraisal {
   for (const [name, member] of Object.entries(value)) {
     if (name.startsWith("ear_status") || name.startsWith("ear_trust") || name === "ear_appraisal_policy_ids" || name === "eat_nonce") {
       ours[name] = member;
-    } else if (name in VENDOR || name.startsWith("x-nvidia-")) {
-      VENDOR[name]?.(member);
+    } else if (Object.hasOwn(VENDOR, name) || name.startsWith("x-nvidia-")) {
+      own(VENDOR, name)?.(member);
       vendor[name] = member;
     }
   }
@@ -237,7 +241,7 @@ export function readClaims(payload: JsonObject): Claims {
   if (!isObject(pogw)) throw new Rejected("claim_malformed", "pogw: expected an object");
   const read = members(pogw, "pogw.", work.required, work.optional);
   const known = { ...work.required, ...work.optional };
-  const unknown = Object.keys(pogw).find((name) => !(name in known));
+  const unknown = Object.keys(pogw).find((name) => !Object.hasOwn(known, name));
   if (unknown !== undefined) throw new Rejected("claim_unknown", `pogw.${unknown.slice(0, 64)}`);
   return { ...claims, pogw: read };
 }

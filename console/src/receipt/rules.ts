@@ -1,6 +1,6 @@
 /** What claims may not say at once, in the order and by the codes of the crate `receipt` (`claims/rules.rs`). */
 import {
-  LEVELS, RESULT_CHECKS, TIERS,
+  LEVELS, own, RESULT_CHECKS, TIERS,
   type Appraisal, type Claims, type Device, type Finding, type Level, type ResultCheck, type Source, type Status, type Tier,
 } from "./claims.ts";
 import { Rejected } from "./rejected.ts";
@@ -129,7 +129,7 @@ function areDistinct(names: string[], code: string): void {
 
 function findingHasMeaning(finding: Finding, claims: Claims): void {
   const { method, status, source, log2_error, wrong_ppm, chain, agreeing } = finding;
-  const allowed = SOURCES_OF[method];
+  const allowed = own(SOURCES_OF, method);
   if (allowed !== undefined && !allowed.includes(source)) throw new Rejected("method_source_not_allowed", method);
   if (isAffirmedBy(finding, "hardware") && simulatedSubject(method, claims)) {
     throw new Rejected("simulated_hardware_source", method);
