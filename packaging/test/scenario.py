@@ -267,7 +267,10 @@ def digest(path):
 
 def check_upgrade():
     """An upgrade keeps settings and state, and starts what ran again."""
-    kept = [f"/var/lib/private/{AGENT}/agent-key.der", f"/var/lib/private/{VERIFIER}/keys/signing.pk8"]
+    keys = Path(f"/var/lib/private/{VERIFIER}/keys")
+    kept = [f"/var/lib/private/{AGENT}/agent-key.der"]
+    kept += [str(path) for path in keys.glob("signing-*.pk8")]
+    assert len(kept) == 2, "one signing key"
     kept += [str(path) for name in (AGENT, VERIFIER) for path in SETTINGS[name].glob("*.toml")]
     own = Path(f"/etc/default/{AGENT}")
     own.write_text(own.read_text() + "RUST_LOG=info\n")

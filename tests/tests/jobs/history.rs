@@ -114,7 +114,8 @@ on_both! {
         let mut open = Stream::open(&market, &job, after).await;
         told.extend(open.until("job_accepted").await);
         cancel(&market, &other).await;
-        market.restart(3_601).await;
+        market.clock.advance_s(3_601);
+        market.restart(0).await;
         let after = told.last().map(|told| told.number);
         told.extend(Stream::open(&market, &job, after).await.until("").await);
 

@@ -188,7 +188,8 @@ on_both! {
             format!("open {before}"),
         ];
         assert_eq!(subjects, expected);
-        assert_eq!(asked[0], asked[1], "both are asked the same");
+        let what = |of: usize| asked[of].iter().map(|question| &question.ask).collect::<Vec<_>>();
+        assert_eq!(what(0), what(1), "both are asked the same");
         trial.ends(&market, "accepted", &[None, Some("dispute_lost")]).await;
     }
 
