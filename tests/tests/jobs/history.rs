@@ -115,6 +115,7 @@ on_both! {
         told.extend(open.until("job_accepted").await);
         cancel(&market, &other).await;
         market.clock.advance_s(3_601);
+        market.until(&job, "settled").await;
         market.restart(0).await;
         let after = told.last().map(|told| told.number);
         told.extend(Stream::open(&market, &job, after).await.until("").await);
