@@ -4,6 +4,7 @@
 //! advisory lock. On SQLite a migration that another process was just making fails, and is looked at again.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -11,6 +12,9 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
 use crate::store::StoreError;
+
+/// What a process waits that met another at a step: about as long as a step takes.
+const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
@@ -132,6 +136,7 @@ pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), Store
         if migrator.run(writer).await.is_ok() {
             return Ok(());
         }
+        tokio::time::sleep(PAUSE).await;
     }
     let migrated = migrator.run(writer).await;
     migrated.map_err(|error| failed(error, &path.display().to_string()))
