@@ -13,7 +13,7 @@ use evidence::work::JobSpec;
 use reqwest::Response;
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::scene::{AS_OF, CHALLENGE, RANDOMNESS, Scene, gemm, judge};
+use tests::scene::{AS_OF, CHALLENGE, RANDOMNESS, Scene, gemm};
 use tests::served::{Requests, Served, config};
 use tests::upstream::{CERTIFICATES, Conduct, MANIFESTS, OcspLie, Question, RimLie, Upstream};
 use tokio::task::JoinSet;
