@@ -19,11 +19,13 @@ macro_rules! on_both {
             #[allow(unused_mut, reason = "not every body changes its market")]
             async fn body(mut $market: Market) $body
 
+            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread")]
             async fn sqlite() {
                 body(Market::new(None).await).await;
             }
 
+            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread")]
             async fn postgres() {
                 if let Some(url) = new_database() {
