@@ -80,7 +80,6 @@ fn read(event: &str) -> Option<Told> {
 }
 
 on_both! {
-    #[ignore = "was not seen to end on a busy machine"]
     async fn events_are_neither_lost_nor_told_twice_when_the_verifier_starts_again(market) {
         let (p1, p2) = (market.provider().await, market.provider().await);
         let mut hosts = [market.host(&p1).await, market.host(&p2).await];
