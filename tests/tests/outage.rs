@@ -13,7 +13,7 @@ use evidence::work::JobSpec;
 use reqwest::Response;
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::scene::{AS_OF, CHALLENGE, RANDOMNESS, Scene, gemm};
+use tests::scene::{AS_OF, CHALLENGE, RANDOMNESS, Scene, gemm, judge};
 use tests::served::{Requests, Served, config};
 use tests::upstream::{CERTIFICATES, Conduct, MANIFESTS, OcspLie, Question, RimLie, Upstream};
 use tokio::task::JoinSet;
@@ -634,12 +634,17 @@ fn what_a_pass_settled_with_outlives_its_sources() {
         panic!("the check of the result has a pass of its own");
     };
     std::fs::remove_dir_all(scene.collateral_dir()).unwrap();
+    // A file that was found is at hand for a tenth of a second without another look.
+    std::thread::sleep(Duration::from_millis(300));
     before.let_check_result(settled);
     let Pass::Done(appraisal) = pass(&before) else {
         panic!("nothing is wanted any more");
     };
     let decision = policies::decide(before.policy(), appraisal).unwrap();
     assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
+    // One that begins now finds nothing.
+    let decision = judge(&appraiser, &bundle);
+    assert!(matches!(decision, Decision::Refused(_)), "{decision:?}");
 }
 
 /// A code, and words that go with it.
