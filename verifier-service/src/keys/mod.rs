@@ -24,29 +24,30 @@
 //! tokens count for an hour, so it is replaced by removing the file.
 
 mod desk;
+mod error;
+mod filed;
 mod ring;
 mod sources;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use evidence::UnixTime;
-use receipt::{
-    Algorithm, Jwks, JwksError, LocalSigner, PublishedKey, SignError, Signer, Thumbprint,
-};
+use receipt::{Algorithm, Jwks, LocalSigner, PublishedKey, Signer, Thumbprint};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use desk::{KeyDesk, ListedKey, Retirement, Rotation};
+pub use error::KeyError;
+use filed::{leaked, read, retired};
 
 use crate::clock::Clock;
 use crate::config::{Config, KeySettings};
-use crate::private_files::{self, PrivateFileError};
+use crate::private_files;
 use crate::random;
-use crate::store::StoreError;
 use crate::store::keys::{KeyRecord, KeyStore};
 use crate::webhooks::{KEY_LEN, Vault};
 use ring::Ring;
@@ -62,97 +63,6 @@ const SEARCH: Duration = Duration::from_secs(10);
 const SEARCH_AGAIN_S: i64 = 60;
 /// Most keys in a set that is still rotated: the validators' bound, less what may be added meanwhile.
 const MOST_PUBLISHED: usize = receipt::limits::MAX_KEYS - 16;
-
-/// Why the keys cannot be used.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// A file or directory of the keys is not as it must be.
-    #[error(transparent)]
-    File(#[from] PrivateFileError),
-    /// The store gave no answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// No key could be made.
-    #[error("cannot make a key for {0}")]
-    Generate(Algorithm),
-    /// The file is not a key of the algorithm that it must be of.
-    #[error("{path}: {source}")]
-    Rejected {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: SignError,
-    },
-    /// The file is not a private key for receipts.
-    #[error("{0} is not an unencrypted PKCS#8 private key for ES384, ES256 or Ed25519")]
-    NotAKey(PathBuf),
-    /// The file is no key for secrets of webhooks.
-    #[error("{path}: expected {expected} bytes, got {actual}")]
-    Length {
-        /// The file.
-        path: PathBuf,
-        /// Bytes of a key.
-        expected: usize,
-        /// Bytes there are.
-        actual: usize,
-    },
-    /// The token cannot be used.
-    #[error("PKCS #11: {0}")]
-    Token(String),
-    /// There is no PIN in the file that should hold one.
-    #[error("PIN file {0} must hold one line of 1 to 255 bytes")]
-    Pin(PathBuf),
-    /// A file of retired keys is defective.
-    #[error("{path}: {source}")]
-    Retired {
-        /// The file.
-        path: PathBuf,
-        /// The defect.
-        source: JwksError,
-    },
-    /// A retired key does not say when it signed last.
-    #[error("{path}: key {kid} has no exp, the time it signed last")]
-    NotRetired {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        kid: Thumbprint,
-    },
-    /// The keys do not make a set.
-    #[error("cannot publish the keys: {0}")]
-    Set(#[from] JwksError),
-    /// Which key signs is not known.
-    #[error(
-        "there are {0} private keys, and the store knows none of them: leave the one that signs, and put the public halves of the others into retired/"
-    )]
-    Ambiguous(usize),
-    /// Every key that is held was retired.
-    #[error("every private key there is was retired: `verifier-service keys rotate` makes another")]
-    AllRetired,
-    /// Nobody knows a key of this name.
-    #[error("there is no key {0}: `verifier-service keys list` names them")]
-    Unknown(Thumbprint),
-    /// Without the key nothing could be signed.
-    #[error("key {0} is the only one that may sign: `verifier-service keys rotate` makes another")]
-    Last(Thumbprint),
-    /// The key set is about to be longer than validators take.
-    #[error(
-        "{0} keys are published, and validators take no more: bound receipt_lifetime_s, so that retired keys leave the set"
-    )]
-    TooMany(usize),
-    /// A search took too long, or one is under way still.
-    #[error("looking for private keys was broken off")]
-    BrokenOff,
-}
 
 /// Why nothing can be signed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -190,13 +100,14 @@ struct Seen {
 }
 
 impl Seen {
+    /// Whether the private half of a key is held.
+    fn holds(&self) -> impl Fn(Thumbprint) -> bool {
+        |kid| self.held.contains_key(&kid)
+    }
+
     /// Keys of the ring whose private halves are to be looked for.
     fn wanted(&self, now: UnixTime) -> Vec<Thumbprint> {
-        let living = self
-            .ring
-            .keys()
-            .iter()
-            .filter(|key| key.retired_at.is_none());
+        let living = self.ring.keys().iter().filter(|key| key.is_living());
         let kids = living.map(|key| key.jwk.kid());
         let is_due = |kid: &Thumbprint| {
             let since = self
@@ -277,12 +188,14 @@ impl Keys {
     /// [`NoSigner`] while the only key held is still being made known.
     pub(crate) fn signer_at(&self, now: UnixTime) -> Result<Arc<dyn Signer>, NoSigner> {
         let seen = self.seen();
-        let is_held = |kid: Thumbprint| seen.held.contains_key(&kid);
-        let signs = seen.ring.signs_at(now, is_held).map(|key| key.jwk.kid());
+        let signs = seen
+            .ring
+            .signs_at(now, seen.holds())
+            .map(|key| key.jwk.kid());
         let held = signs.and_then(|kid| seen.held.get(&kid));
         held.map(|held| Arc::clone(&held.signer))
             .ok_or_else(|| NoSigner {
-                from: seen.ring.signs_from(is_held),
+                from: seen.ring.signs_from(seen.holds()),
             })
     }
 
@@ -375,7 +288,7 @@ impl Keys {
             tracing::info!(%kid, %usable_from, "signing key published");
             store.publish_signing_key(*kid, usable_from).await?;
         }
-        let succeeded = seen.ring.succeeded(now, |kid| seen.held.contains_key(&kid));
+        let succeeded = seen.ring.succeeded(now, seen.holds());
         for (kid, at) in &succeeded {
             tracing::info!(%kid, %at, "signing key retired by its successor");
             store.retire_signing_key(*kid, *at).await?;
@@ -387,13 +300,13 @@ impl Keys {
     /// Sees that the key that signs is published for as long as its receipts will count.
     async fn note_lives(&self, seen: &Seen, now: UnixTime) -> Result<(), KeyError> {
         let life = self.0.receipts_live_s;
-        let is_held = |kid: Thumbprint| seen.held.contains_key(&kid);
         let outlives = |key: &KeyRecord| match (key.receipts_live_s, life) {
             (None, _) => false,
             (Some(_), None) => true,
             (Some(noted), Some(life)) => noted < life,
         };
-        if let Some(key) = seen.ring.signs_at(now, is_held).filter(|key| outlives(key)) {
+        let signs = seen.ring.signs_at(now, seen.holds());
+        if let Some(key) = signs.filter(|key| outlives(key)) {
             self.0.store.note_receipt_life(key.jwk.kid(), life).await?;
         }
         Ok(())
@@ -419,11 +332,8 @@ impl Keys {
     /// Whether no key that is held will ever sign.
     fn is_hopeless(&self) -> bool {
         let seen = self.seen();
-        let living = |kid: &Thumbprint| {
-            let key = seen.ring.find(*kid);
-            key.is_some_and(|key| key.retired_at.is_none() && key.leaked_at.is_none())
-        };
-        !seen.held.keys().any(living)
+        let is_living = |kid: &Thumbprint| seen.ring.find(*kid).is_some_and(KeyRecord::is_living);
+        !seen.held.keys().any(is_living)
     }
 
     fn seen(&self) -> Arc<Seen> {
@@ -483,58 +393,6 @@ fn new_record(held: &Held, now: UnixTime, receipts_live_s: Option<u32>) -> KeyRe
         leaked_at: None,
         receipts_live_s,
     }
-}
-
-/// The retired keys of another service, in the order of their file names.
-fn retired(directory: &Path) -> Result<Vec<PublishedKey>, KeyError> {
-    private_files::directory(directory)?;
-    let mut keys = Vec::new();
-    for path in files_in(directory, "json")? {
-        keys.extend(retired_in(&path)?);
-    }
-    Ok(keys)
-}
-
-/// The keys that were said to have leaked here: a database from before that day does not know.
-fn leaked(directory: &Path) -> Result<Vec<Thumbprint>, KeyError> {
-    private_files::directory(directory)?;
-    let marks = files_in(directory, LEAKED)?;
-    let kids = marks
-        .iter()
-        .filter_map(|path| path.file_stem()?.to_str()?.parse().ok());
-    Ok(kids.collect())
-}
-
-fn retired_in(path: &Path) -> Result<Vec<PublishedKey>, KeyError> {
-    let text = read(path, |path| std::fs::read_to_string(path))?;
-    let set = Jwks::parse(&text).map_err(|source| KeyError::Retired {
-        path: path.to_owned(),
-        source,
-    })?;
-    match set.keys().iter().find(|key| key.retired_at.is_none()) {
-        Some(key) => Err(KeyError::NotRetired {
-            path: path.to_owned(),
-            kid: key.jwk.kid(),
-        }),
-        None => Ok(set.keys().to_vec()),
-    }
-}
-
-/// The files of a kind in a directory, in the order of their names.
-fn files_in(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, KeyError> {
-    let entries: Result<Vec<_>, _> = read(directory, |path| std::fs::read_dir(path))?.collect();
-    let entries = read(directory, |_| entries)?;
-    let mut paths: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();
-    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
-    paths.sort();
-    Ok(paths)
-}
-
-fn read<T>(path: &Path, reader: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, KeyError> {
-    reader(path).map_err(|source| KeyError::Read {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ impl KeyRecord {
         }
     }
 
+    /// Whether it signs, or will.
+    pub(crate) fn is_living(&self) -> bool {
+        self.retired_at.is_none() && self.leaked_at.is_none()
+    }
+
     fn receipts_end_by(&self, retired_at: UnixTime, now: UnixTime) -> bool {
         let ends_at = |seconds: u32| {
             let life = i64::from(seconds).saturating_add(LINGERS_S);
@@ -122,7 +127,7 @@ impl Ring {
     /// When a key that is held may sign next, if none may now.
     pub(crate) fn signs_from(&self, is_held: impl Fn(Thumbprint) -> bool) -> Option<UnixTime> {
         let held = self.keys.iter().filter(|key| is_held(key.jwk.kid()));
-        let living = held.filter(|key| key.retired_at.is_none() && key.leaked_at.is_none());
+        let living = held.filter(|key| key.is_living());
         living.filter_map(|key| key.usable_from).min()
     }
 
@@ -146,9 +151,8 @@ impl Ring {
 
     /// Keys that no running verifier has published so far.
     pub(crate) fn unpublished(&self) -> impl Iterator<Item = Thumbprint> {
-        let unpublished = self.keys.iter().filter(|key| {
-            key.usable_from.is_none() && key.retired_at.is_none() && key.leaked_at.is_none()
-        });
+        let living = self.keys.iter().filter(|key| key.is_living());
+        let unpublished = living.filter(|key| key.usable_from.is_none());
         unpublished.map(|key| key.jwk.kid())
     }
 

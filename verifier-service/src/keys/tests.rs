@@ -1,11 +1,14 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 
 use receipt::Jwk;
 use tempfile::TempDir;
 
+use super::filed::files_in;
 use super::*;
 use crate::clock::ManualClock;
-use crate::store::SqlStore;
+use crate::private_files::PrivateFileError;
+use crate::store::{SqlStore, StoreError};
 
 const NOW: i64 = 1_800_000_000;
 const OVERLAP: i64 = 900;

@@ -12,7 +12,8 @@ use receipt::{Algorithm, LocalSigner, SignError, Signer};
 use zeroize::Zeroizing;
 
 use super::{Held, Maker, Source};
-use crate::keys::{KeyError, files_in, read};
+use crate::keys::KeyError;
+use crate::keys::filed::{files_in, read};
 use crate::private_files;
 
 const EXTENSION: &str = "pk8";

@@ -27,7 +27,8 @@ use zeroize::Zeroizing;
 
 use super::{Held, Maker, Source};
 use crate::config::Pkcs11Settings;
-use crate::keys::{KeyError, read};
+use crate::keys::KeyError;
+use crate::keys::filed::read;
 use crate::lock::lock;
 use crate::{private_files, random};
 

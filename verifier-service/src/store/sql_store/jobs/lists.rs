@@ -34,31 +34,29 @@ pub(super) async fn askable(
     database: &Database,
     agent: &AgentId,
 ) -> Result<Vec<OpenAssignment>, StoreError> {
-    let mut session = database.read().await?;
-    let rows = session
-        .fetch(
-            "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
+    let sql = "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
                AND status IN ('offered', 'opening', 'judged')
-             ORDER BY CASE status WHEN 'judged' THEN 1 ELSE 0 END, offered_at, id LIMIT $2",
-            values![agent, MOST_OPEN],
-        )
-        .await?;
-    rows.iter().map(open).collect()
+             ORDER BY CASE status WHEN 'judged' THEN 1 ELSE 0 END, offered_at, id LIMIT $2";
+    open_of(database, agent, sql).await
 }
 
 pub(super) async fn unfinished(
     database: &Database,
     agent: &AgentId,
 ) -> Result<Vec<OpenAssignment>, StoreError> {
-    let mut session = database.read().await?;
-    let rows = session
-        .fetch(
-            "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
+    let sql = "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
                AND status IN ('offered', 'leased')
-             ORDER BY offered_at, id LIMIT $2",
-            values![agent, MOST_OPEN],
-        )
-        .await?;
+             ORDER BY offered_at, id LIMIT $2";
+    open_of(database, agent, sql).await
+}
+
+async fn open_of(
+    database: &Database,
+    agent: &AgentId,
+    sql: &'static str,
+) -> Result<Vec<OpenAssignment>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session.fetch(sql, values![agent, MOST_OPEN]).await?;
     rows.iter().map(open).collect()
 }
 
