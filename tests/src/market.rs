@@ -143,6 +143,20 @@ impl Market {
         self.restart(0).await;
     }
 
+    /// Holds the verifier's SQLite for itself until what is returned is dropped: nobody else writes meanwhile.
+    ///
+    /// # Panics
+    /// It is on PostgreSQL, or cannot be had.
+    pub async fn hold_store(&self) -> SqliteConnection {
+        assert!(self.store_url.is_none(), "a file is held, not a server");
+        let file = self.config.state_dir.join("verifier.sqlite");
+        let url = format!("sqlite://{}", file.display());
+        let mut database = SqliteConnection::connect(&url).await.expect("database");
+        let held = query("BEGIN IMMEDIATE").execute(&mut database).await;
+        held.expect("nobody else writes for so long");
+        database
+    }
+
     /// A new party of a kind with everything it can be allowed.
     ///
     /// # Panics

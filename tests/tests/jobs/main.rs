@@ -40,6 +40,7 @@ mod dispatch;
 mod history;
 mod leases;
 mod money;
+mod outage;
 mod traces;
 
 on_both! {

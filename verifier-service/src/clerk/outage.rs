@@ -18,7 +18,7 @@ use crate::store::clerk::ClerkStore;
 /// Shorter than this is no outage, in seconds: agents ask again for longer.
 const OUTAGE_S: i64 = 10;
 /// The same on a clock that nobody sets.
-pub(super) const OUTAGE: Duration = Duration::from_secs(10);
+pub(super) const OUTAGE: Duration = Duration::from_secs(OUTAGE_S.unsigned_abs());
 /// Jobs looked at in one go.
 const PAGE: u32 = 256;
 

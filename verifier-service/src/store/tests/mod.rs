@@ -4,6 +4,7 @@ mod agents;
 mod books;
 mod histories;
 mod jobs;
+mod keys;
 pub(crate) mod life;
 mod market;
 mod parties;
