@@ -204,7 +204,13 @@ impl Cheat {
                 .chunks_mut(ROW)
                 .step_by(11)
                 .for_each(|row| row.fill(0)),
-            Self::StructuredOperands => bytes.fill(0),
+            // The product of a left operand all of whose rows are its first: one row is worked out, the others are copies.
+            Self::StructuredOperands => {
+                let (first, others) = bytes.split_at_mut(ROW);
+                others
+                    .chunks_mut(ROW)
+                    .for_each(|row| row.copy_from_slice(first));
+            }
             Self::ChecksumRow => bytes.rotate_left(ROW),
             _ => {}
         }
