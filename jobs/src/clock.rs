@@ -9,8 +9,12 @@ pub const OFFER_S: u32 = 30;
 /// For how long an assignment may be worked on without sign of life, in seconds.
 pub const LEASE_S: u32 = 120;
 
-/// What the verifier has to judge after the last answer was due, in seconds. Afterwards the job fails as unverifiable,
-/// and nobody pays for it.
+/// What an agent has at least from the call for an opening, or a question, to the answer, in seconds. Whoever is late loses
+/// the stake, so a tenant must not be able to ask for what no honest agent can do: it polls, and deadlines are whole seconds.
+pub const MIN_OPEN_S: u32 = 10;
+
+/// What the verifier has to judge after the last answer was due, in seconds. Afterwards what was not judged
+/// ends as unverifiable, and nobody pays for it.
 pub const JUDGING_S: u32 = 600;
 
 /// The time so many seconds later, or the end of time.

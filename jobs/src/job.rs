@@ -362,7 +362,8 @@ impl Job {
             .filter(|assignment| assignment.is_running())
     }
 
-    pub(crate) fn standing(&self) -> impl Iterator<Item = &Assignment> {
+    /// The assignments that are committed, and neither refused nor paid.
+    pub fn standing(&self) -> impl Iterator<Item = &Assignment> {
         self.assignments
             .iter()
             .filter(|assignment| assignment.is_standing())

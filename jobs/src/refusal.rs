@@ -40,6 +40,9 @@ pub enum Refusal {
         /// When.
         due: UnixTime,
     },
+    /// As many parties had the results audited again as may.
+    #[error("the results were audited again as often as they may be")]
+    ChallengesSpent,
     /// Another commitment is in.
     #[error("another commitment of this assignment is in")]
     CommitmentDiffers,
@@ -140,6 +143,7 @@ impl Refusal {
             Self::AssignmentUnknown => "assignment_unknown",
             Self::CancelLate => "cancel_late",
             Self::ChallengeLate { .. } => "challenge_late",
+            Self::ChallengesSpent => "challenges_spent",
             Self::CommitmentDiffers => "commitment_differs",
             Self::CommitmentLate { .. } => "commitment_late",
             Self::FundsMissing { .. } => "funds_missing",

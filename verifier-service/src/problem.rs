@@ -178,6 +178,8 @@ codes! {
     AssignmentStatus = 409 "assignment_status",
     /// Somebody has committed to a result: the job can no longer be cancelled.
     CancelLate = 409 "cancel_late",
+    /// As many parties had the results audited again as may.
+    ChallengesSpent = 409 "challenges_spent",
     /// Another commitment of the assignment is in.
     CommitmentDiffers = 409 "commitment_differs",
     /// The job is not where this needs it.
@@ -288,6 +290,8 @@ codes! {
     PolicyFailed = 500 "policy_failed",
     /// The store cannot take anything now.
     StoreUnavailable = 503 "store_unavailable",
+    /// No verifier was there for a while, and deadlines are being moved by as much; nobody is late meanwhile.
+    Resuming = 503 "resuming",
     /// No key may sign yet: the only one there is was made a moment ago and is still being made known.
     NoSigningKey = 503 "no_signing_key",
     /// The keys of the OpenID issuer cannot be had now; nothing is known about the token.

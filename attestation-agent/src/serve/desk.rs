@@ -327,7 +327,7 @@ impl Desk {
             () if bytes.is_none() => Some("job_unknown"),
             () if self.uncommitted() >= settings.capacity => Some("capacity_exceeded"),
             () if self.held.len() >= MAX_HELD || bytes.is_some_and(full) => Some("spool_full"),
-            () => None,
+            () => settings.declines(&offer.terms),
         }
     }
 

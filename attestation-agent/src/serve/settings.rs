@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use evidence::work::wire::MAX_HELD;
+use evidence::work::wire::{MAX_HELD, TermsShown};
 use serde::{Deserialize, Serialize};
 
 /// How assignments are served.
@@ -23,6 +23,14 @@ pub struct ServeSettings {
     pub dir: Option<PathBuf>,
     /// The most bytes of outputs kept.
     pub spool_bytes: u64,
+    /// The least price taken, in minor units of whatever currency.
+    pub least_price: u64,
+    /// The highest stake put down, in minor units of whatever currency; any, if there is none.
+    pub most_stake: Option<u64>,
+    /// The least time taken from the call for an opening, or a question, to the answer, seconds: who is late loses the stake.
+    pub least_open_within_s: u32,
+    /// The longest time that outputs are kept for, from acceptance to payment, seconds.
+    pub longest_dispute_window_s: u32,
     /// Seconds between heartbeats.
     pub heartbeat_s: u64,
     /// How long a committed assignment is kept if the verifier never says that it is over, seconds.
@@ -41,6 +49,10 @@ impl Default for ServeSettings {
             inputs_dir: None,
             dir: None,
             spool_bytes: 64 * 1024 * 1024 * 1024,
+            least_price: 0,
+            most_stake: None,
+            least_open_within_s: 10,
+            longest_dispute_window_s: 30 * 24 * 60 * 60,
             heartbeat_s: 30,
             keep_s: 60 * 24 * 60 * 60,
             stop_within_s: 60,
@@ -49,6 +61,20 @@ impl Default for ServeSettings {
 }
 
 impl ServeSettings {
+    /// Why work is not taken on such terms, if it is not.
+    pub(super) fn declines(&self, terms: &TermsShown) -> Option<&'static str> {
+        let stake_is_too_high = self.most_stake.is_some_and(|most| terms.stake > most);
+        match () {
+            () if terms.price.amount < self.least_price => Some("price_too_low"),
+            () if stake_is_too_high => Some("stake_too_high"),
+            () if terms.open_within_s < self.least_open_within_s => Some("time_too_short"),
+            () if terms.dispute_window_s > self.longest_dispute_window_s => {
+                Some("dispute_window_too_long")
+            }
+            () => None,
+        }
+    }
+
     /// What is wrong with them.
     pub(crate) fn fault(&self) -> Option<String> {
         let most = u64::try_from(MAX_HELD).unwrap_or(u64::MAX);

@@ -50,6 +50,16 @@ impl Account {
     pub const fn may_be_negative(&self) -> bool {
         matches!(self, Self::Outside(_))
     }
+
+    /// Whether the account may hold so much: the outside is never above zero, since no marketplace takes out more than it
+    /// brought in, and all others are never below.
+    #[must_use]
+    pub const fn may_be_at(&self, balance: i64) -> bool {
+        match self.may_be_negative() {
+            true => balance <= 0,
+            false => balance >= 0,
+        }
+    }
 }
 
 impl fmt::Display for Account {

@@ -26,7 +26,7 @@ pub enum LedgerError {
         /// The key.
         key: String,
     },
-    /// An account would be below zero that may not.
+    /// An account would be below zero that may not, or the outside above it.
     #[error("{account} would be at {balance}")]
     Overdrawn {
         /// The account.
@@ -53,7 +53,7 @@ impl Ledger {
             let balance = self.balance(&posting.account, currency);
             let balance = balance.saturating_add(posting.amount);
             let account = posting.account.clone();
-            if balance < 0 && !account.may_be_negative() {
+            if !account.may_be_at(balance) {
                 return Err(LedgerError::Overdrawn { account, balance });
             }
             after.push(((account, currency), balance));

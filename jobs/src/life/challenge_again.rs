@@ -1,5 +1,6 @@
 //! Challenge again: within the dispute window, tenant or marketplace may have the results audited once more, with a new
-//! seed and twice the points. Each party once; what is found wrong is slashed and not paid.
+//! seed and twice the points. Each party once, and so many parties as the job was taken for; what is found wrong is slashed
+//! and not paid.
 
 use super::ask_openings;
 use super::turn::Turn;
@@ -7,6 +8,10 @@ use crate::event::EventKind;
 use crate::id::PartyId;
 use crate::job::{Job, Phase};
 use crate::refusal::Refusal;
+
+/// How many parties may have the results of a job audited again. Each audit draws twice the points of the one before, and a
+/// job is taken only if its last one can be paid for and opened.
+pub const MOST_CHALLENGES: u32 = 2;
 
 pub(super) fn challenge_again(
     job: &mut Job,
@@ -28,6 +33,9 @@ pub(super) fn challenge_again(
     }
     if !job.is_checked() {
         return Err(Refusal::NothingToCheck);
+    }
+    if round >= MOST_CHALLENGES {
+        return Err(Refusal::ChallengesSpent);
     }
     job.challenged_by.push(by);
     turn.job_event(EventKind::JobChallenged, None);

@@ -43,6 +43,8 @@ use crate::job::{Job, Question};
 use crate::refusal::Refusal;
 use turn::Turn;
 
+pub use challenge_again::MOST_CHALLENGES;
+
 impl Job {
     /// Creates a job; its price goes into escrow.
     ///

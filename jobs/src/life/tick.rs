@@ -92,11 +92,17 @@ fn is_opening_due(job: &Job) -> bool {
     job.assignments.iter().any(|a| a.stage == Stage::Opening)
 }
 
-/// The verifier did not judge in time. In the first round nothing is known, and the job fails. In a later one the earlier
-/// verdict stands: an outage must not be a way to take the reward back.
+/// The verifier did not judge in time. In the first round nothing is known of what was not judged: it ends, and the job goes
+/// on with the others, since one whose evidence nobody can appraise must not take the reward of the rest. Without others the
+/// job fails, and nobody's record knows of it. In a later round the earlier verdict stands: an outage must not be a way to
+/// take the reward back.
 fn give_up_judging(job: &mut Job, turn: &mut Turn<'_>) {
     let unjudged = |a: &Assignment| a.stage == Stage::Opened;
+    let is_judged = |a: &Assignment| a.stage == Stage::Judged;
     match job.round() {
+        0 if job.assignments.iter().any(is_judged) => {
+            job.refuse(unjudged, &Code::UNVERIFIABLE, Cost::Record, turn);
+        }
         0 => job.fail(&Code::UNVERIFIABLE, turn),
         _ => job.each(unjudged, |assignment, _| assignment.stage = Stage::Judged),
     }

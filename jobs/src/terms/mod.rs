@@ -209,10 +209,12 @@ pub enum TermsError {
         what: crate::money::MoneyError,
     },
     /// No time, or more than any step may take.
-    #[error("{member}: expected 1 to {MAX_STEP_S} seconds, got {actual}")]
+    #[error("{member}: expected {least} to {MAX_STEP_S} seconds, got {actual}")]
     Time {
         /// The member.
         member: &'static str,
+        /// What is needed.
+        least: u32,
         /// What is stated.
         actual: u32,
     },

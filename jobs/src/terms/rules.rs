@@ -5,7 +5,7 @@ use evidence::limits::MAX_DEVICES;
 
 use super::form::{PriceForm, TermsForm};
 use super::{AuditTerms, DeviceTerms, MAX_REPLICAS, MAX_STEP_S, Replicas, TermsError};
-use crate::clock::OFFER_S;
+use crate::clock::{MIN_OPEN_S, OFFER_S};
 use crate::money::{Amount, Currency, Money};
 
 /// Longest name of a policy, in bytes: that of a file.
@@ -67,14 +67,18 @@ pub(super) fn policy(name: &str) -> Result<(), TermsError> {
 
 pub(super) fn times(form: &TermsForm) -> Result<(), TermsError> {
     let stated = [
-        ("commit_within_s", form.commit_within_s),
-        ("open_within_s", form.open_within_s),
-        ("dispute_window_s", form.dispute_window_s),
-        ("deadline_s", form.deadline_s),
+        ("commit_within_s", 1, form.commit_within_s),
+        ("open_within_s", MIN_OPEN_S, form.open_within_s),
+        ("dispute_window_s", 1, form.dispute_window_s),
+        ("deadline_s", 1, form.deadline_s),
     ];
-    let wrong = |(_, actual): &(_, u32)| !(1..=MAX_STEP_S).contains(actual);
+    let wrong = |(_, least, actual): &(_, u32, u32)| !(*least..=MAX_STEP_S).contains(actual);
     match stated.into_iter().find(wrong) {
-        Some((member, actual)) => Err(TermsError::Time { member, actual }),
+        Some((member, least, actual)) => Err(TermsError::Time {
+            member,
+            least,
+            actual,
+        }),
         None => Ok(()),
     }
 }

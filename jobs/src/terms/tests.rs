@@ -83,7 +83,7 @@ fn every_rule_has_its_code() {
         ("terms_policy_name", with("/policy", json!(""))),
         ("terms_policy_name", with("/policy", json!("../etc"))),
         ("terms_time", with("/commit_within_s", json!(0))),
-        ("terms_time", with("/open_within_s", json!(0))),
+        ("terms_time", with("/open_within_s", json!(9))),
         (
             "terms_time",
             with("/dispute_window_s", json!(30 * 86400 + 1)),

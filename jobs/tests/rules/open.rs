@@ -187,6 +187,31 @@ fn what_cannot_be_judged_in_time_costs_nobody_anything() {
 }
 
 #[test]
+fn one_that_cannot_be_judged_in_time_does_not_take_the_reward_of_the_others() {
+    let mut world = World::new(terms(3), KERNEL);
+    world.dispatch(3);
+    world.commit_all();
+    world.open_all();
+    let ids = world.ids();
+    for id in &ids[1..] {
+        let honest = Verdict::Upheld(world.honest(id));
+        world.must(world.judge(id, honest));
+    }
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+    let unjudged = world.job.assignment(&ids[0]).unwrap();
+    assert_eq!(unjudged.code(), Some(&Code::UNVERIFIABLE));
+    assert_eq!(unjudged.stake(), Stake::Returned);
+    world.tick_when_due();
+    assert_closed(&world);
+    let gains: Vec<_> = ids
+        .iter()
+        .map(|id| world.gain(&world.owner_of(id)))
+        .collect();
+    assert_eq!(gains, [0, PRICE, PRICE]);
+}
+
+#[test]
 fn two_identities_on_one_device_are_both_slashed() {
     let mut world = World::new(terms(3), KERNEL);
     world.dispatch(3);

@@ -66,6 +66,18 @@ fn another_audit_is_refused() {
         World::accepted(2, KERNEL).refused(again()),
         "nothing_to_check"
     );
+    // Each audit draws twice the points of the one before, and the job was taken for two more.
+    let mut world = World::accepted(1, AUDITED);
+    for by in [tenant(), marketplace()] {
+        world.must(Action::ChallengeAgain { by });
+        world.open_all();
+        world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    }
+    let by = jobs::PartyId::parse("another").unwrap();
+    assert_eq!(
+        world.refused(Action::ChallengeAgain { by }),
+        "challenges_spent"
+    );
     let mut world = World::accepted(1, AUDITED);
     world.now = 3600;
     assert_eq!(world.refused(again()), "challenge_late");

@@ -405,6 +405,9 @@ on_both! {
             (plain.clone(), with("/stake", json!(-1)), 422, "terms_stake"),
             (plain.clone(), with("/deadline_s", json!(1)), 422, "terms_deadline"),
             (plain.clone(), with("/commit_within_s", json!(0)), 422, "terms_time"),
+            (plain.clone(), with("/open_within_s", json!(9)), 422, "terms_time"),
+            // Outputs of 144 MB, digested under one key: 4 seconds more.
+            (gemm(6000, "[]"), with_time(&terms(1), 13), 422, "terms_time"),
             (plain.clone(), with("/price/amount", json!(9_007_199_254_740_991_i64)), 422, "terms_escrow"),
             (plain.clone(), with("/price/amount", json!(FUNDS)), 402, "funds_missing"),
             (plain.clone(), json!({}), 422, "terms_malformed"),
@@ -415,6 +418,8 @@ on_both! {
             (gemm(16, r#"["audit"]"#), audited(1), 422, "audit_asked_twice"),
             // Whole outputs of 64 MiB, which base64 makes a third more; slices of as much.
             (gemm(4096, r#"["freivalds"]"#), terms(1), 422, "opening_beyond_limit"),
+            // With another replica, either may have to hand its outputs over.
+            (gemm(4096, "[]"), terms(2), 422, "opening_beyond_limit"),
             (kernel("nothing", json!({})), terms(1), 422, "kernel_unknown"),
             (kernel("gemm_i8", json!({})), terms(1), 422, "job_parameters_invalid"),
         ];
@@ -463,4 +468,11 @@ on_both! {
         let next: Value = market.get(&market.tenant, &next).await.json().await.unwrap();
         assert_eq!((next["jobs"].as_array().unwrap().len(), &next["next"]), (1, &Value::Null));
     }
+}
+
+/// Terms with so many seconds to open in.
+fn with_time(terms: &Value, open_within_s: u32) -> Value {
+    let mut terms = terms.clone();
+    terms["open_within_s"] = json!(open_within_s);
+    terms
 }

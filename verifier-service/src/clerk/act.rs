@@ -160,6 +160,10 @@ impl Deed {
         action
     }
 
+    const fn is_excuse(&self) -> bool {
+        matches!(self.action, Action::Outage { .. })
+    }
+
     const fn is_dispatch(&self) -> bool {
         matches!(self.action, Action::Dispatch { .. })
     }
@@ -207,7 +211,7 @@ impl Clerk {
     /// Applies an action; the job as it is then. One that was applied before changes nothing.
     ///
     /// # Errors
-    /// The rules say no; there is no such job; a failure.
+    /// The rules say no; there is no such job; deadlines are being moved; a failure.
     pub(crate) async fn act(&self, id: &JobId, deed: Deed) -> Result<Job, ClerkError> {
         let deed = Arc::new(deed);
         for _ in 0..TRIES {
@@ -215,6 +219,10 @@ impl Clerk {
                 now: self.parts().clock.now(),
                 seed: random::bytes(),
             };
+            // After the moment was taken: a verifier that is stopped in between has an early moment.
+            if !deed.is_excuse() && self.was_away() {
+                return Err(ClerkError::Away);
+            }
             let prepared = match deed.may_accept() {
                 true => self.prepare(id, &deed, moment).await?,
                 false => Prepared::default(),

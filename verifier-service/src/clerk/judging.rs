@@ -131,7 +131,7 @@ impl Clerk {
                 devices,
                 claims,
             } => {
-                if self.is_anothers(&agent, &devices).await? {
+                if self.is_anothers(job, &agent, &devices).await? {
                     return Ok((refuted("device_of_another", Blame::Unfit)?, None));
                 }
                 let upheld = upheld(said, level, &devices);
@@ -164,14 +164,18 @@ impl Clerk {
     }
 
     /// Whether a device is one that another provider's agent showed lately. Software devices call themselves what they like.
+    /// Where that other provider has a replica of this very job, the rules find that both showed the same device.
     async fn is_anothers(
         &self,
+        job: &Job,
         agent: &Agent,
         devices: &[JudgedDevice],
     ) -> Result<bool, ClerkError> {
         for device in devices.iter().filter(|device| !device.simulated) {
             let claim = Claim::new(device.ueid.as_bytes(), agent, self.parts().clock.now());
-            if let Claimed::Of(_) = self.store().claim_device(claim).await? {
+            if let Claimed::Of(other) = self.store().claim_device(claim).await?
+                && !takes_part(job, &other.to_string())
+            {
                 return Ok(true);
             }
         }
@@ -207,6 +211,11 @@ impl Clerk {
         let (_, policy) = book.policy(name, newest.version, workers).await?;
         Ok(Some(Arc::new(policy)))
     }
+}
+
+/// Whether a provider has a replica of the job that has not ended.
+fn takes_part(job: &Job, owner: &str) -> bool {
+    job.standing().any(|one| one.owner().as_str() == owner)
 }
 
 impl Brief {

@@ -35,6 +35,7 @@ mod tasks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use jobs::{AgentId, AssignmentId, Job, JobId, Refusal};
 use thiserror::Error;
@@ -79,6 +80,8 @@ struct Office {
     due: Notify,
     /// Jobs being attended to here, and how often in a row each failed.
     desk: Mutex<HashMap<JobId, Attendance>>,
+    /// When the store last took that this verifier is there.
+    noted: Mutex<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,6 +101,9 @@ pub(crate) enum ClerkError {
     /// The rules say no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// This verifier was not there for a while, and what came due meanwhile is not yet excused.
+    #[error("deadlines are being moved by an outage")]
+    Away,
     /// An agent that would be offered something is gone or has as much as it takes.
     #[error("agent {0} has no room")]
     NoRoom(AgentId),
@@ -122,6 +128,7 @@ impl Clerk {
             parts,
             due: Notify::new(),
             desk: Mutex::default(),
+            noted: Mutex::new(Instant::now()),
         }))
     }
 
@@ -163,6 +170,7 @@ impl From<ClerkError> for Problem {
     fn from(error: ClerkError) -> Self {
         match error {
             ClerkError::Unknown => Self::new(ProblemCode::AssignmentUnknown),
+            ClerkError::Away => Self::new(ProblemCode::Resuming).retry_after_s(1),
             ClerkError::Refused(refusal) => offer::refused(&refusal),
             ClerkError::Store(error) => error.into(),
             ClerkError::Problem(problem) => problem,

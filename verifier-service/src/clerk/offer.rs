@@ -18,11 +18,13 @@ use crate::problem::{Problem, ProblemCode};
 use crate::random;
 use crate::store::jobs::{Change, CreatedJob, JobRequest, JobStore};
 
-/// Rounds of audit that a job must be able to pay for: one, and one more for each party that may ask. Each draws twice as
-/// many points as the one before.
-const LAST_ROUND_FACTOR: u32 = 4;
+/// How many times the points of the first audit the last one draws: each party that may ask has twice as many drawn as the
+/// one before.
+const LAST_ROUND_FACTOR: u32 = 1 << jobs::MOST_CHALLENGES;
 /// Bytes of a slice beside what it opens, at most: two chunks and the nodes above, in a tree of 2^40 bytes.
 const SLICE_OVERHEAD: u64 = 2 * 1024 + 64 * 40;
+/// Bytes that an agent can be counted on to digest in a second, while it works on other jobs.
+const DIGESTED_A_SECOND: u64 = 32 * 1024 * 1024;
 /// Bytes of an opening beside outputs and slices: statement, reports, chains.
 const OPENING_OVERHEAD: u64 = 256 * 1024;
 
@@ -105,7 +107,7 @@ impl Clerk {
                     return Err(unavailable("audit"));
                 }
                 let limit = command.limits().output_bytes;
-                self.whole_outputs_fit(spec, limit)?;
+                self.whole_outputs_fit(spec, terms, limit)?;
                 Ok(Nature::default())
             }
         }
@@ -133,7 +135,9 @@ impl Clerk {
             is_affordable(&job, audit::Strength::DEFAULT.points)?;
         }
         let bytes = job.outputs().into_iter().map(|output| output.len);
-        self.whole_outputs_fit(spec, bytes.fold(0, u64::saturating_add))?;
+        let bytes = bytes.fold(0, u64::saturating_add);
+        self.whole_outputs_fit(spec, terms, bytes)?;
+        Self::there_is_time_to_open(terms, bytes)?;
         Ok(Nature {
             recomputable: true,
             points,
@@ -159,9 +163,24 @@ impl Clerk {
         }
     }
 
-    /// Where the verifier must hold the outputs, they fit into an opening.
-    fn whole_outputs_fit(&self, spec: &JobSpec, bytes: u64) -> Result<(), Problem> {
-        match spec.checks.is_empty() || bytes <= self.opening_limit() {
+    /// Openings are due no sooner than an honest agent can have them: it digests its outputs under the key of each replica.
+    fn there_is_time_to_open(terms: &Terms, bytes: u64) -> Result<(), Problem> {
+        let digested = bytes.saturating_mul(terms.replicas().count.into());
+        let least = u64::from(jobs::MIN_OPEN_S).saturating_add(digested / DIGESTED_A_SECOND);
+        let actual = terms.open_within_s();
+        match u64::from(actual) >= least {
+            true => Ok(()),
+            false => Err(Problem::new(ProblemCode::TermsTime).detail(format!(
+                "open_within_s: expected at least {least} seconds for {bytes} bytes of outputs, got {actual}"
+            ))),
+        }
+    }
+
+    /// Where the verifier must hold the outputs, they fit into an opening. It may have to wherever there are replicas: whoever
+    /// says of another that it does not hold the output can be answered by handing it over, and by nothing less.
+    fn whole_outputs_fit(&self, spec: &JobSpec, terms: &Terms, bytes: u64) -> Result<(), Problem> {
+        let is_asked_for = !spec.checks.is_empty() || terms.replicas().count > 1;
+        match !is_asked_for || bytes <= self.opening_limit() {
             true => Ok(()),
             false => Err(Problem::new(ProblemCode::OpeningTooLarge)),
         }
@@ -278,6 +297,7 @@ mod tests {
             "assignment_unknown",
             "cancel_late",
             "challenge_late",
+            "challenges_spent",
             "commitment_differs",
             "commitment_late",
             "funds_missing",

@@ -1,11 +1,14 @@
 //! Outages: nobody is late because no verifier could be reached.
 //!
 //! Every verifier notes that it is there. One that starts after nobody was for a while moves the deadlines of all jobs by as
-//! much, before it answers or lets time pass. So does one that runs and could not reach the store: no agent could hand
-//! anything in meanwhile. Several that start at once do so once: the rules remember up to when an
-//! outage is excused.
+//! much, before it answers or lets time pass. So does one that runs and could not reach the store, or was itself stopped: no
+//! agent could hand anything in meanwhile. Until the deadlines are moved nothing else happens to any job, by whomever: an
+//! agent that was told that it is late would forget what it has. Several that start at once do so once: the rules remember
+//! up to when an outage is excused.
+//!
+//! Out of scope: a clock that was set. Whether a verifier was away is measured by a clock that nobody sets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evidence::UnixTime;
 use jobs::Action;
@@ -13,12 +16,13 @@ use jobs::Action;
 use super::act::Deed;
 use super::rounds::HOLD_S;
 use super::{Clerk, ClerkError};
+use crate::lock::lock;
 use crate::store::clerk::ClerkStore;
 
 /// Shorter than this is no outage, in seconds: agents ask again for longer.
 const OUTAGE_S: i64 = 10;
 /// The same on a clock that nobody sets.
-pub(super) const OUTAGE: Duration = Duration::from_secs(OUTAGE_S.unsigned_abs());
+const OUTAGE: Duration = Duration::from_secs(OUTAGE_S.unsigned_abs());
 /// Jobs looked at in one go.
 const PAGE: u32 = 256;
 
@@ -30,7 +34,7 @@ impl Clerk {
     pub(crate) async fn resume(&self) -> Result<(), ClerkError> {
         self.excuse_gap().await?;
         self.take_over(self.parts().clock.now()).await?;
-        self.is_alive().await
+        self.note_there().await
     }
 
     /// What a verifier had taken when it died, nobody gives back. Where others live, some of it is theirs and is done twice,
@@ -40,12 +44,17 @@ impl Clerk {
         Ok(self.store().call_up(now, until).await?)
     }
 
-    /// Notes that this verifier is there, `since` it last could. Where that is long, nobody else may have been there either.
-    pub(super) async fn note_alive(&self, since: Duration) -> Result<(), ClerkError> {
-        if since >= OUTAGE {
+    /// Whether this verifier could not note for so long that it is there that nobody else may have been there either.
+    pub(super) fn was_away(&self) -> bool {
+        lock(&self.0.noted).elapsed() >= OUTAGE
+    }
+
+    /// Notes that this verifier is there; where it was away, deadlines are moved first.
+    pub(super) async fn note_alive(&self) -> Result<(), ClerkError> {
+        if self.was_away() {
             self.excuse_gap().await?;
         }
-        self.is_alive().await
+        self.note_there().await
     }
 
     async fn excuse_gap(&self) -> Result<(), ClerkError> {
@@ -60,9 +69,11 @@ impl Clerk {
         Ok(())
     }
 
-    async fn is_alive(&self) -> Result<(), ClerkError> {
-        let now = self.parts().clock.now();
-        Ok(self.store().is_alive(now).await?)
+    async fn note_there(&self) -> Result<(), ClerkError> {
+        let (now, begun) = (self.parts().clock.now(), Instant::now());
+        self.store().is_alive(now).await?;
+        *lock(&self.0.noted) = begun;
+        Ok(())
     }
 
     async fn excuse(&self, from: UnixTime, to: UnixTime) -> Result<(), ClerkError> {

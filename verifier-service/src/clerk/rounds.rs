@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Clerk;
-use super::outage::OUTAGE;
 use crate::lock::lock;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::JobStore;
@@ -31,8 +30,6 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// When what is done now and then is to be done next.
 struct Chores {
-    /// When the store last took that this verifier is there.
-    seen_alive: Instant,
     alive: Instant,
     release: Instant,
     forget: Instant,
@@ -59,7 +56,6 @@ impl Clerk {
         let pulse = Pulse::from_environment();
         let now = Instant::now();
         let mut chores = Chores {
-            seen_alive: now,
             alive: now,
             release: now,
             forget: now + FORGET_EVERY,
@@ -69,7 +65,7 @@ impl Clerk {
             pulse.beat();
             self.keep_house(&mut chores).await;
             // Nobody is found late before an outage of the store is excused.
-            if chores.seen_alive.elapsed() < OUTAGE {
+            if !self.was_away() {
                 self.take_due(&mut under_way).await;
             }
             while under_way.try_join_next().is_some() {}
@@ -92,12 +88,9 @@ impl Clerk {
 
     async fn keep_house(&self, chores: &mut Chores) {
         if is_time(&mut chores.alive, ALIVE_EVERY) {
-            match self.note_alive(chores.seen_alive.elapsed()).await {
-                Ok(()) => chores.seen_alive = Instant::now(),
-                Err(error) => {
-                    chores.alive = Instant::now();
-                    tracing::warn!(cause = %error, "the store does not take that this verifier is there");
-                }
+            if let Err(error) = self.note_alive().await {
+                chores.alive = Instant::now();
+                tracing::warn!(cause = %error, "the store does not take that this verifier is there");
             }
         }
         while chores.releasing.try_join_next().is_some() {}

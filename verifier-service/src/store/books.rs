@@ -1,6 +1,6 @@
 //! What the store remembers about money: a journal of transfers that sum to zero, and the balances they make.
 //!
-//! The promises: a transfer is booked once, whole or not at all; no account but `outside/*` is ever below zero; nothing in
+//! The promises: a transfer is booked once, whole or not at all; no account but `outside/*` is ever below zero, and that never above; nothing in
 //! the journal is changed. Transfers of jobs are booked with the job ([`super::jobs`]); here are those from and to the
 //! outside, and the reading.
 

@@ -203,6 +203,30 @@ fn what_does_not_fit_is_declined() {
             "1",
             "job_digest_mismatch",
         ),
+        (
+            "a-4",
+            "ATTESTATION_AGENT__SERVE__LEAST_PRICE",
+            "2",
+            "price_too_low",
+        ),
+        (
+            "a-5",
+            "ATTESTATION_AGENT__SERVE__MOST_STAKE",
+            "1",
+            "stake_too_high",
+        ),
+        (
+            "a-6",
+            "ATTESTATION_AGENT__SERVE__LEAST_OPEN_WITHIN_S",
+            "61",
+            "time_too_short",
+        ),
+        (
+            "a-7",
+            "ATTESTATION_AGENT__SERVE__LONGEST_DISPUTE_WINDOW_S",
+            "59",
+            "dispute_window_too_long",
+        ),
     ];
     for (assignment, setting, value, code) in table {
         let scene = Scene::new().with(setting, value);

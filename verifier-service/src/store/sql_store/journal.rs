@@ -83,14 +83,19 @@ async fn post(
     transfer: &Transfer,
 ) -> Result<bool, StoreError> {
     let account = posting.account.to_string();
-    let change = match posting.amount >= 0 || posting.account.may_be_negative() {
-        true => {
+    // Towards the side on which the account may be, anything goes; towards the other, what is there.
+    let change = match (posting.account.may_be_negative(), posting.amount >= 0) {
+        (false, true) | (true, false) => {
             "INSERT INTO accounts (name, currency, balance) VALUES ($1, $2, $3)
              ON CONFLICT (name, currency) DO UPDATE SET balance = accounts.balance + excluded.balance"
         }
-        false => {
+        (false, false) => {
             "UPDATE accounts SET balance = balance + $3
              WHERE name = $1 AND currency = $2 AND balance + $3 >= 0"
+        }
+        (true, true) => {
+            "UPDATE accounts SET balance = balance + $3
+             WHERE name = $1 AND currency = $2 AND balance + $3 <= 0"
         }
     };
     let changed = tx
