@@ -18,7 +18,7 @@ use crate::parties::{Caller, Kind, Scope};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::books::{BookStore, Booked};
 
-const MAX_BODY_BYTES: usize = 4 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Longest reference of a marketplace.
 const MAX_REFERENCE_CHARS: usize = 128;
 
