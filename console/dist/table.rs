@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-47dd319fbaf7.js",
+        path: "console-16ef2ccdb196.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "47dd319fbaf714c4879f032808a6e65cad5ae647c31d2e85076d9c808566a1ef",
+        sha256: "16ef2ccdb1967cb6231168c5a79e422a92cdf1355706f0be111bc4987000c5bb",
         is_named_by_content: true,
-        plain: include_bytes!("console-47dd319fbaf7.js"),
-        brotli: include_bytes!("console-47dd319fbaf7.js.br"),
+        plain: include_bytes!("console-16ef2ccdb196.js"),
+        brotli: include_bytes!("console-16ef2ccdb196.js.br"),
     },
     Asset {
-        path: "console-31df610a8cad.css",
+        path: "console-15a069f59265.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "31df610a8cad375c8f2879910aec9e1ec9c853945409e62aebe6f1fd6a61e746",
+        sha256: "15a069f59265d4bf14659aceb86336c8fedd7e7155445c8e91b0fd70934636fc",
         is_named_by_content: true,
-        plain: include_bytes!("console-31df610a8cad.css"),
-        brotli: include_bytes!("console-31df610a8cad.css.br"),
+        plain: include_bytes!("console-15a069f59265.css"),
+        brotli: include_bytes!("console-15a069f59265.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "26d4d56143bc69b99aa220ce59618e93e3242366f5bf2b6c9f43a0b0ba2c56ea",
+        sha256: "0d591cb6958b3c92bacfcf6ba8f747fd93115f56565c2fb6dea7839f91859b21",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
