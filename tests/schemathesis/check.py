@@ -79,7 +79,7 @@ def main(program, tools):
             document = folder / "openapi.json"
             document.write_bytes(urllib.request.urlopen(f"{verifier.url}/openapi.json").read())
             subprocess.run([f"{tools}/openapi-spec-validator", "--schema", "3.1", str(document)], check=True)
-            environment = {**os.environ, **verifier.parties()}
+            environment = {**os.environ, **verifier.parties(), "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
             command = [f"{tools}/schemathesis", "--config-file", str(HERE / "schemathesis.toml"), "run"]
             checked = subprocess.run([*command, f"{verifier.url}/openapi.json"], cwd=folder, env=environment)
             if verifier.process.poll() is not None:

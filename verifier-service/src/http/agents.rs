@@ -37,7 +37,7 @@ type Named = Result<Path<String>, PathRejection>;
 struct NewToken {
     #[serde(default, deserialize_with = "body::present")]
     label: Option<Label>,
-    #[serde(default, deserialize_with = "body::present")]
+    #[serde(default, deserialize_with = "body::present_whole")]
     expires_in_s: Option<u32>,
 }
 

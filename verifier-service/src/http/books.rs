@@ -33,6 +33,7 @@ struct NewTransfer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AskedMoney {
+    #[serde(deserialize_with = "body::whole")]
     amount: i64,
     currency: String,
 }

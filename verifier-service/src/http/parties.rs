@@ -48,7 +48,7 @@ struct NewKey {
     scopes: Scopes,
     #[serde(default, deserialize_with = "body::present")]
     label: Option<Label>,
-    #[serde(default, deserialize_with = "body::present")]
+    #[serde(default, deserialize_with = "body::present_whole")]
     expires_in_s: Option<u32>,
 }
 

@@ -53,7 +53,7 @@ struct Simulation {
     input: Option<Value>,
     #[serde(default, deserialize_with = "body::present")]
     receipts: Option<Receipts>,
-    #[serde(default, deserialize_with = "body::present")]
+    #[serde(default, deserialize_with = "body::present_whole")]
     limit: Option<u32>,
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::codes::OF_TERMS;
 use super::super::endpoint::{Access, Endpoint, EvidenceCodes, Tag};
 use super::super::examples;
-use super::super::schema::{MAX_SAFE, number, of, said, text, text_like};
+use super::super::schema::{MAX_SAFE, number, of, text_like};
 use super::receipts::IDEMPOTENCY;
 use crate::http::{events, jobs};
 use crate::problem::ProblemCode::*;
@@ -84,10 +84,6 @@ fn read() -> Endpoint {
 const NAME: &str = "The name of the job.";
 
 fn follow() -> Endpoint {
-    let stream = said(
-        text(),
-        "Server-sent events: `id` is a number that grows, `event` the kind, `data` a `JobEvent`.",
-    );
     Endpoint::get("/v1/jobs/{id}/events", "followJob", events::follow)
         .says(
             "Follow a job",
@@ -97,7 +93,7 @@ fn follow() -> Endpoint {
         .by(Access::Party(Some("jobs:read")))
         .named("id", of("Name"), NAME)
         .heeds("Last-Event-ID", number(0, MAX_SAFE), "The number of the last event that was read; without it, from the beginning.")
-        .gives_as(200, "text/event-stream", stream, "The history.")
+        .gives_as(200, "text/event-stream", of("JobEventLine"), "The history, one event after the other.")
         .fails(&[JobNotFound, LastEventIdMalformed])
 }
 

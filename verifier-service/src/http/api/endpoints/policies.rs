@@ -108,7 +108,8 @@ fn by_sha256() -> Endpoint {
 }
 
 fn upload() -> Endpoint {
-    let text = "package pogw.policy\n\ndeny contains {\"code\": \"closed\", \"message\": \"nobody is let in\"}\n";
+    let text = "package pogw\n\nimport rego.v1\n\ndeny contains {\"code\": \"simulated\", \"message\": \"a software device\"} if {\n  \
+                some device in input.devices\n  device.simulated\n}\n";
     Endpoint::put("/v1/policies/{id}", "uploadPolicy", policies::upload)
         .says("Upload a policy", "The text becomes the next version. One that does not compile is refused with the compiler's words. Nothing decides by it before it is activated.")
         .by(Access::Operator)

@@ -35,7 +35,7 @@ fn of_one(endpoint: Endpoint) -> Endpoint {
 
 fn create() -> Endpoint {
     let example =
-        json!({ "url": "https://203.0.113.7/hook", "kinds": ["job_settled", "job_failed"] });
+        json!({ "url": "https://market.example/hook", "kinds": ["job_settled", "job_failed"] });
     Endpoint::post("/v1/webhooks", "createWebhook", webhooks::create)
         .says("Add a webhook", WRITES)
         .takes("NewWebhook", webhooks::MAX_BODY_BYTES, example)

@@ -80,6 +80,7 @@ pub(super) fn all() -> Vec<Named> {
         ("Receipts", receipts()),
         ("JobReceipts", job_receipts()),
         ("JobEvent", event()),
+        ("JobEventLine", event_line()),
         ("EventKind", word(&EVENT)),
         ("NewTransfer", new_transfer()),
         ("Transfer", transfer()),
@@ -259,10 +260,20 @@ fn event() -> Value {
         ("provider?", of("Name")),
         ("code?", of("Word")),
     ]);
-    said(
-        event,
-        "The data of a server-sent event; its id is a number that grows, its name is the kind.",
-    )
+    said(event, "A line of a job's history.")
+}
+
+/// The fields of one event, since OpenAPI 3.1 has no schema for a stream of them.
+fn event_line() -> Value {
+    let data = json!({
+        "type": "string", "contentMediaType": "application/json", "contentSchema": of("JobEvent"),
+    });
+    let line = object([
+        ("id", said(text_like("^[0-9]+$"), "A number that grows.")),
+        ("event", of("EventKind")),
+        ("data", data),
+    ]);
+    said(line, "One server-sent event: the values of its fields.")
 }
 
 fn new_transfer() -> Value {

@@ -126,7 +126,7 @@ pub(super) fn all() -> Vec<Named> {
         (
             "Cursor",
             said(
-                text_like("^[0-9]{1,18}-[A-Za-z0-9_-]{1,64}$"),
+                text_like("^[0-9]{1,18}-[0-9a-f]{32}$"),
                 "A place in a list, as `next` gave it.",
             ),
         ),

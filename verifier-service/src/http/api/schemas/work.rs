@@ -6,7 +6,7 @@ use evidence::limits::{
 use serde_json::{Value, json};
 
 use super::super::schema::{
-    MAX_SAFE, closed, count, list, list_of, map, number, object, of, said, text, with, word,
+    MAX_SAFE, closed, count, list, list_of, map, number, object, of, said, short, text, with, word,
 };
 use super::Named;
 
@@ -78,8 +78,12 @@ fn job() -> Value {
 }
 
 fn command() -> Value {
-    let argument =
-        json!({ "type": "string", "maxLength": MAX_ARGUMENT_BYTES, "pattern": r"^[^\u0000]*$" });
+    let argument = |least: usize| {
+        let text = short(least, MAX_ARGUMENT_BYTES);
+        with(text, "pattern", json!(r"^[^\u0000]*$"))
+    };
+    let argv = list_of(1, MAX_ARGUMENTS, argument(0));
+    let argv = with(argv, "prefixItems", json!([argument(1)]));
     let input = closed([("blake3", of("Blake3")), ("len", count())]);
     let least_one = || number(1, MAX_SAFE);
     let limits = closed([
@@ -92,7 +96,7 @@ fn command() -> Value {
         ("memory_bytes", least_one()),
     ]);
     let command = closed([
-        ("argv", list_of(1, MAX_ARGUMENTS, argument)),
+        ("argv", argv),
         ("inputs", map(MAX_MEMBERS, of("FileName"), input)),
         (
             "outputs",
