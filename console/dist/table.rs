@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-16ef2ccdb196.js",
+        path: "console-af5870910ecd.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "16ef2ccdb1967cb6231168c5a79e422a92cdf1355706f0be111bc4987000c5bb",
+        sha256: "af5870910ecd5845fa1e385ec858e54de0670e1f5820e89e3331b3ff11b5969d",
         is_named_by_content: true,
-        plain: include_bytes!("console-16ef2ccdb196.js"),
-        brotli: include_bytes!("console-16ef2ccdb196.js.br"),
+        plain: include_bytes!("console-af5870910ecd.js"),
+        brotli: include_bytes!("console-af5870910ecd.js.br"),
     },
     Asset {
-        path: "console-15a069f59265.css",
+        path: "console-74ec51df9ed3.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "15a069f59265d4bf14659aceb86336c8fedd7e7155445c8e91b0fd70934636fc",
+        sha256: "74ec51df9ed3c3c847c9bdef9122286cf9cb67b9e2e797eeb9257f3f94876102",
         is_named_by_content: true,
-        plain: include_bytes!("console-15a069f59265.css"),
-        brotli: include_bytes!("console-15a069f59265.css.br"),
+        plain: include_bytes!("console-74ec51df9ed3.css"),
+        brotli: include_bytes!("console-74ec51df9ed3.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "0d591cb6958b3c92bacfcf6ba8f747fd93115f56565c2fb6dea7839f91859b21",
+        sha256: "a0701a75d0faa78718a7fb04e76b041e4efcf872cac9d44e4d5ee7f5ee345a5b",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -55,12 +55,12 @@ function OneOperation({ document, endpoint, isOpen }: { document: Document; endp
           <p>{operation.description}</p>
           <p><a href={href("api", operation.operationId)}>{operation.operationId}</a>. {access(endpoint)}</p>
           <Parameters of={operation.parameters ?? []} />
-          {operation.requestBody !== undefined && <><h4>Takes</h4><p class="note">{operation.requestBody.description}</p><Contents of={operation.requestBody.content} /></>}
-          <h4>Answers</h4>
+          {operation.requestBody !== undefined && <><h3>Takes</h3><p class="note">{operation.requestBody.description}</p><Contents of={operation.requestBody.content} /></>}
+          <h3>Answers</h3>
           <Answers of={operation.responses} />
-          <h4>Errors</h4>
+          <h3>Errors</h3>
           <Errors document={document} of={operation.responses} />
-          <h4>With curl</h4>
+          <h3>With curl</h3>
           <div class="curl"><Code>{curl(location.origin, endpoint)}</Code></div>
         </div>
       )}
@@ -83,7 +83,7 @@ function Parameters({ of }: { of: Parameter[] }) {
   if (of.length === 0) return null;
   return (
     <>
-      <h4>Parameters</h4>
+      <h3>Parameters</h3>
       <Table label="Parameters" empty="None." columns={[["Name", "left"], ["In", "left"], ["Value", "left"], ["Meaning", "left"]]}
         rows={of.map(({ name, in: place, required, schema, description }) => [
           <code>{name}{required ? "" : "?"}</code>, place, <Value of={schema} />, description ?? "",
