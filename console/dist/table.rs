@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-47dd319fbaf7.js",
+        path: "console-af5870910ecd.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "47dd319fbaf714c4879f032808a6e65cad5ae647c31d2e85076d9c808566a1ef",
+        sha256: "af5870910ecd5845fa1e385ec858e54de0670e1f5820e89e3331b3ff11b5969d",
         is_named_by_content: true,
-        plain: include_bytes!("console-47dd319fbaf7.js"),
-        brotli: include_bytes!("console-47dd319fbaf7.js.br"),
+        plain: include_bytes!("console-af5870910ecd.js"),
+        brotli: include_bytes!("console-af5870910ecd.js.br"),
     },
     Asset {
-        path: "console-31df610a8cad.css",
+        path: "console-74ec51df9ed3.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "31df610a8cad375c8f2879910aec9e1ec9c853945409e62aebe6f1fd6a61e746",
+        sha256: "74ec51df9ed3c3c847c9bdef9122286cf9cb67b9e2e797eeb9257f3f94876102",
         is_named_by_content: true,
-        plain: include_bytes!("console-31df610a8cad.css"),
-        brotli: include_bytes!("console-31df610a8cad.css.br"),
+        plain: include_bytes!("console-74ec51df9ed3.css"),
+        brotli: include_bytes!("console-74ec51df9ed3.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "26d4d56143bc69b99aa220ce59618e93e3242366f5bf2b6c9f43a0b0ba2c56ea",
+        sha256: "a0701a75d0faa78718a7fb04e76b041e4efcf872cac9d44e4d5ee7f5ee345a5b",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -1,4 +1,5 @@
 /** The verifier's public interface (`verifier-service/README.md`), as far as these pages use it. */
+import type { Document } from "./document.ts";
 import { credential, signedIn, signOut, type Identity } from "./session.ts";
 
 /** An answer that is no success: the members of a problem (RFC 9457), or what the network said. */
@@ -48,6 +49,7 @@ export interface Step { at: Time; verdicts: { of: string; verdict: string; count
 export interface Statistics { as_of: Time; step_s: number; latency_bounds_us: number[]; steps: Step[] }
 
 export const service = () => json<Service>("/v1/service");
+export const openapi = () => json<Document>("/openapi.json");
 export const keySet = () => text("/.well-known/jwks.json", "application/jwk-set+json");
 export const receipt = (id: string) => text(`/v1/receipts/${encodeURIComponent(id)}`, "application/eat+jwt");
 export const jobs = (cursor?: string) => json<{ jobs: JobSummary[]; next: string | null }>(paged("/v1/jobs", cursor));

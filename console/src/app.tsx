@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "./api.ts";
 import { useLoaded } from "./parts.tsx";
+import { ApiPage } from "./pages/api.tsx";
 import { CollateralPage } from "./pages/collateral.tsx";
 import { FleetPage } from "./pages/fleet.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
@@ -12,7 +13,7 @@ import { StatementPage } from "./pages/statement.tsx";
 import { href, Link, placeOf, Title, usePath, type Place } from "./router.tsx";
 
 const PAGES = [
-  ["", "Receipt"], ["jobs", "Jobs"], ["fleet", "Fleet"], ["collateral", "Collateral"], ["statement", "Statement"], ["overview", "Overview"],
+  ["", "Receipt"], ["jobs", "Jobs"], ["fleet", "Fleet"], ["collateral", "Collateral"], ["statement", "Statement"], ["overview", "Overview"], ["api", "Interface"],
 ] as const;
 
 export function App() {
@@ -51,6 +52,7 @@ function Page({ place: { page, item } }: { place: Place }) {
     case "collateral": return <CollateralPage />;
     case "statement": return <StatementPage />;
     case "overview": return <OverviewPage />;
+    case "api": return <ApiPage id={item} />;
     default: return <Title lead="The links above lead to what there is.">There is no such page</Title>;
   }
 }

@@ -326,6 +326,7 @@ const PAGES = () => [
   ["statement", "/console/statement", market.providers[0].key, ["Entries"]],
   ["overview", "/console/overview", market.operator, ["Verdicts in a quarter of an hour", "report too short"]],
   ["overview-busy", "/console/overview", market.operator, ["nonce mismatch"], { prepare: aBusyDay }],
+  ["api", "/console/api/createJob", undefined, ["Offer a job", "jobs:write", "funds_missing", "curl --fail-with-body"]],
   ["signed-out", "/console/overview", undefined, ["Sign in as operator to see it."]],
 ];
 const LOOKS = [["desk", DESK, false], ["desk-dark", DESK, true], ["phone", PHONE, false], ["phone-dark", PHONE, true]];

@@ -81,3 +81,9 @@ pub use problem::{ProblemCode, TYPE_PREFIX};
 pub use service::{Reload, Service, ServiceError, serve};
 pub use store::StoreError;
 pub use tls::{CertificateFileError, check_certificates};
+
+/// The OpenAPI 3.1 document of the HTTP interface, as `GET /openapi.json` serves it.
+#[must_use]
+pub fn openapi() -> &'static str {
+    http::document()
+}

@@ -42,6 +42,8 @@ enum Command {
     Keys(KeyCommand),
     /// Says whether the configuration, the policy and the anchors can be used, and changes nothing.
     CheckConfig(Settings),
+    /// Prints the OpenAPI document of the interface.
+    Openapi,
 }
 
 #[derive(Debug, clap::Args)]
@@ -109,6 +111,10 @@ fn answer(command: Command) -> anyhow::Result<()> {
             Appraiser::open(&config.appraisal)?;
             check_certificates(&config.http.tls)?;
             println!("configuration is good");
+            Ok(())
+        }
+        Command::Openapi => {
+            print!("{}", verifier_service::openapi());
             Ok(())
         }
     }

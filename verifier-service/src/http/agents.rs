@@ -22,13 +22,13 @@ use crate::parties::{Caller, Kind, Scope};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::agents::Agent;
 
-const MAX_BODY_BYTES: usize = 4 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Room for 128 devices.
-const MAX_HEARTBEAT_BYTES: usize = 32 * 1024;
+pub(super) const MAX_HEARTBEAT_BYTES: usize = 32 * 1024;
 /// Life of an enrolment token if nothing else is asked for, in seconds.
 const TOKEN_LIFE_S: u32 = 3600;
 /// Longest life, in seconds: a week, for machines that are on their way.
-const MAX_TOKEN_LIFE_S: u32 = 7 * 24 * 3600;
+pub(super) const MAX_TOKEN_LIFE_S: u32 = 7 * 24 * 3600;
 
 type Named = Result<Path<String>, PathRejection>;
 
@@ -37,7 +37,7 @@ type Named = Result<Path<String>, PathRejection>;
 struct NewToken {
     #[serde(default, deserialize_with = "body::present")]
     label: Option<Label>,
-    #[serde(default, deserialize_with = "body::present")]
+    #[serde(default, deserialize_with = "body::present_whole")]
     expires_in_s: Option<u32>,
 }
 

@@ -19,9 +19,9 @@ use crate::hub::Topic;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::jobs::Document;
 
-const MAX_BODY_BYTES: usize = 4 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Room for 256 names of things to do.
-const MAX_KNOWN_BYTES: usize = 64 * 1024;
+pub(super) const MAX_KNOWN_BYTES: usize = 64 * 1024;
 /// How long an agent waits if it does not say, in seconds.
 const WAIT_S: u32 = 30;
 

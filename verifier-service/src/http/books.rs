@@ -18,7 +18,7 @@ use crate::parties::{Caller, Kind, Scope};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::books::{BookStore, Booked};
 
-const MAX_BODY_BYTES: usize = 4 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Longest reference of a marketplace.
 const MAX_REFERENCE_CHARS: usize = 128;
 
@@ -33,6 +33,7 @@ struct NewTransfer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AskedMoney {
+    #[serde(deserialize_with = "body::whole")]
     amount: i64,
     currency: String,
 }

@@ -16,7 +16,7 @@ use crate::random;
 use crate::store::{Added, Challenge, ChallengeBounds, Fate};
 
 /// Room for a digest, a key and an audience of 512 bytes, written with escapes.
-const MAX_BODY_BYTES: usize = 8 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 8 * 1024;
 /// Seconds after which some challenge may have been answered.
 const TOO_MANY_RETRY_S: u32 = 10;
 

@@ -33,13 +33,14 @@ static ASSETS: &[Asset] = &include!("../../../console/dist/table.rs");
 /// The page. The script in it shows what the path says.
 const PAGE: &str = "index.html";
 /// The first segments of the paths that are pages.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "receipts",
     "jobs",
     "fleet",
     "collateral",
     "statement",
     "overview",
+    "api",
 ];
 
 /// Scripts, styles and answers of this origin and nothing else; no frame around it, no form out of it, and no text of ours

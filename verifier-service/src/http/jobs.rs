@@ -25,7 +25,7 @@ use crate::store::jobs::{JobReceipt, JobStore, JobSummary};
 use crate::store::{self, Store};
 
 /// A command may have many arguments and files; a kernel's parameters are short.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 pub(super) type Named = Result<Path<String>, PathRejection>;
 

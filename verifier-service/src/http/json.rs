@@ -1,8 +1,9 @@
 //! Requests whose body is JSON of ours.
 
 use axum::extract::Request;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
 use super::{App, media_type};
 use crate::malformed;
@@ -30,4 +31,59 @@ where
     T: Deserialize<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+/// For whole numbers: `60.0` is the integer that `60` is (JSON Schema 2020-12, core, 4.2.3), and writers that know one kind of
+/// number write it. What is signed or digested has one spelling, and is not read with this.
+pub(super) fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let number = Number::deserialize(deserializer)?;
+    let whole = number.as_i64().or_else(|| safe_integer(number.as_f64()?));
+    let whole = whole.and_then(|whole| T::try_from(whole).ok());
+    whole.ok_or_else(|| D::Error::custom("expected an integer in the bounds of its type"))
+}
+
+/// The same for optional members.
+pub(super) fn present_whole<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    whole(deserializer).map(Some)
+}
+
+/// The integer that a number is exactly.
+fn safe_integer(number: f64) -> Option<i64> {
+    const MOST: f64 = 9_007_199_254_740_991.0;
+    let is_safe = number.fract() == 0.0 && number.abs() <= MOST;
+    is_safe.then_some(number as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_have_two_spellings() {
+        let table = [
+            ("60", Some(60)),
+            ("60.0", Some(60)),
+            ("6e1", Some(60)),
+            ("0", Some(0)),
+            ("60.5", None),
+            ("-1", None),
+            ("4294967296", None),
+            ("4294967296.0", None),
+            ("1e300", None),
+            ("\"60\"", None),
+            ("null", None),
+        ];
+        for (text, number) in table {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            assert_eq!(whole::<_, u32>(&mut reader).ok(), number, "{text}");
+        }
+    }
 }

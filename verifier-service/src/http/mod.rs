@@ -5,6 +5,7 @@
 
 mod accept;
 mod agents;
+mod api;
 mod assignments;
 mod books;
 mod caller;
@@ -21,6 +22,7 @@ mod layers;
 mod media_type;
 mod nvidia;
 mod ocsp;
+mod openapi;
 mod page;
 mod parties;
 mod policies;
@@ -41,7 +43,6 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use evidence::UnixTime;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -217,96 +218,18 @@ fn later(now: UnixTime, seconds: u32) -> UnixTime {
     UnixTime::from_secs(now.secs().saturating_add(seconds.into()))
 }
 
-/// Every route.
+/// The OpenAPI document of this interface, as it is served.
+pub(crate) fn document() -> &'static str {
+    &api::document().json
+}
+
+/// Every route: those of the table, and the pages for people.
 pub(crate) fn router(app: App) -> Router {
     let pages = match app.config.console {
         true => console::routes(),
         false => Router::new(),
     };
-    Router::new()
-        .route("/v1/challenges", post(challenges::create))
-        .route("/v1/challenges/{id}", get(challenges::read))
-        .route("/v1/receipts", get(receipts::list).post(receipts::submit))
-        .route("/v1/receipts/{id}", get(receipts::read))
-        .route("/v1/verify", post(verify::verify))
-        .route("/v1/policies", get(policies::list))
-        .route("/v1/policies/by-sha256/{digest}", get(policies::by_sha256))
-        .route(
-            "/v1/policies/{id}",
-            get(policies::versions).put(policies::upload),
-        )
-        .route(
-            "/v1/policies/{id}/versions/{version}",
-            get(policies::version),
-        )
-        .route(
-            "/v1/policies/{id}/versions/{version}/activate",
-            post(policies::activate),
-        )
-        .route(
-            "/v1/policies/{id}/versions/{version}/simulate",
-            post(policies::simulate),
-        )
-        .route("/v1/parties", get(parties::list).post(parties::create))
-        .route("/v1/parties/me", get(parties::read_own))
-        .route("/v1/parties/{id}", get(parties::read))
-        .route(
-            "/v1/parties/{id}/keys",
-            get(parties::list_keys).post(parties::create_key),
-        )
-        .route("/v1/parties/{id}/keys/{key}", delete(parties::revoke_key))
-        .route("/v1/enrolment-tokens", post(agents::create_token))
-        .route("/v1/enrolment-tokens/{id}", delete(agents::delete_token))
-        .route("/v1/agents", get(agents::list).post(agents::enrol))
-        .route("/v1/agents/{id}", get(agents::read).delete(agents::remove))
-        .route("/v1/agents/{id}/devices", get(agents::devices))
-        .route("/v1/agents/{id}/heartbeat", post(agents::heartbeat))
-        .route("/v1/jobs", get(jobs::list).post(jobs::create))
-        .route("/v1/jobs/{id}", get(jobs::read))
-        .route("/v1/jobs/{id}/events", get(events::follow))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/v1/jobs/{id}/dispute", post(jobs::dispute))
-        .route("/v1/jobs/{id}/receipts", get(jobs::receipts))
-        .route("/v1/assignments/next", post(assignments::next))
-        .route("/v1/assignments/{id}/accept", post(assignments::accept))
-        .route("/v1/assignments/{id}/renew", post(assignments::renew))
-        .route("/v1/assignments/{id}/release", post(assignments::release))
-        .route(
-            "/v1/assignments/{id}/commitment",
-            post(assignments::commitment),
-        )
-        .route("/v1/assignments/{id}/opening", post(assignments::opening))
-        .route("/v1/assignments/{id}/answer", post(assignments::answer))
-        .route("/v1/deposits", post(books::deposit))
-        .route("/v1/withdrawals", post(books::withdraw))
-        .route("/v1/accounts/{party}", get(statements::account))
-        .route("/v1/providers/{id}/statement", get(statements::read))
-        .route("/v1/webhooks", get(webhooks::list).post(webhooks::create))
-        .route(
-            "/v1/webhooks/{id}",
-            get(webhooks::read).delete(webhooks::remove),
-        )
-        .route("/v1/webhooks/{id}/rotate", post(webhooks::rotate))
-        .route(
-            "/v1/webhooks/{id}/dead-letters",
-            get(webhooks::dead_letters),
-        )
-        .route("/v1/webhooks/{id}/redeliver", post(webhooks::redeliver))
-        .route("/v1/service", get(facts::read))
-        .route("/v1/statistics", get(statistics::read))
-        .route("/v1/coverage", get(coverage::read))
-        .route("/v1/rim/ids", get(rims::ids))
-        .route("/v1/rim/{id}", get(rims::read))
-        .route("/v1/ocsp", post(ocsp::relay))
-        .route("/ocsp", post(ocsp::relay))
-        .route("/ocsp/{*request}", get(ocsp::relay_in_path))
-        .route("/v3/attest/gpu", post(nvidia::v3_gpu))
-        .route("/v3/attest/switch", post(nvidia::v3_switch))
-        .route("/v4/attest/gpu", post(nvidia::v4_gpu))
-        .route("/v4/attest/switch", post(nvidia::v4_switch))
-        .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    api::routes()
         .merge(pages)
         .fallback(|| async { Problem::new(ProblemCode::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })

@@ -19,13 +19,13 @@ use crate::parties::{Caller, Kind, Scopes, Secret, SecretKind};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::parties::{AddedKey, AddedParty, ApiKey, Party};
 
-const MAX_BODY_BYTES: usize = 4 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Most keys of a party that count at one time.
 const MAX_KEYS: u32 = 64;
 /// Most keys shown, those that no longer count included.
 const MAX_KEYS_SHOWN: u32 = 500;
 /// Longest life of a key that has an end, in seconds: ten years.
-const MAX_KEY_LIFE_S: u32 = 10 * 365 * 24 * 3600;
+pub(super) const MAX_KEY_LIFE_S: u32 = 10 * 365 * 24 * 3600;
 /// Draws of a prefix until it is no chance any more that each was taken: 40 bits are drawn.
 const DRAWS: usize = 4;
 
@@ -48,7 +48,7 @@ struct NewKey {
     scopes: Scopes,
     #[serde(default, deserialize_with = "body::present")]
     label: Option<Label>,
-    #[serde(default, deserialize_with = "body::present")]
+    #[serde(default, deserialize_with = "body::present_whole")]
     expires_in_s: Option<u32>,
 }
 

@@ -23,7 +23,7 @@ use crate::problem::{Problem, ProblemCode};
 use crate::store::policies::{PolicyVersion, StoredPolicy, VersionNumber};
 
 /// Largest body that asks for a simulation: an input document of as many devices as there may be.
-const MAX_SIMULATION_BYTES: usize = 512 * 1024;
+pub(super) const MAX_SIMULATION_BYTES: usize = 512 * 1024;
 
 /// The forms of a version, the default first.
 const FORMS: [&str; 2] = [media_type::JSON, media_type::REGO];
@@ -53,7 +53,7 @@ struct Simulation {
     input: Option<Value>,
     #[serde(default, deserialize_with = "body::present")]
     receipts: Option<Receipts>,
-    #[serde(default, deserialize_with = "body::present")]
+    #[serde(default, deserialize_with = "body::present_whole")]
     limit: Option<u32>,
 }
 

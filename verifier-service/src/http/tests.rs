@@ -4,9 +4,11 @@
 mod agents;
 mod collateral;
 mod console;
+mod examples;
 mod logs;
 mod parties;
 mod policies;
+mod promised;
 mod racing_store;
 mod requests;
 mod result_checks;
@@ -164,7 +166,7 @@ impl Rig {
             nvidia: nvidia.unwrap(),
         });
         Self {
-            router: router(app),
+            router: promised::held(router(app)),
             clock,
             judge,
             agents,

@@ -19,7 +19,7 @@ use crate::report::AppraisalReport;
 use crate::statistics::Subject;
 
 /// As many devices as an appraisal takes, each as large as it may be: base64 adds a third, names and quotes the rest.
-const MAX_BODY_BYTES: usize = MAX_DEVICES * (MAX_REPORT_BYTES + MAX_CHAIN_BYTES) * 3 / 2;
+pub(super) const MAX_BODY_BYTES: usize = MAX_DEVICES * (MAX_REPORT_BYTES + MAX_CHAIN_BYTES) * 3 / 2;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,7 +19,7 @@ use crate::problem::{Problem, ProblemCode};
 use crate::store::outbox::{Delivery, Webhook};
 use crate::webhooks::{Message, MessageId, NotRegistered};
 
-const MAX_BODY_BYTES: usize = 16 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Most kinds in a list; there are fewer.
 const MAX_KINDS: usize = 64;
 /// Most messages named in one request.

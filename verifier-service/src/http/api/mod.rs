@@ -1,0 +1,61 @@
+//! The interface as a table: every endpoint once, with its handler and everything that is said of it. The router and the
+//! OpenAPI document are both made of this table, so there is no route that the document does not have, and none in it that
+//! is not there.
+//!
+//! In scope: which path goes where; the OpenAPI 3.1 document, its schemas, examples and codes of errors.
+//!
+//! Out of scope: pages for people, which are no part of the interface (`console`); whether what the document says is so:
+//! the tests of this interface hold every answer they get against it.
+//!
+//! The schemas are written here, as JSON, and not derived from types. Most of what is said belongs to `evidence` and `jobs`,
+//! which know nothing of HTTP and shall not, and what bounds it are deserialisers that no derive macro looks into.
+
+mod codes;
+mod document;
+mod endpoint;
+mod endpoints;
+mod examples;
+mod schema;
+mod schemas;
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use evidence::crypto;
+use evidence::work::Hex;
+
+use super::App;
+use endpoint::Endpoint;
+
+/// The document, as it is served.
+pub(super) struct Document {
+    /// Its text.
+    pub(super) json: String,
+    /// The tag of its bytes, with its quotes.
+    pub(super) etag: String,
+}
+
+static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+    let json = format!("{}\n", document::of_table(&endpoints::all()));
+    let etag = format!("\"{}\"", Hex(crypto::sha256(json.as_bytes())));
+    Document { json, etag }
+});
+
+/// The document, made when it is asked for first.
+pub(super) fn document() -> &'static Document {
+    &DOCUMENT
+}
+
+/// Every endpoint, routed.
+pub(super) fn routes() -> Router<App> {
+    let mut endpoints = endpoints::all();
+    // `Allow` names methods in this order: reading, changing, ending.
+    endpoints.sort_by_key(|endpoint| (endpoint.method == "delete", endpoint.method));
+    let routed = endpoints.into_iter().map(Endpoint::into_route);
+    routed.fold(Router::new(), |router, (path, route)| {
+        router.route(path, route)
+    })
+}
+
+#[cfg(test)]
+mod tests;
