@@ -2,6 +2,7 @@
 //! evidence.
 
 mod agents;
+mod audit;
 mod collateral;
 mod console;
 mod logs;
@@ -139,6 +140,7 @@ impl Rig {
             ..config.clone()
         };
         let keys = Keys::open(&of_keys, Arc::clone(&shared) as _, on_clock()).await;
+        let recording = Arc::clone(&shared) as Arc<dyn crate::store::audit::AuditStore>;
         let agents = Agents::new(shared, Arc::new(clerk.clone()), on_clock());
         let token = folder.path().join("operator-token");
         let nvidia = Issuer::new(
@@ -160,6 +162,7 @@ impl Rig {
             operator: OperatorToken::open(&token, None).unwrap(),
             credentials,
             agents: agents.clone(),
+            audit: Recorder::new(recording, Arc::clone(&clock) as Arc<dyn Clock>),
             hub,
             nvidia: nvidia.unwrap(),
         });

@@ -11,13 +11,13 @@ use crate::id::Id;
 use crate::store::{Challenge, ChallengeBounds, NewReceipt, Spent, StoredReceipt};
 
 /// An agent's key and, once it is in, its name.
-struct Machine {
+pub(super) struct Machine {
     pair: Ed25519KeyPair,
     id: String,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             pair: Ed25519KeyPair::generate().unwrap(),
             id: String::new(),
@@ -32,7 +32,7 @@ impl Machine {
         self.pair.sign(message).as_ref().try_into().unwrap()
     }
 
-    fn enrolment(&self, token: &str) -> Value {
+    pub(super) fn enrolment(&self, token: &str) -> Value {
         let proof = self.sign(&enrolment_message(token, &self.key()));
         json!({ "token": token, "agent_key": self.key(), "proof": Base64Url(proof) })
     }
