@@ -6,7 +6,8 @@ use evidence::work::Hex;
 
 use crate::id::Id;
 
-/// Longest subject of a token that is written down (`OpenID` Connect Core 2: at most 255 characters). Of a longer one the digest is.
+/// Longest subject of a token that is written down (`OpenID` Connect Core 2: at most 255 characters). Of one that is longer,
+/// or no line of text, the digest is.
 const MAX_SUBJECT_BYTES: usize = 255;
 
 /// Somebody who acts.
@@ -25,7 +26,7 @@ pub(crate) enum Actor {
     Oidc {
         /// `iss`.
         issuer: String,
-        /// `sub`, or its digest if it is too long to be one.
+        /// `sub`, or its digest if it cannot be one.
         subject: String,
         /// The party it names.
         party: Id,
@@ -71,7 +72,8 @@ pub(crate) struct By {
 impl Actor {
     /// The bearer of a token.
     pub(crate) fn oidc(issuer: &str, subject: &str, party: Id) -> Self {
-        let subject = match subject.len() <= MAX_SUBJECT_BYTES {
+        let is_one = subject.len() <= MAX_SUBJECT_BYTES && !subject.contains(char::is_control);
+        let subject = match is_one {
             true => subject.to_owned(),
             false => format!("sha256:{}", Hex(sha256(subject.as_bytes()))),
         };
@@ -158,7 +160,12 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(subject(&"x".repeat(255)), "x".repeat(255));
-        let long = subject(&"x".repeat(256));
-        assert!(long.starts_with("sha256:") && long.len() == 71, "{long}");
+        for wrong in [&"x".repeat(256), "a\0b", "a\nb"] {
+            let digest = subject(wrong);
+            assert!(
+                digest.starts_with("sha256:") && digest.len() == 71,
+                "{digest}"
+            );
+        }
     }
 }

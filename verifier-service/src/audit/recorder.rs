@@ -51,7 +51,7 @@ impl Recorder {
         object: Option<String>,
         code: &'static str,
     ) {
-        let Some(details) = self.refusals.is_due(&by, action, code) else {
+        let Some(details) = self.refusals.entry_about(&by, action, code) else {
             return;
         };
         let new = New::refused(by, action, object, code).with(details);

@@ -45,8 +45,13 @@ struct Counts {
 pub(crate) struct Refusals(Mutex<Counts>);
 
 impl Refusals {
-    /// Whether this attempt is to be recorded by itself.
-    pub(crate) fn is_due(&self, by: &By, action: Action, code: &'static str) -> Option<Details> {
+    /// What an entry about this attempt says beside it; none if the attempt is counted instead.
+    pub(crate) fn entry_about(
+        &self,
+        by: &By,
+        action: Action,
+        code: &'static str,
+    ) -> Option<Details> {
         let (actor, now) = (by.actor.clone(), by.at);
         let kind = Kind {
             actor,
@@ -140,7 +145,7 @@ mod tests {
     fn the_first_is_recorded_and_those_like_it_are_counted() {
         let refusals = Refusals::default();
         let see = |at, code| {
-            let due = refusals.is_due(&by(Actor::Nobody, at), Action::PolicyActivate, code);
+            let due = refusals.entry_about(&by(Actor::Nobody, at), Action::PolicyActivate, code);
             due.is_some()
         };
         assert!(see(0, "authorization_missing"));
@@ -169,7 +174,7 @@ mod tests {
             for _ in 0..5 {
                 let (key, party) = (Id::random(), Id::random());
                 let actor = Actor::ApiKey { key, party };
-                let due = refusals.is_due(&by(actor, at), Action::JobCancel, "scope_missing");
+                let due = refusals.entry_about(&by(actor, at), Action::JobCancel, "scope_missing");
                 written += usize::from(due.is_some());
             }
             written += refusals.over(UnixTime::from_secs(at)).len();
@@ -181,7 +186,7 @@ mod tests {
         drop(counts);
         // An hour later there is room, and the first entry says what is missing.
         let later = by(Actor::Nobody, HOUR_S);
-        let due = refusals.is_due(&later, Action::JobCancel, "authorization_missing");
+        let due = refusals.entry_about(&later, Action::JobCancel, "authorization_missing");
         assert_eq!(due.unwrap()["omitted"], 5 * 3600 - 240);
     }
 }

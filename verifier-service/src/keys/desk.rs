@@ -124,6 +124,7 @@ impl KeyDesk {
         if published >= MOST_PUBLISHED {
             return Err(KeyError::TooMany(published));
         }
+        let by = by(now)?;
         let held = self
             .sources
             .make(algorithm.unwrap_or(self.config.signing_algorithm))?;
@@ -132,7 +133,7 @@ impl KeyDesk {
             key.usable_from = Some(heeded(now));
         }
         let kid = key.jwk.kid();
-        self.store.add_signing_key(&key, by(now)?).await?;
+        self.store.add_signing_key(&key, by).await?;
         let mut listed = self.list().await?.into_iter();
         let listed = listed.find(|key| key.kid == kid.to_string());
         listed.ok_or(KeyError::Unknown(kid))
