@@ -306,8 +306,8 @@ mod tests {
         };
         assert_eq!(refused("abc"), Some("abc".to_owned()));
         let secret = crate::parties::Secret::random(SecretKind::ApiKey);
-        assert_eq!(refused(&secret.text()), None);
+        assert_eq!(refused(secret.text()), None);
         let secret = crate::parties::Secret::random(SecretKind::Enrolment);
-        assert_eq!(refused(&secret.text()), None);
+        assert_eq!(refused(secret.text()), None);
     }
 }

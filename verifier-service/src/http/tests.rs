@@ -5,6 +5,7 @@ mod agents;
 mod audit;
 mod collateral;
 mod console;
+mod devices;
 mod logs;
 mod parties;
 mod policies;
@@ -49,6 +50,7 @@ struct Rig {
     clock: Arc<ManualClock>,
     judge: MadeToOrder,
     agents: Agents,
+    clerk: Clerk,
     folder: TempDir,
 }
 
@@ -154,7 +156,7 @@ impl Rig {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             store: wrap(store),
             proceedings,
-            clerk,
+            clerk: clerk.clone(),
             collateral: Arc::new(collateral.unwrap()),
             keys: keys.unwrap(),
             vault: Arc::new(crate::keys::webhook_vault(folder.path()).unwrap()),
@@ -171,6 +173,7 @@ impl Rig {
             clock,
             judge,
             agents,
+            clerk,
             folder,
         }
     }

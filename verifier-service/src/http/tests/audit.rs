@@ -319,7 +319,8 @@ async fn nothing_secret_is_in_it() {
         }
     }
     let log = served.log("").await;
-    assert!(log.len() > 60, "refusals are there: {}", log.len());
+    let refused = log.iter().filter(|entry| entry["outcome"] == "refused");
+    assert!(refused.count() > 20, "refusals are there");
     for entry in log {
         let entry = entry.to_string();
         for secret in &acted.secrets {
@@ -408,13 +409,7 @@ async fn pages_lead_through_all_and_filters_are_checked() {
     assert_eq!(numbers, (1..=last).rev().collect::<Vec<_>>());
     let newest = &served.log("").await[0];
     assert_eq!(head["digest"], newest["digest"]);
-    assert!(
-        served
-            .log(&format!("since={}", NOW.to_string()))
-            .await
-            .len()
-            > 20
-    );
+    assert!(served.log(&format!("since={NOW}")).await.len() > 20);
     assert_eq!(served.log("since=2027-01-16").await.len(), 0);
     for query in [
         "limit=0",

@@ -320,7 +320,7 @@ impl Rig {
                 SELECT account, day, currency, amount FROM days
                 UNION ALL
                 SELECT account, postings.at / 86400, currency, -amount
-                FROM postings JOIN transfers ON number = transfer WHERE account LIKE 'party/%') AS both
+                FROM postings JOIN transfers ON number = transfer WHERE account LIKE 'party/%') AS entries
             GROUP BY account, day, currency) AS sums WHERE amount <> 0";
         assert_eq!(self.count(days).await, 0);
         let sum: i64 = balances.values().sum();
