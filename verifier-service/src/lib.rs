@@ -26,6 +26,7 @@
 mod agents;
 pub mod anchors;
 pub mod appraiser;
+mod audit;
 mod bearer;
 mod body;
 mod books;
@@ -67,6 +68,7 @@ pub mod work;
 mod workers;
 
 pub use appraiser::Appraiser;
+pub use audit::{AuditDesk, AuditError, Finding, Head, NotAHead, Walked};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, HttpSettings, KeySettings, LogLevel,

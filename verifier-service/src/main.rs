@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use daemon::notify;
 use evidence::UnixTime;
@@ -14,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use verifier_service::appraiser::OpenError;
 use verifier_service::{
-    Appraiser, CertificateFileError, Config, ConfigError, KeyDesk, ListedKey, Reload, Retirement,
-    Rotation, Service, ServiceError, SystemClock, check_certificates, init_logging,
+    Appraiser, AuditDesk, CertificateFileError, Config, ConfigError, Head, KeyDesk, ListedKey,
+    Reload, Retirement, Rotation, Service, ServiceError, SystemClock, check_certificates,
+    init_logging,
 };
 
 /// Time for computations nobody waits for any more to end.
@@ -40,6 +41,9 @@ enum Command {
     /// Lists, rotates and retires the keys that sign receipts, beside running verifiers.
     #[command(subcommand)]
     Keys(KeyCommand),
+    /// Checks the audit log and takes it out, beside running verifiers.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Says whether the configuration, the policy and the anchors can be used, and changes nothing.
     CheckConfig(Settings),
     /// Prints the OpenAPI document of the interface.
@@ -87,6 +91,23 @@ enum KeyCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Sees that no entry was altered, removed or moved, and prints the head as NUMBER:DIGEST. Exit status 1 if one was.
+    Verify {
+        #[command(flatten)]
+        settings: Settings,
+        /// A head that was noted earlier, elsewhere: it must still be in the log.
+        #[arg(long, value_name = "NUMBER:DIGEST")]
+        head: Option<Head>,
+    },
+    /// Prints every entry as a line of JSON, the first first.
+    Export {
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
 fn main() -> ExitCode {
     match answer(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,6 +127,10 @@ fn answer(command: Command) -> anyhow::Result<()> {
             println!("{answer}");
             Ok(())
         }
+        Command::Audit(command) => {
+            let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+            runtime.block_on(attend_to_audit(command))
+        }
         Command::CheckConfig(settings) => {
             let config = Config::load(settings.config.as_deref())?;
             Appraiser::open(&config.appraisal)?;
@@ -115,6 +140,29 @@ fn answer(command: Command) -> anyhow::Result<()> {
         }
         Command::Openapi => {
             print!("{}", verifier_service::openapi());
+            Ok(())
+        }
+    }
+}
+
+async fn attend_to_audit(command: AuditCommand) -> anyhow::Result<()> {
+    match command {
+        AuditCommand::Verify { settings, head } => {
+            let config = Config::load(settings.config.as_deref())?;
+            let walked = AuditDesk::open(&config).await?.verify(head).await?;
+            println!("{}", walked.head);
+            let Some(first) = walked.findings.first() else {
+                return Ok(());
+            };
+            for finding in &walked.findings {
+                eprintln!("{finding}");
+            }
+            bail!("the audit log is not whole: {first}")
+        }
+        AuditCommand::Export { settings } => {
+            let config = Config::load(settings.config.as_deref())?;
+            let desk = AuditDesk::open(&config).await?;
+            desk.export(std::io::stdout().lock()).await?;
             Ok(())
         }
     }

@@ -184,6 +184,14 @@ fn is_private(path: &Path, metadata: &fs::Metadata, widest: u32) -> Result<(), P
     })
 }
 
+/// The user this process acts as.
+///
+/// # Errors
+/// [`PrivateFileError::Io`] where `/proc` cannot be read.
+pub(crate) fn this_user() -> Result<u32, PrivateFileError> {
+    effective_uid().map_err(io_error("find the owner of", Path::new("/proc/self")))
+}
+
 /// The user this process acts as: the owner of its own entry under `/proc`, which needs no foreign function.
 fn effective_uid() -> io::Result<u32> {
     fs::metadata("/proc/self").map(|metadata| metadata.uid())

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::agents::Agents;
 use crate::appraiser::{Appraiser, OpenError};
+use crate::audit::Recorder;
 use crate::clerk::{self, Clerk, ClerkError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -27,6 +28,7 @@ use crate::parties::{Credentials, oidc};
 use crate::policies::{Book, BookError};
 use crate::private_files::{self, PrivateFileError};
 use crate::store::agents::AgentStore;
+use crate::store::audit::AuditStore;
 use crate::store::keys::KeyStore;
 use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
@@ -88,6 +90,7 @@ pub enum ServiceError {
 /// A service ready to listen: configuration valid, keys and policy loaded, store open and up to date.
 pub struct Service {
     app: App,
+    audit: Recorder,
     clerk: Clerk,
     keys: Keys,
     courier: Courier,
@@ -207,6 +210,10 @@ impl Service {
             Arc::new(clerk.clone()),
             Arc::clone(&clock),
         );
+        let audit = Recorder::new(
+            Arc::clone(&store) as Arc<dyn AuditStore>,
+            Arc::clone(&clock),
+        );
         let store: Arc<dyn Store> = store;
         let shutdown_timeout = config.shutdown_timeout();
         let app = App::new(Parts {
@@ -222,11 +229,13 @@ impl Service {
             operator,
             credentials,
             agents,
+            audit: audit.clone(),
             hub: hub.clone(),
             nvidia,
         });
         Ok(Self {
             app,
+            audit,
             clerk,
             keys,
             courier,
@@ -266,6 +275,7 @@ impl Service {
         // Ends with this function, however that ends.
         let mut followers = JoinSet::new();
         followers.spawn(self.book.follow());
+        followers.spawn(self.audit.clone().follow());
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
@@ -295,6 +305,7 @@ impl Service {
         }
         sender.stop(self.shutdown_timeout).await;
         followers.shutdown().await;
+        self.audit.finish().await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await
             .is_err()

@@ -10,7 +10,7 @@ use tests::served::problem;
 use tests::world::validate;
 use verifier_service::Clock;
 
-/// Runs a body over SQLite, and over PostgreSQL where `POGW_TEST_POSTGRES` names a database.
+/// Runs a body over SQLite, and over the PostgreSQL that `POGW_TEST_POSTGRES` names.
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($market:ident) $body:block)*) => {$(
         mod $name {
@@ -27,10 +27,11 @@ macro_rules! on_both {
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs PostgreSQL: tests/postgres/with"]
             async fn postgres() {
-                if let Some(url) = new_database() {
-                    body(Market::new(Some(&url)).await).await;
-                }
+                let url = new_database();
+                let url = url.expect("POGW_TEST_POSTGRES names a server: see tests/postgres/with");
+                body(Market::new(Some(&url)).await).await;
             }
         }
     )*};
@@ -331,6 +332,11 @@ on_both! {
         market.until(&pair.job, "settled").await;
         assert_eq!(market.balance(&pair.providers[1]).await, FUNDS + PRICE);
         assert_eq!(market.receipts(&pair.job).await.len(), 2, "no receipt twice");
+        let recorded = format!("/v1/audit?object={}&action=job.dispute", pair.job);
+        let recorded: Value = market.get(&market.tenant, &recorded).await.json().await.unwrap();
+        let entries = recorded["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), 1, "{recorded:#}");
+        assert_eq!(entries[0]["actor"]["party"], market.tenant.id.as_str());
     }
 
     async fn an_outage_makes_nobody_late(market) {

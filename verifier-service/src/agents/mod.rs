@@ -21,6 +21,7 @@ use evidence::UnixTime;
 use evidence::crypto;
 use evidence::work::{Base64Url, is_enrolment_proof};
 
+use crate::audit::{Actor, Asked, By};
 use crate::clock::Clock;
 use crate::id::Id;
 use crate::parties::{Secret, SecretKind};
@@ -135,6 +136,7 @@ impl Agents {
         owner: Id,
         label: Option<String>,
         expires_at: UnixTime,
+        by: &By,
     ) -> Result<FreshToken, Problem> {
         for _ in 0..DRAWS {
             let secret = Secret::random(SecretKind::Enrolment);
@@ -148,9 +150,9 @@ impl Agents {
                 expires_at,
                 used_by: None,
             };
-            let added = self
-                .store
-                .add_enrolment_token(token.clone(), MAX_WAITING_TOKENS);
+            let added =
+                self.store
+                    .add_enrolment_token(token.clone(), MAX_WAITING_TOKENS, by.clone());
             match added.await? {
                 AddedToken::Stored => return Ok(FreshToken { token, secret }),
                 AddedToken::TooMany => return Err(Problem::new(ProblemCode::TooManyAgents)),
@@ -164,7 +166,11 @@ impl Agents {
     ///
     /// # Errors
     /// 401 for the token, 422 for the proof and the number of agents, 409 for the key.
-    pub(crate) async fn enrol(&self, applicant: Applicant) -> Result<(Agent, bool), Problem> {
+    pub(crate) async fn enrol(
+        &self,
+        applicant: Applicant,
+        asked: Asked,
+    ) -> Result<(Agent, bool), Problem> {
         let refused = |code| Err(Problem::new(code));
         let Some(token) = self.token(&applicant.token).await? else {
             return refused(ProblemCode::EnrolmentTokenUnknown);
@@ -186,7 +192,12 @@ impl Agents {
             seen_at: None,
             report: None,
         };
-        match self.store.enrol(token.id, agent, MAX_AGENTS).await? {
+        let actor = Actor::Agent {
+            agent: agent.id,
+            party: agent.owner,
+        };
+        let by = By::new(actor, agent.enrolled_at).in_request(asked);
+        match self.store.enrol(token.id, agent, MAX_AGENTS, by).await? {
             Enrolled::New(agent) => Ok((agent, true)),
             Enrolled::Before(agent) if agent.removed_at.is_none() => Ok((agent, false)),
             Enrolled::Before(_) | Enrolled::NoToken => refused(ProblemCode::EnrolmentTokenUnknown),
@@ -210,11 +221,8 @@ impl Agents {
     /// Ends an agent of a provider, and gives its unfinished work to others; `false` if the provider has no such agent.
     /// The agent goes first: if the process ends in between, whoever hands out work finds an agent that is gone, and the
     /// clerk of any verifier finds what it left.
-    pub(crate) async fn remove(&self, owner: Id, agent: Id) -> Result<bool, StoreError> {
-        let removed = self
-            .store
-            .remove_agent(owner, agent, self.clock.now())
-            .await?;
+    pub(crate) async fn remove(&self, owner: Id, agent: Id, by: By) -> Result<bool, StoreError> {
+        let removed = self.store.remove_agent(owner, agent, by).await?;
         if removed {
             self.duties.release_all(agent).await?;
         }

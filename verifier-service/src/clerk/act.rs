@@ -12,6 +12,7 @@ use jobs::{Action, AgentId, Amount, AssignmentId, Context, Job, JobId, PartyId, 
 
 use super::receipts::Prepared;
 use super::{Clerk, ClerkError};
+use crate::audit::{self, By};
 use crate::hub::Note;
 use crate::random;
 use crate::store::clerk::Draft;
@@ -27,6 +28,7 @@ pub(crate) struct Deed {
     available_of: Option<PartyId>,
     documents: Vec<Document>,
     pub(super) draft: Option<(AssignmentId, Draft)>,
+    by: Option<(By, audit::Action)>,
 }
 
 /// A moment and its randomness.
@@ -50,6 +52,23 @@ impl Deed {
             available_of: None,
             documents: Vec::new(),
             draft: None,
+            by: None,
+        }
+    }
+
+    /// A tenant takes its job back.
+    pub(crate) fn cancel(by: By) -> Self {
+        Self {
+            by: Some((by, audit::Action::JobCancel)),
+            ..Self::new(Action::Cancel)
+        }
+    }
+
+    /// A party has the results audited again.
+    pub(crate) fn dispute(party: PartyId, by: By) -> Self {
+        Self {
+            by: Some((by, audit::Action::JobDispute)),
+            ..Self::new(Action::ChallengeAgain { by: party })
         }
     }
 
@@ -164,6 +183,11 @@ impl Deed {
         matches!(self.action, Action::Outage { .. })
     }
 
+    fn entry(&self, job: &Job) -> Option<audit::New> {
+        let (by, action) = self.by.clone()?;
+        Some(audit::New::done(by, action, job.id()).of(job.tenant()))
+    }
+
     const fn is_dispatch(&self) -> bool {
         matches!(self.action, Action::Dispatch { .. })
     }
@@ -193,6 +217,7 @@ impl Deed {
             drafts: self.draft.iter().cloned().collect(),
             receipts,
             effects,
+            audit: self.entry(job),
         }))
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::act::due_at;
 use super::{Clerk, ClerkError};
+use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::problem::{Problem, ProblemCode};
 use crate::random;
@@ -38,6 +39,8 @@ pub(crate) struct NewOffer {
     pub(crate) terms: Value,
     /// The tenant's own name for the request, and SHA-256 of the request.
     pub(crate) idempotency: Option<(String, [u8; 32])>,
+    /// By whose word.
+    pub(crate) by: By,
 }
 
 /// A job that was taken.
@@ -77,7 +80,15 @@ impl Clerk {
             };
             let (job, effects) = Job::create(new, &Context::new(now, seed))?;
             let due = due_at(&job, now);
-            Ok((job, Change::new(effects, due)))
+            let entry = New::done(offer.by.clone(), Action::JobCreate, job.id());
+            let entry = entry
+                .of(job.tenant())
+                .with(details! { "digest": job.digest() });
+            let change = Change {
+                audit: Some(entry),
+                ..Change::new(effects, due)
+            };
+            Ok((job, change))
         };
         let request = JobRequest {
             tenant,

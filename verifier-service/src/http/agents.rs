@@ -12,6 +12,7 @@ use jobs::AgentId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::attribution::Attribution;
 use super::page::Page;
 use super::parties::end_of_life;
 use super::{App, json as body, later, no_store, shown_devices, signed};
@@ -102,7 +103,7 @@ pub(super) async fn create_token(
     let label = new.label.map(|label| label.0);
     let fresh = app
         .agents
-        .new_token(caller.party, label, expires_at)
+        .new_token(caller.party, label, expires_at, &caller.by)
         .await?;
     tracing::info!(provider = %caller.party, token = %fresh.token.id, "enrolment token made");
     let shown = json!({
@@ -124,14 +125,19 @@ pub(super) async fn delete_token(
     let not_found = || Problem::new(ProblemCode::EnrolmentTokenNotFound);
     let id = parsed(id).ok_or_else(not_found)?;
     let store = app.agents.store();
-    match store.delete_enrolment_token(caller.party, id).await? {
+    let deleted = store.delete_enrolment_token(caller.party, id, caller.by);
+    match deleted.await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(not_found()),
     }
 }
 
 /// Lets an agent in: 201, or 200 if the same agent was let in by the same token before.
-pub(super) async fn enrol(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn enrol(
+    State(app): State<App>,
+    attribution: Attribution,
+    request: Request,
+) -> Result<Response, Problem> {
     let enrolment: Enrolment = body::read(&app, request, MAX_BODY_BYTES).await?;
     let applicant = Applicant {
         token: enrolment.token,
@@ -139,7 +145,7 @@ pub(super) async fn enrol(State(app): State<App>, request: Request) -> Result<Re
         proof: enrolment.proof.0,
         name: enrolment.name.map(|name| name.0),
     };
-    let (agent, is_new) = app.agents.enrol(applicant).await?;
+    let (agent, is_new) = app.agents.enrol(applicant, attribution.asked()).await?;
     let status = match is_new {
         true => StatusCode::CREATED,
         false => StatusCode::OK,
@@ -214,7 +220,7 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     is_provider(&caller, Scope::AgentsWrite)?;
     let id = parsed(id).ok_or_else(not_found)?;
-    if !app.agents.remove(caller.party, id).await? {
+    if !app.agents.remove(caller.party, id, caller.by).await? {
         return Err(not_found());
     }
     tracing::info!(agent = %id, provider = %caller.party, "agent removed");

@@ -73,7 +73,7 @@ async fn book(
     let marketplace = party_of(caller)?;
     let transfer = make(&marketplace, &party, money, &new.reference, app.clock.now());
     let (kind, at) = (transfer.kind().as_str(), transfer.at());
-    let status = match app.clerk.store().book(transfer).await? {
+    let status = match app.clerk.store().book(transfer, caller.by.clone()).await? {
         Booked::New => StatusCode::CREATED,
         Booked::Before => StatusCode::OK,
         Booked::Differs => return Err(Problem::new(ProblemCode::ReferenceReused)),

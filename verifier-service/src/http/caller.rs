@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::App;
+use super::attribution::Attribution;
 use crate::parties::Caller;
 use crate::problem::Problem;
 
@@ -11,6 +12,10 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        app.credentials.caller(&parts.headers).await
+        let mut caller = app.credentials.caller(&parts.headers).await?;
+        let attribution = Attribution::of(parts);
+        attribution.is_of(&caller.by.actor);
+        caller.by.asked = attribution.asked();
+        Ok(caller)
     }
 }

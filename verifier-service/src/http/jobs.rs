@@ -9,7 +9,7 @@ use evidence::UnixTime;
 use evidence::crypto::sha256;
 use evidence::work::{Hex, JobSpec};
 use jobs::view::TenantView;
-use jobs::{Action, AssignmentId, Job, JobId, PartyId};
+use jobs::{AssignmentId, Job, JobId, PartyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -75,6 +75,7 @@ pub(super) async fn create(
         spec: new.spec,
         terms: new.terms,
         idempotency: key.map(|key| (key, sha256(body.bytes()))),
+        by: caller.by,
     };
     let (status, job) = match app.clerk.take(offer).await? {
         Offered::New(job) => (StatusCode::CREATED, job),
@@ -126,7 +127,7 @@ pub(super) async fn cancel(
     caller.is(Kind::Tenant)?;
     caller.may(Scope::JobsWrite)?;
     let job = seen_by(&app, &caller, id).await?;
-    let job = app.clerk.act(job.id(), Deed::new(Action::Cancel)).await?;
+    let job = app.clerk.act(job.id(), Deed::cancel(caller.by)).await?;
     Ok(no_store(Json(TenantView::of(&job))))
 }
 
@@ -138,8 +139,7 @@ pub(super) async fn dispute(
 ) -> Result<Response, Problem> {
     caller.may(Scope::JobsWrite)?;
     let job = seen_by(&app, &caller, id).await?;
-    let by = party_of(&caller)?;
-    let deed = Deed::new(Action::ChallengeAgain { by });
+    let deed = Deed::dispute(party_of(&caller)?, caller.by);
     let job = app.clerk.act(job.id(), deed).await?;
     Ok(no_store((StatusCode::ACCEPTED, Json(TenantView::of(&job)))))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use evidence::work::Hex;
 use tracing::Instrument;
 
+use super::attribution::Attribution;
 use crate::problem::{AnsweredCode, Cause, Problem, ProblemCode};
 use crate::random;
 
@@ -21,9 +22,11 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 const TIMED_OUT_RETRY_S: u32 = 5;
 
 /// Gives the request an id and writes one line about it: route, not path; code, not detail; nothing of its body.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
+    let attribution = Attribution::new(&id, request.headers());
+    request.extensions_mut().insert(attribution);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);

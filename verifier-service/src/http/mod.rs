@@ -1,12 +1,15 @@
 //! The HTTP interface (DESIGN section 7): which path goes where, and what every request goes through.
 //!
-//! From the outside in: a request id and a line in the log, panics made into answers, a time limit, the route. The
+//! From the outside in: a request id and a line in the log, refusals for the audit log, panics made into answers, a time
+//! limit, the route. The
 //! routes read, ask, and answer; what they ask is elsewhere.
 
 mod accept;
 mod agents;
 mod api;
 mod assignments;
+mod attribution;
+mod audit;
 mod books;
 mod caller;
 mod challenges;
@@ -48,6 +51,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::agents::Agents;
+use crate::audit::Recorder;
 use crate::body::BodyReader;
 use crate::clerk::Clerk;
 use crate::clock::Clock;
@@ -84,6 +88,7 @@ pub(crate) struct App {
     operator: OperatorToken,
     credentials: Credentials,
     agents: Agents,
+    audit: Recorder,
     clerk: Clerk,
     webhooks: Webhooks,
     hub: Hub,
@@ -118,6 +123,8 @@ pub(crate) struct Parts {
     pub(crate) credentials: Credentials,
     /// Who does the work.
     pub(crate) agents: Agents,
+    /// Who did what.
+    pub(crate) audit: Recorder,
     /// Who waits for what.
     pub(crate) hub: Hub,
     /// Signs in NVIDIA's form.
@@ -140,6 +147,7 @@ impl App {
             operator,
             credentials,
             agents,
+            audit,
             hub,
             nvidia,
         } = parts;
@@ -161,6 +169,7 @@ impl App {
             operator,
             credentials,
             agents,
+            audit,
             webhooks: Webhooks::new(
                 Arc::new(clerk.store().clone()),
                 Arc::clone(&clock),
@@ -238,6 +247,7 @@ pub(crate) fn router(app: App) -> Router {
             layers::limit_time,
         ))
         .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn_with_state(app.clone(), audit::record_refusals))
         .layer(from_fn(layers::observe))
         .with_state(app)
 }

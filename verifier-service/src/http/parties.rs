@@ -11,6 +11,7 @@ use evidence::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::attribution::Operator;
 use super::page::Page;
 use super::{App, json as body, later, no_store};
 use crate::id::Id;
@@ -79,17 +80,20 @@ struct ShownKey {
 }
 
 /// Adds a party.
-pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    app.operator.authorize(request.headers())?;
+pub(super) async fn create(
+    State(app): State<App>,
+    Operator(by): Operator,
+    request: Request,
+) -> Result<Response, Problem> {
     let new: NewParty = body::read(&app, request, MAX_BODY_BYTES).await?;
     let party = Party {
         id: Id::random(),
         kind: new.kind,
         name: new.name.0,
         oidc_name: new.oidc_name.map(|name| name.0),
-        created_at: app.clock.now(),
+        created_at: by.at,
     };
-    match app.credentials.store().add_party(party.clone()).await? {
+    match app.credentials.store().add_party(party.clone(), by).await? {
         AddedParty::OidcNameTaken => Err(Problem::new(ProblemCode::OidcNameTaken)),
         AddedParty::Stored => {
             tracing::info!(party = %party.id, kind = party.kind.as_str(), "party added");
@@ -136,10 +140,10 @@ pub(super) async fn read_own(State(app): State<App>, caller: Caller) -> Result<R
 /// Makes an API key. Its text is in the answer and nowhere else.
 pub(super) async fn create_key(
     State(app): State<App>,
+    Operator(by): Operator,
     id: Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    app.operator.authorize(request.headers())?;
     let party = party(&app, id).await?;
     let new: NewKey = body::read(&app, request, MAX_BODY_BYTES).await?;
     are_allowed(new.scopes, party.kind)?;
@@ -162,7 +166,7 @@ pub(super) async fn create_key(
         match app
             .credentials
             .store()
-            .add_api_key(key.clone(), MAX_KEYS)
+            .add_api_key(key.clone(), MAX_KEYS, by.clone())
             .await?
         {
             AddedKey::Stored => {
@@ -199,20 +203,16 @@ pub(super) async fn list_keys(
 /// Revokes a key. Doing so again changes nothing.
 pub(super) async fn revoke_key(
     State(app): State<App>,
-    headers: HeaderMap,
+    Operator(by): Operator,
     ids: OfParty,
 ) -> Result<Response, Problem> {
-    app.operator.authorize(&headers)?;
     let not_found = || Problem::new(ProblemCode::ApiKeyNotFound);
     let ids = ids.ok().and_then(|Path((party, key))| {
         let party: Id = party.parse().ok()?;
         Some((party, key.parse().ok()?))
     });
     let (party, key): (Id, Id) = ids.ok_or_else(not_found)?;
-    let revoked = app
-        .credentials
-        .store()
-        .revoke_api_key(party, key, app.clock.now());
+    let revoked = app.credentials.store().revoke_api_key(party, key, by);
     if !revoked.await? {
         return Err(not_found());
     }

@@ -14,7 +14,9 @@ use evidence::work::Hex;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
+use super::attribution::Operator;
 use super::{App, accept, json as body, media_type};
+use crate::audit::{Action, New, details};
 use crate::id::Id;
 use crate::judge::Unjudged;
 use crate::policies::simulation::{DEFAULT_RECEIPTS, MAX_RECEIPTS, Outcome, Unasked};
@@ -131,10 +133,10 @@ pub(super) async fn by_sha256(
 /// Takes a text as the next version: 201, or 200 if the newest version is this very text.
 pub(super) async fn upload(
     State(app): State<App>,
+    Operator(by): Operator,
     id: Named,
     request: Request,
 ) -> Result<Response, Problem> {
-    app.operator.authorize(request.headers())?;
     let name = id.ok().and_then(|Path(id)| id.parse().ok());
     let name: PolicyName = name.ok_or_else(|| Problem::new(ProblemCode::PolicyNameMalformed))?;
     if app.book.is_pinned() {
@@ -147,7 +149,7 @@ pub(super) async fn upload(
         let valid = error.utf8_error().valid_up_to();
         Problem::new(ProblemCode::PolicyNotText).detail(format!("UTF-8 ends at byte {valid}"))
     })?;
-    let uploaded = app.book.upload(name, text, &app.workers).await?;
+    let uploaded = app.book.upload(name, text, by, &app.workers).await?;
     let status = match uploaded.fresh {
         true => StatusCode::CREATED,
         false => StatusCode::OK,
@@ -160,12 +162,11 @@ pub(super) async fn upload(
 /// Lets a version decide from now on.
 pub(super) async fn activate(
     State(app): State<App>,
+    Operator(by): Operator,
     path: Numbered,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    app.operator.authorize(&headers)?;
     let (name, version) = numbered(path)?;
-    let activated = app.book.activate(name, version, &app.workers).await?;
+    let activated = app.book.activate(name, version, by, &app.workers).await?;
     let mut answer = described(&app, activated.version, &activated.policy);
     answer["activated_at"] = json!(activated.at);
     Ok(changing(Json(answer).into_response()))
@@ -174,13 +175,15 @@ pub(super) async fn activate(
 /// What a version says to a document, or would have said to what got receipts.
 pub(super) async fn simulate(
     State(app): State<App>,
+    Operator(by): Operator,
     path: Numbered,
     request: Request,
 ) -> Result<Response, Problem> {
-    app.operator.authorize(request.headers())?;
     let (name, version) = numbered(path)?;
     let asked_for: Simulation = body::read(&app, request, MAX_SIMULATION_BYTES).await?;
     let (version, policy) = app.book.policy(name, version, &app.workers).await?;
+    let simulated = format!("{}/{}", version.id, version.version);
+    let entry = New::done(by, Action::PolicySimulate, simulated);
     let answer = match asked_for {
         Simulation {
             input: Some(input),
@@ -188,6 +191,9 @@ pub(super) async fn simulate(
             limit: None,
         } => {
             let deny = asked(policy, input, &app.workers).await?;
+            app.audit
+                .done(entry.with(details! { "of": "input" }))
+                .await?;
             json!({ "policy": Version::new(&app, version), "granted": deny.is_empty(), "deny": deny })
         }
         Simulation {
@@ -199,6 +205,9 @@ pub(super) async fn simulate(
             let outcomes = app.simulator.run(policy, receipts).await?;
             let changed = outcomes.iter().filter(|o| is_change(&o.said) == Some(true));
             let changed = changed.count();
+            let counts =
+                details! { "of": "receipts", "receipts": outcomes.len(), "changed": changed };
+            app.audit.done(entry.with(counts)).await?;
             let outcomes: Vec<_> = outcomes.iter().map(shown).collect();
             json!({ "policy": Version::new(&app, version), "changed": changed, "receipts": outcomes })
         }

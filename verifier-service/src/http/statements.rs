@@ -141,7 +141,7 @@ fn range(uri: &Uri, now: UnixTime) -> Result<Range, Problem> {
 }
 
 /// A time, or the first second of a day in UTC.
-fn time(text: &str) -> Option<UnixTime> {
+pub(super) fn time(text: &str) -> Option<UnixTime> {
     match text.len() {
         10 => UnixTime::parse_rfc3339(&format!("{text}T00:00:00Z")),
         _ => UnixTime::parse_rfc3339(text),

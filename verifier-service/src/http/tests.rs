@@ -2,8 +2,10 @@
 //! evidence.
 
 mod agents;
+mod audit;
 mod collateral;
 mod console;
+mod devices;
 mod examples;
 mod logs;
 mod parties;
@@ -50,6 +52,7 @@ struct Rig {
     clock: Arc<ManualClock>,
     judge: MadeToOrder,
     agents: Agents,
+    clerk: Clerk,
     folder: TempDir,
 }
 
@@ -141,6 +144,7 @@ impl Rig {
             ..config.clone()
         };
         let keys = Keys::open(&of_keys, Arc::clone(&shared) as _, on_clock()).await;
+        let recording = Arc::clone(&shared) as Arc<dyn crate::store::audit::AuditStore>;
         let agents = Agents::new(shared, Arc::new(clerk.clone()), on_clock());
         let token = folder.path().join("operator-token");
         let nvidia = Issuer::new(
@@ -154,7 +158,7 @@ impl Rig {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             store: wrap(store),
             proceedings,
-            clerk,
+            clerk: clerk.clone(),
             collateral: Arc::new(collateral.unwrap()),
             keys: keys.unwrap(),
             vault: Arc::new(crate::keys::webhook_vault(folder.path()).unwrap()),
@@ -162,6 +166,7 @@ impl Rig {
             operator: OperatorToken::open(&token, None).unwrap(),
             credentials,
             agents: agents.clone(),
+            audit: Recorder::new(recording, Arc::clone(&clock) as Arc<dyn Clock>),
             hub,
             nvidia: nvidia.unwrap(),
         });
@@ -170,6 +175,7 @@ impl Rig {
             clock,
             judge,
             agents,
+            clerk,
             folder,
         }
     }

@@ -82,7 +82,10 @@ pub(super) async fn create(
     let new: NewWebhook = body::read(&app, request, MAX_BODY_BYTES).await?;
     let kinds = kinds(new.kinds)?;
     let party = party_of(&caller)?;
-    let (webhook, secret) = app.webhooks.register(party, &new.url, kinds).await?;
+    let (webhook, secret) = app
+        .webhooks
+        .register(party, &new.url, kinds, caller.by)
+        .await?;
     tracing::info!(party = %caller.party, webhook = %webhook.id, "webhook added");
     let location = [(header::LOCATION, format!("/v1/webhooks/{}", webhook.id))];
     let mut shown = json!(ShownWebhook::of(webhook));
@@ -125,7 +128,7 @@ pub(super) async fn remove(
     caller.may(writes(&caller))?;
     let id = parsed(id)?;
     let (store, party) = (app.webhooks.store(), party_of(&caller)?);
-    match store.remove_webhook(&party, id, app.clock.now()).await? {
+    match store.remove_webhook(&party, id, caller.by).await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(not_found()),
     }
@@ -139,7 +142,7 @@ pub(super) async fn rotate(
 ) -> Result<Response, Problem> {
     caller.may(writes(&caller))?;
     let (id, party) = (parsed(id)?, party_of(&caller)?);
-    let rotated = app.webhooks.rotate(&party, id).await?;
+    let rotated = app.webhooks.rotate(&party, id, caller.by).await?;
     let (secret, until) = rotated.ok_or_else(not_found)?;
     tracing::info!(party = %caller.party, webhook = %id, "secret of a webhook replaced");
     let shown = json!({ "id": id, "secret": *secret.text(), "former_secret_until": until });
@@ -195,13 +198,14 @@ pub(super) async fn redeliver(
         own.map(|id| id.event).collect()
     });
     let store = app.webhooks.store();
-    let redelivered = store.redeliver(webhook.id, events, app.clock.now()).await?;
+    let redelivered = store.redeliver(&webhook.party, webhook.id, events, caller.by);
+    let redelivered = redelivered.await?;
     let shown = json!({ "redelivered": redelivered });
     Ok(no_store((StatusCode::ACCEPTED, Json(shown))))
 }
 
 /// What a webhook tells is what the party may read of its jobs, or of its agents' assignments.
-fn reads(caller: &Caller) -> Scope {
+pub(super) fn reads(caller: &Caller) -> Scope {
     match caller.kind {
         Kind::Provider => Scope::AgentsRead,
         Kind::Tenant | Kind::Marketplace => Scope::JobsRead,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::ring::{Ring, Stage};
 use super::sources::Sources;
 use super::{DIRECTORY, KeyError, LEAKED, MOST_PUBLISHED, new_record};
+use crate::audit::{Actor, By};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::private_files;
@@ -123,6 +124,7 @@ impl KeyDesk {
         if published >= MOST_PUBLISHED {
             return Err(KeyError::TooMany(published));
         }
+        let by = by(now)?;
         let held = self
             .sources
             .make(algorithm.unwrap_or(self.config.signing_algorithm))?;
@@ -131,7 +133,7 @@ impl KeyDesk {
             key.usable_from = Some(heeded(now));
         }
         let kid = key.jwk.kid();
-        self.store.add_signing_key(&key).await?;
+        self.store.add_signing_key(&key, by).await?;
         let mut listed = self.list().await?.into_iter();
         let listed = listed.find(|key| key.kid == kid.to_string());
         listed.ok_or(KeyError::Unknown(kid))
@@ -152,9 +154,9 @@ impl KeyDesk {
             return Err(KeyError::Last(kid));
         }
         match why {
-            Retirement::Due => self.store.retire_signing_key(kid, at).await?,
+            Retirement::Due => self.store.retire_signing_key(kid, at, by(now)?).await?,
             Retirement::Leaked => {
-                self.store.disown_signing_key(kid, now).await?;
+                self.store.disown_signing_key(kid, by(now)?).await?;
                 self.mark_leaked(kid)?;
             }
         }
@@ -174,6 +176,12 @@ impl KeyDesk {
     async fn ring(&self) -> Result<Ring, KeyError> {
         Ok(Ring::new(self.store.signing_keys().await?, Vec::new()))
     }
+}
+
+/// Whoever runs this program.
+fn by(now: UnixTime) -> Result<By, KeyError> {
+    let uid = private_files::this_user()?;
+    Ok(By::new(Actor::Cli { uid }, now))
 }
 
 fn heeded(now: UnixTime) -> UnixTime {

@@ -44,6 +44,7 @@ pub use desk::{KeyDesk, ListedKey, Retirement, Rotation};
 pub use error::KeyError;
 use filed::{leaked, read, retired};
 
+use crate::audit::By;
 use crate::clock::Clock;
 use crate::config::{Config, KeySettings};
 use crate::private_files;
@@ -152,11 +153,12 @@ impl Keys {
         };
         for (kid, held) in &held {
             if !known.iter().any(|key| key.jwk.kid() == *kid) {
-                store.add_signing_key(&record(held, now)).await?;
+                let by = By::service(now);
+                store.add_signing_key(&record(held, now), by).await?;
             }
         }
         for kid in leaked(&directory.join(LEAKED))? {
-            store.disown_signing_key(kid, now).await?;
+            store.disown_signing_key(kid, By::service(now)).await?;
         }
         let ring = Ring::new(store.signing_keys().await?, elsewhere.clone());
         let seen = Seen {
@@ -286,12 +288,15 @@ impl Keys {
         let unpublished: Vec<_> = seen.ring.unpublished().collect();
         for kid in &unpublished {
             tracing::info!(%kid, %usable_from, "signing key published");
-            store.publish_signing_key(*kid, usable_from).await?;
+            let by = By::service(now);
+            store.publish_signing_key(*kid, usable_from, by).await?;
         }
         let succeeded = seen.ring.succeeded(now, seen.holds());
         for (kid, at) in &succeeded {
             tracing::info!(%kid, %at, "signing key retired by its successor");
-            store.retire_signing_key(*kid, *at).await?;
+            store
+                .retire_signing_key(*kid, *at, By::service(now))
+                .await?;
         }
         self.note_lives(seen, now).await?;
         Ok(!unpublished.is_empty() || !succeeded.is_empty())

@@ -47,7 +47,7 @@ impl Place {
         files_in(&self.keys_directory(), "pk8").unwrap()
     }
 
-    async fn store(&self) -> Arc<dyn KeyStore> {
+    async fn store(&self) -> Arc<SqlStore> {
         let path = self.config.state_dir.join(crate::service::DATABASE);
         Arc::new(SqlStore::sqlite(&path).await.unwrap())
     }
@@ -260,6 +260,43 @@ async fn a_life_of_receipts_that_was_promised_is_never_forgotten() {
         place.open().await;
         assert_eq!(lives(&place).await, noted, "{configured:?}");
     }
+}
+
+/// Who is at the command line goes by uid; what a verifier does by itself is its own.
+#[tokio::test]
+async fn what_is_done_to_keys_is_recorded_once() {
+    use crate::store::audit::AuditStore;
+
+    let place = Place::new(Algorithm::Es384);
+    let keys = place.open().await;
+    let first = place.signer(&keys).unwrap();
+    let desk = place.desk().await;
+    desk.rotate(None, Rotation::AtOnce).await.unwrap();
+    keys.refresh().await.unwrap();
+    for _ in 0..2 {
+        desk.retire(first, Retirement::Leaked).await.unwrap();
+    }
+    desk.rotate(None, Rotation::Published).await.unwrap();
+    for _ in 0..2 {
+        keys.refresh().await.unwrap();
+    }
+    let entries = place.store().await.audit_after(0, 100).await.unwrap();
+    let uid = private_files::this_user().unwrap().to_string();
+    let by_us = ("cli".to_owned(), Some(uid));
+    let by_itself = ("service".to_owned(), None);
+    let found: Vec<_> = entries
+        .into_iter()
+        .map(|entry| (entry.action, (entry.actor, entry.actor_id)))
+        .collect();
+    let expected = [
+        ("signing_key.add", &by_itself),
+        ("signing_key.add", &by_us),
+        ("signing_key.disown", &by_us),
+        ("signing_key.add", &by_us),
+        ("signing_key.publish", &by_itself),
+    ];
+    let expected = expected.map(|(action, actor)| (action.to_owned(), actor.clone()));
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

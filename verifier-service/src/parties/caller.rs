@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 
 use super::oidc::{Issuer, NotTaken, RETRY_S};
 use super::{Kind, Scope, Scopes, Secret, SecretKind};
+use crate::audit::{Actor, By};
 use crate::bearer;
 use crate::clock::Clock;
 use crate::id::Id;
@@ -16,12 +17,14 @@ use crate::store::parties::{ApiKey, LAST_USED_STEP_S, Party, PartyStore};
 const REALM: &str = "pogw";
 
 /// The party a request is from, and what the request may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// The party.
     pub(crate) party: Id,
     /// What it is.
     pub(crate) kind: Kind,
+    /// Whose credential it came with, and when.
+    pub(crate) by: By,
     scopes: Scopes,
 }
 
@@ -123,7 +126,12 @@ impl Credentials {
             return Err(refused(ProblemCode::ApiKeyExpired));
         }
         self.remember_use(&key).await;
+        let actor = Actor::ApiKey {
+            key: key.id,
+            party: party.id,
+        };
         Ok(Caller {
+            by: By::new(actor, now),
             party: party.id,
             kind: party.kind,
             scopes: key.scopes.and(party.kind.scopes()),
@@ -149,7 +157,9 @@ impl Credentials {
         let party: Option<Party> = self.store.party_of_oidc_name(&named.party).await?;
         let party =
             party.ok_or_else(|| Stopped::Refused(Problem::new(ProblemCode::PartyUnknown)))?;
+        let actor = Actor::oidc(issuer.name(), &named.subject, party.id);
         Ok(Caller {
+            by: By::new(actor, self.clock.now()),
             party: party.id,
             kind: party.kind,
             scopes: named.scopes.and(party.kind.scopes()),

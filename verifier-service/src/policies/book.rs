@@ -21,6 +21,7 @@ use tracing::Instrument;
 
 use super::in_force::{Activated, Standing};
 use super::{BUILT_IN, InForce, LoadError, PolicyName, compile};
+use crate::audit::By;
 use crate::clock::Clock;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
@@ -159,6 +160,7 @@ impl Book {
         &self,
         name: PolicyName,
         text: String,
+        by: By,
         workers: &Workers,
     ) -> Result<Uploaded, Problem> {
         self.may_change()?;
@@ -166,7 +168,7 @@ impl Book {
         let new = NewPolicy {
             id: name.to_string(),
             text: loaded.text,
-            now: self.clock.now(),
+            by,
             unless: Unless::Newest,
         };
         let book = self.clone();
@@ -186,6 +188,7 @@ impl Book {
         &self,
         name: PolicyName,
         version: VersionNumber,
+        by: By,
         workers: &Workers,
     ) -> Result<Activation, Problem> {
         self.may_change()?;
@@ -195,7 +198,7 @@ impl Book {
         let loaded = compiled(name.to_string(), text, workers).await?;
         let policy = Arc::new(loaded.policy);
         let book = self.clone();
-        to_its_end(async move { book.put_in_force(&name, version, policy).await }).await
+        to_its_end(async move { book.put_in_force(&name, version, policy, by).await }).await
     }
 
     /// A version, compiled, whether it decides or not.
@@ -243,10 +246,10 @@ impl Book {
         name: &PolicyName,
         version: VersionNumber,
         policy: Arc<Policy>,
+        by: By,
     ) -> Result<Activation, Problem> {
         let before = self.standing().policy;
-        let now = self.clock.now();
-        let stored = self.store.activate_policy(name.as_str(), version, now);
+        let stored = self.store.activate_policy(name.as_str(), version, by);
         let stored = stored.await?.ok_or_else(not_found)?;
         self.in_force.replace(standing(&stored, &policy));
         self.is_behind.store(false, Ordering::Relaxed);
@@ -302,7 +305,7 @@ impl Book {
         let new = NewPolicy {
             id: id.to_owned(),
             text: text.to_owned(),
-            now: self.clock.now(),
+            by: By::service(self.clock.now()),
             unless: Unless::Any,
         };
         match self.store.add_policy(new).await? {

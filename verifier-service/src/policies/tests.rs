@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::in_force::{Activated, Standing};
 use super::*;
+use crate::audit::{Actor, By};
 use crate::clock::ManualClock;
 use crate::store::SqlStore;
 use crate::store::policies::PolicyStore;
@@ -209,7 +210,7 @@ async fn what_decides_at_start() {
     // What was activated decides from then on, whatever the configuration names.
     let workers = crate::workers::Workers::new(std::num::NonZeroUsize::MIN);
     let name = || "air-gapped".parse().unwrap();
-    book.activate(name(), 1, &workers).await.unwrap();
+    book.activate(name(), 1, by(), &workers).await.unwrap();
     assert_eq!(decides(&book), ("air-gapped".into(), Some(1)));
     for settings in [&first, &second] {
         let book = open(&store, settings).await.unwrap();
@@ -223,10 +224,14 @@ async fn what_decides_at_start() {
     };
     let book = open(&store, &pinned).await.unwrap();
     assert_eq!(decides(&book), ("strict".into(), Some(1)));
-    let refused = book.activate(name(), 1, &workers).await.unwrap_err();
+    let refused = book.activate(name(), 1, by(), &workers).await.unwrap_err();
     assert_eq!(refused.code(), "policy_pinned");
     let book = open(&store, &second).await.unwrap();
     assert_eq!(decides(&book), ("air-gapped".into(), Some(1)));
+}
+
+fn by() -> By {
+    By::new(Actor::Operator, UnixTime::from_secs(1_800_000_000))
 }
 
 /// As after a downgrade: the text was good for another version of this program.
@@ -239,11 +244,14 @@ async fn an_activated_policy_that_cannot_be_used_is_not_replaced_unasked() {
     let new = crate::store::policies::NewPolicy {
         id: "later".into(),
         text: "package pogw\nsomething of tomorrow".into(),
-        now,
+        by: By::service(now),
         unless: crate::store::policies::Unless::Newest,
     };
     store.add_policy(new).await.unwrap();
-    store.activate_policy("later", 1, now).await.unwrap();
+    store
+        .activate_policy("later", 1, By::service(now))
+        .await
+        .unwrap();
     let refused = open(&store, &settings(None, None)).await.err().unwrap();
     let says = "version 1 of policy later, activated last, cannot be used: policy later cannot be used: policy does not compile";
     assert!(refused.to_string().starts_with(says), "{refused}");
@@ -272,7 +280,7 @@ async fn what_another_verifier_activates_decides_here_at_the_next_look() {
     let pinned = open(&store, &pinned).await.unwrap();
     let workers = crate::workers::Workers::new(std::num::NonZeroUsize::MIN);
     let strict = "strict".parse().unwrap();
-    one.activate(strict, 1, &workers).await.unwrap();
+    one.activate(strict, 1, by(), &workers).await.unwrap();
     assert_eq!(decides(&other), ("default".into(), Some(1)));
     other.catch_up().await.unwrap();
     assert_eq!(decides(&other), ("strict".into(), Some(1)));
@@ -283,16 +291,19 @@ async fn what_another_verifier_activates_decides_here_at_the_next_look() {
     let new = crate::store::policies::NewPolicy {
         id: "later".into(),
         text: "package pogw\nsomething of tomorrow".into(),
-        now,
+        by: By::service(now),
         unless: crate::store::policies::Unless::Newest,
     };
     store.add_policy(new).await.unwrap();
-    store.activate_policy("later", 1, now).await.unwrap();
+    store
+        .activate_policy("later", 1, By::service(now))
+        .await
+        .unwrap();
     let refused = other.catch_up().await.unwrap_err();
     assert!(matches!(refused, BookError::Active { .. }), "{refused}");
     assert!(other.is_behind());
     assert_eq!(decides(&other), ("strict".into(), Some(1)));
-    one.activate("default".parse().unwrap(), 1, &workers)
+    one.activate("default".parse().unwrap(), 1, by(), &workers)
         .await
         .unwrap();
     other.catch_up().await.unwrap();

@@ -5,6 +5,7 @@ use evidence::UnixTime;
 
 use super::parties::PageOf;
 use super::{Answer, StoredReceipt};
+use crate::audit::By;
 use crate::id::Id;
 
 /// A token that lets one agent in, without its secret.
@@ -113,7 +114,12 @@ pub(crate) enum Claimed {
 /// See the [module documentation](self).
 pub(crate) trait AgentStore: Send + Sync {
     /// Adds a token; a provider may have `most` that wait to be used.
-    fn add_enrolment_token(&self, token: EnrolmentToken, most: u32) -> Answer<'_, AddedToken>;
+    fn add_enrolment_token(
+        &self,
+        token: EnrolmentToken,
+        most: u32,
+        by: By,
+    ) -> Answer<'_, AddedToken>;
 
     /// The token with this prefix.
     fn enrolment_token_of_prefix<'a>(
@@ -122,11 +128,11 @@ pub(crate) trait AgentStore: Send + Sync {
     ) -> Answer<'a, Option<EnrolmentToken>>;
 
     /// Ends a token that was not used; `false` if the provider has no such token.
-    fn delete_enrolment_token(&self, owner: Id, token: Id) -> Answer<'_, bool>;
+    fn delete_enrolment_token(&self, owner: Id, token: Id, by: By) -> Answer<'_, bool>;
 
     /// Lets an agent in by a token, once; a provider may have `most` agents. The owner is that of the token, whatever
     /// `agent` says.
-    fn enrol(&self, token: Id, agent: Agent, most: u32) -> Answer<'_, Enrolled>;
+    fn enrol(&self, token: Id, agent: Agent, most: u32, by: By) -> Answer<'_, Enrolled>;
 
     /// The agent of this name, also if it was removed.
     fn agent(&self, id: Id) -> Answer<'_, Option<Agent>>;
@@ -138,7 +144,7 @@ pub(crate) trait AgentStore: Send + Sync {
     fn agents_seen_since(&self, since: UnixTime) -> Answer<'_, Vec<Agent>>;
 
     /// Ends an agent; `false` if the provider has no such agent.
-    fn remove_agent(&self, owner: Id, agent: Id, now: UnixTime) -> Answer<'_, bool>;
+    fn remove_agent(&self, owner: Id, agent: Id, by: By) -> Answer<'_, bool>;
 
     /// Remembers that an agent was heard of, and what it says of itself.
     fn agent_seen(&self, agent: Id, said: Said, now: UnixTime) -> Answer<'_, ()>;

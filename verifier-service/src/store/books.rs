@@ -9,6 +9,7 @@ use jobs::books::{Transfer, TransferKind};
 use jobs::{AssignmentId, Currency, JobId, PartyId};
 
 use super::Answer;
+use crate::audit::By;
 
 /// What became of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +73,8 @@ pub(crate) struct Period {
 
 /// See the [module documentation](self).
 pub(crate) trait BookStore: Send + Sync {
-    /// Books a transfer.
-    fn book(&self, transfer: Transfer) -> Answer<'_, Booked>;
+    /// Books a transfer that somebody asks for: a deposit or a withdrawal.
+    fn book(&self, transfer: Transfer, by: By) -> Answer<'_, Booked>;
 
     /// What a party has, in each currency it ever had.
     fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>>;

@@ -13,6 +13,7 @@ use jobs::{
 
 use super::clerk::Draft;
 use super::{Answer, NewReceipt, Page};
+use crate::audit::New;
 
 /// What becomes of a job: the action, applied. The amount is what the party named beside it has available in the currency
 /// of the job's terms; nothing, where none was named.
@@ -37,6 +38,8 @@ pub(crate) struct Change {
     pub(crate) receipts: Vec<(AssignmentId, NewReceipt)>,
     /// Receipts that wait for agreement.
     pub(crate) drafts: Vec<(AssignmentId, Draft)>,
+    /// Who asked for it, where somebody who is on record did. It is recorded where anything else is written.
+    pub(crate) audit: Option<New>,
 }
 
 /// Bytes the job knows by digest.

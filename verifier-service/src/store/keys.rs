@@ -6,6 +6,7 @@ use evidence::UnixTime;
 use receipt::{Jwk, Thumbprint};
 
 use super::Answer;
+use crate::audit::By;
 
 /// A key as it is remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +31,17 @@ pub(crate) trait KeyStore: Send + Sync {
     fn signing_keys(&self) -> Answer<'_, Vec<KeyRecord>>;
 
     /// Adds a key unless it is there. The first of all may sign at once: nobody has a key set without it.
-    fn add_signing_key<'a>(&'a self, key: &'a KeyRecord) -> Answer<'a, ()>;
+    fn add_signing_key<'a>(&'a self, key: &'a KeyRecord, by: By) -> Answer<'a, ()>;
 
     /// Says from when a key may sign that a verifier publishes now.
-    fn publish_signing_key(&self, kid: Thumbprint, usable_from: UnixTime) -> Answer<'_, ()>;
+    fn publish_signing_key(&self, kid: Thumbprint, usable_from: UnixTime, by: By)
+    -> Answer<'_, ()>;
 
     /// Says that a key signs no more from then on.
-    fn retire_signing_key(&self, kid: Thumbprint, at: UnixTime) -> Answer<'_, ()>;
+    fn retire_signing_key(&self, kid: Thumbprint, at: UnixTime, by: By) -> Answer<'_, ()>;
 
-    /// Says that others may have the key: it is retired, and published no more.
-    fn disown_signing_key(&self, kid: Thumbprint, now: UnixTime) -> Answer<'_, ()>;
+    /// Says that others may have the key: it is retired, and published no more, from the time of [`By`] on.
+    fn disown_signing_key(&self, kid: Thumbprint, by: By) -> Answer<'_, ()>;
 
     /// Says how long receipts live that are signed from now on; what was said before is never shortened.
     fn note_receipt_life(&self, kid: Thumbprint, seconds: Option<u32>) -> Answer<'_, ()>;

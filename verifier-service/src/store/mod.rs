@@ -1,5 +1,5 @@
 //! What the service remembers: challenges, receipts and bundles; and by theme [`policies`], [`parties`], [`agents`],
-//! [`jobs`], [`books`], [`keys`] and the [`outbox`].
+//! [`jobs`], [`books`], [`keys`], the [`outbox`] and the [`audit`] log.
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
@@ -14,6 +14,7 @@
 //! never as an answer.
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod clerk;
 mod error;

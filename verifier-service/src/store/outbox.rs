@@ -9,6 +9,7 @@ use jobs::{EventKind, PartyId};
 
 use super::jobs::{EventNumber, NumberedEvent};
 use super::{Answer, Page};
+use crate::audit::By;
 use crate::id::Id;
 
 /// Somebody who is told.
@@ -91,7 +92,7 @@ pub(crate) enum Attempt {
 /// See the [module documentation](self).
 pub(crate) trait OutboxStore: Send + Sync {
     /// Adds a webhook; a party may have `most`.
-    fn add_webhook(&self, webhook: Webhook, most: u32) -> Answer<'_, AddedWebhook>;
+    fn add_webhook(&self, webhook: Webhook, most: u32, by: By) -> Answer<'_, AddedWebhook>;
 
     /// The webhooks of a party, latest first, without those that were removed.
     fn webhooks<'a>(&'a self, party: &'a PartyId, page: Page) -> Answer<'a, Vec<Webhook>>;
@@ -100,7 +101,7 @@ pub(crate) trait OutboxStore: Send + Sync {
     fn webhook<'a>(&'a self, party: &'a PartyId, id: Id) -> Answer<'a, Option<Webhook>>;
 
     /// Removes a webhook of a party, and what was still to be sent to it; `false` if it has none of this name.
-    fn remove_webhook<'a>(&'a self, party: &'a PartyId, id: Id, now: UnixTime) -> Answer<'a, bool>;
+    fn remove_webhook<'a>(&'a self, party: &'a PartyId, id: Id, by: By) -> Answer<'a, bool>;
 
     /// Puts a secret in the place of a webhook's, which signs too until then; `false` if the party has none of this name.
     fn replace_secret<'a>(
@@ -109,6 +110,7 @@ pub(crate) trait OutboxStore: Send + Sync {
         id: Id,
         secret: Vec<u8>,
         former_until: UnixTime,
+        by: By,
     ) -> Answer<'a, bool>;
 
     /// Takes deliveries that are due, longest due first: nobody else is handed them until `until`.
@@ -131,12 +133,13 @@ pub(crate) trait OutboxStore: Send + Sync {
     ) -> Answer<'_, Vec<Delivery>>;
 
     /// Has deliveries that were given up tried again, those of these events or all; says how many there were.
-    fn redeliver(
-        &self,
+    fn redeliver<'a>(
+        &'a self,
+        party: &'a PartyId,
         webhook: Id,
         events: Option<Vec<EventNumber>>,
-        now: UnixTime,
-    ) -> Answer<'_, u64>;
+        by: By,
+    ) -> Answer<'a, u64>;
 }
 
 /// Without the secret.

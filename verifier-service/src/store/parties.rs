@@ -5,6 +5,7 @@
 use evidence::UnixTime;
 
 use super::Answer;
+use crate::audit::By;
 use crate::id::Id;
 use crate::parties::{Kind, Scopes};
 
@@ -85,7 +86,7 @@ pub(crate) struct PageOf {
 /// See the [module documentation](self).
 pub(crate) trait PartyStore: Send + Sync {
     /// Adds a party.
-    fn add_party(&self, party: Party) -> Answer<'_, AddedParty>;
+    fn add_party(&self, party: Party, by: By) -> Answer<'_, AddedParty>;
 
     /// The party of this name.
     fn party(&self, id: Id) -> Answer<'_, Option<Party>>;
@@ -97,7 +98,7 @@ pub(crate) trait PartyStore: Send + Sync {
     fn parties(&self, page: PageOf) -> Answer<'_, Vec<Party>>;
 
     /// Adds a key; a party may have `most` that are neither revoked nor expired.
-    fn add_api_key(&self, key: ApiKey, most: u32) -> Answer<'_, AddedKey>;
+    fn add_api_key(&self, key: ApiKey, most: u32, by: By) -> Answer<'_, AddedKey>;
 
     /// The latest keys of a party, those that no longer count included.
     fn api_keys(&self, party: Id, limit: u32) -> Answer<'_, Vec<ApiKey>>;
@@ -106,7 +107,7 @@ pub(crate) trait PartyStore: Send + Sync {
     fn api_key_of_prefix<'a>(&'a self, prefix: &'a str) -> Answer<'a, Option<(ApiKey, Party)>>;
 
     /// Ends a key; `false` if the party has no such key. One that ended before stays as it is.
-    fn revoke_api_key(&self, party: Id, key: Id, now: UnixTime) -> Answer<'_, bool>;
+    fn revoke_api_key(&self, party: Id, key: Id, by: By) -> Answer<'_, bool>;
 
     /// Remembers that a key was used, unless it is known to have been at about that time.
     fn api_key_used(&self, key: Id, now: UnixTime) -> Answer<'_, ()>;

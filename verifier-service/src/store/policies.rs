@@ -7,6 +7,7 @@ use evidence::UnixTime;
 use evidence::work::Hex;
 
 use super::Answer;
+use crate::audit::By;
 use crate::id::Id;
 
 /// Number of a version: 1, 2, and so on for each name.
@@ -41,8 +42,8 @@ pub(crate) struct NewPolicy {
     pub(crate) id: String,
     /// The Rego text.
     pub(crate) text: String,
-    /// Now.
-    pub(crate) now: UnixTime,
+    /// By whom, and when.
+    pub(crate) by: By,
     /// Which version of the same text makes adding needless.
     pub(crate) unless: Unless,
 }
@@ -115,7 +116,7 @@ pub(crate) trait PolicyStore: Send + Sync {
         &'a self,
         id: &'a str,
         version: VersionNumber,
-        now: UnixTime,
+        by: By,
     ) -> Answer<'a, Option<StoredActivation>>;
 
     /// The number of the activation that came last; 0 before the first. Cheap enough to be asked every second.

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use evidence::UnixTime;
 use jobs::{EventKind, PartyId};
 
+use crate::audit::By;
 use crate::clock::Clock;
 use crate::id::Id;
 use crate::store::outbox::{AddedWebhook, OutboxStore, Webhook};
@@ -102,6 +103,7 @@ impl Webhooks {
         party: PartyId,
         url: &str,
         kinds: Option<Vec<EventKind>>,
+        by: By,
     ) -> Result<(Webhook, SigningSecret), NotRegistered> {
         let url = self.reach.url(url)?;
         let (id, secret) = (Id::random(), SigningSecret::random());
@@ -117,7 +119,7 @@ impl Webhooks {
         };
         match self
             .store
-            .add_webhook(webhook.clone(), MAX_WEBHOOKS)
+            .add_webhook(webhook.clone(), MAX_WEBHOOKS, by)
             .await?
         {
             AddedWebhook::Stored => Ok((webhook, secret)),
@@ -141,11 +143,15 @@ impl Webhooks {
         &self,
         party: &PartyId,
         id: Id,
+        by: By,
     ) -> Result<Option<(SigningSecret, UnixTime)>, StoreError> {
         let secret = SigningSecret::random();
         let until = UnixTime::from_secs(self.clock.now().secs().saturating_add(FORMER_SECRET_S));
         let sealed = self.vault.seal(id, &secret);
-        let replaced = self.store.replace_secret(party, id, sealed, until).await?;
+        let replaced = self
+            .store
+            .replace_secret(party, id, sealed, until, by)
+            .await?;
         Ok(replaced.then_some((secret, until)))
     }
 }

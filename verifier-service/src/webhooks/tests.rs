@@ -29,7 +29,7 @@ use crate::lock::lock;
 use crate::store::books::BookStore;
 use crate::store::outbox::{OutboxStore, Webhook};
 use crate::store::tests::life::{END, ESCROW, STEPS, money, party, step};
-use crate::store::tests::{Rig, on_both};
+use crate::store::tests::{Rig, by, on_both};
 use crate::store::{Page, SqlStore};
 
 const LOCAL: Reach = Reach {
@@ -173,7 +173,10 @@ impl Stage {
 
     async fn tells(&self, receiver: &Receiver) -> Webhook {
         let tenant = party("tenant");
-        let registered = self.webhooks.register(tenant, &receiver.url(), None).await;
+        let registered = self
+            .webhooks
+            .register(tenant, &receiver.url(), None, by(END))
+            .await;
         registered.unwrap().0
     }
 
@@ -255,8 +258,8 @@ on_both! {
         let stage = Stage::new(rig).await;
         let receiver = Receiver::new(Answers::Status(204)).await;
         let tenant = party("tenant");
-        let (webhook, secret) = stage.webhooks.register(tenant.clone(), &receiver.url(), None).await.unwrap();
-        let (second, _) = stage.webhooks.rotate(&tenant, webhook.id).await.unwrap().unwrap();
+        let (webhook, secret) = stage.webhooks.register(tenant.clone(), &receiver.url(), None, by(END)).await.unwrap();
+        let (second, _) = stage.webhooks.rotate(&tenant, webhook.id, by(END)).await.unwrap().unwrap();
         stage.job().await;
         let _sender = stage.sender();
         stage.until_all_is_done().await;
@@ -273,7 +276,7 @@ on_both! {
         // A day later the former secret signs no more.
         stage.clock.advance_s(FORMER_SECRET_S);
         stage.rig.run("UPDATE deliveries SET status = 'dead'").await.unwrap();
-        stage.rig.store.redeliver(webhook.id, None, stage.clock.now()).await.unwrap();
+        stage.rig.store.redeliver(&party("tenant"), webhook.id, None, by(stage.clock.now())).await.unwrap();
         stage.until_all_is_done().await;
         let last = receiver.got().pop().unwrap();
         assert!(!is_signed(&last, &secret.text()) && is_signed(&last, &second.text()));
@@ -283,7 +286,7 @@ on_both! {
         let stage = Stage::new(rig).await;
         let receiver = Receiver::new(Answers::Status(204)).await;
         let (tenant, url) = (party("tenant"), receiver.url());
-        let (webhook, secret) = stage.webhooks.register(tenant, &url, None).await.unwrap();
+        let (webhook, secret) = stage.webhooks.register(tenant, &url, None, by(END)).await.unwrap();
         let kept = stage.rig.store.webhook(&party("tenant"), webhook.id).await.unwrap().unwrap();
         assert!(!kept.secret.windows(32).any(|part| part == secret.bytes()));
         step(&stage.rig.store, 0).await.unwrap();
@@ -330,7 +333,7 @@ on_both! {
         assert_eq!((dead.len(), dead[0].attempts), (1, 10));
         assert_eq!(dead[0].failure.as_deref(), Some("status 500"));
         receiver.answers(Answers::Status(200));
-        assert_eq!(stage.rig.store.redeliver(webhook.id, None, stage.clock.now()).await.unwrap(), 1);
+        assert_eq!(stage.rig.store.redeliver(&party("tenant"), webhook.id, None, by(stage.clock.now())).await.unwrap(), 1);
         until(async || receiver.got().len() == 11).await;
         stage.until_all_is_done().await;
         sender.stop(PATIENCE).await;
@@ -414,7 +417,7 @@ on_both! {
         let receiver = Receiver::new(Answers::Sleeps(Duration::from_millis(20))).await;
         stage.tells(&receiver).await;
         let funds = Transfer::deposit(&party("market"), &party("tenant"), money(100 * ESCROW), "more", END);
-        stage.rig.store.book(funds).await.unwrap();
+        stage.rig.store.book(funds, by(END)).await.unwrap();
         for n in 0..30 {
             stage.rig.store.create(format!("k{n}").leak()).await.unwrap();
         }
@@ -446,7 +449,7 @@ on_both! {
         let listed = stage.webhooks.of(&party("tenant"), Page { after: None, limit: 9 }).await.unwrap();
         assert_eq!(listed.len(), 1);
         let nobody = PartyId::parse("nobody").unwrap();
-        assert!(stage.webhooks.rotate(&nobody, listed[0].id).await.unwrap().is_none());
+        assert!(stage.webhooks.rotate(&nobody, listed[0].id, by(END)).await.unwrap().is_none());
     }
 }
 

@@ -57,5 +57,15 @@ pub(super) fn routes() -> Router<App> {
     })
 }
 
+/// Methods and paths of all that may change something.
+#[cfg(test)]
+pub(super) fn changing() -> Vec<(&'static str, &'static str)> {
+    let endpoints = endpoints::all().into_iter();
+    let changing = endpoints.filter(|endpoint| endpoint.method != "get");
+    changing
+        .map(|endpoint| (endpoint.method, endpoint.into_route().0))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests;

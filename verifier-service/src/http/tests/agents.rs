@@ -11,20 +11,20 @@ use crate::id::Id;
 use crate::store::{Challenge, ChallengeBounds, NewReceipt, Spent, StoredReceipt};
 
 /// An agent's key and, once it is in, its name.
-struct Machine {
+pub(super) struct Machine {
     pair: Ed25519KeyPair,
-    id: String,
+    pub(super) id: String,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             pair: Ed25519KeyPair::generate().unwrap(),
             id: String::new(),
         }
     }
 
-    fn key(&self) -> Base64Url<32> {
+    pub(super) fn key(&self) -> Base64Url<32> {
         Base64Url(self.pair.public_key().as_ref().try_into().unwrap())
     }
 
@@ -32,9 +32,38 @@ impl Machine {
         self.pair.sign(message).as_ref().try_into().unwrap()
     }
 
-    fn enrolment(&self, token: &str) -> Value {
+    pub(super) fn enrolment(&self, token: &str) -> Value {
         let proof = self.sign(&enrolment_message(token, &self.key()));
         json!({ "token": token, "agent_key": self.key(), "proof": Base64Url(proof) })
+    }
+
+    /// Sends what it signs to a path, query included.
+    pub(super) async fn post(
+        &self,
+        served: &Served,
+        path: &str,
+        media_type: &str,
+        body: &Value,
+    ) -> Answered {
+        let body = body.to_string();
+        let (plain, query) = path
+            .split_once('?')
+            .map_or((path, None), |(path, query)| (path, Some(query)));
+        let params = SignatureParams {
+            created: served.rig.clock.now(),
+            key_id: self.id.clone(),
+            nonce: Base64Url(crate::random::bytes()),
+        };
+        let target = Target::new("POST", plain, query).unwrap();
+        let signed = SignedRequest::new(target, params, body.as_bytes()).unwrap();
+        let fields = signed.sign(|message| self.sign(message));
+        let request = served
+            .request(Method::POST, path)
+            .header("content-type", media_type)
+            .header("content-digest", fields.content_digest)
+            .header("signature-input", fields.signature_input)
+            .header("signature", fields.signature);
+        served.answer(request.body(body)).await
     }
 
     fn params(&self, created: UnixTime, nonce: u8) -> SignatureParams {
@@ -45,7 +74,7 @@ impl Machine {
         }
     }
 
-    fn heartbeat_path(&self) -> String {
+    pub(super) fn heartbeat_path(&self) -> String {
         format!("/v1/agents/{}/heartbeat", self.id)
     }
 }
@@ -112,7 +141,7 @@ async fn heartbeat(served: &Served, machine: &Machine, nonce: u8, body: &Value) 
     send(served, machine, params, body, Spoilt::Not).await
 }
 
-fn declared(capacity: u32) -> Value {
+pub(super) fn declared(capacity: u32) -> Value {
     let device = json!({ "architecture": "HOPPER", "assurance": "A2", "simulated": false });
     json!({ "devices": [device], "executors": ["cuda"], "capacity": capacity })
 }
@@ -132,7 +161,7 @@ async fn token(served: &Served, key: &str) -> String {
     made.json()["token"].as_str().unwrap().to_owned()
 }
 
-async fn another_agent(served: &Served, key: &str) -> Machine {
+pub(super) async fn another_agent(served: &Served, key: &str) -> Machine {
     let mut machine = Machine::new();
     let token = token(served, key).await;
     let enrolled = served

@@ -63,6 +63,11 @@ impl Issuer {
         }))
     }
 
+    /// Its name: `iss` of its tokens.
+    pub(crate) fn name(&self) -> &str {
+        self.terms.issuer()
+    }
+
     /// Whom a token names, once it has kept every rule.
     ///
     /// # Errors

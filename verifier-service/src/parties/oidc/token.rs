@@ -40,6 +40,8 @@ pub(super) struct Heading {
 pub(crate) struct Named {
     /// The party, in the words of the issuer.
     pub(crate) party: String,
+    /// Whom it was given to: `sub`, or what names the party where it has none.
+    pub(crate) subject: String,
     /// The scopes of ours among those it lists.
     pub(crate) scopes: Scopes,
 }
@@ -92,6 +94,10 @@ impl TokenRefusal {
 }
 
 impl Terms {
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     pub(super) fn of(issuer: &str, settings: &OidcSettings) -> Self {
         Self {
             issuer: issuer.to_owned(),
@@ -148,8 +154,10 @@ pub(super) fn check(
     is_for(&claims, &terms.audience)?;
     is_current(&claims, now.secs(), terms.leeway_s)?;
     let party = text(&claims, &terms.party_claim).filter(|party| !party.is_empty());
+    let party = party.ok_or_else(|| missing(&terms.party_claim))?;
     Ok(Named {
-        party: party.ok_or_else(|| missing(&terms.party_claim))?.to_owned(),
+        party: party.to_owned(),
+        subject: text(&claims, "sub").unwrap_or(party).to_owned(),
         scopes: scopes(&claims, &terms.scope_claim)?,
     })
 }

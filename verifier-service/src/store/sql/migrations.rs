@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 12] = [
+const SQLITE: [Step; 13] = [
     (
         1,
         "challenges and receipts",
@@ -79,9 +79,14 @@ const SQLITE: [Step; 12] = [
         "receipts by agent",
         include_str!("../../../migrations/sqlite/0012_receipts_by_agent.sql"),
     ),
+    (
+        13,
+        "audit",
+        include_str!("../../../migrations/sqlite/0013_audit.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 9] = [
+const POSTGRES: [Step; 10] = [
     (
         1,
         "challenges, receipts, policies",
@@ -126,6 +131,11 @@ const POSTGRES: [Step; 9] = [
         9,
         "receipts by agent",
         include_str!("../../../migrations/postgres/0009_receipts_by_agent.sql"),
+    ),
+    (
+        10,
+        "audit",
+        include_str!("../../../migrations/postgres/0010_audit.sql"),
     ),
 ];
 

@@ -1,10 +1,12 @@
 //! Agents, the tokens they enrol with, and whose devices are whose.
 
 use evidence::UnixTime;
+use evidence::work::Base64Url;
 
-use super::SqlStore;
 use super::parties::{before, hold_party, optional_time};
 use super::receipts;
+use super::{SqlStore, audit};
+use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::store::agents::{
     AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
@@ -18,6 +20,7 @@ impl SqlStore {
         &self,
         token: EnrolmentToken,
         most: u32,
+        by: By,
     ) -> Result<AddedToken, StoreError> {
         let mut tx = self.database.write().await?;
         hold_party(&mut tx, token.owner).await?;
@@ -44,25 +47,36 @@ impl SqlStore {
                 ],
             )
             .await?;
-        tx.commit().await?;
-        Ok(match added {
-            0 => AddedToken::PrefixTaken,
-            _ => AddedToken::Stored,
-        })
+        if added == 0 {
+            return Ok(AddedToken::PrefixTaken);
+        }
+        let entry = New::done(by, Action::EnrolmentTokenCreate, token.id).of(token.owner);
+        let entry = entry.with(details! { "expires_at": token.expires_at });
+        audit::commit(tx, entry).await?;
+        Ok(AddedToken::Stored)
     }
 
-    async fn drop_token(&self, owner: Id, token: Id) -> Result<bool, StoreError> {
+    async fn drop_token(&self, owner: Id, token: Id, by: By) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let dropped = tx.execute(
             "DELETE FROM enrolment_tokens WHERE id = $1 AND owner = $2 AND used_by IS NULL",
             values![token, owner],
         );
-        let dropped = dropped.await?;
-        tx.commit().await?;
-        Ok(dropped > 0)
+        if dropped.await? == 0 {
+            return Ok(false);
+        }
+        let entry = New::done(by, Action::EnrolmentTokenDelete, token).of(owner);
+        audit::commit(tx, entry).await?;
+        Ok(true)
     }
 
-    async fn let_in(&self, token: Id, agent: Agent, most: u32) -> Result<Enrolled, StoreError> {
+    async fn let_in(
+        &self,
+        token: Id,
+        agent: Agent,
+        most: u32,
+        by: By,
+    ) -> Result<Enrolled, StoreError> {
         let mut tx = self.database.write().await?;
         let Some(token) = locked_token(&mut tx, token).await? else {
             return Ok(Enrolled::NoToken);
@@ -92,19 +106,23 @@ impl SqlStore {
             values![token.id, agent.id],
         )
         .await?;
-        tx.commit().await?;
+        let entry = New::done(by, Action::AgentEnrol, agent.id).of(agent.owner);
+        let details = details! { "agent_key": Base64Url(agent.key), "enrolment_token": token.id };
+        audit::commit(tx, entry.with(details)).await?;
         Ok(Enrolled::New(agent))
     }
 
-    async fn end_agent(&self, owner: Id, agent: Id, now: UnixTime) -> Result<bool, StoreError> {
+    async fn end_agent(&self, owner: Id, agent: Id, by: By) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let ended = tx.execute(
             "UPDATE agents SET removed_at = $3 WHERE id = $1 AND owner = $2 AND removed_at IS NULL",
-            values![agent, owner, now],
+            values![agent, owner, by.at],
         );
-        let ended = ended.await?;
-        tx.commit().await?;
-        Ok(ended > 0)
+        if ended.await? == 0 {
+            return Ok(false);
+        }
+        audit::commit(tx, New::done(by, Action::AgentRemove, agent).of(owner)).await?;
+        Ok(true)
     }
 
     async fn note_agent(&self, agent: Id, said: Said, now: UnixTime) -> Result<(), StoreError> {
@@ -149,8 +167,13 @@ impl SqlStore {
 }
 
 impl AgentStore for SqlStore {
-    fn add_enrolment_token(&self, token: EnrolmentToken, most: u32) -> Answer<'_, AddedToken> {
-        Box::pin(self.insert_token(token, most))
+    fn add_enrolment_token(
+        &self,
+        token: EnrolmentToken,
+        most: u32,
+        by: By,
+    ) -> Answer<'_, AddedToken> {
+        Box::pin(self.insert_token(token, most, by))
     }
 
     fn enrolment_token_of_prefix<'a>(
@@ -168,12 +191,12 @@ impl AgentStore for SqlStore {
         })
     }
 
-    fn delete_enrolment_token(&self, owner: Id, token: Id) -> Answer<'_, bool> {
-        Box::pin(self.drop_token(owner, token))
+    fn delete_enrolment_token(&self, owner: Id, token: Id, by: By) -> Answer<'_, bool> {
+        Box::pin(self.drop_token(owner, token, by))
     }
 
-    fn enrol(&self, token: Id, agent: Agent, most: u32) -> Answer<'_, Enrolled> {
-        Box::pin(self.let_in(token, agent, most))
+    fn enrol(&self, token: Id, agent: Agent, most: u32, by: By) -> Answer<'_, Enrolled> {
+        Box::pin(self.let_in(token, agent, most, by))
     }
 
     fn agent(&self, id: Id) -> Answer<'_, Option<Agent>> {
@@ -212,8 +235,8 @@ impl AgentStore for SqlStore {
         })
     }
 
-    fn remove_agent(&self, owner: Id, agent: Id, now: UnixTime) -> Answer<'_, bool> {
-        Box::pin(self.end_agent(owner, agent, now))
+    fn remove_agent(&self, owner: Id, agent: Id, by: By) -> Answer<'_, bool> {
+        Box::pin(self.end_agent(owner, agent, by))
     }
 
     fn agent_seen(&self, agent: Id, said: Said, now: UnixTime) -> Answer<'_, ()> {

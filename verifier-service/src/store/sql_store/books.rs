@@ -4,7 +4,8 @@ use evidence::UnixTime;
 use jobs::books::{Account, Transfer, TransferKind};
 use jobs::{AssignmentId, Currency, JobId, PartyId};
 
-use super::{SqlStore, journal, optional_id};
+use super::{SqlStore, audit, journal, optional_id};
+use crate::audit::{Action, By, New, details};
 use crate::store::books::{BookStore, Booked, Entry, Holding, Period};
 use crate::store::sql::{Database, Row, values};
 use crate::store::{Answer, StoreError};
@@ -13,8 +14,8 @@ use crate::store::{Answer, StoreError};
 const DAY_S: i64 = 86_400;
 
 impl BookStore for SqlStore {
-    fn book(&self, transfer: Transfer) -> Answer<'_, Booked> {
-        Box::pin(async move { self.again(|| book(&self.database, &transfer)).await })
+    fn book(&self, transfer: Transfer, by: By) -> Answer<'_, Booked> {
+        Box::pin(async move { self.again(|| book(&self.database, &transfer, &by)).await })
     }
 
     fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>> {
@@ -90,13 +91,33 @@ impl BookStore for SqlStore {
     }
 }
 
-async fn book(database: &Database, transfer: &Transfer) -> Result<Booked, StoreError> {
+async fn book(database: &Database, transfer: &Transfer, by: &By) -> Result<Booked, StoreError> {
     let mut tx = database.write().await?;
     let booked = journal::book(&mut tx, transfer).await?;
     if booked == Booked::New {
-        tx.commit().await?;
+        audit::commit_with(tx, entry_of(transfer, by)).await?;
     }
     Ok(booked)
+}
+
+/// Transfers of jobs are in the history of their jobs.
+fn entry_of(transfer: &Transfer, by: &By) -> Option<New> {
+    let action = match transfer.kind() {
+        TransferKind::Deposit => Action::TransferDeposit,
+        TransferKind::Withdrawal => Action::TransferWithdraw,
+        _ => return None,
+    };
+    let of_party = transfer
+        .postings()
+        .iter()
+        .find_map(|posting| match &posting.account {
+            Account::Available(party) => Some((party, posting.amount)),
+            _ => None,
+        });
+    let (party, amount) = of_party?;
+    let details = details! { "amount": amount.abs(), "currency": transfer.currency() };
+    let entry = New::done(by.clone(), action, transfer.key());
+    Some(entry.of(party).with(details))
 }
 
 fn available(party: &PartyId) -> String {

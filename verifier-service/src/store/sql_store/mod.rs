@@ -1,6 +1,7 @@
 //! The store over SQL.
 
 mod agents;
+mod audit;
 mod books;
 mod challenges;
 mod clerk;

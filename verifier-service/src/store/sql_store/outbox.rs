@@ -5,7 +5,8 @@ mod deliveries;
 use evidence::UnixTime;
 use jobs::{EventKind, PartyId};
 
-use super::{SqlStore, after, id};
+use super::{SqlStore, after, audit, id};
+use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::store::jobs::EventNumber;
 use crate::store::outbox::{AddedWebhook, Attempt, Delivery, DeliveryNumber, OutboxStore, Webhook};
@@ -17,6 +18,7 @@ impl SqlStore {
         &self,
         webhook: &Webhook,
         most: u32,
+        by: By,
     ) -> Result<AddedWebhook, StoreError> {
         let mut tx = self.database.write().await?;
         let of_id = "SELECT id FROM parties WHERE id = $1";
@@ -41,16 +43,18 @@ impl SqlStore {
             ],
         )
         .await?;
-        tx.commit().await?;
+        let entry = New::done(by, Action::WebhookCreate, webhook.id).of(&webhook.party);
+        let entry = entry.with(details! { "host": host(&webhook.url) });
+        audit::commit(tx, entry).await?;
         Ok(AddedWebhook::Stored)
     }
 
-    async fn remove(&self, party: &PartyId, id: Id, now: UnixTime) -> Result<bool, StoreError> {
+    async fn remove(&self, party: &PartyId, id: Id, by: &By) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let removed = tx
             .execute(
                 "UPDATE webhooks SET removed_at = $1 WHERE id = $2 AND party = $3 AND removed_at IS NULL",
-                values![now, id, party],
+                values![by.at, id, party],
             )
             .await?;
         if removed == 0 {
@@ -61,7 +65,11 @@ impl SqlStore {
             values![id],
         )
         .await?;
-        tx.commit().await?;
+        audit::commit(
+            tx,
+            New::done(by.clone(), Action::WebhookRemove, id).of(party),
+        )
+        .await?;
         Ok(true)
     }
 
@@ -71,6 +79,7 @@ impl SqlStore {
         id: Id,
         secret: &[u8],
         former_until: UnixTime,
+        by: By,
     ) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let changed = tx
@@ -80,14 +89,19 @@ impl SqlStore {
                 values![former_until, secret, id, party],
             )
             .await?;
-        tx.commit().await?;
-        Ok(changed == 1)
+        if changed != 1 {
+            return Ok(false);
+        }
+        let entry = New::done(by, Action::WebhookRotate, id).of(party);
+        let entry = entry.with(details! { "former_until": former_until });
+        audit::commit(tx, entry).await?;
+        Ok(true)
     }
 }
 
 impl OutboxStore for SqlStore {
-    fn add_webhook(&self, webhook: Webhook, most: u32) -> Answer<'_, AddedWebhook> {
-        Box::pin(async move { self.insert_webhook(&webhook, most).await })
+    fn add_webhook(&self, webhook: Webhook, most: u32, by: By) -> Answer<'_, AddedWebhook> {
+        Box::pin(async move { self.insert_webhook(&webhook, most, by).await })
     }
 
     fn webhooks<'a>(&'a self, party: &'a PartyId, page: Page) -> Answer<'a, Vec<Webhook>> {
@@ -123,8 +137,8 @@ impl OutboxStore for SqlStore {
         })
     }
 
-    fn remove_webhook<'a>(&'a self, party: &'a PartyId, id: Id, now: UnixTime) -> Answer<'a, bool> {
-        Box::pin(async move { self.again(|| self.remove(party, id, now)).await })
+    fn remove_webhook<'a>(&'a self, party: &'a PartyId, id: Id, by: By) -> Answer<'a, bool> {
+        Box::pin(async move { self.again(|| self.remove(party, id, &by)).await })
     }
 
     fn replace_secret<'a>(
@@ -133,8 +147,9 @@ impl OutboxStore for SqlStore {
         id: Id,
         secret: Vec<u8>,
         former_until: UnixTime,
+        by: By,
     ) -> Answer<'a, bool> {
-        Box::pin(async move { self.put_secret(party, id, &secret, former_until).await })
+        Box::pin(async move { self.put_secret(party, id, &secret, former_until, by).await })
     }
 
     fn due_deliveries(
@@ -168,17 +183,25 @@ impl OutboxStore for SqlStore {
         Box::pin(deliveries::dead(&self.database, webhook, before, limit))
     }
 
-    fn redeliver(
-        &self,
+    fn redeliver<'a>(
+        &'a self,
+        party: &'a PartyId,
         webhook: Id,
         events: Option<Vec<EventNumber>>,
-        now: UnixTime,
-    ) -> Answer<'_, u64> {
+        by: By,
+    ) -> Answer<'a, u64> {
         Box::pin(async move {
-            self.again(|| deliveries::revive(&self.database, webhook, events.as_deref(), now))
+            let entry = New::done(by, Action::WebhookRedeliver, webhook).of(party);
+            self.again(|| deliveries::revive(&self.database, webhook, events.as_deref(), &entry))
                 .await
         })
     }
+}
+
+/// Where it is, without the path: that may be what lets its bearer in.
+fn host(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url).ok()?;
+    url.host_str().map(str::to_owned)
 }
 
 fn words(kinds: &[EventKind]) -> String {

@@ -2,14 +2,15 @@
 
 use evidence::UnixTime;
 
-use super::SqlStore;
+use super::{SqlStore, audit};
+use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::store::parties::{AddedKey, AddedParty, ApiKey, PageOf, Party, PartyStore};
 use crate::store::sql::{Lock, Row, Session, Transaction, Value, values};
 use crate::store::{Answer, StoreError};
 
 impl SqlStore {
-    async fn insert_party(&self, party: Party) -> Result<AddedParty, StoreError> {
+    async fn insert_party(&self, party: Party, by: By) -> Result<AddedParty, StoreError> {
         let mut tx = self.database.write().await?;
         let added = tx
             .execute(
@@ -24,14 +25,16 @@ impl SqlStore {
                 ],
             )
             .await?;
-        tx.commit().await?;
-        Ok(match added {
-            0 => AddedParty::OidcNameTaken,
-            _ => AddedParty::Stored,
-        })
+        if added == 0 {
+            return Ok(AddedParty::OidcNameTaken);
+        }
+        let entry = New::done(by, Action::PartyCreate, party.id).of(party.id);
+        let entry = entry.with(details! { "kind": party.kind });
+        audit::commit(tx, entry).await?;
+        Ok(AddedParty::Stored)
     }
 
-    async fn insert_key(&self, key: ApiKey, most: u32) -> Result<AddedKey, StoreError> {
+    async fn insert_key(&self, key: ApiKey, most: u32, by: By) -> Result<AddedKey, StoreError> {
         let mut tx = self.database.write().await?;
         if !hold_party(&mut tx, key.party).await? {
             return Ok(AddedKey::NoParty);
@@ -60,22 +63,27 @@ impl SqlStore {
                 ],
             )
             .await?;
-        tx.commit().await?;
-        Ok(match added {
-            0 => AddedKey::PrefixTaken,
-            _ => AddedKey::Stored,
-        })
+        if added == 0 {
+            return Ok(AddedKey::PrefixTaken);
+        }
+        let entry = New::done(by, Action::ApiKeyCreate, key.id).of(key.party);
+        let details = details! { "scopes": key.scopes, "expires_at": key.expires_at };
+        audit::commit(tx, entry.with(details)).await?;
+        Ok(AddedKey::Stored)
     }
 
-    async fn revoke_key(&self, party: Id, key: Id, now: UnixTime) -> Result<bool, StoreError> {
+    async fn revoke_key(&self, party: Id, key: Id, by: By) -> Result<bool, StoreError> {
         let mut tx = self.database.write().await?;
         let revoked = tx.execute(
-            "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE id = $1 AND party = $2",
-            values![key, party, now],
+            "UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND party = $2 AND revoked_at IS NULL",
+            values![key, party, by.at],
         );
-        let revoked = revoked.await?;
-        tx.commit().await?;
-        Ok(revoked > 0)
+        if revoked.await? == 0 {
+            let before = "SELECT count(*) AS n FROM api_keys WHERE id = $1 AND party = $2";
+            return Ok(tx.fetch_int(before, values![key, party]).await? > 0);
+        }
+        audit::commit(tx, New::done(by, Action::ApiKeyRevoke, key).of(party)).await?;
+        Ok(true)
     }
 
     async fn note_use(&self, key: Id, now: UnixTime) -> Result<(), StoreError> {
@@ -116,8 +124,8 @@ pub(super) fn before(page: PageOf) -> (i64, String) {
 }
 
 impl PartyStore for SqlStore {
-    fn add_party(&self, party: Party) -> Answer<'_, AddedParty> {
-        Box::pin(self.insert_party(party))
+    fn add_party(&self, party: Party, by: By) -> Answer<'_, AddedParty> {
+        Box::pin(self.insert_party(party, by))
     }
 
     fn party(&self, id: Id) -> Answer<'_, Option<Party>> {
@@ -147,8 +155,8 @@ impl PartyStore for SqlStore {
         })
     }
 
-    fn add_api_key(&self, key: ApiKey, most: u32) -> Answer<'_, AddedKey> {
-        Box::pin(self.insert_key(key, most))
+    fn add_api_key(&self, key: ApiKey, most: u32, by: By) -> Answer<'_, AddedKey> {
+        Box::pin(self.insert_key(key, most, by))
     }
 
     fn api_keys(&self, party: Id, limit: u32) -> Answer<'_, Vec<ApiKey>> {
@@ -180,8 +188,8 @@ impl PartyStore for SqlStore {
         })
     }
 
-    fn revoke_api_key(&self, party: Id, key: Id, now: UnixTime) -> Answer<'_, bool> {
-        Box::pin(self.revoke_key(party, key, now))
+    fn revoke_api_key(&self, party: Id, key: Id, by: By) -> Answer<'_, bool> {
+        Box::pin(self.revoke_key(party, key, by))
     }
 
     fn api_key_used(&self, key: Id, now: UnixTime) -> Answer<'_, ()> {

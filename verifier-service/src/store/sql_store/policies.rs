@@ -1,10 +1,10 @@
 //! Policies. Whoever adds or activates one holds the topic `policies`: numbers follow one another without gaps.
 
-use evidence::UnixTime;
 use evidence::crypto;
 use evidence::work::Hex;
 
-use super::SqlStore;
+use super::{SqlStore, audit};
+use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::store::policies::{
     AddedPolicy, Issued, NewPolicy, PolicyStore, PolicyVersion, StoredActivation, StoredPolicy,
@@ -42,7 +42,7 @@ impl SqlStore {
             id: new.id,
             version: last + 1,
             sha256: Hex(sha256),
-            added_at: new.now,
+            added_at: new.by.at,
         };
         tx.execute(
             "INSERT INTO policies (id, version, sha256, text, added_at) VALUES ($1, $2, $3, $4, $5)",
@@ -51,11 +51,14 @@ impl SqlStore {
                 version.version,
                 sha256,
                 new.text.into_bytes(),
-                new.now
+                new.by.at
             ],
         )
         .await?;
-        tx.commit().await?;
+        let name = format!("{}/{}", version.id, version.version);
+        let entry = New::done(new.by, Action::PolicyUpload, name);
+        let entry = entry.with(details! { "sha256": version.sha256 });
+        audit::commit(tx, entry).await?;
         Ok(AddedPolicy::New(version))
     }
 
@@ -63,7 +66,7 @@ impl SqlStore {
         &self,
         id: &str,
         version: VersionNumber,
-        now: UnixTime,
+        by: By,
     ) -> Result<Option<StoredActivation>, StoreError> {
         let mut tx = self.database.write().await?;
         tx.hold(TOPIC).await?;
@@ -72,28 +75,26 @@ impl SqlStore {
             let of = &last.policy.version;
             of.id == id && of.version == version
         };
-        if let Some(last) = last.filter(is_last) {
-            return Ok(Some(last));
-        }
+        let last = match last {
+            Some(last) if is_last(&last) => return Ok(Some(last)),
+            last => last.map(|last| last.policy.version),
+        };
         let Some(policy) = stored(&mut tx, id, version).await? else {
             return Ok(None);
         };
         let rows = tx
             .execute_returning(
                 "INSERT INTO policy_activations (id, version, at) VALUES ($1, $2, $3) RETURNING number",
-                values![id, version, now],
+                values![id, version, by.at],
             )
             .await?;
         let row = rows
             .first()
             .ok_or(StoreError::Malformed { column: "number" })?;
         let number = row.int("number")?;
-        tx.commit().await?;
-        Ok(Some(StoredActivation {
-            number,
-            at: now,
-            policy,
-        }))
+        let at = by.at;
+        audit::commit(tx, activated(by, &policy.version, last.as_ref())).await?;
+        Ok(Some(StoredActivation { number, at, policy }))
     }
 }
 
@@ -155,9 +156,9 @@ impl PolicyStore for SqlStore {
         &'a self,
         id: &'a str,
         version: VersionNumber,
-        now: UnixTime,
+        by: By,
     ) -> Answer<'a, Option<StoredActivation>> {
-        Box::pin(self.insert_activation(id, version, now))
+        Box::pin(self.insert_activation(id, version, by))
     }
 
     fn last_activation(&self) -> Answer<'_, i64> {
@@ -198,6 +199,17 @@ impl PolicyStore for SqlStore {
             rows.iter().map(|row| row.parsed("id")).collect()
         })
     }
+}
+
+/// What replaced what; an activation that was the first replaced the policy of the configuration.
+fn activated(by: By, now: &PolicyVersion, before: Option<&PolicyVersion>) -> New {
+    let name = |version: &PolicyVersion| format!("{}/{}", version.id, version.version);
+    let mut details = details! { "sha256": now.sha256 };
+    if let Some(before) = before {
+        details.insert("replaced".into(), name(before).into());
+        details.insert("replaced_sha256".into(), before.sha256.to_string().into());
+    }
+    New::done(by, Action::PolicyActivate, name(now)).with(details)
 }
 
 async fn newest(session: &mut Session, id: &str) -> Result<Option<PolicyVersion>, StoreError> {

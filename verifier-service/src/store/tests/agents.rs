@@ -43,13 +43,19 @@ fn said(report: &str) -> Said {
 
 async fn provider(rig: &Rig, n: i64) -> Id {
     let provider = party(n, Kind::Provider);
-    rig.store.add_party(provider.clone()).await.unwrap();
+    rig.store
+        .add_party(provider.clone(), by(NOW))
+        .await
+        .unwrap();
     provider.id
 }
 
 async fn stored_token(rig: &Rig, owner: Id, n: u8) -> EnrolmentToken {
     let token = token(owner, n);
-    let added = rig.store.add_enrolment_token(token.clone(), 99).await;
+    let added = rig
+        .store
+        .add_enrolment_token(token.clone(), 99, by(NOW))
+        .await;
     assert_eq!(added.unwrap(), AddedToken::Stored);
     token
 }
@@ -58,7 +64,11 @@ async fn stored_token(rig: &Rig, owner: Id, n: u8) -> EnrolmentToken {
 async fn enrolled(rig: &Rig, owner: Id, n: u8) -> Agent {
     let token = stored_token(rig, owner, n).await;
     let new = agent(owner, n);
-    let enrolled = rig.store.enrol(token.id, new.clone(), 99).await.unwrap();
+    let enrolled = rig
+        .store
+        .enrol(token.id, new.clone(), 99, by(NOW))
+        .await
+        .unwrap();
     assert_eq!(enrolled, Enrolled::New(new.clone()));
     new
 }
@@ -74,18 +84,18 @@ on_both! {
             owner: Id::random(),
             ..agent(owner, 1)
         };
-        let Enrolled::New(first) = store.enrol(token.id, first, 9).await.unwrap() else {
+        let Enrolled::New(first) = store.enrol(token.id, first, 9, by(NOW)).await.unwrap() else {
             panic!("refused")
         };
         assert_eq!(first.owner, owner, "the token says whose agent it is");
         assert_eq!(store.agent(first.id).await.unwrap().as_ref(), Some(&first));
-        let again = store.enrol(token.id, agent(owner, 1), 9).await.unwrap();
+        let again = store.enrol(token.id, agent(owner, 1), 9, by(NOW)).await.unwrap();
         assert_eq!(again, Enrolled::Before(first.clone()));
-        assert_eq!(store.enrol(token.id, agent(owner, 2), 9).await.unwrap(), Enrolled::NoToken);
-        assert_eq!(store.enrol(Id::random(), agent(owner, 2), 9).await.unwrap(), Enrolled::NoToken);
+        assert_eq!(store.enrol(token.id, agent(owner, 2), 9, by(NOW)).await.unwrap(), Enrolled::NoToken);
+        assert_eq!(store.enrol(Id::random(), agent(owner, 2), 9, by(NOW)).await.unwrap(), Enrolled::NoToken);
         let used = store.enrolment_token_of_prefix(&token.prefix).await.unwrap().unwrap();
         assert_eq!(used.used_by, Some(first.id));
-        assert!(!store.delete_enrolment_token(owner, token.id).await.unwrap(), "it was used");
+        assert!(!store.delete_enrolment_token(owner, token.id, by(NOW)).await.unwrap(), "it was used");
     }
 
     async fn what_keeps_an_agent_out_leaves_the_token_good(rig) {
@@ -97,19 +107,19 @@ on_both! {
             enrolled_at: EXPIRES,
             ..agent(owner, 2)
         };
-        assert_eq!(store.enrol(token.id, late, 9).await.unwrap(), Enrolled::Expired);
-        assert_eq!(store.enrol(token.id, agent(owner, 1), 9).await.unwrap(), Enrolled::KeyTaken);
-        assert_eq!(store.enrol(token.id, agent(owner, 2), 1).await.unwrap(), Enrolled::TooMany);
-        let enrolled = store.enrol(token.id, agent(owner, 2), 2).await.unwrap();
+        assert_eq!(store.enrol(token.id, late, 9, by(NOW)).await.unwrap(), Enrolled::Expired);
+        assert_eq!(store.enrol(token.id, agent(owner, 1), 9, by(NOW)).await.unwrap(), Enrolled::KeyTaken);
+        assert_eq!(store.enrol(token.id, agent(owner, 2), 1, by(NOW)).await.unwrap(), Enrolled::TooMany);
+        let enrolled = store.enrol(token.id, agent(owner, 2), 2, by(NOW)).await.unwrap();
         assert!(matches!(enrolled, Enrolled::New(_)));
         let same_prefix = self::token(owner, 2);
-        let added = store.add_enrolment_token(same_prefix, 9).await.unwrap();
+        let added = store.add_enrolment_token(same_prefix, 9, by(NOW)).await.unwrap();
         assert_eq!(added, AddedToken::PrefixTaken);
         let waiting = stored_token(&rig, owner, 3).await;
-        let added = store.add_enrolment_token(self::token(owner, 4), 1).await.unwrap();
+        let added = store.add_enrolment_token(self::token(owner, 4), 1, by(NOW)).await.unwrap();
         assert_eq!(added, AddedToken::TooMany, "one waits");
-        assert!(!store.delete_enrolment_token(Id::random(), waiting.id).await.unwrap());
-        assert!(store.delete_enrolment_token(owner, waiting.id).await.unwrap());
+        assert!(!store.delete_enrolment_token(Id::random(), waiting.id, by(NOW)).await.unwrap());
+        assert!(store.delete_enrolment_token(owner, waiting.id, by(NOW)).await.unwrap());
         assert_eq!(store.enrolment_token_of_prefix(&waiting.prefix).await.unwrap(), None);
     }
 
@@ -121,7 +131,7 @@ on_both! {
             .map(|n| {
                 let store = if n % 2 == 0 { Arc::clone(&store) } else { Arc::clone(&other) };
                 let new = agent(owner, n);
-                tokio::spawn(async move { store.enrol(token.id, new, 99).await.unwrap() })
+                tokio::spawn(async move { store.enrol(token.id, new, 99, by(NOW)).await.unwrap() })
             })
             .collect();
         let mut new = 0;
@@ -148,9 +158,9 @@ on_both! {
         assert_eq!(first, [agents[2].clone(), agents[1].clone()]);
         let last = first.last().map(|agent| (agent.enrolled_at, agent.id));
         assert_eq!(page(last).await.unwrap(), [agents[0].clone()]);
-        assert!(!store.remove_agent(other, agents[2].id, NOW).await.unwrap());
-        assert!(store.remove_agent(owner, agents[2].id, NOW).await.unwrap());
-        assert!(!store.remove_agent(owner, agents[2].id, NOW).await.unwrap());
+        assert!(!store.remove_agent(other, agents[2].id, by(NOW)).await.unwrap());
+        assert!(store.remove_agent(owner, agents[2].id, by(NOW)).await.unwrap());
+        assert!(!store.remove_agent(owner, agents[2].id, by(NOW)).await.unwrap());
         assert_eq!(page(None).await.unwrap(), [agents[1].clone(), agents[0].clone()]);
         let removed = store.agent(agents[2].id).await.unwrap().unwrap();
         assert_eq!(removed.removed_at, Some(NOW));
@@ -172,7 +182,7 @@ on_both! {
         };
         assert_eq!(seen(100).await, ["{1}", "{2}"]);
         assert_eq!(seen(101).await, ["{2}"]);
-        store.remove_agent(owner, two.id, NOW).await.unwrap();
+        store.remove_agent(owner, two.id, by(NOW)).await.unwrap();
         store.agent_seen(two.id, said("{late}"), at(300)).await.unwrap();
         assert_eq!(seen(0).await, ["{1}"]);
     }

@@ -19,9 +19,9 @@ fn withdrawal(amount: i64, reference: &str) -> Transfer {
 on_both! {
     async fn a_transfer_is_booked_once(rig) {
         let store = rig.with_market().await;
-        assert_eq!(store.book(withdrawal(100, "w")).await.unwrap(), Booked::New);
-        assert_eq!(store.book(withdrawal(100, "w")).await.unwrap(), Booked::Before);
-        assert_eq!(store.book(withdrawal(101, "w")).await.unwrap(), Booked::Differs);
+        assert_eq!(store.book(withdrawal(100, "w"), by(NOW)).await.unwrap(), Booked::New);
+        assert_eq!(store.book(withdrawal(100, "w"), by(NOW)).await.unwrap(), Booked::Before);
+        assert_eq!(store.book(withdrawal(101, "w"), by(NOW)).await.unwrap(), Booked::Differs);
         assert_eq!(rig.available("p1").await, FUNDS - 100);
         // What somebody else brought in.
         let strange = Transfer::withdrawal(&party("other"), &party("p1"), money(1), "w", LATE);
@@ -29,7 +29,7 @@ on_both! {
         let other = rig.reopen().await;
         let at_once = (0..8).map(|n| {
             let store = [store, &other][n % 2].clone();
-            tokio::spawn(async move { store.book(withdrawal(7, "x")).await.unwrap() })
+            tokio::spawn(async move { store.book(withdrawal(7, "x"), by(NOW)).await.unwrap() })
         });
         let mut new = 0;
         for booked in at_once.collect::<Vec<_>>() {
@@ -43,13 +43,13 @@ on_both! {
 
     async fn nobody_takes_out_more_than_there_is(rig) {
         let store = rig.with_market().await;
-        assert_eq!(store.book(withdrawal(FUNDS + 1, "w")).await.unwrap(), Booked::Overdrawn);
+        assert_eq!(store.book(withdrawal(FUNDS + 1, "w"), by(NOW)).await.unwrap(), Booked::Overdrawn);
         assert_eq!(rig.count("SELECT count(*) AS n FROM transfers WHERE kind = 'withdrawal'").await, 0);
         let other = rig.reopen().await;
         let at_once = (0..8).map(|n| {
             let store = [store, &other][n % 2].clone();
             let one = withdrawal(FUNDS / 3, &n.to_string());
-            tokio::spawn(async move { store.book(one).await.unwrap() })
+            tokio::spawn(async move { store.book(one, by(NOW)).await.unwrap() })
         });
         let mut new = 0;
         for booked in at_once.collect::<Vec<_>>() {
@@ -58,7 +58,7 @@ on_both! {
         assert_eq!((new, rig.available("p1").await), (3, FUNDS - 3 * (FUNDS / 3)));
         // Somebody without an account.
         let nobody = Transfer::withdrawal(&party("market"), &party("market"), money(1), "n", LATE);
-        assert_eq!(store.book(nobody).await.unwrap(), Booked::Overdrawn);
+        assert_eq!(store.book(nobody, by(NOW)).await.unwrap(), Booked::Overdrawn);
         // The outside owes what is inside.
         let outside = rig.balance(&Account::Outside(party("market"))).await;
         assert_eq!(outside, -2 * FUNDS - (FUNDS - 3 * (FUNDS / 3)));
@@ -101,7 +101,7 @@ on_both! {
     async fn a_statement_has_each_entry_of_its_period_once(rig) {
         let store = rig.with_market().await;
         for n in 1..=5 {
-            store.book(withdrawal(n, &n.to_string())).await.unwrap();
+            store.book(withdrawal(n, &n.to_string()), by(NOW)).await.unwrap();
         }
         let mut period = Period { from: NOW, to: LATE, after: None, limit: 2 };
         let before = store.statement(&party("p1"), period).await.unwrap();
@@ -128,7 +128,7 @@ on_both! {
         for (n, secs) in (1..).zip(at) {
             let (market, p1, at) = (party("market"), party("p1"), UnixTime::from_secs(secs));
             let booked = Transfer::withdrawal(&market, &p1, money(n), &n.to_string(), at);
-            assert_eq!(store.book(booked).await.unwrap(), Booked::New);
+            assert_eq!(store.book(booked, by(NOW)).await.unwrap(), Booked::New);
         }
         rig.books_balance().await;
         for before in at.into_iter().chain([2 * day, 9 * day]) {

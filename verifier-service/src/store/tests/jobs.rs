@@ -130,7 +130,7 @@ on_both! {
     async fn no_two_services_are_handed_the_same_job(rig) {
         let store = rig.with_market().await;
         let deposit = Transfer::deposit(&party("market"), &party("tenant"), money(100 * ESCROW), "more", NOW);
-        store.book(deposit).await.unwrap();
+        store.book(deposit, by(NOW)).await.unwrap();
         let names: Vec<&'static str> = (0..40).map(|n| &*format!("j{n}").leak()).collect();
         for name in &names {
             assert!(matches!(store.create(name).await.unwrap(), CreatedJob::New(..)));
@@ -274,7 +274,7 @@ on_both! {
     async fn pages_of_jobs_have_each_once(rig) {
         let store = rig.with_market().await;
         let deposit = Transfer::deposit(&party("market"), &party("tenant"), money(100 * ESCROW), "more", NOW);
-        store.book(deposit).await.unwrap();
+        store.book(deposit, by(NOW)).await.unwrap();
         // All of the same second.
         for n in 0..7 {
             store.create(format!("j{n}").leak()).await.unwrap();

@@ -27,9 +27,9 @@ on_both! {
     async fn the_first_key_alone_may_sign_at_once(rig) {
         let other = rig.reopen().await;
         let (first, second) = (key(), key());
-        rig.store.add_signing_key(&first).await.unwrap();
-        other.add_signing_key(&second).await.unwrap();
-        other.add_signing_key(&KeyRecord { added_at: at(5), ..first.clone() }).await.unwrap();
+        rig.store.add_signing_key(&first, by(NOW)).await.unwrap();
+        other.add_signing_key(&second, by(NOW)).await.unwrap();
+        other.add_signing_key(&KeyRecord { added_at: at(5), ..first.clone() }, by(NOW)).await.unwrap();
         let known = rig.store.signing_keys().await.unwrap();
         assert_eq!(known.len(), 2);
         let of = |key: &KeyRecord| known.iter().find(|known| known.jwk == key.jwk).unwrap();
@@ -39,22 +39,22 @@ on_both! {
 
     async fn what_was_said_of_a_key_stays(rig) {
         let store = &rig.store;
-        store.add_signing_key(&key()).await.unwrap();
+        store.add_signing_key(&key(), by(NOW)).await.unwrap();
         let mut expected = key();
         let kid = expected.jwk.kid();
-        store.add_signing_key(&expected).await.unwrap();
+        store.add_signing_key(&expected, by(NOW)).await.unwrap();
         let seen = async || {
             let known = store.signing_keys().await.unwrap();
             known.into_iter().find(|key| key.jwk.kid() == kid).unwrap()
         };
         for said in [20, 30] {
-            store.publish_signing_key(kid, at(said)).await.unwrap();
-            store.retire_signing_key(kid, at(said + 1)).await.unwrap();
+            store.publish_signing_key(kid, at(said), by(NOW)).await.unwrap();
+            store.retire_signing_key(kid, at(said + 1), by(NOW)).await.unwrap();
         }
         (expected.usable_from, expected.retired_at) = (Some(at(20)), Some(at(21)));
         assert_eq!(seen().await, expected);
         for said in [40, 50] {
-            store.disown_signing_key(kid, at(said)).await.unwrap();
+            store.disown_signing_key(kid, by(at(said))).await.unwrap();
         }
         expected.leaked_at = Some(at(40));
         assert_eq!(seen().await, expected);

@@ -154,6 +154,7 @@ pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
         drafts: Vec::new(),
         due_at: job.due_at(),
         effects,
+        audit: None,
     }
 }
 
@@ -172,7 +173,7 @@ impl Rig {
         for name in ["tenant", "p1", "p2"] {
             let deposit =
                 Transfer::deposit(&party("market"), &party(name), money(FUNDS), name, NOW);
-            assert_eq!(store.book(deposit).await.unwrap(), Booked::New);
+            assert_eq!(store.book(deposit, by(NOW)).await.unwrap(), Booked::New);
         }
         for (n, (name, owner)) in (1..).zip([("a1", "p1"), ("a2", "p2")]) {
             self.add_agent(n, name, owner).await;
@@ -188,7 +189,7 @@ impl Rig {
                 created_at: NOW,
                 disabled_at: None,
             };
-            store.add_webhook(webhook, 9).await.unwrap();
+            store.add_webhook(webhook, 9, by(NOW)).await.unwrap();
         }
         store
     }
@@ -208,7 +209,7 @@ impl Rig {
             oidc_name: None,
             created_at: NOW,
         };
-        let added = self.store.add_party(party).await.unwrap();
+        let added = self.store.add_party(party, by(NOW)).await.unwrap();
         assert_eq!(added, AddedParty::Stored);
     }
 
@@ -235,8 +236,11 @@ impl Rig {
             report: None,
         };
         let token_id = token.id;
-        self.store.add_enrolment_token(token, 10).await.unwrap();
-        let enrolled = self.store.enrol(token_id, new, 10).await.unwrap();
+        self.store
+            .add_enrolment_token(token, 10, by(NOW))
+            .await
+            .unwrap();
+        let enrolled = self.store.enrol(token_id, new, 10, by(NOW)).await.unwrap();
         assert!(matches!(enrolled, Enrolled::New(_)));
         self.has_capacity(name, 8).await;
     }

@@ -108,11 +108,14 @@ on_both! {
         let dead = store.dead_letters(webhook, None, 10).await.unwrap();
         assert_eq!((dead.len(), dead[0].number, dead[0].attempts), (1, first.number, 2));
         assert_eq!(store.dead_letters(webhook, Some(first.number), 10).await.unwrap(), []);
-        let redeliver = async |webhook, events| store.redeliver(webhook, events, later).await.unwrap();
+        let tenant = party("tenant");
+        let redeliver = async |webhook, events| store.redeliver(&tenant, webhook, events, by(later)).await.unwrap();
         assert_eq!(redeliver(webhook, Some(vec![second.event.number])).await, 0);
         assert_eq!(redeliver(Id::random(), None).await, 0);
         assert_eq!(redeliver(webhook, Some(vec![first.event.number])).await, 1);
         assert_eq!(redeliver(webhook, None).await, 0, "it is no dead letter any more");
+        let recorded = "SELECT count(*) AS n FROM audit WHERE action = 'webhook.redeliver'";
+        assert_eq!(rig.count(recorded).await, 1, "what changed something");
         let [back] = store.due_deliveries(later, later, 10).await.unwrap().try_into().unwrap();
         assert_eq!((back.number, back.attempts), (first.number, 0));
         // A receiver that is gone is told nothing more.
@@ -127,8 +130,8 @@ on_both! {
         let store = rig.with_market().await;
         rig.run("DELETE FROM webhooks").await.unwrap();
         let one = webhook("tenant");
-        assert_eq!(store.add_webhook(one.clone(), 1).await.unwrap(), AddedWebhook::Stored);
-        assert_eq!(store.add_webhook(webhook("tenant"), 1).await.unwrap(), AddedWebhook::TooMany);
+        assert_eq!(store.add_webhook(one.clone(), 1, by(NOW)).await.unwrap(), AddedWebhook::Stored);
+        assert_eq!(store.add_webhook(webhook("tenant"), 1, by(NOW)).await.unwrap(), AddedWebhook::TooMany);
         assert_eq!(store.webhooks(&party("tenant"), first_page()).await.unwrap(), std::slice::from_ref(&one));
         assert_eq!(store.webhook(&party("p1"), one.id).await.unwrap(), None);
         for number in 0..STEPS {
@@ -136,14 +139,14 @@ on_both! {
         }
         assert_eq!(rig.count("SELECT count(*) AS n FROM deliveries").await, 2);
         // A secret that is replaced is kept beside the new one.
-        assert!(!store.replace_secret(&party("p1"), one.id, vec![8; 32], LATE).await.unwrap());
-        assert!(store.replace_secret(&party("tenant"), one.id, vec![8; 32], LATE).await.unwrap());
+        assert!(!store.replace_secret(&party("p1"), one.id, vec![8; 32], LATE, by(NOW)).await.unwrap());
+        assert!(store.replace_secret(&party("tenant"), one.id, vec![8; 32], LATE, by(NOW)).await.unwrap());
         let [first] = store.due_deliveries(END, END, 10).await.unwrap().try_into().unwrap();
         assert_eq!(first.webhook.secret, [8; 32]);
         assert_eq!(first.webhook.former, Some((vec![7; 32], LATE)));
-        assert!(!store.remove_webhook(&party("p1"), one.id, NOW).await.unwrap());
-        assert!(store.remove_webhook(&party("tenant"), one.id, NOW).await.unwrap());
-        assert!(!store.remove_webhook(&party("tenant"), one.id, NOW).await.unwrap());
+        assert!(!store.remove_webhook(&party("p1"), one.id, by(NOW)).await.unwrap());
+        assert!(store.remove_webhook(&party("tenant"), one.id, by(NOW)).await.unwrap());
+        assert!(!store.remove_webhook(&party("tenant"), one.id, by(NOW)).await.unwrap());
         assert_eq!(store.webhooks(&party("tenant"), first_page()).await.unwrap(), []);
         assert_eq!(store.due_deliveries(END, END, 10).await.unwrap(), []);
     }

@@ -1,6 +1,7 @@
 //! One body of tests for both databases: over SQLite always, over PostgreSQL where `POGW_TEST_POSTGRES` names a server.
 
 mod agents;
+mod audit;
 mod books;
 mod histories;
 mod jobs;
@@ -21,10 +22,16 @@ use zeroize::Zeroizing;
 
 use super::sql::{Postgres, Row, values};
 use super::*;
+use crate::audit::By;
 
 const NOW: UnixTime = UnixTime::from_secs(1_000);
 const EXPIRES: UnixTime = UnixTime::from_secs(1_300);
 const LATE: UnixTime = EXPIRES;
+
+/// A verifier by itself, for what has to be by somebody.
+pub(crate) fn by(at: UnixTime) -> By {
+    By::service(at)
+}
 
 fn bounds(now: UnixTime) -> ChallengeBounds {
     ChallengeBounds {

@@ -34,16 +34,16 @@ on_both! {
         let store = &rig.store;
         let parties = [0, 1, 2, 3].map(|n| party(n, Kind::Tenant));
         for party in &parties {
-            assert_eq!(store.add_party(party.clone()).await.unwrap(), AddedParty::Stored);
+            assert_eq!(store.add_party(party.clone(), by(NOW)).await.unwrap(), AddedParty::Stored);
             assert_eq!(store.party(party.id).await.unwrap().as_ref(), Some(party));
         }
         let same_name = party(1, Kind::Provider);
-        assert_eq!(store.add_party(same_name.clone()).await.unwrap(), AddedParty::OidcNameTaken);
+        assert_eq!(store.add_party(same_name.clone(), by(NOW)).await.unwrap(), AddedParty::OidcNameTaken);
         assert_eq!(store.party(same_name.id).await.unwrap(), None);
         assert_eq!(store.party_of_oidc_name("oidc 1").await.unwrap().as_ref(), Some(&parties[1]));
         assert_eq!(store.party_of_oidc_name("oidc 9").await.unwrap(), None);
         // Without a name there, two are not one.
-        store.add_party(party(0, Kind::Tenant)).await.unwrap();
+        store.add_party(party(0, Kind::Tenant), by(NOW)).await.unwrap();
         let page = |after| store.parties(PageOf { after, limit: 2 });
         let first = page(None).await.unwrap();
         assert_eq!(first, [parties[3].clone(), parties[2].clone()]);
@@ -55,24 +55,24 @@ on_both! {
     async fn keys_are_found_by_prefix_until_they_end(rig) {
         let store = &rig.store;
         let one = party(1, Kind::Tenant);
-        store.add_party(one.clone()).await.unwrap();
+        store.add_party(one.clone(), by(NOW)).await.unwrap();
         let keys = [1, 2].map(|n| key(&one, n));
         for key in &keys {
-            assert_eq!(store.add_api_key(key.clone(), 9).await.unwrap(), AddedKey::Stored);
+            assert_eq!(store.add_api_key(key.clone(), 9, by(NOW)).await.unwrap(), AddedKey::Stored);
         }
         let found = store.api_key_of_prefix("00000002").await.unwrap();
         assert_eq!(found, Some((keys[1].clone(), one.clone())));
         assert_eq!(store.api_key_of_prefix("00000009").await.unwrap(), None);
-        let same_prefix = store.add_api_key(key(&one, 2), 9).await.unwrap();
+        let same_prefix = store.add_api_key(key(&one, 2), 9, by(NOW)).await.unwrap();
         assert_eq!(same_prefix, AddedKey::PrefixTaken);
-        let of_nobody = store.add_api_key(key(&party(2, Kind::Tenant), 3), 9).await.unwrap();
+        let of_nobody = store.add_api_key(key(&party(2, Kind::Tenant), 3), 9, by(NOW)).await.unwrap();
         assert_eq!(of_nobody, AddedKey::NoParty);
         let at = UnixTime::from_secs;
         store.api_key_used(keys[0].id, at(50)).await.unwrap();
         store.api_key_used(keys[0].id, at(40)).await.unwrap();
-        assert!(store.revoke_api_key(one.id, keys[0].id, at(60)).await.unwrap());
-        assert!(store.revoke_api_key(one.id, keys[0].id, at(70)).await.unwrap());
-        assert!(!store.revoke_api_key(Id::random(), keys[1].id, at(60)).await.unwrap());
+        assert!(store.revoke_api_key(one.id, keys[0].id, by(at(60))).await.unwrap());
+        assert!(store.revoke_api_key(one.id, keys[0].id, by(at(70))).await.unwrap());
+        assert!(!store.revoke_api_key(Id::random(), keys[1].id, by(at(60))).await.unwrap());
         let ended = ApiKey {
             last_used_at: Some(at(50)),
             revoked_at: Some(at(60)),
@@ -85,29 +85,29 @@ on_both! {
     async fn only_keys_that_count_are_counted(rig) {
         let store = &rig.store;
         let one = party(1, Kind::Tenant);
-        store.add_party(one.clone()).await.unwrap();
+        store.add_party(one.clone(), by(NOW)).await.unwrap();
         let revoked = key(&one, 1);
-        store.add_api_key(revoked.clone(), 2).await.unwrap();
-        store.add_api_key(key(&one, 2), 2).await.unwrap();
-        assert_eq!(store.add_api_key(key(&one, 3), 2).await.unwrap(), AddedKey::TooMany);
-        store.revoke_api_key(one.id, revoked.id, NOW).await.unwrap();
-        assert_eq!(store.add_api_key(key(&one, 3), 2).await.unwrap(), AddedKey::Stored);
+        store.add_api_key(revoked.clone(), 2, by(NOW)).await.unwrap();
+        store.add_api_key(key(&one, 2), 2, by(NOW)).await.unwrap();
+        assert_eq!(store.add_api_key(key(&one, 3), 2, by(NOW)).await.unwrap(), AddedKey::TooMany);
+        store.revoke_api_key(one.id, revoked.id, by(NOW)).await.unwrap();
+        assert_eq!(store.add_api_key(key(&one, 3), 2, by(NOW)).await.unwrap(), AddedKey::Stored);
         let after_the_end_of_2 = ApiKey {
             created_at: EXPIRES,
             ..key(&one, 5)
         };
-        assert_eq!(store.add_api_key(after_the_end_of_2, 2).await.unwrap(), AddedKey::Stored);
+        assert_eq!(store.add_api_key(after_the_end_of_2, 2, by(NOW)).await.unwrap(), AddedKey::Stored);
     }
 
     async fn as_many_keys_as_there_may_be_also_when_all_come_at_once(rig) {
         let one = party(1, Kind::Tenant);
-        rig.store.add_party(one.clone()).await.unwrap();
+        rig.store.add_party(one.clone(), by(NOW)).await.unwrap();
         let (store, other) = (Arc::new(rig.store.clone()), Arc::new(rig.reopen().await));
         let adds: Vec<_> = (1..=8)
             .map(|n| {
                 let store = if n % 2 == 0 { Arc::clone(&store) } else { Arc::clone(&other) };
                 let key = key(&one, n);
-                tokio::spawn(async move { store.add_api_key(key, 3).await.unwrap() })
+                tokio::spawn(async move { store.add_api_key(key, 3, by(NOW)).await.unwrap() })
             })
             .collect();
         let mut stored = 0;

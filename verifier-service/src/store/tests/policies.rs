@@ -7,7 +7,7 @@ fn text(id: &str, text: &str, unless: Unless) -> NewPolicy {
     NewPolicy {
         id: id.to_owned(),
         text: text.to_owned(),
-        now: NOW,
+        by: by(NOW),
         unless,
     }
 }
@@ -88,23 +88,23 @@ on_both! {
         add(store, text("a", "one", Unless::Newest)).await;
         add(store, text("a", "two", Unless::Newest)).await;
         assert_eq!(store.active_policy().await.unwrap(), None);
-        assert_eq!(store.activate_policy("a", 3, NOW).await.unwrap(), None);
-        let first = store.activate_policy("a", 1, NOW).await.unwrap().unwrap();
-        let second = store.activate_policy("a", 2, NOW).await.unwrap().unwrap();
+        assert_eq!(store.activate_policy("a", 3, by(NOW)).await.unwrap(), None);
+        let first = store.activate_policy("a", 1, by(NOW)).await.unwrap().unwrap();
+        let second = store.activate_policy("a", 2, by(NOW)).await.unwrap().unwrap();
         assert!(first.number < second.number);
         // Again: since when it was.
-        let again = store.activate_policy("a", 2, LATE).await.unwrap().unwrap();
+        let again = store.activate_policy("a", 2, by(LATE)).await.unwrap().unwrap();
         assert_eq!(again, second);
         let store = &rig.reopen().await;
         assert_eq!(store.active_policy().await.unwrap(), Some(second.clone()));
-        let third = store.activate_policy("a", 1, LATE).await.unwrap().unwrap();
+        let third = store.activate_policy("a", 1, by(LATE)).await.unwrap().unwrap();
         assert!(third.number > second.number);
     }
 
     async fn nothing_is_changed_or_deleted(rig) {
         let store = &rig.store;
         add(store, text("a", "one", Unless::Newest)).await;
-        store.activate_policy("a", 1, NOW).await.unwrap();
+        store.activate_policy("a", 1, by(NOW)).await.unwrap();
         for statement in [
             "DELETE FROM policies",
             "UPDATE policies SET text = sha256",
@@ -130,7 +130,7 @@ on_both! {
             "{damaged}"
         );
         store.policy_by_sha256([0; 32]).await.unwrap_err();
-        store.activate_policy("a", 1, NOW).await.unwrap_err();
+        store.activate_policy("a", 1, by(NOW)).await.unwrap_err();
     }
 
     async fn what_a_receipt_was_issued_for(rig) {

@@ -35,7 +35,7 @@ async fn with_jobs(rig: &Rig, count: usize) -> Vec<&'static str> {
         "more",
         NOW,
     );
-    store.book(deposit).await.unwrap();
+    store.book(deposit, by(NOW)).await.unwrap();
     let names: Vec<&'static str> = (0..count).map(|n| &*format!("j{n}").leak()).collect();
     for name in &names {
         assert!(matches!(
@@ -82,7 +82,7 @@ on_both! {
         let store = &rig.store;
         let Acted::Done(job, _) = offer(store, jobs[0]).await else { panic!("no offer") };
         assert_eq!(store.removed_at_work(9).await.unwrap(), []);
-        assert!(store.remove_agent(id("p1"), id("a1"), NOW).await.unwrap());
+        assert!(store.remove_agent(id("p1"), id("a1"), by(NOW)).await.unwrap());
         assert_eq!(store.removed_at_work(9).await.unwrap(), [agent("a1")]);
         assert_eq!(store.removed_at_work(0).await.unwrap(), []);
         let refused = offer(store, jobs[1]).await;
@@ -103,7 +103,7 @@ on_both! {
             tokio::spawn(async move { offer(&store, job).await })
         });
         let offers: Vec<_> = offers.collect();
-        assert!(stores[1].remove_agent(id("p1"), id("a1"), NOW).await.unwrap());
+        assert!(stores[1].remove_agent(id("p1"), id("a1"), by(NOW)).await.unwrap());
         let seen = rig.store.unfinished(&agent("a1")).await.unwrap().len();
         let mut done = 0;
         for acted in offers {

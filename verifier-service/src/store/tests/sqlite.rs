@@ -124,7 +124,7 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
     let new = NewPolicy {
         id: "a".to_owned(),
         text: "one".to_owned(),
-        now: NOW,
+        by: by(NOW),
         unless: Unless::Any,
     };
     store.add_policy(new).await.unwrap();

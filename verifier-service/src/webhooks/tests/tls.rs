@@ -97,7 +97,7 @@ on_both! {
         let authority = authority();
         let (receiver, url) = receiver(&authority, |_| {}).await;
         let webhooks = Stage::within(PRIVATE, stage.rig.store.clone(), &stage.clock);
-        let (_, secret) = webhooks.register(party("tenant"), &url, None).await.unwrap();
+        let (_, secret) = webhooks.register(party("tenant"), &url, None, by(END)).await.unwrap();
         stage.job().await;
         let _sender = Sender::with(&webhooks, courier_that_trusts(&authority), PACE);
         stage.until_all_is_done().await;
@@ -119,7 +119,7 @@ on_both! {
         ];
         let webhooks = Stage::within(PRIVATE, stage.rig.store.clone(), &stage.clock);
         for (_, url) in &receivers {
-            webhooks.register(party("tenant"), url, None).await.unwrap();
+            webhooks.register(party("tenant"), url, None, by(END)).await.unwrap();
         }
         step(&stage.rig.store, 0).await.unwrap();
         let _sender = Sender::with(&webhooks, courier_that_trusts(&trusted), PACE);

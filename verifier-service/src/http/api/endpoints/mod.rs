@@ -2,6 +2,7 @@
 
 mod agents;
 mod assignments;
+mod audit;
 mod books;
 mod collateral;
 mod jobs;
@@ -25,6 +26,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         webhooks::all(),
         policies::all(),
         parties::all(),
+        audit::all(),
         service::all(),
         collateral::all(),
         nvidia::all(),

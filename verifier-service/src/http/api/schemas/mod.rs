@@ -3,6 +3,7 @@
 mod collateral;
 mod evidence;
 mod market;
+mod audit;
 mod parties;
 mod policies;
 mod problems;
@@ -25,6 +26,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         .chain(wire::all())
         .chain(market::all())
         .chain(parties::all())
+        .chain(audit::all())
         .chain(policies::all())
         .chain(collateral::all())
 }

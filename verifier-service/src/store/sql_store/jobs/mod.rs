@@ -10,7 +10,7 @@ use ::jobs::{AgentId, Amount, AssignmentId, Job, JobId, PartyId};
 use evidence::UnixTime;
 use evidence::work::Hex;
 
-use super::{SqlStore, id, journal};
+use super::{SqlStore, audit, id, journal};
 use crate::store::jobs::{
     Act, Acted, CreatedJob, EventNumber, JobReceipt, JobRequest, JobStore, JobSummary,
     NumberedEvent, OpenAssignment, Written,
@@ -37,7 +37,7 @@ impl SqlStore {
             return before.ok_or_else(|| write::conflict("job", job.id().as_str()));
         }
         let events = write::all(&mut tx, None, &job, &change).await?;
-        tx.commit().await?;
+        audit::commit_with(tx, change.audit).await?;
         let effects = change.effects;
         Ok(CreatedJob::New(Box::new(job), Written { effects, events }))
     }
@@ -72,7 +72,8 @@ impl SqlStore {
             Err(refusal) => return Ok(Acted::Refused(refusal)),
         };
         let due_before = row.optional_time("due_at")?;
-        if job == before && write::is_nothing(&change) && change.due_at == due_before {
+        let is_unchanged = job == before && write::is_nothing(&change);
+        if is_unchanged && change.due_at == due_before {
             return Ok(Acted::Done(Box::new(job), Written::default()));
         }
         if let Some(full) = room::first_without(&mut tx, &before, &job).await? {
@@ -80,7 +81,8 @@ impl SqlStore {
         }
         write::update(&mut tx, &job, &change).await?;
         let events = write::all(&mut tx, Some(&before), &job, &change).await?;
-        tx.commit().await?;
+        let entry = change.audit.filter(|_| !is_unchanged);
+        audit::commit_with(tx, entry).await?;
         let effects = change.effects;
         Ok(Acted::Done(Box::new(job), Written { effects, events }))
     }

@@ -6,11 +6,13 @@
 use evidence::UnixTime;
 
 use super::webhook;
+use crate::audit::{New, details};
 use crate::id::Id;
 use crate::store::StoreError;
 use crate::store::jobs::EventNumber;
 use crate::store::outbox::{Attempt, Delivery, DeliveryNumber};
 use crate::store::sql::{Database, Lock, Row, Session, Transaction, values};
+use crate::store::sql_store::audit;
 
 /// Looks without a transaction: mostly there are none.
 pub(super) async fn are_any_due(database: &Database, now: UnixTime) -> Result<bool, StoreError> {
@@ -184,8 +186,9 @@ pub(super) async fn revive(
     database: &Database,
     webhook: Id,
     events: Option<&[EventNumber]>,
-    now: UnixTime,
+    entry: &New,
 ) -> Result<u64, StoreError> {
+    let now = entry.by.at;
     let mut tx = database.write().await?;
     let mut revived = 0;
     match events {
@@ -210,7 +213,10 @@ pub(super) async fn revive(
             }
         }
     }
-    tx.commit().await?;
+    if revived > 0 {
+        let entry = entry.clone().with(details! { "messages": revived });
+        audit::commit(tx, entry).await?;
+    }
     Ok(revived)
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn attempt(
                 Acted::NoRoom(_) | Acted::Unknown => panic!("{deed:?}"),
             })
         }
-        Deed::Book(transfer) => Ok(match service.book(transfer).await? {
+        Deed::Book(transfer) => Ok(match service.book(transfer, super::by(super::NOW)).await? {
             Booked::New | Booked::Before => Outcome::Booked,
             Booked::Differs => Outcome::Differs,
             Booked::Overdrawn => Outcome::Overdrawn,
