@@ -8,6 +8,7 @@
 mod collateral;
 mod http;
 mod keys;
+mod metrics;
 mod oidc;
 mod rules;
 mod store;
@@ -27,6 +28,7 @@ pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
 pub use http::{HttpSettings, TlsSettings};
 pub use keys::{KeySettings, Pkcs11Settings};
+pub use metrics::MetricsSettings;
 pub use oidc::{OidcSettings, TokenAlgorithm};
 pub use store::{StoreSettings, StoreUrl};
 
@@ -92,6 +94,8 @@ pub struct Config {
     pub oidc: OidcSettings,
     /// How clients connect.
     pub http: HttpSettings,
+    /// Where figures are.
+    pub metrics: MetricsSettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -202,6 +206,7 @@ impl Default for Config {
             store: StoreSettings::default(),
             oidc: OidcSettings::default(),
             http: HttpSettings::default(),
+            metrics: MetricsSettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }

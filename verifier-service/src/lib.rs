@@ -47,6 +47,7 @@ mod label;
 mod lock;
 mod logging;
 mod malformed;
+mod metrics;
 pub mod nvidia;
 mod operator;
 mod parties;
@@ -70,7 +71,7 @@ pub use appraiser::Appraiser;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, HttpSettings, KeySettings, LogLevel,
-    NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings,
+    MetricsSettings, NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings,
     StoreUrl, TlsSettings, TokenAlgorithm,
 };
 pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation};

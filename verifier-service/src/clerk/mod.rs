@@ -46,6 +46,7 @@ pub(crate) use offer::{NewOffer, Offered};
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::judge::Proceedings;
+use crate::metrics::JobMeters;
 use crate::policies::Book;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::jobs::JobStore;
@@ -77,6 +78,7 @@ struct Office {
     parts: Parts,
     /// Something became due that this process knows of.
     due: Notify,
+    meters: JobMeters,
     /// Jobs being attended to here, and how often in a row each failed.
     desk: Mutex<HashMap<JobId, Attendance>>,
 }
@@ -121,6 +123,7 @@ impl Clerk {
         Self(Arc::new(Office {
             parts,
             due: Notify::new(),
+            meters: JobMeters::default(),
             desk: Mutex::default(),
         }))
     }
@@ -128,6 +131,11 @@ impl Clerk {
     /// The store behind it.
     pub(crate) fn store(&self) -> &SqlStore {
         &self.0.parts.store
+    }
+
+    /// How jobs go.
+    pub(crate) fn meters(&self) -> &JobMeters {
+        &self.0.meters
     }
 
     fn parts(&self) -> &Parts {

@@ -60,6 +60,7 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
         (in_bounds(c.keys.publish_before_s, MAX_PUBLISH_S), "keys.publish_before_s must be 1 to 604800"),
         (c.keys.is_usable(), "keys.pkcs11 needs a token and a label with module, and a module for token and pin_file"),
+        (c.metrics.listen != Some(c.listen), "metrics.listen must be another address than listen"),
         (c.http.tls.is_whole(), "http.tls needs both certificate and key"),
         (c.store.url.as_ref().is_none_or(StoreUrl::is_valid), "store.url must be postgresql://user@host:port/database with no parameters but host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, application_name"),
         (c.store.is_usable(), "store needs a url for password_file"),

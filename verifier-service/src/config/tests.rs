@@ -56,6 +56,7 @@ fn the_example_names_every_key_rightly() {
         &value["nvidia"],
         &value["http"],
         &value["http"]["tls"],
+        &value["metrics"],
     ];
     let all = sections
         .into_iter()
@@ -72,6 +73,7 @@ fn the_example_names_every_key_rightly() {
             "nvidia",
             "http",
             "tls",
+            "metrics",
         ]
         .contains(&key.as_str())
     };

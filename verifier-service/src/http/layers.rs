@@ -1,8 +1,9 @@
 //! What every request goes through: an id, a line in the log, a time limit, a net under panics.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use evidence::work::Hex;
 use tracing::Instrument;
 
+use crate::metrics::HttpMeters;
 use crate::problem::{AnsweredCode, Cause, Problem, ProblemCode};
 use crate::random;
 
@@ -21,8 +23,12 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 const TIMED_OUT_RETRY_S: u32 = 5;
 
 /// Gives the request an id and writes one line about it: route, not path; code, not detail; nothing of its body.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
-    let started = Instant::now();
+pub(super) async fn observe(
+    State(meters): State<HttpMeters>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let in_flight = meters.begin();
     let id = request_id(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -35,7 +41,9 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let duration_us = u64::try_from(in_flight.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let bytes = response.body().size_hint().exact();
+    in_flight.answered(&method, route, response.status(), bytes);
     span.in_scope(|| log(&response, &method, route, duration_us));
     response
 }

@@ -34,6 +34,7 @@ use jobs::{EventKind, PartyId};
 
 use crate::clock::Clock;
 use crate::id::Id;
+use crate::metrics::WebhookMeters;
 use crate::store::outbox::{AddedWebhook, OutboxStore, Webhook};
 use crate::store::{Page, StoreError};
 
@@ -56,6 +57,7 @@ pub(crate) struct Webhooks {
     clock: Arc<dyn Clock>,
     reach: Reach,
     vault: Arc<Vault>,
+    meters: WebhookMeters,
 }
 
 /// Why nobody is told.
@@ -85,7 +87,13 @@ impl Webhooks {
             clock,
             reach,
             vault,
+            meters: WebhookMeters::default(),
         }
+    }
+
+    /// How telling goes.
+    pub(crate) fn meters(&self) -> &WebhookMeters {
+        &self.meters
     }
 
     /// The store behind it.

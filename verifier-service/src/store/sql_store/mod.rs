@@ -4,6 +4,7 @@ mod agents;
 mod books;
 mod challenges;
 mod clerk;
+mod counts;
 mod jobs;
 mod journal;
 mod keys;
@@ -20,6 +21,8 @@ use ::jobs::IdError;
 use evidence::UnixTime;
 use zeroize::Zeroizing;
 
+pub(crate) use counts::Counts;
+
 use super::sql::{Database, Postgres, Row, values};
 use super::{
     Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Page, Spent, Standing, Store,
@@ -27,6 +30,7 @@ use super::{
 };
 use crate::config::{StoreSettings, StoreUrl};
 use crate::id::Id;
+use crate::metrics::StoreMeters;
 use crate::{private_files, random};
 
 /// How long a lock of another process is waited for.
@@ -93,6 +97,11 @@ impl SqlStore {
             }
         }
         attempt().await
+    }
+
+    /// How it is used.
+    pub(crate) fn meters(&self) -> &StoreMeters {
+        self.database.meters()
     }
 
     #[cfg(test)]
