@@ -22,6 +22,7 @@ use std::time::Duration;
 use daemon::{LayerError, Layers};
 use receipt::Algorithm;
 use serde::{Deserialize, Serialize};
+use telemetry::TelemetrySettings;
 use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
@@ -96,6 +97,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// Where figures are.
     pub metrics: MetricsSettings,
+    /// Where traces go.
+    pub telemetry: TelemetrySettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -207,6 +210,7 @@ impl Default for Config {
             oidc: OidcSettings::default(),
             http: HttpSettings::default(),
             metrics: MetricsSettings::default(),
+            telemetry: TelemetrySettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }

@@ -23,6 +23,8 @@ pub struct ServeSettings {
     pub dir: Option<PathBuf>,
     /// The most bytes of outputs kept.
     pub spool_bytes: u64,
+    /// File that figures are written to, for node_exporter's textfile collector; its name ends in `.prom`.
+    pub metrics_file: Option<PathBuf>,
     /// Seconds between heartbeats.
     pub heartbeat_s: u64,
     /// How long a committed assignment is kept if the verifier never says that it is over, seconds.
@@ -41,6 +43,7 @@ impl Default for ServeSettings {
             inputs_dir: None,
             dir: None,
             spool_bytes: 64 * 1024 * 1024 * 1024,
+            metrics_file: None,
             heartbeat_s: 30,
             keep_s: 60 * 24 * 60 * 60,
             stop_within_s: 60,

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Span};
 
 use super::at_hand::no_answer_in_time;
 use super::cache::{Cache, FOREVER, Seen, Window};
@@ -197,7 +198,9 @@ impl Fetcher {
     /// Fetches in the background, unless that is under way; without a runtime there is no background.
     pub(super) fn refresh(self: &Arc<Self>, need: Need) {
         if Handle::try_current().is_ok() {
-            drop(self.launch(Errand::Need(need)));
+            // Nobody's request waits for it, so it is a trace of its own.
+            let step = telemetry::span!(parent: None, "fetch", is_renewal = true);
+            drop(self.launch_as(Errand::Need(need), step, || true));
         }
     }
 
@@ -244,11 +247,20 @@ impl Fetcher {
 
     /// The same, but a flight begins only where it is wanted. Asked once no other flight for the same thing can land.
     fn launch_if(self: &Arc<Self>, errand: Errand, wanted: impl FnOnce() -> bool) -> Option<Wait> {
+        self.launch_as(errand, telemetry::span!("fetch"), wanted)
+    }
+
+    fn launch_as(
+        self: &Arc<Self>,
+        errand: Errand,
+        step: Span,
+        wanted: impl FnOnce() -> bool,
+    ) -> Option<Wait> {
         let (wait, landing) = self.flights.join(&errand)?;
         if let Some(landing) = landing
             && wanted()
         {
-            tokio::spawn(Arc::clone(self).fly(errand, landing));
+            tokio::spawn(Arc::clone(self).fly(errand, landing).instrument(step));
         }
         Some(wait)
     }

@@ -61,6 +61,8 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (in_bounds(c.keys.publish_before_s, MAX_PUBLISH_S), "keys.publish_before_s must be 1 to 604800"),
         (c.keys.is_usable(), "keys.pkcs11 needs a token and a label with module, and a module for token and pin_file"),
         (c.metrics.listen != Some(c.listen), "metrics.listen must be another address than listen"),
+        (c.telemetry.otlp_endpoint.as_deref().is_none_or(is_http_url), "telemetry.otlp_endpoint must be an http or https URL without user name, password, query and fragment"),
+        (c.telemetry.is_usable(), "telemetry.sample_ppm must be at most 1000000"),
         (c.http.tls.is_whole(), "http.tls needs both certificate and key"),
         (c.store.url.as_ref().is_none_or(StoreUrl::is_valid), "store.url must be postgresql://user@host:port/database with no parameters but host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, application_name"),
         (c.store.is_usable(), "store needs a url for password_file"),

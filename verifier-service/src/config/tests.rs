@@ -57,6 +57,7 @@ fn the_example_names_every_key_rightly() {
         &value["http"],
         &value["http"]["tls"],
         &value["metrics"],
+        &value["telemetry"],
     ];
     let all = sections
         .into_iter()
@@ -74,6 +75,7 @@ fn the_example_names_every_key_rightly() {
             "http",
             "tls",
             "metrics",
+            "telemetry",
         ]
         .contains(&key.as_str())
     };

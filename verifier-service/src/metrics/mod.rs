@@ -27,6 +27,7 @@ mod tests;
 pub(crate) use listener::Listener;
 pub(crate) use meters::{
     CollateralKind, CollateralMeters, HttpMeters, InUse, JobMeters, LookupOutcome, Meters,
-    OpenStream, PoolMeters, SigningMeters, Source, StoreMeters, StoreOperation, VerdictMeters, WebhookMeters,
+    OpenStream, PoolMeters, SigningMeters, Source, StoreMeters, StoreOperation, VerdictMeters,
+    WebhookMeters,
 };
 pub(crate) use readings::{Exposition, Readings};

@@ -114,7 +114,10 @@ mod tests {
         let usage = Usage::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let started = usage.started_s.unwrap();
-        assert!((0.0..7200.0).contains(&(now.as_secs_f64() - started)), "{started}");
+        assert!(
+            (0.0..7200.0).contains(&(now.as_secs_f64() - started)),
+            "{started}"
+        );
         assert!(usage.cpu_s.unwrap() >= 0.0);
         assert!(usage.resident_bytes.unwrap() > 1e6);
         assert!(usage.fds.unwrap() >= 3.0);

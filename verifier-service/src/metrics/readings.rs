@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evidence::UnixTime;
+use jobs::JobStatus;
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::time::timeout;
@@ -23,6 +24,14 @@ use crate::workers::Workers;
 
 /// How long the store may take for its part of a scrape. Prometheus waits ten seconds unless told otherwise.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Stati of jobs that have not ended.
+const LIVING: [&str; 4] = [
+    JobStatus::Open.as_str(),
+    JobStatus::Opening.as_str(),
+    JobStatus::Disputed.as_str(),
+    JobStatus::Accepted.as_str(),
+];
 
 /// What is read when somebody asks.
 pub(crate) struct Readings {
@@ -77,6 +86,7 @@ impl Readings {
         reading.set(table::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
         reading.set(table::CLOCK, &[], now.secs());
         reading.process(&Usage::now());
+        reading.traces(telemetry::spans());
         let proceedings = &self.proceedings;
         reading.workers("appraisals", &proceedings.workers);
         reading.workers("result_checks", proceedings.result_checks.workers());
@@ -140,6 +150,17 @@ impl Reading {
         }
     }
 
+    fn traces(&mut self, spans: telemetry::Spans) {
+        #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+        let real = |count: u64| count as f64;
+        let values: [(&[&str], f64); 3] = [
+            (&["ended"], real(spans.ended)),
+            (&["exported"], real(spans.exported)),
+            (&["failed"], real(spans.failed)),
+        ];
+        self.count(table::TRACE_SPANS, &values);
+    }
+
     fn workers(&mut self, pool: &str, workers: &Workers) {
         let load = workers.load();
         self.set(table::PLACES, &[pool], signed(load.places));
@@ -181,12 +202,16 @@ impl Reading {
         self.set(table::STORE_UP, &[], counts.is_some().into());
         let Some(counts) = counts else { return };
         self.set(table::STORE_BYTES, &[], counts.bytes);
-        for (row, groups) in [
-            (table::JOBS, &counts.jobs),
-            (table::ASSIGNMENTS, &counts.assignments),
-            (table::AGENTS, &counts.agents),
-            (table::OUTBOX, &counts.outbox),
+        for (row, groups, known) in [
+            (table::JOBS, &counts.jobs, &LIVING[..]),
+            (table::ASSIGNMENTS, &counts.assignments, &[]),
+            (table::AGENTS, &counts.agents, &["present", "absent"]),
+            (table::OUTBOX, &counts.outbox, &[]),
         ] {
+            // None is a number, and what was there and is gone shall not be absent.
+            for word in known {
+                self.set(row, &[*word], 0);
+            }
             for (label, count) in groups {
                 self.set(row, &[label.as_str()], *count);
             }

@@ -43,6 +43,7 @@ macro_rules! table {
             help: $help,
         };)*
         /// All of them.
+        #[cfg(test)]
         pub(super) const ALL: &[Row] = &[$($row),*];
     };
 }
@@ -98,7 +99,7 @@ table! {
     WEBHOOK_SECONDS: Histogram "pogw_webhook_attempt_duration_seconds" [] "Time of an attempt.";
     OUTBOX: Gauge "pogw_webhook_outbox" ["status"] "Messages that are still to be delivered, and those given up.";
     // Traces
-    TRACE_SPANS: Counter "pogw_trace_spans_total" ["outcome"] "Spans handed to the collector of traces, and those lost.";
+    TRACE_SPANS: Counter "pogw_trace_spans_total" ["outcome"] "Steps of traces that ended, that the collector took, that it did not take.";
     // Process
     BUILD: Gauge "pogw_build_info" ["version"] "1, with the version.";
     CLOCK: Gauge "pogw_clock_timestamp_seconds" [] "The clock that receipts are dated by.";

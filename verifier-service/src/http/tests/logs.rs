@@ -34,7 +34,7 @@ impl io::Write for Ear {
 pub(super) async fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
-        let subscriber = logging::subscriber(LogLevel::Debug, || Ear);
+        let subscriber = logging::subscriber(LogLevel::Debug, None, || Ear);
         tracing::subscriber::set_global_default(subscriber).unwrap();
         tracing::callsite::rebuild_interest_cache();
     });

@@ -29,9 +29,7 @@ impl Default for SigningMeters {
 impl SigningMeters {
     /// No key may sign.
     pub(crate) fn no_key(&self) {
-        self.signatures
-            .with_label_values(&["none", "no_key"])
-            .inc();
+        self.signatures.with_label_values(&["none", "no_key"]).inc();
     }
 
     /// The same signer, counted.
@@ -55,8 +53,9 @@ impl Signer for Metered {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let begun = Instant::now();
-        let signed = self.signer.sign(message);
         let algorithm = self.public_jwk().algorithm().as_str();
+        let step = telemetry::span!("sign", algorithm);
+        let signed = step.in_scope(|| self.signer.sign(message));
         let outcome = match &signed {
             Ok(_) => "signed",
             Err(_) => "failed",

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
+use tracing::Span;
 
 use super::super::table;
 use super::{Meters, collectors, seconds};
@@ -38,6 +39,7 @@ pub(crate) struct Queued {
 pub(crate) struct InUse {
     times: Histogram,
     begun: Instant,
+    _step: Span,
 }
 
 impl Default for StoreMeters {
@@ -70,9 +72,11 @@ impl StoreMeters {
 
     /// Somebody has one.
     pub(crate) fn in_use(&self, operation: StoreOperation) -> InUse {
+        let operation = operation.as_str();
         InUse {
-            times: self.times.with_label_values(&[operation.as_str()]),
+            times: self.times.with_label_values(&[operation]),
             begun: Instant::now(),
+            _step: telemetry::span!("store", operation),
         }
     }
 

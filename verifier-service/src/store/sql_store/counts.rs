@@ -24,10 +24,12 @@ pub(crate) struct Counts {
     pub(crate) bytes: i64,
 }
 
-const JOBS: &str = "SELECT status AS word, count(*) AS n FROM jobs WHERE due_at IS NOT NULL GROUP BY status";
+const JOBS: &str =
+    "SELECT status AS word, count(*) AS n FROM jobs WHERE due_at IS NOT NULL GROUP BY status";
 const ASSIGNMENTS: &str =
     "SELECT status AS word, count(*) AS n FROM assignments WHERE is_open = 1 GROUP BY status";
-const AGENTS: &str = "SELECT CASE WHEN seen_at >= $1 THEN 'present' ELSE 'absent' END AS word, count(*) AS n
+const AGENTS: &str =
+    "SELECT CASE WHEN seen_at >= $1 THEN 'present' ELSE 'absent' END AS word, count(*) AS n
      FROM agents WHERE removed_at IS NULL GROUP BY word";
 const PENDING: &str = "SELECT count(*) AS n FROM deliveries WHERE status = 'pending'";
 const DEAD: &str = "SELECT count(*) AS n FROM deliveries WHERE status = 'dead'";
@@ -44,7 +46,10 @@ impl SqlStore {
             assignments: grouped(&mut session, ASSIGNMENTS, values![]).await?,
             agents: grouped(&mut session, AGENTS, values![since]).await?,
             outbox: vec![
-                ("pending".into(), session.fetch_int(PENDING, values![]).await?),
+                (
+                    "pending".into(),
+                    session.fetch_int(PENDING, values![]).await?,
+                ),
                 ("dead".into(), session.fetch_int(DEAD, values![]).await?),
             ],
             bytes: session.size().await?,
@@ -63,6 +68,8 @@ async fn grouped(
     values: Vec<Value>,
 ) -> Result<Vec<(String, i64)>, StoreError> {
     let rows = session.fetch(sql, values).await?;
-    let counts = rows.iter().map(|row| Ok((row.text("word")?, row.int("n")?)));
+    let counts = rows
+        .iter()
+        .map(|row| Ok((row.text("word")?, row.int("n")?)));
     counts.collect()
 }
