@@ -199,3 +199,59 @@ impl<P: SpanProcessor> SpanProcessor for Counting<P> {
         self.0.set_resource(resource);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_collector_that_is_away_costs_its_spans_and_nothing_else() {
+        let settings = TelemetrySettings {
+            // Nobody listens there.
+            otlp_endpoint: Some("http://127.0.0.1:1/".to_owned()),
+            ..TelemetrySettings::default()
+        };
+        let exporter = Exporter::open(&settings, "test", "0").unwrap().unwrap();
+        let subscriber = tracing_subscriber::registry().with(exporter.layer("request"));
+        let mut trace = None;
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..10 {
+                let step = crate::span!("step", number = 1);
+                step.in_scope(|| trace = crate::outgoing());
+            }
+            // Neither steps nor named so.
+            tracing::info_span!("other").in_scope(|| {});
+        });
+        assert_eq!(trace.unwrap().len(), 55);
+        let begun = Instant::now();
+        exporter.close(Duration::from_secs(10)).await;
+        assert!(begun.elapsed() < Duration::from_secs(9));
+        let expected = Spans {
+            ended: 10,
+            exported: 0,
+            failed: 10,
+        };
+        assert_eq!(spans(), expected);
+    }
+
+    #[test]
+    fn nothing_is_opened_where_nobody_is_named() {
+        let opened = Exporter::open(&TelemetrySettings::default(), "test", "0");
+        assert!(opened.unwrap().is_none());
+    }
+
+    #[test]
+    fn the_share_is_one() {
+        for (sample_ppm, is_usable) in [(0, true), (1_000_000, true), (1_000_001, false)] {
+            let settings = TelemetrySettings {
+                sample_ppm,
+                ..TelemetrySettings::default()
+            };
+            assert_eq!(settings.is_usable(), is_usable, "{sample_ppm}");
+        }
+    }
+}

@@ -268,6 +268,10 @@ impl Settings {
         if let Some(fault) = self.serve.fault() {
             return Err(ConfigError::Invalid(fault));
         }
+        if !self.telemetry.is_usable() {
+            let fault = "telemetry.sample_ppm: expected at most 1000000";
+            return Err(ConfigError::Invalid(fault.to_owned()));
+        }
         self.selection().map(drop)
     }
 }
