@@ -33,7 +33,7 @@ pub(crate) fn subscriber<W>(
     level: LogLevel,
     traces: Option<&Exporter>,
     writer: W,
-) -> impl Subscriber + Send + Sync
+) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -47,8 +47,12 @@ where
         .with_span_list(false)
         .with_writer(writer)
         .with_filter(EnvFilter::new(filter));
-    let steps = traces.map(|traces| traces.layer(REQUEST));
-    tracing_subscriber::registry().with(lines).with(steps)
+    let lines = tracing_subscriber::registry().with(lines);
+    // A layer that may be absent would have every step that nobody takes asked about, each time.
+    match traces {
+        Some(traces) => Box::new(lines.with(traces.layer(REQUEST))),
+        None => Box::new(lines),
+    }
 }
 
 /// Where, and what if that is fixed text: a message put together at run time may hold what was being worked on.

@@ -25,8 +25,12 @@ pub(super) fn init(format: LogFormat, traces: Option<&Exporter>) {
     };
     let is_logged = filter_fn(|metadata| metadata.target() != telemetry::TARGET);
     let log = log.with_filter(filter.and(is_logged));
-    let steps = traces.map(|traces| traces.layer("assignment"));
-    tracing_subscriber::registry().with(log).with(steps).init();
+    let log = tracing_subscriber::registry().with(log);
+    // A layer that may be absent would have every step that nobody takes asked about, each time.
+    match traces {
+        Some(traces) => log.with(traces.layer("assignment")).init(),
+        None => log.init(),
+    }
 }
 
 /// Logs each step.

@@ -1,5 +1,6 @@
 //! Requests of clients.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
@@ -9,9 +10,12 @@ use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec}
 use super::super::table;
 use super::{Meters, collectors, seconds};
 
-/// Requests, their times and sizes.
-#[derive(Clone, Debug)]
-pub(crate) struct HttpMeters {
+/// Requests, their times and sizes. A copy is one pointer: every request has several.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HttpMeters(Arc<Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
     requests: IntCounterVec,
     times: HistogramVec,
     in_flight: IntGaugeVec,
@@ -39,7 +43,7 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 pub(crate) struct OpenStream(IntGauge);
 
-impl Default for HttpMeters {
+impl Default for Numbers {
     fn default() -> Self {
         let (in_flight, streams) = (table::HTTP_IN_FLIGHT.count(), table::EVENT_STREAMS.count());
         let abandoned = table::HTTP_ABANDONED.counter();
@@ -66,7 +70,7 @@ const NO_LABELS: &[&str] = &[];
 impl HttpMeters {
     /// A request begins.
     pub(crate) fn begin(&self) -> InFlight {
-        self.now.inc();
+        self.0.now.inc();
         InFlight {
             meters: self.clone(),
             begun: Instant::now(),
@@ -76,13 +80,13 @@ impl HttpMeters {
 
     /// A body was read.
     pub(crate) fn received(&self, bytes: usize) {
-        self.bytes_in.inc_by(count(bytes));
+        self.0.bytes_in.inc_by(count(bytes));
     }
 
     /// Somebody follows a job.
     pub(crate) fn follow(&self) -> OpenStream {
-        self.open_streams.inc();
-        OpenStream(self.open_streams.clone())
+        self.0.open_streams.inc();
+        OpenStream(self.0.open_streams.clone())
     }
 }
 
@@ -101,7 +105,7 @@ impl InFlight {
         bytes: Option<u64>,
     ) {
         self.is_answered = true;
-        let (method, meters) = (known(method), &self.meters);
+        let (method, meters) = (known(method), &self.meters.0);
         let labels = [method, route, class(status)];
         meters.requests.with_label_values(&labels).inc();
         let times = meters.times.with_label_values(&[method, route]);
@@ -112,9 +116,9 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.meters.now.dec();
+        self.meters.0.now.dec();
         if !self.is_answered {
-            self.meters.left.inc();
+            self.meters.0.left.inc();
         }
     }
 }
@@ -127,14 +131,15 @@ impl Drop for OpenStream {
 
 impl Meters for HttpMeters {
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let numbers = &*self.0;
         collectors![
-            self.requests,
-            self.times,
-            self.in_flight,
-            self.abandoned,
-            self.received,
-            self.sent,
-            self.streams
+            numbers.requests,
+            numbers.times,
+            numbers.in_flight,
+            numbers.abandoned,
+            numbers.received,
+            numbers.sent,
+            numbers.streams
         ]
     }
 }
