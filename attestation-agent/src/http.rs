@@ -201,8 +201,12 @@ impl Http {
     /// One request and its answer. The outer error is final, the inner one may pass.
     pub(crate) async fn exchange(
         &self,
-        request: Request,
+        mut request: Request,
     ) -> Result<Result<Answer, reqwest::Error>, VerifierError> {
+        let trace = telemetry::outgoing().and_then(|trace| trace.try_into().ok());
+        if let Some(trace) = trace {
+            request.headers_mut().insert(TRACEPARENT, trace);
+        }
         match self.client.execute(request).await {
             Ok(response) => read(response).await,
             Err(e) => Ok(Err(e)),
@@ -311,6 +315,8 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The trace that a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const USER_AGENT: &str = concat!("pogw-attestation-agent/", env!("CARGO_PKG_VERSION"));
 /// The longest answer read, in bytes. A receipt for 128 devices has about 400 KiB.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;

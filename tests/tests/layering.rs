@@ -12,10 +12,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("jobs", &["evidence"]),
     ("daemon", &[]),
-    ("attestation-agent", &["evidence", "kernels", "daemon"]),
+    ("telemetry", &[]),
+    (
+        "attestation-agent",
+        &["evidence", "kernels", "daemon", "telemetry"],
+    ),
     (
         "verifier-service",
-        &["evidence", "pogw-receipt", "kernels", "jobs", "daemon"],
+        &[
+            "evidence",
+            "pogw-receipt",
+            "kernels",
+            "jobs",
+            "daemon",
+            "telemetry",
+        ],
     ),
     (
         "cli",

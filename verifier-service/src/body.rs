@@ -15,6 +15,7 @@ use axum::http::header;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::metrics::HttpMeters;
 use crate::problem::{Problem, ProblemCode};
 
 /// Unit of the memory budget. A finer one would let many tiny requests starve nobody; a coarser one would.
@@ -36,6 +37,7 @@ pub(crate) struct BodyReader {
     budget: Budget,
     timeout: Duration,
     pace_window: Duration,
+    meters: HttpMeters,
 }
 
 /// A body, and its share of the memory for bodies.
@@ -81,7 +83,13 @@ impl BodyReader {
             budget: Budget::new(budget_bytes),
             timeout,
             pace_window: PACE_WINDOW,
+            meters: HttpMeters::default(),
         }
+    }
+
+    /// The same, counted by these.
+    pub(crate) fn metered(self, meters: HttpMeters) -> Self {
+        Self { meters, ..self }
     }
 
     /// Reads a body of at most `limit` bytes.
@@ -94,7 +102,10 @@ impl BodyReader {
         let timed_out = || Problem::new(ProblemCode::BodyTimeout);
         let read = async {
             match self.read_at_most(&mut body, limit).await {
-                Ok(body) => Ok(body),
+                Ok(body) => {
+                    self.meters.received(body.bytes.len());
+                    Ok(body)
+                }
                 Err(Unread::Stalled) => Err(timed_out()),
                 Err(Unread::Refused(problem)) => {
                     if !waits_for_go_ahead {

@@ -8,6 +8,7 @@
 mod collateral;
 mod http;
 mod keys;
+mod metrics;
 mod oidc;
 mod rules;
 mod store;
@@ -21,12 +22,14 @@ use std::time::Duration;
 use daemon::{LayerError, Layers};
 use receipt::Algorithm;
 use serde::{Deserialize, Serialize};
+use telemetry::TelemetrySettings;
 use thiserror::Error;
 
 pub(crate) use collateral::UpstreamSettings;
 pub use collateral::{OcspSettings, RimServiceSettings};
 pub use http::{HttpSettings, TlsSettings};
 pub use keys::{KeySettings, Pkcs11Settings};
+pub use metrics::MetricsSettings;
 pub use oidc::{OidcSettings, TokenAlgorithm};
 pub use store::{StoreSettings, StoreUrl};
 
@@ -92,6 +95,10 @@ pub struct Config {
     pub oidc: OidcSettings,
     /// How clients connect.
     pub http: HttpSettings,
+    /// Where figures are.
+    pub metrics: MetricsSettings,
+    /// Where traces go.
+    pub telemetry: TelemetrySettings,
     /// What evidence is judged by.
     pub appraisal: AppraisalSettings,
     /// What the endpoints in NVIDIA's form say.
@@ -202,6 +209,8 @@ impl Default for Config {
             store: StoreSettings::default(),
             oidc: OidcSettings::default(),
             http: HttpSettings::default(),
+            metrics: MetricsSettings::default(),
+            telemetry: TelemetrySettings::default(),
             appraisal: AppraisalSettings::default(),
             nvidia: NvidiaSettings::default(),
         }

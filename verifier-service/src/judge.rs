@@ -19,6 +19,7 @@ use jobs::Blame;
 use kernels::audit::Strength;
 use receipt::{Claims, Level, Signer};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::appraiser::{Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
 use crate::clock::Clock;
@@ -237,7 +238,17 @@ impl Proceedings {
     }
 
     /// Passes until it is done. When the passes or the time run out, it is judged by what is at hand.
-    pub(crate) async fn conduct<T, E, F>(&self, mut inquiry: Inquiry, pass: F) -> Result<T, E>
+    pub(crate) async fn conduct<T, E, F>(&self, inquiry: Inquiry, pass: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Busy> + Send + 'static,
+        F: Fn(&dyn Judge, &Inquiry) -> Result<Pass<T>, E> + Send + Sync + 'static,
+    {
+        let step = telemetry::span!("appraise");
+        self.pass_until_done(inquiry, pass).instrument(step).await
+    }
+
+    async fn pass_until_done<T, E, F>(&self, mut inquiry: Inquiry, pass: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Busy> + Send + 'static,
@@ -250,12 +261,17 @@ impl Proceedings {
             if passes >= MAX_PASSES || Instant::now() >= deadline {
                 inquiry.close();
             }
-            let (came, handed_back) = self.make(Arc::clone(&pass), inquiry).await?;
+            let checks_result = inquiry.checks_result();
+            let step = telemetry::span!("pass", number = passes, checks_result);
+            let made = self.make(Arc::clone(&pass), inquiry).instrument(step);
+            let (came, handed_back) = made.await?;
             inquiry = handed_back;
             match came? {
                 Pass::Done(made) => return Ok(made),
                 Pass::Wants(wants) => {
-                    self.judge.obtain(wants, &mut inquiry, deadline).await;
+                    let step = telemetry::span!("collateral");
+                    let obtained = self.judge.obtain(wants, &mut inquiry, deadline);
+                    obtained.instrument(step).await;
                     passes += 1;
                 }
                 Pass::ResultNext(settled) => inquiry.let_check_result(settled),

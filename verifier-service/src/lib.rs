@@ -48,6 +48,7 @@ mod label;
 mod lock;
 mod logging;
 mod malformed;
+mod metrics;
 pub mod nvidia;
 mod operator;
 mod parties;
@@ -62,6 +63,7 @@ mod statistics;
 mod store;
 mod submission;
 mod tls;
+mod trace;
 mod upstream;
 mod webhooks;
 pub mod work;
@@ -72,16 +74,17 @@ pub use audit::{AuditDesk, AuditError, Finding, Head, NotAHead, Walked};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     AppraisalSettings, Config, ConfigError, ENV_PREFIX, HttpSettings, KeySettings, LogLevel,
-    NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings,
-    StoreUrl, TlsSettings, TokenAlgorithm,
+    MetricsSettings, NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings,
+    RimServiceSettings, StoreSettings, StoreUrl, TlsSettings, TokenAlgorithm,
 };
 pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation};
-pub use logging::init as init_logging;
+pub use logging::{init as init_logging, init_with_traces as init_logging_with_traces};
 pub use operator::OperatorTokenError;
 pub use private_files::PrivateFileError;
 pub use problem::{ProblemCode, TYPE_PREFIX};
 pub use service::{Reload, Service, ServiceError, serve};
 pub use store::StoreError;
+pub use telemetry::TelemetrySettings;
 pub use tls::{CertificateFileError, check_certificates};
 
 /// The OpenAPI 3.1 document of the HTTP interface, as `GET /openapi.json` serves it.

@@ -10,17 +10,21 @@ use clap::{Parser, Subcommand};
 use daemon::notify;
 use evidence::UnixTime;
 use receipt::{Algorithm, Thumbprint};
+use telemetry::Exporter;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use verifier_service::appraiser::OpenError;
 use verifier_service::{
     Appraiser, AuditDesk, CertificateFileError, Config, ConfigError, Head, KeyDesk, ListedKey,
     Reload, Retirement, Rotation, Service, ServiceError, SystemClock, check_certificates,
-    init_logging,
+    init_logging_with_traces,
 };
 
 /// Time for computations nobody waits for any more to end.
 const BACKGROUND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for the last spans to reach the collector.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An appraisal is many small allocations.
 #[global_allocator]
@@ -271,9 +275,17 @@ fn status(error: &anyhow::Error) -> u8 {
 }
 
 fn run(config: Config) -> anyhow::Result<()> {
-    init_logging(config.log_level);
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let traces = {
+        let _inside = runtime.enter();
+        let version = env!("CARGO_PKG_VERSION");
+        Exporter::open(&config.telemetry, "pogw-verifier", version)?
+    };
+    init_logging_with_traces(config.log_level, traces.as_ref());
     let served = runtime.block_on(listen(config));
+    if let Some(traces) = traces {
+        runtime.block_on(traces.close(TRACES_TIMEOUT));
+    }
     runtime.shutdown_timeout(BACKGROUND_TIMEOUT);
     served
 }

@@ -474,6 +474,8 @@ struct Details<'a> {
     checks: &'a [FailedCheck],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     deny: &'a [Denial],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 impl IntoResponse for Problem {
@@ -487,6 +489,7 @@ impl IntoResponse for Problem {
             code: facts.code,
             checks: &facts.checks,
             deny: &facts.deny,
+            trace_id: crate::trace::current(),
         };
         let mut body = json!(details);
         for (name, value) in facts.members {

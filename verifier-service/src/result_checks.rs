@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::metrics::PoolMeters;
 use crate::problem::{Problem, ProblemCode};
 use crate::workers::Workers;
 
@@ -23,6 +24,7 @@ const BUSY_RETRY_S: u32 = 10;
 pub(crate) struct ResultChecks {
     workers: Workers,
     room: Arc<Semaphore>,
+    meters: Arc<PoolMeters>,
 }
 
 /// As many wait as may.
@@ -36,6 +38,7 @@ impl ResultChecks {
         Self {
             workers: Workers::new(places),
             room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
+            meters: PoolMeters::of("result_checks"),
         }
     }
 
@@ -53,12 +56,25 @@ impl ResultChecks {
         F: FnOnce() -> T + Send + 'static,
     {
         let admitted = Arc::clone(&self.room).try_acquire_owned();
-        let admitted = admitted.map_err(|_| Busy)?;
+        let admitted = admitted.map_err(|_| {
+            self.meters.refuse();
+            Busy
+        })?;
         let computed = self.workers.run(move || {
             let _admitted = admitted;
             compute()
         });
         Ok(computed.await)
+    }
+
+    /// The places.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Who found none.
+    pub(crate) fn meters(&self) -> &PoolMeters {
+        &self.meters
     }
 }
 

@@ -1,5 +1,6 @@
 //! The service put together from a configuration, and its life from listening to an orderly end.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::http::{App, Parts, router};
 use crate::hub::{Events, Hub};
 use crate::judge::{Bench, Proceedings};
 use crate::keys::{self, KeyError, Keys};
+use crate::metrics::{Exposition, Listener, Meters, Readings};
 use crate::nvidia::{CertificateError, Issuer};
 use crate::operator::{OperatorToken, OperatorTokenError};
 use crate::parties::{Credentials, oidc};
@@ -82,6 +84,14 @@ pub enum ServiceError {
     /// Policy, anchors or manifests cannot be used.
     #[error(transparent)]
     Appraiser(#[from] OpenError),
+    /// Nobody can scrape where the configuration says.
+    #[error("cannot listen on {address} for metrics: {source}")]
+    Metrics {
+        /// `metrics.listen`.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The listener failed.
     #[error("cannot listen: {0}")]
     Listen(#[source] std::io::Error),
@@ -99,6 +109,7 @@ pub struct Service {
     store: Arc<dyn Store>,
     appraiser: Arc<Appraiser>,
     certificates: Option<Certificates>,
+    metrics: Option<(Listener, Exposition)>,
     shutdown_timeout: Duration,
 }
 
@@ -214,6 +225,16 @@ impl Service {
             Arc::clone(&store) as Arc<dyn AuditStore>,
             Arc::clone(&clock),
         );
+        let readings = Readings {
+            proceedings: proceedings.clone(),
+            collateral: Arc::clone(appraiser.collateral()),
+            keys: keys.clone(),
+            hub: hub.clone(),
+            store: SqlStore::clone(&store),
+            clock: Arc::clone(&clock),
+        };
+        let scrapes = scrapes(config.metrics.listen).await?;
+        let store_meters = store.meters().clone();
         let store: Arc<dyn Store> = store;
         let shutdown_timeout = config.shutdown_timeout();
         let app = App::new(Parts {
@@ -233,7 +254,20 @@ impl Service {
             hub: hub.clone(),
             nvidia,
         });
+        let verdicts = readings.proceedings.clone();
+        let meters: [&dyn Meters; 8] = [
+            app.meters(),
+            verdicts.statistics.meters(),
+            verdicts.result_checks.meters(),
+            appraiser.collateral().meters(),
+            keys.meters(),
+            &store_meters,
+            clerk.meters(),
+            app.webhooks().meters(),
+        ];
+        let exposition = Exposition::new(readings, &meters);
         Ok(Self {
+            metrics: scrapes.map(|listener| (listener, exposition)),
             app,
             audit,
             clerk,
@@ -252,6 +286,12 @@ impl Service {
     #[must_use]
     pub fn reload(&self) -> Reload {
         Reload(self.certificates.clone())
+    }
+
+    /// Where it can be scraped, if it can.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref()?.0.address().ok()
     }
 
     /// What judges evidence for this service.
@@ -276,6 +316,9 @@ impl Service {
         let mut followers = JoinSet::new();
         followers.spawn(self.book.follow());
         followers.spawn(self.audit.clone().follow());
+        if let Some((listener, exposition)) = self.metrics {
+            followers.spawn(scraped(listener, exposition));
+        }
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
@@ -313,6 +356,21 @@ impl Service {
             tracing::warn!("store is still in use; its log is folded in at the next start");
         }
         ended.map_err(ServiceError::Listen)
+    }
+}
+
+async fn scrapes(address: Option<SocketAddr>) -> Result<Option<Listener>, ServiceError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let failed = |source| ServiceError::Metrics { address, source };
+    let listener = Listener::bind(address).await.map_err(failed)?;
+    Ok(Some(listener))
+}
+
+async fn scraped(listener: Listener, exposition: Exposition) {
+    if let Err(error) = listener.serve(exposition).await {
+        tracing::error!(cause = %error, "metrics are served no more");
     }
 }
 

@@ -12,6 +12,7 @@ use evidence::UnixTime;
 use serde::Serialize;
 
 use crate::lock::lock;
+use crate::metrics::VerdictMeters;
 use crate::problem::{Problem, ProblemCode};
 
 /// Seconds of one slot.
@@ -40,6 +41,17 @@ pub(crate) enum Subject {
     Devices,
 }
 
+impl Subject {
+    /// The word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bundle => "bundle",
+            Self::Opening => "opening",
+            Self::Devices => "devices",
+        }
+    }
+}
+
 /// Verdicts of one stretch of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
@@ -53,7 +65,10 @@ pub(crate) struct Slot {
 
 /// See the [module documentation](self). Copies share everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Statistics(Arc<Mutex<VecDeque<Slot>>>);
+pub(crate) struct Statistics {
+    slots: Arc<Mutex<VecDeque<Slot>>>,
+    meters: VerdictMeters,
+}
 
 /// The bounds of the latencies, in microseconds, in order.
 pub(crate) fn bounds_us() -> [u64; BOUNDS] {
@@ -82,7 +97,8 @@ impl Statistics {
         verdict: &'static str,
         took: Duration,
     ) {
-        let mut slots = lock(&self.0);
+        self.meters.note(subject, verdict, took);
+        let mut slots = lock(&self.slots);
         let at = start(now, SLOT_S);
         // A clock that was set back must not begin a second slot of a minute, nor put the slots out of order.
         if slots.back().is_none_or(|last| last.at < at) {
@@ -94,10 +110,15 @@ impl Statistics {
         }
     }
 
+    /// The same numbers since the process began, for whoever scrapes.
+    pub(crate) fn meters(&self) -> &VerdictMeters {
+        &self.meters
+    }
+
     /// What was counted in the last day, in steps of so many seconds, a multiple of [`SLOT_S`]; steps without a verdict are
     /// left out.
     pub(crate) fn read(&self, now: UnixTime, step_s: i64) -> Vec<Slot> {
-        let mut slots = lock(&self.0);
+        let mut slots = lock(&self.slots);
         forget(&mut slots, now);
         let mut steps: Vec<Slot> = Vec::new();
         for slot in slots.iter() {

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::panic;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -10,6 +11,35 @@ use tokio::sync::Semaphore;
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     places: Arc<Semaphore>,
+    most: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// How much a pool has to do at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Places there are.
+    pub(crate) places: usize,
+    /// Places taken.
+    pub(crate) in_use: usize,
+    /// Computations that wait for one.
+    pub(crate) waiting: usize,
+}
+
+/// One that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Workers {
@@ -17,6 +47,17 @@ impl Workers {
     pub(crate) fn new(places: NonZeroUsize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places.get())),
+            most: places.get(),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// How much there is to do now.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            places: self.most,
+            in_use: self.most.saturating_sub(self.places.available_permits()),
+            waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
 
@@ -33,10 +74,12 @@ impl Workers {
         F: FnOnce() -> T + Send + 'static,
     {
         let places = Arc::clone(&self.places);
+        let waiting = Waiting::begin(&self.waiting);
         let place = places
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
+        drop(waiting);
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
@@ -54,7 +97,6 @@ impl Workers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use super::*;
@@ -88,7 +130,18 @@ mod tests {
         tokio::time::timeout(Duration::from_millis(10), slow)
             .await
             .unwrap_err();
-        assert_eq!(workers.places.available_permits(), 0);
-        workers.run(|| ()).await;
+        let load = |in_use, waiting| Load {
+            places: 1,
+            in_use,
+            waiting,
+        };
+        assert_eq!(workers.load(), load(1, 0));
+        let next = workers.run(|| ());
+        let mut next = std::pin::pin!(next);
+        let soon = Duration::from_millis(1);
+        tokio::time::timeout(soon, &mut next).await.unwrap_err();
+        assert_eq!(workers.load(), load(1, 1));
+        next.await;
+        assert_eq!(workers.load().waiting, 0);
     }
 }

@@ -5,20 +5,31 @@
 use std::io;
 
 use attestation_agent::{Progress, Step};
+use telemetry::Exporter;
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::args::LogFormat;
 
 /// Starts the log. `RUST_LOG` chooses what is in it, else everything from `info` on.
-pub(super) fn init(format: LogFormat) {
+/// Steps of traces are none of it; they go to the exporter, where there is one.
+pub(super) fn init(format: LogFormat, traces: Option<&Exporter>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    match format {
-        LogFormat::Human => log.without_time().with_target(false).compact().init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let log = match format {
+        LogFormat::Human => log.without_time().with_target(false).compact().boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    let is_logged = filter_fn(|metadata| metadata.target() != telemetry::TARGET);
+    let log = log.with_filter(filter.and(is_logged));
+    let log = tracing_subscriber::registry().with(log);
+    // A layer that may be absent would have every step that nobody takes asked about, each time.
+    match traces {
+        Some(traces) => log.with(traces.layer("assignment")).init(),
+        None => log.init(),
     }
 }
 

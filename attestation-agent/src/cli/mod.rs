@@ -24,20 +24,35 @@ mod serve;
 mod submit;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use attestation_agent::{AgentError, Settings};
+use attestation_agent::{AgentError, ConfigError, Settings};
+use telemetry::{Exporter, TelemetryError};
 
 pub(crate) use args::Cli;
 use args::Command;
 use report::{Exit, Report};
 
+/// Time for the last spans to reach the collector.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Does what the arguments say.
 pub(crate) async fn main(cli: Cli) -> ExitCode {
-    log::init(cli.log);
-    let outcome = match Settings::load(cli.config.as_deref(), &cli.overrides()) {
-        Ok(settings) => dispatch(cli.command, settings).await,
-        Err(error) => Err(error.into()),
+    let settings = Settings::load(cli.config.as_deref(), &cli.overrides());
+    let traces = settings.as_ref().ok().map(exporter).transpose();
+    let (traces, fault) = match traces {
+        Ok(traces) => (traces.flatten(), None),
+        Err(error) => (None, Some(error)),
     };
+    log::init(cli.log, traces.as_ref());
+    let outcome = match (settings, fault) {
+        (Ok(settings), None) => dispatch(cli.command, settings).await,
+        (Ok(_), Some(fault)) => Err(ConfigError::Invalid(fault.to_string()).into()),
+        (Err(error), _) => Err(error.into()),
+    };
+    if let Some(traces) = traces {
+        traces.close(TRACES_TIMEOUT).await;
+    }
     let (printed, exit) = match outcome {
         Ok(report) => (report.print(cli.format), report.exit),
         Err(error) => {
@@ -52,6 +67,11 @@ pub(crate) async fn main(cli: Cli) -> ExitCode {
             exit_code(Exit::Unusable)
         }
     }
+}
+
+fn exporter(settings: &Settings) -> Result<Option<Exporter>, TelemetryError> {
+    let version = env!("CARGO_PKG_VERSION");
+    Exporter::open(&settings.telemetry, "attestation-agent", version)
 }
 
 async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentError> {

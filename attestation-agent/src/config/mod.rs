@@ -16,6 +16,7 @@ use daemon::{LayerError, Layers};
 use figment::Figment;
 use figment::providers::Serialized;
 use serde::{Deserialize, Serialize};
+use telemetry::TelemetrySettings;
 
 use crate::device::{Selection, SourceKind};
 use crate::execute::{CudaSettings, ExecutorKind, HostSettings};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub serve: ServeSettings,
     /// How to reach the verifier.
     pub http: HttpSettings,
+    /// Where traces go.
+    pub telemetry: TelemetrySettings,
     /// How persistent to be.
     pub retry: RetryPolicy,
 }
@@ -180,6 +183,7 @@ impl Default for Settings {
             command: CommandSettings::default(),
             serve: ServeSettings::default(),
             http: HttpSettings::default(),
+            telemetry: TelemetrySettings::default(),
             retry: RetryPolicy::default(),
         }
     }
@@ -263,6 +267,10 @@ impl Settings {
         }
         if let Some(fault) = self.serve.fault() {
             return Err(ConfigError::Invalid(fault));
+        }
+        if !self.telemetry.is_usable() {
+            let fault = "telemetry.sample_ppm: expected at most 1000000";
+            return Err(ConfigError::Invalid(fault.to_owned()));
         }
         self.selection().map(drop)
     }

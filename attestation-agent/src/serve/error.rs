@@ -9,6 +9,9 @@ use crate::problem::Problem;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// Figures cannot be counted; a fault of this program.
+    #[error("figures cannot be counted: {0}")]
+    Figures(String),
     /// The folder belongs to an agent of another verifier.
     #[error("this agent is enrolled at {actual}, not at {expected}")]
     EnrolledElsewhere {
@@ -59,6 +62,7 @@ impl ServeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::EnrolledElsewhere { .. } => "enrolled_elsewhere",
+            Self::Figures(_) => "figures_broken",
             Self::File(error) => error.code(),
             Self::InUse { .. } => "serve_dir_in_use",
             Self::Journal { .. } => "journal_damaged",
@@ -76,6 +80,7 @@ impl ServeError {
             Self::EnrolledElsewhere { .. } => {
                 "Serve each verifier from a state folder of its own (--state-dir, or state_dir in the settings)."
             }
+            Self::Figures(_) => "This is a fault of this program: report it.",
             Self::File(error) => error.remedy(),
             Self::InUse { .. } => {
                 "End the other process, or give this one a folder of its own (serve.dir)."

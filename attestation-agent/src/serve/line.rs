@@ -15,8 +15,10 @@ use reqwest::Request;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
 
 use super::error::ServeError;
+use super::figures::Figures;
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::http::{self, Answer};
@@ -69,6 +71,7 @@ pub(super) struct Line {
     timeout: Duration,
     /// Seconds by which the verifier's clock is ahead of ours.
     ahead: AtomicI64,
+    figures: Arc<Figures>,
 }
 
 impl Call {
@@ -96,6 +99,11 @@ impl Call {
         Self { query, ..self }
     }
 
+    /// The last word of its path, which says what is asked.
+    fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
     /// The answer may take so much longer.
     pub(super) fn waiting(self, wait: Duration) -> Self {
         Self { wait, ..self }
@@ -104,7 +112,7 @@ impl Call {
 
 impl Line {
     /// The line to the verifier of the settings; nobody has said yet who we are.
-    pub(super) fn new(agent: &Agent) -> Result<Arc<Self>, AgentError> {
+    pub(super) fn new(agent: &Agent, figures: Arc<Figures>) -> Result<Arc<Self>, AgentError> {
         let settings = agent.settings();
         Ok(Arc::new(Self {
             verifier: agent.verifier()?,
@@ -113,7 +121,13 @@ impl Line {
             pace: settings.retry,
             timeout: Duration::from_secs(settings.http.timeout_s),
             ahead: AtomicI64::new(0),
+            figures,
         }))
+    }
+
+    /// What is counted.
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// The address of the verifier.
@@ -146,6 +160,11 @@ impl Line {
 
     /// Sends a request until it is answered for good, however long that takes.
     pub(super) async fn insist(&self, call: &Call) -> Result<Answer, No> {
+        let step = telemetry::span!("POST", otel.name = call.name(), otel.kind = "client");
+        self.until_answered(call).instrument(step).await
+    }
+
+    async fn until_answered(&self, call: &Call) -> Result<Answer, No> {
         let mut attempt = 1;
         loop {
             let (cause, retry_after) = match self.once(call).await {
@@ -154,6 +173,7 @@ impl Line {
                 Err(Fault::Refused(problem)) => return Err(No::Refused(problem)),
                 Err(Fault::Passing { cause, retry_after }) => (cause, retry_after),
             };
+            self.figures.repeats();
             let wait = self.wait_after(attempt, retry_after);
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(
@@ -202,6 +222,7 @@ impl Line {
         if let Some(date) = answer.date() {
             let ahead = date.secs().saturating_sub(http::now().secs());
             self.ahead.store(ahead, Ordering::Relaxed);
+            self.figures.is_behind(ahead);
         }
     }
 

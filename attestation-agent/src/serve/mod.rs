@@ -34,6 +34,7 @@ mod desk;
 mod end;
 mod enrol;
 mod error;
+mod figures;
 mod inputs;
 mod line;
 mod manager;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 
 use daemon::notify;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::agent::Agent;
 use crate::error::AgentError;
@@ -59,6 +61,7 @@ pub use error::ServeError;
 pub use settings::ServeSettings;
 
 use desk::Desk;
+use figures::Figures;
 use line::Line;
 use shop::Shop;
 
@@ -79,12 +82,18 @@ impl Agent {
         notify::status("looking at the devices");
         let devices = agent.devices(progress.as_ref()).await?.describe();
         let executors = agent.executor().await?.names();
-        let line = Line::new(&agent)?;
+        let figures = Figures::new().map_err(|error| ServeError::Figures(error.to_string()))?;
+        let line = Line::new(&agent, Arc::clone(&figures))?;
         let home = case::Home::open(&agent.settings().serve_dir())?;
         notify::status(&format!("asking {} to know this agent", line.url()));
         enrol::enrol(&agent, &line, &home).await?;
         let shop = Shop::new(agent, line, progress);
         let presence = presence::Presence::new(&shop, &devices, executors);
+        // Ends with this function, however that ends.
+        let mut writing = JoinSet::new();
+        if let Some(path) = shop.agent.settings().serve.metrics_file.clone() {
+            writing.spawn(figures.keep_written(path));
+        }
         Desk::new(shop, home, presence)?.run(until).await
     }
 }

@@ -87,7 +87,10 @@ pub(super) async fn beat(line: &Line, after: Duration, heartbeat: Heartbeat) -> 
         Err(Fault::Passing { cause, .. }) => Err(cause),
     };
     match said {
-        Ok(answer) => Beat::Heard(answer),
+        Ok(answer) => {
+            line.figures().is_heard();
+            Beat::Heard(answer)
+        }
         Err(cause) => {
             tracing::warn!("heartbeat failed: {cause}");
             Beat::Lost

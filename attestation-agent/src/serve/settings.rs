@@ -31,6 +31,8 @@ pub struct ServeSettings {
     pub least_open_within_s: u32,
     /// The longest time that outputs are kept for, from acceptance to payment, seconds.
     pub longest_dispute_window_s: u32,
+    /// File that figures are written to, for node_exporter's textfile collector; its name ends in `.prom`.
+    pub metrics_file: Option<PathBuf>,
     /// Seconds between heartbeats.
     pub heartbeat_s: u64,
     /// How long a committed assignment is kept if the verifier never says that it is over, seconds.
@@ -53,6 +55,7 @@ impl Default for ServeSettings {
             most_stake: None,
             least_open_within_s: 10,
             longest_dispute_window_s: 30 * 24 * 60 * 60,
+            metrics_file: None,
             heartbeat_s: 30,
             keep_s: 60 * 24 * 60 * 60,
             stop_within_s: 60,

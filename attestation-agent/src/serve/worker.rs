@@ -11,10 +11,11 @@ use evidence::work::wire::{Empty, Ended, Lease, Open, Question, Word};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, warn};
 
 use super::case::Case;
 use super::end::End;
+use super::figures::Phase;
 use super::line::{Call, read};
 use super::shop::Shop;
 use super::witness::LastState;
@@ -49,14 +50,23 @@ pub(super) struct Worker {
 impl Worker {
     /// Works until the assignment ends, and removes what it left unless it goes on later.
     pub(super) async fn run(mut self) -> (Case, End) {
-        let end = match self.commit().await {
-            Ok(()) => self.wait_for_end().await,
-            Err(end) => end,
-        };
+        let (assignment, job) = (self.case.id().clone(), self.case.offer.job);
+        let step = telemetry::span!(parent: None, "assignment", %assignment, %job);
+        let shop = Arc::clone(&self.shop);
+        shop.line.figures().begins();
+        let end = self.until_end().instrument(step).await;
+        shop.line.figures().ends(&end);
         if !end.is_to_be_kept() {
             self.case.remove();
         }
         (self.case, end)
+    }
+
+    async fn until_end(&mut self) -> End {
+        match self.commit().await {
+            Ok(()) => self.wait_for_end().await,
+            Err(end) => end,
+        }
     }
 
     /// Until the verifier has the commitment.
@@ -118,7 +128,11 @@ impl Worker {
         );
         let (shop, case) = (Arc::clone(&self.shop), self.case.clone());
         let make = move || opening::opening(&shop, &case, &open);
-        let Some(bytes) = self.made(&name, until, Arc::new(make)).await else {
+        let begun = std::time::Instant::now();
+        let made = self.made(&name, until, Arc::new(make));
+        let made = made.instrument(telemetry::span!("open")).await;
+        self.shop.line.figures().took(Phase::Opening, begun);
+        let Some(bytes) = made else {
             return Ok(());
         };
         info!(assignment = %self.case.id(), round, bytes = bytes.len(), "opening the commitment");
@@ -132,7 +146,11 @@ impl Worker {
         let name = format!("answer-{number}.json");
         let (shop, case, last) = (Arc::clone(&self.shop), self.case.clone(), Arc::clone(last));
         let make = move || witness::answer(&shop, &case, &question, &last);
-        let Some(bytes) = self.made(&name, until, Arc::new(make)).await else {
+        let begun = std::time::Instant::now();
+        let made = self.made(&name, until, Arc::new(make));
+        let made = made.instrument(telemetry::span!("reply")).await;
+        self.shop.line.figures().took(Phase::Answer, begun);
+        let Some(bytes) = made else {
             return Ok(());
         };
         info!(assignment = %self.case.id(), number, bytes = bytes.len(), "answering a referee");
@@ -202,6 +220,7 @@ impl Steps<'_> {
         let call = Call::json(path(self.case, "commitment"), &commitment);
         self.ask("commitment", &call).await?;
         info!(assignment = %self.case.id(), "committed");
+        self.shop.line.figures().committed();
         // If this is lost, the same commitment is sent again.
         if let Err(error) = self.case.committed() {
             warn!(assignment = %self.case.id(), code = error.code(), "{error}");
@@ -233,6 +252,7 @@ impl Steps<'_> {
             return Err(self.fail(&error.into()).await);
         }
         info!(assignment = %self.case.id(), job = %self.case.offer.job, "accepted");
+        self.shop.line.figures().taken();
         let renewed = Self {
             stop: self.stop.clone(),
             ..*self
@@ -262,11 +282,12 @@ impl Steps<'_> {
             _ = told(&mut self.stop) => return Err(Halt::Stopped),
         };
         let (shop, case) = (Arc::clone(self.shop), self.case.clone());
-        let made = tokio::spawn(async move {
+        let making = async move {
             let made = make_bundle(&shop, &case).await;
             drop(place);
             made
-        });
+        };
+        let made = tokio::spawn(making.in_current_span());
         tokio::select! {
             made = made => match made {
                 Ok(made) => made.map_err(Halt::Failed),
@@ -327,10 +348,20 @@ enum Halt {
 async fn make_bundle(shop: &Shop, case: &Case) -> Result<(), AgentError> {
     let stated = match (case.stated()?, case.lease()?) {
         (Some(stated), _) => stated,
-        (None, Some(lease)) => produce::run(shop, case, &lease).await?,
+        (None, Some(lease)) => {
+            let begun = std::time::Instant::now();
+            let run = produce::run(shop, case, &lease);
+            let stated = run.instrument(telemetry::span!("run")).await;
+            shop.line.figures().took(Phase::Run, begun);
+            stated?
+        }
         (None, None) => return Err(case.lacks("lease.json").into()),
     };
-    produce::attest(shop, case, &stated).await.map(drop)
+    let begun = std::time::Instant::now();
+    let attest = produce::attest(shop, case, &stated);
+    let attested = attest.instrument(telemetry::span!("evidence")).await;
+    shop.line.figures().took(Phase::Evidence, begun);
+    attested.map(drop)
 }
 
 /// Gives an assignment back, with the reason on disk first, so that a start in between does not run it again.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use attestation_agent::command::supervise::{SUPERVISE, supervise};
 use attestation_agent::{Agent, Overrides, Settings};
+use telemetry::Exporter;
 use tokio::sync::watch;
-use verifier_service::{LogLevel, init_logging};
+use verifier_service::{LogLevel, init_logging_with_traces};
 
 fn main() -> ExitCode {
     let argument = std::env::args().nth(1).expect("config");
@@ -23,9 +24,11 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(config: &str) {
-    init_logging(LogLevel::Info);
     let settings = Settings::load(Some(Path::new(config)), &Overrides::default());
-    let agent = Agent::open(settings.expect("settings")).expect("agent");
+    let settings = settings.expect("settings");
+    let traces = Exporter::open(&settings.telemetry, "attestation-agent", "0").expect("traces");
+    init_logging_with_traces(LogLevel::Info, traces.as_ref());
+    let agent = Agent::open(settings).expect("agent");
     // Dropped, it would tell the agent to stop.
     let (_serving, until) = watch::channel(false);
     let served = agent.serve(Arc::new(()), until).await;

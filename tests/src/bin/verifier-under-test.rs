@@ -7,8 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use evidence::UnixTime;
+use telemetry::Exporter;
 use tokio::net::TcpListener;
-use verifier_service::{Clock, Config, ManualClock, Service, SystemClock};
+use verifier_service::{
+    Clock, Config, LogLevel, ManualClock, Service, SystemClock, init_logging_with_traces,
+};
 
 #[tokio::main]
 async fn main() {
@@ -22,6 +25,11 @@ async fn main() {
         }
     };
     let config = Config::load(Some(Path::new(&config))).expect("configuration");
+    let traces = Exporter::open(&config.telemetry, "pogw-verifier", "0").expect("traces");
+    // Nothing is logged by one that exports nothing: tests read no log of it.
+    if traces.is_some() {
+        init_logging_with_traces(LogLevel::Info, traces.as_ref());
+    }
     let listener = TcpListener::bind(config.listen).await.expect("port");
     let address = listener.local_addr().expect("address");
     let service = Service::open(config, clock).await.expect("service");

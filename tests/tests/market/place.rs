@@ -37,6 +37,8 @@ pub(crate) struct Market {
     /// Where the verifier listens that this test speaks to.
     pub(crate) url: String,
     store_url: Option<String>,
+    /// What every verifier and agent has in its settings beside the usual.
+    beside: String,
     client: Client,
     operator: String,
     marketplace: Party,
@@ -57,6 +59,11 @@ pub(crate) struct Allowed<'a> {
 impl Market {
     /// Starts a verifier over a new database, and makes tenant and marketplace.
     pub(crate) async fn open(store_url: Option<String>) -> Self {
+        Self::open_with(store_url, "").await
+    }
+
+    /// The same, with these settings beside the usual for verifiers and agents, TOML.
+    pub(crate) async fn open_with(store_url: Option<String>, beside: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_devices(&folder);
         let mut market = Self {
@@ -64,6 +71,7 @@ impl Market {
             verifiers: Vec::new(),
             url: String::new(),
             store_url,
+            beside: beside.to_owned(),
             client: Client::builder().no_proxy().build().unwrap(),
             operator: String::new(),
             marketplace: Party::default(),
@@ -85,7 +93,8 @@ impl Market {
     pub(crate) async fn another_verifier(&mut self) {
         let program = env!("CARGO_BIN_EXE_verifier-under-test");
         let name = format!("verifier-{}", self.verifiers.len());
-        let settings = settings(&self.folder, self.store_url.as_deref());
+        let mut settings = settings(&self.folder, self.store_url.as_deref());
+        settings.push_str(&self.beside);
         let mut verifier = Verifier::new(program, self.folder.path(), &name, &settings, None);
         verifier.start().await;
         self.verifiers.push(verifier);
@@ -181,12 +190,13 @@ impl Market {
              [device]\nkind = \"simulated\"\ndir = {:?}\n\
              [serve]\ntoken_file = {token:?}\ncapacity = 4\nheartbeat_s = 1\n\
              commands = {}\ninputs_dir = {:?}\n\
-             [retry]\nfirst_delay_ms = 50\nmax_delay_ms = 500\n",
+             [retry]\nfirst_delay_ms = 50\nmax_delay_ms = 500\n{}",
             path(format!("agent-{number}")),
             self.verifiers[number % self.verifiers.len()].url,
             self.device(place),
             allowed.commands,
             self.inputs(number, allowed.inputs),
+            self.beside,
         );
         let config = self.file(&format!("agent-{number}.toml"), &settings);
         let program = env!("CARGO_BIN_EXE_agent-under-test");

@@ -284,6 +284,7 @@ impl Clerk {
                 agent,
             })
             .collect();
+        self.meters().happened(&written.effects.events);
         self.parts().hub.wrote(&notes);
         let now = self.parts().clock.now();
         if due_at(job, now).is_some_and(|due| due <= now) {

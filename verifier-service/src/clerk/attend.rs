@@ -75,6 +75,7 @@ impl Clerk {
     }
 
     fn failed(&self, id: &JobId, error: &ClerkError, now: UnixTime) -> UnixTime {
+        self.meters().failed();
         tracing::error!(job = %id, cause = %error, "job failed to go on; it is tried again");
         let failures = self.note(id, |attendance| {
             attendance.failures = attendance.failures.saturating_add(1);

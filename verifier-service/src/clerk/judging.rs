@@ -18,12 +18,15 @@ use jobs::{
 use kernels::KeyedDigest;
 use kernels::audit::Strength;
 use receipt::Level;
+use telemetry::Incoming;
+use tracing::Instrument;
 
 use super::act::Deed;
 use super::receipts::Bundled;
 use super::{Clerk, ClerkError};
 use crate::appraiser::Inquiry;
 use crate::judge::{Judge, Judged, JudgedDevice, OpeningCase};
+use crate::lock::lock;
 use crate::policies::PolicyName;
 use crate::problem::{Problem, ProblemCode};
 use crate::statistics::{self, Subject};
@@ -57,6 +60,17 @@ impl Clerk {
     /// # Errors
     /// [`ProblemCode::Unverifiable`]: it cannot be judged now. A failure.
     pub(super) async fn judge(&self, job: &Job, id: &AssignmentId) -> Result<(), ClerkError> {
+        let step = telemetry::span!(parent: None, "judge", job = %job.id(), assignment = %id);
+        let trace = lock(&self.0.traces).get(id).cloned();
+        let incoming = Incoming {
+            traceparent: trace.as_deref(),
+            tracestate: None,
+        };
+        telemetry::adopt(&step, incoming);
+        self.judge_opening(job, id).instrument(step).await
+    }
+
+    async fn judge_opening(&self, job: &Job, id: &AssignmentId) -> Result<(), ClerkError> {
         let Some(assignment) = job.assignment(id) else {
             return Ok(());
         };

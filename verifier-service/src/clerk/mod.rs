@@ -34,10 +34,12 @@ mod rounds;
 mod tasks;
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jobs::{AgentId, AssignmentId, Job, JobId, Refusal};
+use lru::LruCache;
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -47,10 +49,15 @@ pub(crate) use offer::{NewOffer, Offered};
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::judge::Proceedings;
+use crate::lock::lock;
+use crate::metrics::JobMeters;
 use crate::policies::Book;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::jobs::JobStore;
 use crate::store::{SqlStore, StoreError};
+
+/// Traces of openings remembered, about 200 bytes each; a verdict whose trace was forgotten begins one of its own.
+const TRACES_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// What a clerk is made of.
 pub(crate) struct Parts {
@@ -78,6 +85,9 @@ struct Office {
     parts: Parts,
     /// Something became due that this process knows of.
     due: Notify,
+    meters: JobMeters,
+    /// The traces that openings came in, so that their verdicts are in them too.
+    traces: Mutex<LruCache<AssignmentId, String>>,
     /// Jobs being attended to here, and how often in a row each failed.
     desk: Mutex<HashMap<JobId, Attendance>>,
     /// When the store last took that this verifier is there.
@@ -127,6 +137,8 @@ impl Clerk {
         Self(Arc::new(Office {
             parts,
             due: Notify::new(),
+            meters: JobMeters::default(),
+            traces: Mutex::new(LruCache::new(TRACES_KEPT)),
             desk: Mutex::default(),
             noted: Mutex::new(Instant::now()),
         }))
@@ -135,6 +147,18 @@ impl Clerk {
     /// The store behind it.
     pub(crate) fn store(&self) -> &SqlStore {
         &self.0.parts.store
+    }
+
+    /// An opening comes in the trace that is under way.
+    pub(crate) fn is_opened_in_trace(&self, assignment: &AssignmentId) {
+        if let Some(trace) = telemetry::outgoing() {
+            lock(&self.0.traces).put(assignment.clone(), trace);
+        }
+    }
+
+    /// How jobs go.
+    pub(crate) fn meters(&self) -> &JobMeters {
+        &self.0.meters
     }
 
     fn parts(&self) -> &Parts {

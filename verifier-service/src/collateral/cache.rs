@@ -125,6 +125,17 @@ pub(super) enum Seen<V> {
     Unknown,
 }
 
+/// What a cache holds at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptNow {
+    /// Values in their time.
+    pub(crate) fresh: usize,
+    /// Values that may be used although their source was not reached since.
+    pub(crate) stale: usize,
+    /// Seconds since the oldest of all these was fetched.
+    pub(crate) oldest_s: Option<i64>,
+}
+
 /// Values and failures, the least recently used of which give way. Failures have room of their own, so that asking for
 /// what does not exist displaces nothing.
 #[derive(Debug)]
@@ -228,6 +239,22 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         lock(&self.state).kept.pop(key);
     }
 
+    /// How much is kept that may be used, and for how long already.
+    pub(super) fn kept(&self, now: UnixTime) -> KeptNow {
+        let state = lock(&self.state);
+        let mut kept = KeptNow::default();
+        for (_, value) in &state.kept {
+            match value.window.phase(now) {
+                Phase::Gone => continue,
+                Phase::Stale => kept.stale += 1,
+                Phase::Fresh | Phase::Ageing => kept.fresh += 1,
+            }
+            let age_s = now.secs().saturating_sub(value.window.fetched_at.secs());
+            kept.oldest_s = kept.oldest_s.max(Some(age_s.max(0)));
+        }
+        kept
+    }
+
     /// The keys of all values that may be used.
     pub(super) fn usable_keys(&self, now: UnixTime) -> Vec<K> {
         let state = lock(&self.state);
@@ -277,6 +304,25 @@ mod tests {
             },
             Seen::Failed(_) => "failed",
             Seen::Unknown => "unknown",
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_by_its_freshness() {
+        let cache = cache();
+        let table = [
+            (0, (1, 0, Some(0))),
+            (100, (1, 0, Some(100))),
+            (101, (0, 1, Some(101))),
+            (1001, (0, 0, None)),
+        ];
+        for (now, (fresh, stale, oldest_s)) in table {
+            let expected = KeptNow {
+                fresh,
+                stale,
+                oldest_s,
+            };
+            assert_eq!(cache.kept(at(now)), expected, "{now}");
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, Span};
 
 use super::at_hand::no_answer_in_time;
 use super::cache::{Cache, FOREVER, Seen, Window};
@@ -26,8 +27,9 @@ use super::{
 use crate::clock::Clock;
 use crate::config::RimServiceSettings;
 use crate::flights::{Flights, Landing, Wait};
+use crate::metrics::{CollateralKind, CollateralMeters, Source};
 use crate::random;
-use crate::upstream::Failure;
+use crate::upstream::{Answer, Failure};
 
 /// Fetched manifests kept: about 50 KiB each, and never more than 2 MiB.
 pub(super) const RIMS_KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
@@ -69,6 +71,7 @@ pub(super) struct Fetcher {
     /// Requests for clients of mirror and relay: they take no place from an appraisal.
     pub(super) mirror_places: Semaphore,
     pub(super) relay_places: Semaphore,
+    pub(super) meters: CollateralMeters,
 }
 
 /// How long a fetched manifest counts, in seconds.
@@ -170,6 +173,7 @@ impl Fetcher {
             ocsp_places: Semaphore::new(REQUESTS_AT_ONCE),
             mirror_places: Semaphore::new(STRANGERS_AT_ONCE),
             relay_places: Semaphore::new(STRANGERS_AT_ONCE),
+            meters: CollateralMeters::default(),
         }
     }
 
@@ -194,7 +198,9 @@ impl Fetcher {
     /// Fetches in the background, unless that is under way; without a runtime there is no background.
     pub(super) fn refresh(self: &Arc<Self>, need: Need) {
         if Handle::try_current().is_ok() {
-            drop(self.launch(Errand::Need(need)));
+            // Nobody's request waits for it, so it is a trace of its own.
+            let step = telemetry::span!(parent: None, "fetch", is_renewal = true);
+            drop(self.launch_as(Errand::Need(need), step, || true));
         }
     }
 
@@ -241,11 +247,20 @@ impl Fetcher {
 
     /// The same, but a flight begins only where it is wanted. Asked once no other flight for the same thing can land.
     fn launch_if(self: &Arc<Self>, errand: Errand, wanted: impl FnOnce() -> bool) -> Option<Wait> {
+        self.launch_as(errand, telemetry::span!("fetch"), wanted)
+    }
+
+    fn launch_as(
+        self: &Arc<Self>,
+        errand: Errand,
+        step: Span,
+        wanted: impl FnOnce() -> bool,
+    ) -> Option<Wait> {
         let (wait, landing) = self.flights.join(&errand)?;
         if let Some(landing) = landing
             && wanted()
         {
-            tokio::spawn(Arc::clone(self).fly(errand, landing));
+            tokio::spawn(Arc::clone(self).fly(errand, landing).instrument(step));
         }
         Some(wait)
     }
@@ -305,11 +320,36 @@ impl Fetcher {
         service: &RimService,
         id: &str,
     ) -> Result<KeptRim, (Absence, u32)> {
-        match service.manifest(id).await {
+        let begun = Instant::now();
+        let came = service.manifest(id).await;
+        let answered = match &came {
+            Err(Undelivered::Failed(failure)) => Err(failure),
+            _ => Ok(&()),
+        };
+        let took = begun.elapsed();
+        self.meters.fetched(Source::RimService, answered, took);
+        let examined = match came {
             Ok(delivered) => self.examined_rim(id, delivered).await,
-            Err(Undelivered::Failed(failure)) => Err(self.rim_failure(id, &failure)),
+            Err(Undelivered::Failed(failure)) => return Err(self.rim_failure(id, &failure)),
             Err(Undelivered::Refused(reason)) => Err((refused(reason), PASSING_S)),
+        };
+        if examined.is_err() {
+            self.meters.refused(CollateralKind::Rim);
         }
+        examined
+    }
+
+    /// Asks the responder, in a place of the caller's.
+    pub(super) async fn asked(
+        &self,
+        responder: &Responder,
+        request: &OcspRequest,
+    ) -> Result<Answer, Failure> {
+        let begun = Instant::now();
+        let came = responder.ask(request.to_der()).await;
+        let (answered, took) = (came.as_ref(), begun.elapsed());
+        self.meters.fetched(Source::OcspResponder, answered, took);
+        came
     }
 
     /// Refused unless it is authentic and of the version in the id: what stands in a cache for a day must not be
@@ -365,7 +405,7 @@ impl Fetcher {
             return;
         };
         let request = OcspRequest::new(need.id(), None);
-        match responder.ask(request.to_der()).await {
+        match self.asked(responder, &request).await {
             Ok(answer) => {
                 let der: Arc<[u8]> = answer.body.into();
                 if let Some(response) = examine(need, Arc::clone(&der)).await {
@@ -402,6 +442,7 @@ impl Fetcher {
             refuted => refuted.reasons_at(now).into_iter().next(),
         };
         let Some(objection) = objection else { return };
+        self.meters.refused(CollateralKind::Ocsp);
         // Values stay out of the log: the serial number of a certificate may be that of a device.
         tracing::warn!(code = %objection.code, "answer of the OCSP responder is of no use");
         let message = format!("OCSP response refused: {objection}");
@@ -489,7 +530,7 @@ impl Fetcher {
         let _place = self.ocsp_places.acquire().await;
         let nonce_sent = random::bytes();
         let request = OcspRequest::new(need.id(), Some(nonce_sent));
-        let answer = responder.ask(request.to_der()).await;
+        let answer = self.asked(responder, &request).await;
         let answer = answer.map_err(|failure| self.ocsp_failure(&failure).0.reason)?;
         let der: Arc<[u8]> = answer.body.into();
         let examined = examine(need, Arc::clone(&der)).await;

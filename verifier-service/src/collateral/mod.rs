@@ -53,7 +53,9 @@ pub(crate) use relay::Relayed;
 use crate::clock::Clock;
 use crate::config::AppraisalSettings;
 use crate::lock::lock;
+use crate::metrics::{CollateralKind, CollateralMeters, LookupOutcome};
 use at_hand::LinkKey;
+pub(crate) use cache::KeptNow;
 use cache::Seen;
 use directory::RimDirectory;
 use fetch::Fetcher;
@@ -139,8 +141,14 @@ impl Collateral {
     #[must_use]
     pub fn chain(&self, pem: &[u8]) -> Arc<Examined<CertificateChain>> {
         let key = crypto::sha256(pem);
-        if let Some(known) = lock(&self.chains).get(&key) {
-            return Arc::clone(known);
+        let kept = lock(&self.chains).get(&key).map(Arc::clone);
+        let outcome = match &kept {
+            Some(_) => LookupOutcome::Fresh,
+            None => LookupOutcome::Missed,
+        };
+        self.meters().looked_up(CollateralKind::Chain, outcome);
+        if let Some(known) = kept {
+            return known;
         }
         let anchors = self.anchors();
         let examined = CertificateChain::examine(pem, ChainProfile::Device, anchors);
@@ -165,7 +173,10 @@ impl Collateral {
     /// renewed, that begins in the background.
     #[must_use]
     pub fn look_up_rim(&self, id: &str, now: UnixTime) -> Lookup<RimAtHand> {
-        self.rim_known(id, now, Renewal::WhenDue)
+        let known = self.rim_known(id, now, Renewal::WhenDue);
+        let outcome = outcome(&known, |found| found.origin);
+        self.meters().looked_up(CollateralKind::Rim, outcome);
+        known
     }
 
     fn rim_known(&self, id: &str, now: UnixTime, renewal: Renewal) -> Lookup<RimAtHand> {
@@ -256,7 +267,10 @@ impl Collateral {
         terms: &Terms,
         now: UnixTime,
     ) -> Lookup<OcspAtHand> {
-        self.answer_known(filed, link, terms, now, Renewal::WhenDue)
+        let known = self.answer_known(filed, link, terms, now, Renewal::WhenDue);
+        let outcome = outcome(&known, |found| found.origin);
+        self.meters().looked_up(CollateralKind::Ocsp, outcome);
+        known
     }
 
     fn answer_known(
@@ -415,6 +429,19 @@ impl Collateral {
         self.fetcher.ask_now(needs, deadline).await
     }
 
+    /// What was fetched for appraisals and is kept.
+    pub(crate) fn kept(&self, now: UnixTime) -> [(CollateralKind, KeptNow); 2] {
+        [
+            (CollateralKind::Rim, self.fetcher.rims.kept(now)),
+            (CollateralKind::Ocsp, self.fetcher.answers.kept(now)),
+        ]
+    }
+
+    /// How looking up and fetching goes.
+    pub(crate) fn meters(&self) -> &CollateralMeters {
+        &self.fetcher.meters
+    }
+
     /// Ids of every manifest at hand: those filed and those fetched, in order.
     ///
     /// # Errors
@@ -454,6 +481,18 @@ impl Collateral {
 fn is_current(at_hand: &OcspAtHand, terms: &Terms, now: UnixTime) -> bool {
     let too_old = |max| at_hand.response.peek()?.age_bound(max, now);
     at_hand.response.verified_at(now).is_some() && terms.max_age_secs.and_then(too_old).is_none()
+}
+
+fn outcome<T>(known: &Lookup<T>, origin: impl FnOnce(&T) -> Origin) -> LookupOutcome {
+    match known {
+        Lookup::Found(found) => match origin(found) {
+            Origin::Directory => LookupOutcome::Directory,
+            Origin::Service => LookupOutcome::Fresh,
+            Origin::StaleCopy => LookupOutcome::Stale,
+        },
+        Lookup::Absent(_) => LookupOutcome::Absent,
+        Lookup::Ask(_) => LookupOutcome::Missed,
+    }
 }
 
 /// The later of two answers.

@@ -129,7 +129,7 @@ impl Fetcher {
     async fn relay_one(&self, request: &OcspRequest) -> Option<RelayedAnswer> {
         let responder = self.responder.as_ref()?;
         let _place = self.relay_places.acquire().await;
-        let answer = responder.ask(request.to_der()).await.ok()?;
+        let answer = self.asked(responder, request).await.ok()?;
         read(answer.body, request, self.clock.now())
     }
 }

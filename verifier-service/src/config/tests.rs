@@ -56,6 +56,8 @@ fn the_example_names_every_key_rightly() {
         &value["nvidia"],
         &value["http"],
         &value["http"]["tls"],
+        &value["metrics"],
+        &value["telemetry"],
     ];
     let all = sections
         .into_iter()
@@ -72,6 +74,8 @@ fn the_example_names_every_key_rightly() {
             "nvidia",
             "http",
             "tls",
+            "metrics",
+            "telemetry",
         ]
         .contains(&key.as_str())
     };

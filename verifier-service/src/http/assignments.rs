@@ -118,6 +118,7 @@ pub(super) async fn opening(
     let limit = app.config.body_limit_bytes;
     let asked = asked_within(&app, id, request, limit).await?;
     let document = Document::new(asked.signed.bytes().to_vec());
+    app.clerk.is_opened_in_trace(&asked.id);
     let deed = Deed::open(&asked.id, &asked.agent, round, document);
     let job = app.clerk.act(asked.job.id(), deed).await?;
     let assignment = job.assignment(&asked.id);

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::jobs::{Named, seen_by};
 use super::{App, no_store};
 use crate::hub::{Topic, Woken};
+use crate::metrics::OpenStream;
 use crate::parties::{Caller, Scope};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
@@ -33,6 +34,7 @@ struct Follower {
     job: JobId,
     after: EventNumber,
     read: VecDeque<NumberedEvent>,
+    _open: OpenStream,
 }
 
 /// The history of a job, from the beginning or after the event that `Last-Event-ID` names.
@@ -48,6 +50,7 @@ pub(super) async fn follow(
         after: last_seen(&headers)?,
         job: job.id().clone(),
         read: VecDeque::new(),
+        _open: app.meters.follow(),
         app,
     };
     let events = stream::unfold(follower, |mut follower| async {

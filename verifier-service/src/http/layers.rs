@@ -1,20 +1,25 @@
 //! What every request goes through: an id, a line in the log, a time limit, a net under panics.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use evidence::work::Hex;
-use tracing::Instrument;
+use telemetry::{Incoming, attribute};
+use tracing::{Instrument, Span};
 
 use super::attribution::Attribution;
+use crate::logging::REQUEST;
+use crate::metrics::HttpMeters;
 use crate::problem::{AnsweredCode, Cause, Problem, ProblemCode};
-use crate::random;
+use crate::{random, trace};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 /// Longest id of a caller's choice that is taken over.
 const MAX_REQUEST_ID_CHARS: usize = 64;
@@ -22,25 +27,71 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 const TIMED_OUT_RETRY_S: u32 = 5;
 
 /// Gives the request an id and writes one line about it: route, not path; code, not detail; nothing of its body.
-pub(super) async fn observe(mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
+pub(super) async fn observe(
+    State(meters): State<HttpMeters>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let in_flight = meters.begin();
     let id = request_id(&request);
-    let attribution = Attribution::new(&id, request.headers());
-    request.extensions_mut().insert(attribution);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span = tracing::info_span!("request", request_id = %id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let (span, trace) = begin(&request, &id);
+    request
+        .extensions_mut()
+        .insert(Attribution::new(&id, &trace));
+    telemetry::name(&span, || format!("{method} {route}"));
+    let answering = trace::within(trace.clone(), next.run(request));
+    let mut response = answering.instrument(span.clone()).await;
 
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
+    if let Ok(value) = HeaderValue::from_str(&trace) {
+        headers.insert(TRACE_ID, value);
+    }
     headers.insert(CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let duration_us = u64::try_from(in_flight.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let bytes = response.body().size_hint().exact();
+    in_flight.answered(&method, route, response.status(), bytes);
+    attribute(&span, "http.request.method", || method.to_string());
+    attribute(&span, "http.route", || route.to_owned());
+    attribute(&span, "http.response.status_code", || {
+        i64::from(response.status().as_u16())
+    });
     span.in_scope(|| log(&response, &method, route, duration_us));
     response
+}
+
+/// The span of a request, and the name of its trace: the caller's, else one of ours.
+fn begin(request: &Request, id: &str) -> (Span, String) {
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    let incoming = Incoming {
+        traceparent: header("traceparent"),
+        tracestate: header("tracestate"),
+    };
+    let of_caller = incoming.trace_id();
+    let is_exporting = telemetry::is_exporting();
+    let known = match is_exporting {
+        true => of_caller,
+        false => Some(of_caller.unwrap_or_else(trace::new_id)),
+    };
+    let span = tracing::info_span!(
+        REQUEST,
+        request_id = id,
+        trace_id = known.as_deref(),
+        otel.kind = is_exporting.then_some("server"),
+    );
+    if !is_exporting {
+        return (span, known.unwrap_or_default());
+    }
+    let trace = telemetry::adopt(&span, incoming).unwrap_or_else(trace::new_id);
+    if known.is_none() {
+        span.record("trace_id", trace.as_str());
+    }
+    (span, trace)
 }
 
 /// Bounds the time a request may take.

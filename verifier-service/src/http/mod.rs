@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use evidence::UnixTime;
 use tokio::time::Instant;
@@ -61,6 +61,7 @@ use crate::flights::Flights;
 use crate::hub::Hub;
 use crate::judge::Proceedings;
 use crate::keys::Keys;
+use crate::metrics::HttpMeters;
 use crate::nvidia::Issuer;
 use crate::operator::OperatorToken;
 use crate::parties::Credentials;
@@ -95,6 +96,7 @@ pub(crate) struct App {
     keys: Keys,
     nvidia: Arc<Issuer>,
     readiness: health::Readiness,
+    meters: HttpMeters,
 }
 
 /// What a service is made of.
@@ -154,8 +156,11 @@ impl App {
         let workers = proceedings.workers.clone();
         let limit = proceedings.patience;
         let simulator = Simulator::new(Arc::clone(book.store()), proceedings.clone(), limit);
+        let meters = HttpMeters::default();
+        let bodies = BodyReader::new(config.body_budget_bytes, config.body_timeout());
         Self {
-            bodies: BodyReader::new(config.body_budget_bytes, config.body_timeout()),
+            bodies: bodies.metered(meters.clone()),
+            meters,
             desk: Desk {
                 store: Arc::clone(&store),
                 proceedings: proceedings.clone(),
@@ -193,6 +198,11 @@ impl App {
     /// Who is told of events.
     pub(crate) fn webhooks(&self) -> &Webhooks {
         &self.webhooks
+    }
+
+    /// How requests go.
+    pub(crate) fn meters(&self) -> &HttpMeters {
+        &self.meters
     }
 
     /// When a request that waits for collateral has to stop waiting: with time left to answer.
@@ -248,7 +258,7 @@ pub(crate) fn router(app: App) -> Router {
         ))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(from_fn_with_state(app.clone(), audit::record_refusals))
-        .layer(from_fn(layers::observe))
+        .layer(from_fn_with_state(app.meters.clone(), layers::observe))
         .with_state(app)
 }
 

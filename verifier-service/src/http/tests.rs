@@ -248,6 +248,7 @@ impl Answered {
         assert_eq!(value["status"], status, "{value}");
         assert_eq!(value["type"], format!("urn:pogw:problem:{code}"), "{value}");
         assert!(!value["title"].as_str().unwrap().is_empty(), "{value}");
+        assert_eq!(value["trace_id"], self.header("x-trace-id"), "{value}");
     }
 
     fn json(&self) -> Value {

@@ -179,6 +179,14 @@ impl Hub {
         }
     }
 
+    /// Requests of agents that wait now.
+    pub(crate) fn agents_waiting(&self) -> usize {
+        let places = lock(&self.waiters.places);
+        let agents = places.topics.iter();
+        let agents = agents.filter(|(topic, _)| matches!(topic, Topic::Agent(_)));
+        agents.map(|(_, place)| place.taken).sum()
+    }
+
     /// Wakes everybody for the last time.
     pub(crate) fn close(&self) {
         let mut places = lock(&self.waiters.places);

@@ -47,11 +47,13 @@ use filed::{leaked, read, retired};
 use crate::audit::By;
 use crate::clock::Clock;
 use crate::config::{Config, KeySettings};
+use crate::metrics::SigningMeters;
 use crate::private_files;
 use crate::random;
 use crate::store::keys::{KeyRecord, KeyStore};
 use crate::webhooks::{KEY_LEN, Vault};
 use ring::Ring;
+pub(crate) use ring::Stage;
 use sources::{Held, HeldKeys, NVIDIA_KEY, Sources, own_key};
 
 const DIRECTORY: &str = "keys";
@@ -73,6 +75,17 @@ pub(crate) struct NoSigner {
     pub(crate) from: Option<UnixTime>,
 }
 
+/// Where the keys of a service stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// How many there are in each stage.
+    pub(crate) stages: [(Stage, usize); Stage::ALL.len()],
+    /// Since when the one that signs may sign.
+    pub(crate) since: Option<UnixTime>,
+    /// From when its successor will.
+    pub(crate) next: Option<UnixTime>,
+}
+
 /// The keys of a running service. Copies share them.
 #[derive(Clone)]
 pub(crate) struct Keys(Arc<Shared>);
@@ -86,6 +99,7 @@ struct Shared {
     /// Retired keys of another service.
     elsewhere: Vec<PublishedKey>,
     seen: RwLock<Arc<Seen>>,
+    meters: SigningMeters,
     /// Held by the one search for private halves that is under way.
     searching: Arc<tokio::sync::Mutex<()>>,
 }
@@ -175,6 +189,7 @@ impl Keys {
             receipts_live_s,
             elsewhere,
             seen: RwLock::new(Arc::new(seen)),
+            meters: SigningMeters::default(),
             searching: Arc::default(),
         }));
         keys.refresh().await?;
@@ -195,10 +210,41 @@ impl Keys {
             .signs_at(now, seen.holds())
             .map(|key| key.jwk.kid());
         let held = signs.and_then(|kid| seen.held.get(&kid));
-        held.map(|held| Arc::clone(&held.signer))
-            .ok_or_else(|| NoSigner {
-                from: seen.ring.signs_from(seen.holds()),
+        let meters = &self.0.meters;
+        held.map(|held| meters.over(Arc::clone(&held.signer)))
+            .ok_or_else(|| {
+                meters.no_key();
+                NoSigner {
+                    from: seen.ring.signs_from(seen.holds()),
+                }
             })
+    }
+
+    /// Where the keys stand, for whoever watches.
+    pub(crate) fn standing(&self, now: UnixTime) -> Standing {
+        let seen = self.seen();
+        let signs = seen.ring.signs_at(now, seen.holds());
+        let mut standing = Standing {
+            stages: Stage::ALL.map(|stage| (stage, 0)),
+            since: signs.and_then(|key| key.usable_from),
+            next: None,
+        };
+        for key in seen.ring.keys() {
+            let stage = key.stage(now);
+            for (of, count) in &mut standing.stages {
+                *count += usize::from(*of == stage);
+            }
+            if stage == Stage::Announced {
+                let next = [standing.next, key.usable_from];
+                standing.next = next.into_iter().flatten().min();
+            }
+        }
+        standing
+    }
+
+    /// How signing goes.
+    pub(crate) fn meters(&self) -> &SigningMeters {
+        &self.0.meters
     }
 
     /// Every key that verifies our receipts.

@@ -40,6 +40,16 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
+    /// In the order of a life.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Added,
+        Self::Announced,
+        Self::Usable,
+        Self::Retired,
+        Self::Past,
+        Self::Leaked,
+    ];
+
     /// The word for it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

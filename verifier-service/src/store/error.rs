@@ -65,6 +65,33 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The words for what [`kind`](Self::kind) tells of statements that failed.
+    pub(crate) const METERED: [&'static str; 7] = [
+        "busy",
+        "contended",
+        "full",
+        "unavailable",
+        "refused",
+        "damaged",
+        "failed",
+    ];
+
+    /// One word for it.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Busy(_) => "busy",
+            Self::Contended(_) => "contended",
+            Self::Full(_) => "full",
+            Self::Unavailable(_) => "unavailable",
+            Self::Refused(_) => "refused",
+            Self::Damaged(_) | Self::Malformed { .. } => "damaged",
+            Self::Conflict { .. } => "conflict",
+            Self::Migrate { .. } => "migrate",
+            Self::Password { .. } | Self::File(_) => "file",
+            Self::Failed(_) => "failed",
+        }
+    }
+
     /// Whether the same question may be answered a little later.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(

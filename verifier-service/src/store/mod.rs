@@ -32,7 +32,7 @@ use std::pin::Pin;
 use evidence::UnixTime;
 
 pub use error::StoreError;
-pub(crate) use sql_store::SqlStore;
+pub(crate) use sql_store::{Counts, SqlStore};
 
 use crate::id::Id;
 

@@ -35,6 +35,7 @@ use jobs::{EventKind, PartyId};
 use crate::audit::By;
 use crate::clock::Clock;
 use crate::id::Id;
+use crate::metrics::WebhookMeters;
 use crate::store::outbox::{AddedWebhook, OutboxStore, Webhook};
 use crate::store::{Page, StoreError};
 
@@ -57,6 +58,7 @@ pub(crate) struct Webhooks {
     clock: Arc<dyn Clock>,
     reach: Reach,
     vault: Arc<Vault>,
+    meters: WebhookMeters,
 }
 
 /// Why nobody is told.
@@ -86,7 +88,13 @@ impl Webhooks {
             clock,
             reach,
             vault,
+            meters: WebhookMeters::default(),
         }
+    }
+
+    /// How telling goes.
+    pub(crate) fn meters(&self) -> &WebhookMeters {
+        &self.meters
     }
 
     /// The store behind it.

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evidence::UnixTime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::courier::{Courier, Outcome, TIMEOUT};
+use super::courier::{Courier, TIMEOUT};
 use super::schedule::follows;
 use super::{Vault, Webhooks};
 use crate::clock::Clock;
 use crate::id::Id;
+use crate::metrics::WebhookMeters;
 use crate::store::outbox::{Attempt, Delivery, OutboxStore};
 
 /// How often the store is asked while there is nothing to do.
@@ -46,6 +47,7 @@ struct Work {
     clock: Arc<dyn Clock>,
     courier: Courier,
     vault: Arc<Vault>,
+    meters: WebhookMeters,
     under_way: JoinSet<Id>,
     of_webhook: HashMap<Id, usize>,
 }
@@ -62,6 +64,7 @@ impl Sender {
             clock: Arc::clone(&webhooks.clock),
             courier,
             vault: Arc::clone(&webhooks.vault),
+            meters: webhooks.meters.clone(),
             under_way: JoinSet::new(),
             of_webhook: HashMap::new(),
         };
@@ -138,10 +141,13 @@ impl Work {
         *busy += 1;
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         let (courier, vault) = (self.courier.clone(), Arc::clone(&self.vault));
+        let meters = self.meters.clone();
         self.under_way.spawn(async move {
-            let now = clock.now();
+            let (now, begun) = (clock.now(), Instant::now());
             let outcome = courier.post(&delivery, &vault, now).await;
-            attempted(&*store, &delivery, outcome, clock.now()).await;
+            let attempt = follows(&delivery, outcome, clock.now());
+            meters.attempted(&attempt, begun.elapsed());
+            attempted(&*store, &delivery, attempt, clock.now()).await;
             webhook
         });
     }
@@ -165,8 +171,7 @@ impl Work {
     }
 }
 
-async fn attempted(store: &dyn OutboxStore, delivery: &Delivery, outcome: Outcome, now: UnixTime) {
-    let attempt = follows(delivery, outcome, now);
+async fn attempted(store: &dyn OutboxStore, delivery: &Delivery, attempt: Attempt, now: UnixTime) {
     log(delivery, &attempt);
     note(store, delivery.number, attempt, now).await;
 }

@@ -34,7 +34,7 @@ impl io::Write for Ear {
 pub(super) async fn logged(work: impl Future<Output = ()>) -> Vec<Value> {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
-        let subscriber = logging::subscriber(LogLevel::Debug, || Ear);
+        let subscriber = logging::subscriber(LogLevel::Debug, None, || Ear);
         tracing::subscriber::set_global_default(subscriber).unwrap();
         tracing::callsite::rebuild_interest_cache();
     });
@@ -103,6 +103,30 @@ async fn one_line_for_each_request_and_each_receipt() {
     ] {
         assert!(!text.contains(absent), "{absent}: {text}");
     }
+}
+
+#[tokio::test]
+async fn answer_and_line_name_the_trace_of_the_caller_or_one_of_their_own() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let rig = Rig::new().await;
+    let asked = |traceparent: String| {
+        let request = Request::get("/v1/receipts/none").header("traceparent", traceparent);
+        rig.send(request.body(Body::empty()).unwrap())
+    };
+    let mut named = Vec::new();
+    let lines = logged(async {
+        for traceparent in [format!("00-{TRACE}-00f067aa0ba902b7-01"), "junk".to_owned()] {
+            let answered = asked(traceparent).await;
+            answered.is(404, "receipt_not_found");
+            named.push(answered.header("x-trace-id").to_owned());
+        }
+    });
+    let lines = lines.await;
+    assert_eq!(named[0], TRACE);
+    assert_ne!(named[1], TRACE);
+    assert!(Hex::<16>::parse(&named[1]).is_some(), "{}", named[1]);
+    let logged: Vec<_> = lines.iter().map(|line| &line["span"]["trace_id"]).collect();
+    assert_eq!(logged, named.iter().collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@
 
 #[cfg(test)]
 pub(crate) mod faults;
+mod load;
 mod migrations;
 mod postgres;
 mod row;
@@ -32,12 +33,15 @@ use std::time::Duration;
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
+pub(crate) use load::PoolLoad;
 pub(crate) use postgres::Postgres;
 pub(crate) use row::Row;
 pub(crate) use session::{Lock, Session, Transaction};
 pub(crate) use value::{ToValue, Value, values};
 
 use super::StoreError;
+use crate::metrics::{StoreMeters, StoreOperation};
+use session::Held;
 
 /// How long a connection is waited for: some thousand commits of a fast disk, some hundred of a slow one.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +50,7 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Database {
     pools: Pools,
+    meters: StoreMeters,
     #[cfg(test)]
     faults: faults::Faults,
 }
@@ -79,6 +84,7 @@ impl Database {
     fn of(pools: Pools) -> Self {
         Self {
             pools,
+            meters: StoreMeters::default(),
             #[cfg(test)]
             faults: faults::Faults::default(),
         }
@@ -86,24 +92,52 @@ impl Database {
 
     /// A connection that only reads. Each statement sees what was committed before it.
     pub(crate) async fn read(&self) -> Result<Session, StoreError> {
-        Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => readers.acquire().await?.into(),
-            Pools::Postgres(pool) => pool.acquire().await?.into(),
-        })
+        let _queued = self.meters.queue(StoreOperation::Read);
+        let held: Result<Held, sqlx::Error> = match &self.pools {
+            Pools::Sqlite { readers, .. } => readers.acquire().await.map(Into::into),
+            Pools::Postgres(pool) => pool.acquire().await.map(Into::into),
+        };
+        self.session(held, StoreOperation::Read)
     }
 
     /// Starts a transaction that may write; see the [module documentation](self).
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
-        let session: Session = match &self.pools {
+        let _queued = self.meters.queue(StoreOperation::Write);
+        let held: Result<Held, sqlx::Error> = match &self.pools {
             // Takes the lock for writing at once, so that what it reads stays true.
-            Pools::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await?.into(),
-            Pools::Postgres(pool) => pool.begin().await?.into(),
+            Pools::Sqlite { writer, .. } => {
+                let begun = writer.begin_with("BEGIN IMMEDIATE").await;
+                begun.map(Into::into)
+            }
+            Pools::Postgres(pool) => pool.begin().await.map(Into::into),
         };
         Ok(Transaction::new(
-            session,
+            self.session(held, StoreOperation::Write)?,
             #[cfg(test)]
             self.faults.clone(),
         ))
+    }
+
+    fn session(
+        &self,
+        held: Result<Held, sqlx::Error>,
+        operation: StoreOperation,
+    ) -> Result<Session, StoreError> {
+        let held = held.map_err(|error| self.meters.failed(error))?;
+        Ok(Session::new(held, &self.meters, operation))
+    }
+
+    /// How it is used.
+    pub(crate) fn meters(&self) -> &StoreMeters {
+        &self.meters
+    }
+
+    /// How its connections are used now.
+    pub(crate) fn load(&self) -> PoolLoad {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => PoolLoad::of(writer) + PoolLoad::of(readers),
+            Pools::Postgres(pool) => PoolLoad::of(pool),
+        }
     }
 
     /// Ends all connections in an orderly way.

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use super::faults::Faults;
 use super::value::bound;
 use super::{Row, Value};
+use crate::metrics::{InUse, StoreMeters, StoreOperation};
 use crate::store::StoreError;
 
 /// How rows that are read are locked, until the transaction ends.
@@ -25,6 +26,8 @@ pub(crate) enum Lock {
 /// What reads: a connection, or a [`Transaction`].
 pub(crate) struct Session {
     held: Held,
+    meters: StoreMeters,
+    _in_use: InUse,
 }
 
 /// A transaction; what is dropped without [`Transaction::commit`] leaves nothing behind.
@@ -34,7 +37,7 @@ pub(crate) struct Transaction {
     faults: Faults,
 }
 
-enum Held {
+pub(super) enum Held {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
     SqliteWriting(sqlx::Transaction<'static, Sqlite>),
@@ -47,6 +50,25 @@ enum Connection<'a> {
 }
 
 impl Session {
+    pub(super) fn new(held: Held, meters: &StoreMeters, operation: StoreOperation) -> Self {
+        Self {
+            held,
+            meters: meters.clone(),
+            _in_use: meters.in_use(operation),
+        }
+    }
+
+    /// The size of the database, in bytes.
+    pub(crate) async fn size(&mut self) -> Result<i64, StoreError> {
+        let sql = match self.connection() {
+            Connection::Sqlite(_) => {
+                "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()"
+            }
+            Connection::Postgres(_) => "SELECT pg_database_size(current_database()) AS n",
+        };
+        self.fetch_int(sql, Vec::new()).await
+    }
+
     /// Every row of the answer.
     pub(crate) async fn fetch(
         &mut self,
@@ -76,16 +98,17 @@ impl Session {
     }
 
     async fn all(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        Ok(match self.connection() {
+        let rows: Result<Vec<Row>, sqlx::Error> = match self.connection() {
             Connection::Sqlite(connection) => {
-                let rows = bound(sql, values).fetch_all(connection).await?;
-                rows.into_iter().map(Row::Sqlite).collect()
+                let rows = bound(sql, values).fetch_all(connection).await;
+                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
             }
             Connection::Postgres(connection) => {
-                let rows = bound(sql, values).fetch_all(connection).await?;
-                rows.into_iter().map(Row::Postgres).collect()
+                let rows = bound(sql, values).fetch_all(connection).await;
+                rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
-        })
+        };
+        rows.map_err(|error| self.meters.failed(error))
     }
 
     fn connection(&mut self) -> Connection<'_> {
@@ -116,16 +139,17 @@ impl Transaction {
         #[cfg(test)]
         self.faults.before_write()?;
         let sql = sql.into_sql_str();
-        Ok(match self.session.connection() {
-            Connection::Sqlite(connection) => bound(sql, values)
-                .execute(connection)
-                .await?
-                .rows_affected(),
-            Connection::Postgres(connection) => bound(sql, values)
-                .execute(connection)
-                .await?
-                .rows_affected(),
-        })
+        let changed = match self.session.connection() {
+            Connection::Sqlite(connection) => {
+                let done = bound(sql, values).execute(connection).await;
+                done.map(|done| done.rows_affected())
+            }
+            Connection::Postgres(connection) => {
+                let done = bound(sql, values).execute(connection).await;
+                done.map(|done| done.rows_affected())
+            }
+        };
+        changed.map_err(|error| self.session.meters.failed(error))
     }
 
     /// Executes a statement that writes and has a `RETURNING`.
@@ -173,12 +197,14 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         #[cfg(test)]
         self.faults.before_write()?;
-        match self.session.held {
-            Held::SqliteWriting(transaction) => transaction.commit().await?,
-            Held::PostgresWriting(transaction) => transaction.commit().await?,
+        let Session { held, meters, .. } = self.session;
+        let committed = match held {
+            Held::SqliteWriting(transaction) => transaction.commit().await,
+            Held::PostgresWriting(transaction) => transaction.commit().await,
             // `new` is handed nothing else.
-            Held::Sqlite(_) | Held::Postgres(_) => {}
-        }
+            Held::Sqlite(_) | Held::Postgres(_) => Ok(()),
+        };
+        committed.map_err(|error| meters.failed(error))?;
         #[cfg(test)]
         self.faults.after_commit()?;
         Ok(())
@@ -199,30 +225,26 @@ impl DerefMut for Transaction {
     }
 }
 
-impl From<PoolConnection<Sqlite>> for Session {
+impl From<PoolConnection<Sqlite>> for Held {
     fn from(held: PoolConnection<Sqlite>) -> Self {
-        let held = Held::Sqlite(held);
-        Self { held }
+        Self::Sqlite(held)
     }
 }
 
-impl From<PoolConnection<Postgres>> for Session {
+impl From<PoolConnection<Postgres>> for Held {
     fn from(held: PoolConnection<Postgres>) -> Self {
-        let held = Held::Postgres(held);
-        Self { held }
+        Self::Postgres(held)
     }
 }
 
-impl From<sqlx::Transaction<'static, Sqlite>> for Session {
+impl From<sqlx::Transaction<'static, Sqlite>> for Held {
     fn from(held: sqlx::Transaction<'static, Sqlite>) -> Self {
-        let held = Held::SqliteWriting(held);
-        Self { held }
+        Self::SqliteWriting(held)
     }
 }
 
-impl From<sqlx::Transaction<'static, Postgres>> for Session {
+impl From<sqlx::Transaction<'static, Postgres>> for Held {
     fn from(held: sqlx::Transaction<'static, Postgres>) -> Self {
-        let held = Held::PostgresWriting(held);
-        Self { held }
+        Self::PostgresWriting(held)
     }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod books;
 mod challenges;
 mod clerk;
+mod counts;
 mod jobs;
 mod journal;
 mod keys;
@@ -21,6 +22,8 @@ use ::jobs::IdError;
 use evidence::UnixTime;
 use zeroize::Zeroizing;
 
+pub(crate) use counts::Counts;
+
 use super::sql::{Database, Postgres, Row, values};
 use super::{
     Added, Answer, Challenge, ChallengeBounds, Fate, NewReceipt, Page, Spent, Standing, Store,
@@ -28,6 +31,7 @@ use super::{
 };
 use crate::config::{StoreSettings, StoreUrl};
 use crate::id::Id;
+use crate::metrics::StoreMeters;
 use crate::{private_files, random};
 
 /// How long a lock of another process is waited for.
@@ -94,6 +98,11 @@ impl SqlStore {
             }
         }
         attempt().await
+    }
+
+    /// How it is used.
+    pub(crate) fn meters(&self) -> &StoreMeters {
+        self.database.meters()
     }
 
     #[cfg(test)]
