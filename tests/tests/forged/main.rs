@@ -12,6 +12,7 @@ mod good;
 mod kit;
 mod ocsp;
 mod pass;
+mod relying_party;
 mod report;
 mod rim;
 mod switch;
