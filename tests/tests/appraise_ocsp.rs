@@ -103,7 +103,11 @@ fn main() {
             Ok(())
         })
     });
-    let real: [(&str, TestOfReal); 3] = [
+    let real: [(&str, TestOfReal); 4] = [
+        (
+            "real::an_old_answer_is_no_worse_than_none",
+            real_old_answers_are_no_worse_than_none,
+        ),
         (
             "real::no_policy_that_asks_grants_without_a_source",
             real_without_a_source_is_not_granted,
@@ -900,6 +904,48 @@ fn appraise_case(directory: &Path, id: &str, as_of: &str, more: &[&dyn AsRef<Pat
     pogw(args.iter().map(|arg| arg.as_ref().into()).collect())
 }
 
+/// Where answers are carried in by hand, handing in one that has run out never makes the decision worse: with all of
+/// them, with each alone, with none.
+fn real_old_answers_are_no_worse_than_none(directory: &Path) {
+    let folder = tempfile::tempdir().expect("folder");
+    let none = folder.path().join("none");
+    fs::create_dir(&none).expect("directory");
+    let mut sets = vec![none, directory.join("ocsp")];
+    for entry in fs::read_dir(directory.join("ocsp")).expect("answers") {
+        let file = entry.expect("an entry").path();
+        let alone = folder.path().join(file.file_stem().expect("a name"));
+        fs::create_dir(&alone).expect("directory");
+        fs::copy(&file, alone.join("answer.der")).expect("a copy");
+        sets.push(alone);
+    }
+    // Months after the last of the answers ran out, while chain and manifests were still good.
+    for (id, as_of) in [
+        ("switch-1-pass", "2026-11-27T12:00:00Z"),
+        ("hopper-1-pass", "2026-02-01T12:00:00Z"),
+    ] {
+        for answers in &sets {
+            let more: [&dyn AsRef<Path>; 6] = [
+                &"--format",
+                &"json",
+                &"--policy",
+                &"air-gapped",
+                &"--ocsp-dir",
+                answers,
+            ];
+            let said = appraise_case(directory, id, as_of, &more);
+            let found = (said.exit, said.revocation());
+            let expected = (0, "unverifiable".to_owned());
+            assert_eq!(
+                found,
+                expected,
+                "{id}, {}: {}",
+                answers.display(),
+                said.text
+            );
+        }
+    }
+}
+
 /// Genuine evidence with nothing wrong: granted where the policy does without revocation, and not where it asks.
 fn real_without_a_source_is_not_granted(directory: &Path) {
     let day = "2025-08-21T08:00:00Z";
@@ -946,12 +992,12 @@ fn real_answers_count_in_their_windows(directory: &Path) {
             "2025-10-24T12:00:00Z",
             &manifests,
             // The certificate of one responder of the first day has run out meanwhile.
-            &["certificate_expired", "ocsp_stale", "ocsp_too_old"],
+            &["ocsp_responder_expired", "ocsp_stale", "ocsp_too_old"],
         ),
         (
             "2025-10-25T12:00:00Z",
             &[],
-            &["certificate_expired", "ocsp_stale", "ocsp_too_old"],
+            &["ocsp_responder_expired", "ocsp_stale", "ocsp_too_old"],
         ),
     ];
     for (as_of, good, codes) in table {
