@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use evidence::appraise::DeviceReading;
-use evidence::forms::{self, StatedVersions, SubmittedDevice, SubmittedEvidence};
+use evidence::forms::{self, StatedVersions, SubmittedDevice};
 use evidence::limits::{MAX_CHAIN_BYTES, MAX_REPORT_BYTES};
 
 use super::AppraiseArgs;
@@ -13,6 +12,8 @@ use crate::{Output, files};
 /// Devices, and the nonce every report must carry.
 pub(super) struct Input {
     pub(super) nonce: [u8; 32],
+    /// The nonce that the sender wrote beside the reports.
+    pub(super) stated_nonce: Option<[u8; 32]>,
     pub(super) devices: Vec<SubmittedDevice>,
 }
 
@@ -39,11 +40,13 @@ fn read_raw(report: &Path, chain: &Path, nonce: Option<[u8; 32]>) -> Result<Inpu
     };
     Ok(Input {
         nonce,
+        stated_nonce: None,
         devices: vec![device],
     })
 }
 
-/// A nonce given on the command line decides; what the file states beside its reports is compared with it.
+/// A nonce given on the command line decides; what the file states beside its reports is compared with it by the
+/// appraisal.
 fn read_form(file: &Path, nonce: Option<[u8; 32]>, out: &mut Output<'_>) -> Result<Input, Failure> {
     let json = files::read(file, forms::MAX_JSON_BYTES)?;
     let submitted = forms::read(&json).map_err(|reasons| {
@@ -51,10 +54,7 @@ fn read_form(file: &Path, nonce: Option<[u8; 32]>, out: &mut Output<'_>) -> Resu
         Failure::unreadable(file.display(), &lines.join("\n  "))
     })?;
     let nonce = match (nonce, submitted.nonce) {
-        (Some(nonce), _) => {
-            tell_other_nonce(&submitted, &nonce, out);
-            nonce
-        }
+        (Some(nonce), _) => nonce,
         (None, Some(stated)) => {
             out.note(format_args!(
                 "no --nonce: reports are compared with the nonce the file states, which shows nothing about freshness"
@@ -70,29 +70,7 @@ fn read_form(file: &Path, nonce: Option<[u8; 32]>, out: &mut Output<'_>) -> Resu
     };
     Ok(Input {
         nonce,
+        stated_nonce: submitted.nonce,
         devices: submitted.devices,
     })
-}
-
-/// Row 33: the report decides, but a file that states another nonce than it should deserves a word.
-fn tell_other_nonce(submitted: &SubmittedEvidence, nonce: &[u8; 32], out: &mut Output<'_>) {
-    if let Some(reason) = submitted.nonce_mismatch(nonce) {
-        out.note(format_args!("{reason}"));
-    }
-}
-
-/// Row 41: versions stated beside a report are unsigned. They decide nothing; a difference is told.
-pub(super) fn tell_other_versions(
-    position: usize,
-    device: &SubmittedDevice,
-    reading: &DeviceReading<'_>,
-    out: &mut Output<'_>,
-) {
-    let (driver, vbios) = (reading.driver_version(), reading.vbios_version());
-    for reason in device
-        .stated
-        .mismatches(driver.as_deref(), vbios.as_deref())
-    {
-        out.note(format_args!("device {position}: {reason}"));
-    }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal};
+use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal, Stated};
 use evidence::cert::{CertificateChain, ChainProfile};
 use evidence::policy::{Decision, Policy};
 use evidence::{Overall, UnixTime};
@@ -97,8 +97,10 @@ pub(crate) fn run(
             report: &device.report,
             chain,
         });
-        input::tell_other_versions(readings.len(), device, &reading, out);
-        readings.push(reading);
+        readings.push(reading.stating(Stated {
+            nonce: input.stated_nonce,
+            versions: device.stated.clone(),
+        }));
     }
     let devices = sources.appraise(&readings, &input.nonce)?;
     sources.tell_unused(out);

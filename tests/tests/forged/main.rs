@@ -54,10 +54,6 @@ const NOT_COVERED: &[(u8, &str)] = &[
         "held by the type: the expected nonce is an array of 32 bytes",
     ),
     (
-        33,
-        "the JSON forms of nvidia-evidence 11 are read outside the evidence crate",
-    ),
-    (
         34,
         "issuing and spending challenges needs state: the verifier service's",
     ),
