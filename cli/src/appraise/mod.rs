@@ -47,9 +47,9 @@ pub struct AppraiseArgs {
     /// Time at which certificates are judged, such as 2025-08-21T08:00:00Z [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<String>,
-    /// Policy that decides: default, strict, air-gapped, protected-pcie or tolerate-expired-manifests, or a file of
-    /// Rego. A file called like one of these is meant by a path, such as ./strict [default: default, which wants
-    /// everything asked for affirmed]
+    /// Policy that decides: default, strict, air-gapped, protected-pcie, tolerate-expired-manifests or
+    /// danger-without-revocation, which asks nobody whether a certificate is revoked; or a file of Rego. A file called
+    /// like one of these is meant by a path, such as ./strict [default: default, which wants everything asked for affirmed]
     #[arg(long, value_name = "NAME|FILE")]
     policy: Option<PathBuf>,
     /// Also trust the roots of a software device, which proves nothing about hardware
