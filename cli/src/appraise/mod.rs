@@ -24,14 +24,16 @@ use verifier_service::policies;
 
 use crate::failure::Failure;
 use crate::{Exit, Output};
+use input::Given;
 use sources::{SourceArgs, Sources, Times};
 
 /// Options of `pogw appraise`.
 #[derive(Debug, Args)]
 pub struct AppraiseArgs {
-    /// Evidence of one or several devices as nvattest, NVIDIA's SDKs, NRAS requests, Trustee or this project serialise it
+    /// Evidence of one or several devices as nvattest, NVIDIA's SDKs, NRAS requests, Trustee or this project serialise it.
+    /// Several files are one system, such as its GPUs and its switches
     #[arg(value_name = "EVIDENCE.json", conflicts_with_all = ["report", "chain"], required_unless_present = "report")]
-    evidence: Option<PathBuf>,
+    evidence: Vec<PathBuf>,
     /// Attestation report of one device: the raw bytes, or their hexadecimal text
     #[arg(long, value_name = "FILE", requires_all = ["chain", "nonce"])]
     report: Option<PathBuf>,
@@ -85,20 +87,27 @@ pub(crate) fn run(
     let chains: Vec<_> = input
         .devices
         .iter()
-        .map(|d| CertificateChain::examine(&d.chain_pem, ChainProfile::Device, &anchors))
+        .map(|d| CertificateChain::examine(&d.device.chain_pem, ChainProfile::Device, &anchors))
         .collect();
     let times = Times { as_of, now };
     let mut sources = Sources::open(&args.sources, anchors, Arc::clone(&policy), times, out)?;
 
     let mut readings = Vec::new();
-    for (device, chain) in input.devices.iter().zip(&chains) {
+    for (
+        Given {
+            device,
+            stated_nonce,
+        },
+        chain,
+    ) in input.devices.iter().zip(&chains)
+    {
         let reading = DeviceReading::new(DeviceEvidence {
             claimed: device.claimed,
             report: &device.report,
             chain,
         });
         readings.push(reading.stating(Stated {
-            nonce: input.stated_nonce,
+            nonce: *stated_nonce,
             versions: device.stated.clone(),
         }));
     }

@@ -1,6 +1,6 @@
 //! What evidence is compared with: offered on the command line, filed in a directory, or fetched from a service.
 //!
-//! In scope: the order of the sources, and what there is in place of an answer where no source has one. What somebody offered goes before
+//! In scope: the order of the sources, and what there is where none has an answer. What somebody offered goes before
 //! what is filed, and that before what is fetched.
 //! Out of scope: the requests and the terms of a policy, which are the verifier's ([`Inquiry`]).
 
