@@ -15,8 +15,8 @@ import rego.v1
 
 revocation := {"mode": "cached", "max_age_s": 604800, "allow_hold": false}
 
-# Why it may be unknown whether a certificate is revoked. An answer that ran out outlives its responder in time, which is
-# no worse; a responder that ran out before its answer did is.
+# Why it may be unknown whether a certificate is revoked. That the responder of an answer that ran out has run out too is
+# no worse than the answer; that one ran out before its answer did is.
 nothing_newer := {"ocsp_not_available", "ocsp_stale", "ocsp_too_old", "ocsp_responder_expired"}
 
 only_of_old_answers(codes) if {
