@@ -15,8 +15,15 @@ import rego.v1
 
 revocation := {"mode": "cached", "max_age_s": 604800, "allow_hold": false}
 
-# Why it may be unknown whether a certificate is revoked.
-nothing_newer := {"ocsp_not_available", "ocsp_stale", "ocsp_too_old"}
+# Why it may be unknown whether a certificate is revoked. That the responder of an answer that ran out has run out too is
+# no worse than the answer; that one ran out before its answer did is.
+nothing_newer := {"ocsp_not_available", "ocsp_stale", "ocsp_too_old", "ocsp_responder_expired"}
+
+only_of_old_answers(codes) if {
+	expired := [code | some code in codes; code == "ocsp_responder_expired"]
+	stale := [code | some code in codes; code == "ocsp_stale"]
+	count(expired) <= count(stale)
+}
 
 # Findings about single certificates, where there are any, must not say anything bad either.
 nothing_bad(evidence) if {
@@ -32,6 +39,7 @@ tolerated(evidence, "revocation") if {
 	every code in check.reasons {
 		code in nothing_newer
 	}
+	only_of_old_answers(check.reasons)
 	nothing_bad(evidence)
 }
 

@@ -41,6 +41,12 @@ struct VerifyArgs {
     /// The evidence that was sent, in any form of the field: the tokens must be about its devices and no others
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
+    /// Take tokens that say of themselves that a device is a software device, which proves nothing about hardware
+    #[arg(long)]
+    allow_simulated: bool,
+    /// Take tokens that say of themselves that they pass without its being known whether a certificate is revoked
+    #[arg(long)]
+    allow_without_revocation: bool,
     /// Judge as of this time, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -63,11 +69,6 @@ pub(crate) fn run(args: &EatArgs, now: UnixTime, out: &mut Output<'_>) -> Result
         })?,
     };
     let ueids = args.evidence.as_deref().map(ueids).transpose()?;
-    if ueids.is_none() {
-        out.note(format_args!(
-            "no --evidence: nothing is said about which devices the tokens are about"
-        ));
-    }
     let keys = read_keys(&args.jwks)?;
     let eat = files::read_text(&args.file, token::MAX_EAT_BYTES)?;
     let expected = Expected {
@@ -77,31 +78,87 @@ pub(crate) fn run(args: &EatArgs, now: UnixTime, out: &mut Output<'_>) -> Result
         at,
     };
     let verdict = token::validate(&eat, &keys, &expected);
+    let judged = Judged::of(&verdict, args);
     match args.format {
         Format::Json => out.json(&json!({
-            "valid": verdict.status() == Status::Affirmed,
-            "status": verdict.status(),
+            "valid": judged.status == Status::Affirmed,
+            "status": judged.status,
+            "not_allowed": judged.not_allowed,
+            "devices_compared": judged.devices_compared,
             "verdict": verdict,
         }))?,
-        Format::Text => print(&verdict, out)?,
+        Format::Text => print(&verdict, &judged, out)?,
     }
-    Ok(match verdict.status() {
+    Ok(match judged.status {
         Status::Affirmed => Exit::Done,
         Status::Refuted => Exit::Refused,
         Status::Unverifiable | Status::NotRequested => Exit::Unverifiable,
     })
 }
 
-fn print(verdict: &Verdict, out: &mut Output<'_>) -> Result<(), Failure> {
-    let word = match verdict.status() {
+/// What the verdict comes to for whoever asks.
+struct Judged {
+    /// That of the tokens; unverifiable where they say that they are weaker than was allowed.
+    status: Status,
+    /// The options without which what the tokens say of themselves does not count.
+    not_allowed: Vec<&'static str>,
+    /// Rows 127 and 128: whether anybody said which devices the tokens should be about.
+    devices_compared: bool,
+}
+
+impl Judged {
+    fn of(verdict: &Verdict, args: &VerifyArgs) -> Self {
+        // Whatever the word is, it is there because not every certificate was found to be good.
+        let without_revocation = verdict.revocation.is_some();
+        let marks = [
+            (verdict.simulated, args.allow_simulated, "--allow-simulated"),
+            (
+                without_revocation,
+                args.allow_without_revocation,
+                "--allow-without-revocation",
+            ),
+        ];
+        let not_allowed = marks.iter().filter(|(said, allowed, _)| *said && !allowed);
+        let not_allowed: Vec<_> = not_allowed.map(|(.., option)| *option).collect();
+        let status = match verdict.status() {
+            Status::Affirmed if !not_allowed.is_empty() => Status::Unverifiable,
+            status => status,
+        };
+        Self {
+            status,
+            not_allowed,
+            devices_compared: args.evidence.is_some(),
+        }
+    }
+}
+
+fn print(verdict: &Verdict, judged: &Judged, out: &mut Output<'_>) -> Result<(), Failure> {
+    let word = match judged.status {
         Status::Affirmed => "valid detached EAT",
         Status::Refuted => "rejected",
         Status::Unverifiable | Status::NotRequested => "unverifiable",
     };
     let simulated = if verdict.simulated { "  SIMULATED" } else { "" };
-    out.line(format_args!("{word}{simulated}"))?;
+    let revocation = match &verdict.revocation {
+        Some(_) => "  WITHOUT REVOCATION",
+        None => "",
+    };
+    out.line(format_args!("{word}{simulated}{revocation}"))?;
     for fault in &verdict.faults {
         out.line(format_args!("  {fault}"))?;
+    }
+    if let Some(word) = &verdict.revocation {
+        out.line(format_args!("  revocation {word}, by the tokens' own word"))?;
+    }
+    for option in &judged.not_allowed {
+        out.line(format_args!(
+            "  weaker than was allowed: {option} takes it as it is"
+        ))?;
+    }
+    if !judged.devices_compared {
+        out.line(format_args!(
+            "  not compared: which devices the tokens are about, and how many there should be (no --evidence)"
+        ))?;
     }
     if let Some(certificate) = &verdict.key_certificate {
         let (subject, end) = (&certificate.subject, certificate.not_after);

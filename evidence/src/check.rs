@@ -221,6 +221,13 @@ impl Check {
         Self::with(id, Status::NotRequested, Vec::new())
     }
 
+    /// The same, with more to say that changes nothing about its status.
+    #[must_use]
+    pub(crate) fn remarking(mut self, remarks: impl IntoIterator<Item = Reason>) -> Self {
+        self.reasons.extend(remarks);
+        self
+    }
+
     /// Not checkable, for one reason.
     #[must_use]
     pub fn unverifiable(id: CheckId, reason: Reason) -> Self {

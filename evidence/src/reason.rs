@@ -183,6 +183,8 @@ codes! {
     OcspNotYetValid = "ocsp_not_yet_valid",
     /// The OCSP response is for a time before the appraisal.
     OcspStale = "ocsp_stale",
+    /// The certificate of the OCSP responder is no longer valid at the time of appraisal.
+    OcspResponderExpired = "ocsp_responder_expired",
     /// The OCSP response is older than the caller allows.
     OcspTooOld = "ocsp_too_old",
     /// The times in the OCSP response contradict each other.
@@ -349,7 +351,9 @@ impl Code {
             Self::OcspNotAvailable => {
                 "make an OCSP responder reachable, or file its answers; or decide by a policy that does not ask"
             }
-            Self::OcspStale | Self::OcspTooOld => "get a newer answer from the responder",
+            Self::OcspStale | Self::OcspTooOld | Self::OcspResponderExpired => {
+                "get a newer answer from the responder"
+            }
             Self::OcspNotYetValid => {
                 "set the verifier's clock; for an appraisal of the past, file an answer of that day"
             }

@@ -39,8 +39,8 @@ fn main() {
     let simulated: [(&str, fn()); 17] = [
         ("good_answers_affirm", good_answers_affirm),
         (
-            "nobody_is_asked_without_a_source",
-            nobody_is_asked_without_a_source,
+            "without_a_source_nothing_is_known",
+            without_a_source_nothing_is_known,
         ),
         (
             "a_policy_that_is_off_asks_nobody",
@@ -103,7 +103,15 @@ fn main() {
             Ok(())
         })
     });
-    let real: [(&str, TestOfReal); 2] = [
+    let real: [(&str, TestOfReal); 4] = [
+        (
+            "real::an_old_answer_is_no_worse_than_none",
+            real_old_answers_are_no_worse_than_none,
+        ),
+        (
+            "real::no_policy_that_asks_grants_without_a_source",
+            real_without_a_source_is_not_granted,
+        ),
         (
             "real::each_answer_counts_in_its_window",
             real_answers_count_in_their_windows,
@@ -368,17 +376,30 @@ fn good_answers_affirm() {
     assert_eq!(said.statuses(), all("good", &[]));
 }
 
-fn nobody_is_asked_without_a_source() {
+/// Who names no source is left without answers: what that is worth is the policy's word, in every mode that asks.
+fn without_a_source_nothing_is_known() {
     let desk = Desk::new();
+    for terms in [
+        r#"{"mode": "required"}"#,
+        r#"{"mode": "cached", "max_age_s": 86400}"#,
+    ] {
+        let policy = desk.policy("asks.rego", terms);
+        let said = desk.appraise(&[&"--policy", &policy]);
+        assert_eq!(
+            (said.exit, said.revocation().as_str()),
+            (3, "unverifiable"),
+            "{terms}: {}",
+            said.text
+        );
+        assert_eq!(said.statuses(), all("not_checked", &[]), "{terms}");
+        assert_eq!(said.codes(), ["ocsp_not_available"], "{terms}");
+    }
+    // The default policy looks away from that for a software device, and still says it is not known.
     let said = desk.appraise(&[]);
-    assert_eq!(
-        (said.exit, said.revocation().as_str()),
-        (0, "not_requested")
-    );
-    assert_eq!(said.statuses(), [""; 0]);
+    assert_eq!((said.exit, said.revocation().as_str()), (0, "unverifiable"));
+    assert_eq!(said.json()["overall"], "incomplete");
     let said = desk.appraise_alone(&[&"--rim-dir", &desk.scene.collateral_dir()]);
-    let how =
-        "\nrevocation: nobody was asked; --ocsp FILE, --ocsp-dir DIR or --ocsp-service URL asks\n";
+    let how = "\nrevocation: nobody could be asked; --ocsp FILE, --ocsp-dir DIR or --ocsp-service URL names who answers\n";
     assert!(said.text.contains(how), "{}", said.text);
 }
 
@@ -847,32 +868,110 @@ fn a_policy_is_named_or_in_a_file() {
 //------------ Real answers --------------------------------------------------
 
 fn appraise_real(directory: &Path, as_of: &str, format: &str) -> Said {
+    let ocsp = directory.join("ocsp");
+    let more: [&dyn AsRef<Path>; 6] = [
+        &"--ocsp-dir",
+        &ocsp,
+        &"--format",
+        &format,
+        &"--policy",
+        &"default",
+    ];
+    appraise_case(directory, "hopper-1-pass", as_of, &more)
+}
+
+/// A real case with its manifests at hand.
+fn appraise_case(directory: &Path, id: &str, as_of: &str, more: &[&dyn AsRef<Path>]) -> Said {
     let manifest = real::Manifest::read(directory);
     let mut cases = manifest.cases.iter();
-    let case = cases
-        .find(|case| case.id == "hopper-1-pass")
-        .expect("the case");
-    let path = |name: &str| directory.join(name).into_os_string();
-    let args: [(&str, OsString); 8] = [
-        ("--report", path(&case.report)),
-        ("--chain", path(&case.chain)),
-        ("--nonce", (&case.nonce).into()),
-        ("--rim-dir", path("rims")),
-        ("--ocsp-dir", path("ocsp")),
-        ("--as-of", as_of.into()),
-        ("--format", format.into()),
-        ("--policy", "default".into()),
-    ];
-    let args = args
-        .into_iter()
-        .flat_map(|(option, value)| [option.into(), value]);
-    pogw(
-        ["pogw", "appraise"]
-            .map(OsString::from)
-            .into_iter()
-            .chain(args)
-            .collect(),
-    )
+    let case = cases.find(|case| case.id == id).expect("the case");
+    let path = |name: &str| directory.join(name);
+    let (report, chain, rims) = (path(&case.report), path(&case.chain), path("rims"));
+    let mut args: Vec<&dyn AsRef<Path>> = vec![&"pogw", &"appraise"];
+    args.extend::<[&dyn AsRef<Path>; 10]>([
+        &"--report",
+        &report,
+        &"--chain",
+        &chain,
+        &"--nonce",
+        &case.nonce,
+        &"--rim-dir",
+        &rims,
+        &"--as-of",
+        &as_of,
+    ]);
+    args.extend(more);
+    pogw(args.iter().map(|arg| arg.as_ref().into()).collect())
+}
+
+/// Where answers are carried in by hand, handing in one that has run out never makes the decision worse: with all of
+/// them, with each alone, with none.
+fn real_old_answers_are_no_worse_than_none(directory: &Path) {
+    let folder = tempfile::tempdir().expect("folder");
+    let none = folder.path().join("none");
+    fs::create_dir(&none).expect("directory");
+    let mut sets = vec![none, directory.join("ocsp")];
+    for entry in fs::read_dir(directory.join("ocsp")).expect("answers") {
+        let file = entry.expect("an entry").path();
+        let alone = folder.path().join(file.file_stem().expect("a name"));
+        fs::create_dir(&alone).expect("directory");
+        fs::copy(&file, alone.join("answer.der")).expect("a copy");
+        sets.push(alone);
+    }
+    // Months after the last of the answers ran out, while chain and manifests were still good.
+    for (id, as_of) in [
+        ("switch-1-pass", "2026-11-27T12:00:00Z"),
+        ("hopper-1-pass", "2026-02-01T12:00:00Z"),
+    ] {
+        for answers in &sets {
+            let more: [&dyn AsRef<Path>; 6] = [
+                &"--format",
+                &"json",
+                &"--policy",
+                &"air-gapped",
+                &"--ocsp-dir",
+                answers,
+            ];
+            let said = appraise_case(directory, id, as_of, &more);
+            let found = (said.exit, said.revocation());
+            let expected = (0, "unverifiable".to_owned());
+            assert_eq!(
+                found,
+                expected,
+                "{id}, {}: {}",
+                answers.display(),
+                said.text
+            );
+        }
+    }
+}
+
+/// Genuine evidence with nothing wrong: granted where the policy does without revocation, and not where it asks.
+fn real_without_a_source_is_not_granted(directory: &Path) {
+    let day = "2025-08-21T08:00:00Z";
+    let judged = |policy: &dyn AsRef<Path>| {
+        let more: [&dyn AsRef<Path>; 4] = [&"--format", &"json", &"--policy", policy];
+        appraise_case(directory, "hopper-1-pass", day, &more)
+    };
+    for policy in ["default", "strict", "tolerate-expired-manifests"] {
+        let said = judged(&policy);
+        assert_ne!(said.exit, 0, "{policy}: {}", said.text);
+        assert_eq!(said.revocation(), "unverifiable", "{policy}");
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let loose = folder.path().join("loose.rego");
+    let text = format!(
+        "package pogw\nimport rego.v1\nrevocation := {{\"mode\": \"required\"}}\n{DENY_REFUTED}"
+    );
+    fs::write(&loose, text).expect("policy");
+    assert_eq!(judged(&loose).exit, 3);
+    let without = judged(&"danger-without-revocation");
+    assert_eq!(
+        (without.exit, without.revocation().as_str()),
+        (0, "not_requested"),
+        "{}",
+        without.text
+    );
 }
 
 /// The stored answers about the device and those about its manifests are of different days, none of them both.
@@ -893,12 +992,12 @@ fn real_answers_count_in_their_windows(directory: &Path) {
             "2025-10-24T12:00:00Z",
             &manifests,
             // The certificate of one responder of the first day has run out meanwhile.
-            &["certificate_expired", "ocsp_stale", "ocsp_too_old"],
+            &["ocsp_responder_expired", "ocsp_stale", "ocsp_too_old"],
         ),
         (
             "2025-10-25T12:00:00Z",
             &[],
-            &["certificate_expired", "ocsp_stale", "ocsp_too_old"],
+            &["ocsp_responder_expired", "ocsp_stale", "ocsp_too_old"],
         ),
     ];
     for (as_of, good, codes) in table {

@@ -1,5 +1,6 @@
 //! Detached EATs checked (NVIDIA's own are in `nvidia_claims`): one that is right in every way, and one wrong in each of rows 122 to 130 (nvidia-evidence 10).
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -318,22 +319,85 @@ fn junk_is_malformed_and_bounded() {
     assert!(codes(&verdict).contains("eat_malformed"));
 }
 
-/// What a person types, and the exit status of each verdict.
+/// What a person types: exit status and answer.
+fn command(folder: &Path, draft: &Draft, more: &[&str]) -> (u8, String) {
+    let path = |name: &str| folder.join(name).into_os_string();
+    std::fs::write(path("eat.json"), draft.build()).unwrap();
+    std::fs::write(path("jwks.json"), draft.keys.to_string()).unwrap();
+    let nonce = hex::encode(NONCE);
+    let mut args: Vec<std::ffi::OsString> = ["pogw", "eat", "verify"].map(Into::into).into();
+    args.extend([path("eat.json"), "--jwks".into(), path("jwks.json")]);
+    let named = ["--nonce", &nonce, "--issuer", ISSUER];
+    args.extend(named.iter().chain(more).map(|arg| (*arg).into()));
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let exit = cli::run(args, &mut stdout, &mut stderr);
+    (exit as u8, String::from_utf8(stdout).unwrap())
+}
+
+/// Tokens that say of themselves that they are weaker are not valid unless that is allowed, each by its own option.
+#[test]
+fn tokens_that_say_they_are_weaker_count_only_where_that_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = UnixTime::from_secs(NOW).to_string();
+    let (simulated, revocation) = ("--allow-simulated", "--allow-without-revocation");
+    type Change = fn(&mut Draft);
+    #[rustfmt::skip]
+    let table: [(Change, &[&str]); 6] = [
+        (|d| d.overall["x-pogw-simulated"] = json!(true), &[simulated]),
+        (|d| d.devices[1].1["x-pogw-simulated"] = json!(true), &[simulated]),
+        (|d| d.overall["x-pogw-revocation"] = json!("not_requested"), &[revocation]),
+        (|d| d.devices[0].1["x-pogw-revocation"] = json!("unverifiable"), &[revocation]),
+        (|d| d.overall["x-pogw-revocation"] = json!(7), &[revocation]),
+        (|d| d.each(|c| {
+            c["x-pogw-simulated"] = json!(true);
+            c["x-pogw-revocation"] = json!("not_requested");
+        }), &[simulated, revocation]),
+    ];
+    for (change, needed) in table {
+        let draft = Draft::with(change);
+        for (allowed, exit) in [(&[][..], 3), (&needed[1..], 3), (needed, 0)] {
+            let mut args = vec!["--at", &at, "--format", "json"];
+            args.extend(allowed);
+            let (found, answer) = command(folder.path(), &draft, &args);
+            assert_eq!(found, exit, "{allowed:?}: {answer}");
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(answer["valid"], exit == 0, "{answer}");
+        }
+        let (_, text) = command(folder.path(), &draft, &["--at", &at]);
+        assert!(text.starts_with("unverifiable  "), "{text}");
+        assert!(text.contains(needed[0]), "{text}");
+    }
+    let refused = Draft::with(|draft| {
+        draft.signer = &STRANGERS;
+        draft.overall["x-pogw-simulated"] = json!(true);
+    });
+    assert_eq!(command(folder.path(), &refused, &["--at", &at]).0, 1);
+}
+
+/// Without the evidence nobody can say which devices a token should be about, and the answer says that.
+#[test]
+fn what_was_not_compared_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = UnixTime::from_secs(NOW).to_string();
+    let (_, text) = command(folder.path(), &Draft::good(), &["--at", &at]);
+    assert!(text.contains("not compared: which devices"), "{text}");
+    let (_, json) = command(
+        folder.path(),
+        &Draft::good(),
+        &["--at", &at, "--format", "json"],
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["devices_compared"], false);
+}
+
+/// The exit status of each verdict.
 #[test]
 fn the_command_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).into_os_string();
     let run = |draft: &Draft, more: &[&str]| {
-        std::fs::write(path("eat.json"), draft.build()).unwrap();
-        std::fs::write(path("jwks.json"), draft.keys.to_string()).unwrap();
-        let nonce = hex::encode(NONCE);
-        let mut args: Vec<std::ffi::OsString> = ["pogw", "eat", "verify"].map(Into::into).into();
-        args.extend([path("eat.json"), "--jwks".into(), path("jwks.json")]);
-        let named = ["--nonce", &nonce, "--issuer", ISSUER, "--format", "json"];
-        args.extend(named.iter().chain(more).map(|arg| (*arg).into()));
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let exit = cli::run(args, &mut stdout, &mut stderr);
-        (exit as u8, String::from_utf8(stdout).unwrap())
+        let more: Vec<_> = ["--format", "json"].iter().chain(more).copied().collect();
+        command(folder.path(), draft, &more)
     };
     let at = UnixTime::from_secs(NOW).to_string();
     let (exit, answer) = run(&Draft::good(), &["--at", &at]);

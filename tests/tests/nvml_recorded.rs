@@ -101,11 +101,13 @@ fn appraise(
     let mut args: Vec<OsString> = ["pogw", "appraise", "--format", "json"]
         .map(OsString::from)
         .into();
-    let pairs: [(&str, OsString); 4] = [
+    let pairs: [(&str, OsString); 5] = [
         ("--report", report.into()),
         ("--chain", chain.into()),
         ("--nonce", OsString::from(&case.nonce)),
         ("--as-of", as_of.into()),
+        // The case states what is found of revocation apart.
+        ("--policy", "danger-without-revocation".into()),
     ];
     for (name, value) in pairs {
         args.extend([name.into(), value]);

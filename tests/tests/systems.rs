@@ -61,7 +61,7 @@ fn trials(directory: &Path) -> Vec<Trial> {
 
 /// Every device of the file is read, and all that can be judged without manifests is affirmed.
 fn check_form(directory: &Path, form: &Serialized) -> Result<(), Failed> {
-    let answer = appraise(&directory.join(&form.file), &form.nonce)?;
+    let answer = appraise(&[&directory.join(&form.file)], &form.nonce)?;
     let devices = answer["devices"].as_array().ok_or("no devices")?;
     if devices.len() != form.devices.len() {
         return Err(format!(
@@ -114,9 +114,21 @@ fn check_system(directory: &Path, system: &System) -> Result<(), Failed> {
     let devices: Vec<Value> = devices.collect::<Result<_, _>>()?;
     let nonce = devices[0]["nonce"].as_str().ok_or("no device")?.to_owned();
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let file = folder.path().join("system.json");
-    std::fs::write(&file, Value::Array(devices).to_string()).map_err(|e| e.to_string())?;
-    let answer = appraise(&file, &nonce)?;
+    let write = |name: &str, devices: &[Value]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, Value::Array(devices.to_vec()).to_string())?;
+        Ok::<_, std::io::Error>(file)
+    };
+    let answer = appraise(&[&write("system.json", &devices)?], &nonce)?;
+    // The field's tools write GPUs and switches into a file each.
+    let (gpus, switches) = devices.split_at(system.gpus.len());
+    if !gpus.is_empty() && !switches.is_empty() {
+        let files = [write("gpus.json", gpus)?, write("switches.json", switches)?];
+        let apart = appraise(&[&files[0], &files[1]], &nonce)?;
+        if (&apart["checks"], &apart["overall"]) != (&answer["checks"], &answer["overall"]) {
+            return Err(format!("two files: another answer\n{:#}", apart["checks"]).into());
+        }
+    }
     let (id, expected) = match system.expect.as_str() {
         "topology_pass" => ("topology", "affirmed"),
         "topology_fail" => ("topology", "refuted"),
@@ -129,8 +141,9 @@ fn check_system(directory: &Path, system: &System) -> Result<(), Failed> {
     }
 }
 
-fn appraise(file: &Path, nonce: &str) -> Result<Value, Failed> {
-    let mut args: Vec<OsString> = vec!["pogw".into(), "appraise".into(), file.into()];
+fn appraise(files: &[&Path], nonce: &str) -> Result<Value, Failed> {
+    let mut args: Vec<OsString> = vec!["pogw".into(), "appraise".into()];
+    args.extend(files.iter().map(|file| file.as_os_str().to_owned()));
     args.extend(["--nonce", nonce, "--format", "json"].map(OsString::from));
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     cli::run(args, &mut stdout, &mut stderr);

@@ -1,10 +1,9 @@
 //! The evidence to judge, from raw files or one of the field's forms.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use evidence::appraise::DeviceReading;
 use evidence::forms::{self, StatedVersions, SubmittedDevice, SubmittedEvidence};
-use evidence::limits::{MAX_CHAIN_BYTES, MAX_REPORT_BYTES};
+use evidence::limits::{MAX_CHAIN_BYTES, MAX_DEVICES, MAX_REPORT_BYTES};
 
 use super::AppraiseArgs;
 use crate::failure::Failure;
@@ -13,18 +12,24 @@ use crate::{Output, files};
 /// Devices, and the nonce every report must carry.
 pub(super) struct Input {
     pub(super) nonce: [u8; 32],
-    pub(super) devices: Vec<SubmittedDevice>,
+    pub(super) devices: Vec<Given>,
+}
+
+/// A device, and the nonce that the sender wrote beside its report.
+pub(super) struct Given {
+    pub(super) device: SubmittedDevice,
+    pub(super) stated_nonce: Option<[u8; 32]>,
 }
 
 /// Reads what the arguments name.
 pub(super) fn read(args: &AppraiseArgs, out: &mut Output<'_>) -> Result<Input, Failure> {
     let nonce = args.nonce.as_deref().map(files::parse_nonce).transpose()?;
-    match (&args.evidence, &args.report, &args.chain) {
-        (Some(file), ..) => read_form(file, nonce, out),
-        (None, Some(report), Some(chain)) => read_raw(report, chain, nonce),
-        _ => Err(Failure::Usage(
+    match (args.evidence.as_slice(), &args.report, &args.chain) {
+        ([], Some(report), Some(chain)) => read_raw(report, chain, nonce),
+        ([], ..) => Err(Failure::Usage(
             "expected EVIDENCE.json, or --report and --chain".to_owned(),
         )),
+        (files, ..) => read_forms(files, nonce, out),
     }
 }
 
@@ -39,22 +44,40 @@ fn read_raw(report: &Path, chain: &Path, nonce: Option<[u8; 32]>) -> Result<Inpu
     };
     Ok(Input {
         nonce,
-        devices: vec![device],
+        devices: vec![Given {
+            device,
+            stated_nonce: None,
+        }],
     })
 }
 
-/// A nonce given on the command line decides; what the file states beside its reports is compared with it.
-fn read_form(file: &Path, nonce: Option<[u8; 32]>, out: &mut Output<'_>) -> Result<Input, Failure> {
-    let json = files::read(file, forms::MAX_JSON_BYTES)?;
-    let submitted = forms::read(&json).map_err(|reasons| {
-        let lines: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-        Failure::unreadable(file.display(), &lines.join("\n  "))
-    })?;
-    let nonce = match (nonce, submitted.nonce) {
-        (Some(nonce), _) => {
-            tell_other_nonce(&submitted, &nonce, out);
-            nonce
-        }
+/// The devices of all files together, as of one system. A nonce given on the command line decides, else the first that a
+/// file states; what else is stated beside reports is compared with it by the appraisal.
+fn read_forms(
+    files: &[PathBuf],
+    nonce: Option<[u8; 32]>,
+    out: &mut Output<'_>,
+) -> Result<Input, Failure> {
+    let (mut devices, mut forms) = (Vec::new(), Vec::new());
+    for file in files {
+        let submitted = read_form(file)?;
+        forms.push(submitted.form.as_str());
+        let stated_nonce = submitted.nonce;
+        devices.extend(submitted.devices.into_iter().map(|device| Given {
+            device,
+            stated_nonce,
+        }));
+    }
+    if devices.len() > MAX_DEVICES {
+        let message = format!(
+            "expected at most {MAX_DEVICES} devices in all files, got {}",
+            devices.len()
+        );
+        return Err(Failure::Usage(message));
+    }
+    let stated = devices.iter().find_map(|given| given.stated_nonce);
+    let nonce = match (nonce, stated) {
+        (Some(nonce), _) => nonce,
         (None, Some(stated)) => {
             out.note(format_args!(
                 "no --nonce: reports are compared with the nonce the file states, which shows nothing about freshness"
@@ -62,37 +85,19 @@ fn read_form(file: &Path, nonce: Option<[u8; 32]>, out: &mut Output<'_>) -> Resu
             stated
         }
         (None, None) => {
-            let form = submitted.form.as_str();
+            let forms = forms.join(", ");
             return Err(Failure::Usage(format!(
-                "--nonce: needed, as the form {form} states none"
+                "--nonce: needed, as the form {forms} states none"
             )));
         }
     };
-    Ok(Input {
-        nonce,
-        devices: submitted.devices,
+    Ok(Input { nonce, devices })
+}
+
+fn read_form(file: &Path) -> Result<SubmittedEvidence, Failure> {
+    let json = files::read(file, forms::MAX_JSON_BYTES)?;
+    forms::read(&json).map_err(|reasons| {
+        let lines: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+        Failure::unreadable(file.display(), &lines.join("\n  "))
     })
-}
-
-/// Row 33: the report decides, but a file that states another nonce than it should deserves a word.
-fn tell_other_nonce(submitted: &SubmittedEvidence, nonce: &[u8; 32], out: &mut Output<'_>) {
-    if let Some(reason) = submitted.nonce_mismatch(nonce) {
-        out.note(format_args!("{reason}"));
-    }
-}
-
-/// Row 41: versions stated beside a report are unsigned. They decide nothing; a difference is told.
-pub(super) fn tell_other_versions(
-    position: usize,
-    device: &SubmittedDevice,
-    reading: &DeviceReading<'_>,
-    out: &mut Output<'_>,
-) {
-    let (driver, vbios) = (reading.driver_version(), reading.vbios_version());
-    for reason in device
-        .stated
-        .mismatches(driver.as_deref(), vbios.as_deref())
-    {
-        out.note(format_args!("device {position}: {reason}"));
-    }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal};
+use evidence::appraise::{DeviceEvidence, DeviceReading, EvidenceAppraisal, Stated};
 use evidence::cert::{CertificateChain, ChainProfile};
 use evidence::policy::{Decision, Policy};
 use evidence::{Overall, UnixTime};
@@ -24,14 +24,16 @@ use verifier_service::policies;
 
 use crate::failure::Failure;
 use crate::{Exit, Output};
+use input::Given;
 use sources::{SourceArgs, Sources, Times};
 
 /// Options of `pogw appraise`.
 #[derive(Debug, Args)]
 pub struct AppraiseArgs {
-    /// Evidence of one or several devices as nvattest, NVIDIA's SDKs, NRAS requests, Trustee or this project serialise it
+    /// Evidence of one or several devices as nvattest, NVIDIA's SDKs, NRAS requests, Trustee or this project serialise it.
+    /// Several files are one system, such as its GPUs and its switches
     #[arg(value_name = "EVIDENCE.json", conflicts_with_all = ["report", "chain"], required_unless_present = "report")]
-    evidence: Option<PathBuf>,
+    evidence: Vec<PathBuf>,
     /// Attestation report of one device: the raw bytes, or their hexadecimal text
     #[arg(long, value_name = "FILE", requires_all = ["chain", "nonce"])]
     report: Option<PathBuf>,
@@ -47,9 +49,9 @@ pub struct AppraiseArgs {
     /// Time at which certificates are judged, such as 2025-08-21T08:00:00Z [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<String>,
-    /// Policy that decides: default, strict, air-gapped, protected-pcie or tolerate-expired-manifests, or a file of
-    /// Rego. A file called like one of these is meant by a path, such as ./strict [default: default, which wants
-    /// everything asked for affirmed]
+    /// Policy that decides: default, strict, air-gapped, protected-pcie, tolerate-expired-manifests or
+    /// danger-without-revocation, which asks nobody whether a certificate is revoked; or a file of Rego. A file called
+    /// like one of these is meant by a path, such as ./strict [default: default, which wants everything asked for affirmed]
     #[arg(long, value_name = "NAME|FILE")]
     policy: Option<PathBuf>,
     /// Also trust the roots of a software device, which proves nothing about hardware
@@ -85,20 +87,29 @@ pub(crate) fn run(
     let chains: Vec<_> = input
         .devices
         .iter()
-        .map(|d| CertificateChain::examine(&d.chain_pem, ChainProfile::Device, &anchors))
+        .map(|d| CertificateChain::examine(&d.device.chain_pem, ChainProfile::Device, &anchors))
         .collect();
     let times = Times { as_of, now };
     let mut sources = Sources::open(&args.sources, anchors, Arc::clone(&policy), times, out)?;
 
     let mut readings = Vec::new();
-    for (device, chain) in input.devices.iter().zip(&chains) {
+    for (
+        Given {
+            device,
+            stated_nonce,
+        },
+        chain,
+    ) in input.devices.iter().zip(&chains)
+    {
         let reading = DeviceReading::new(DeviceEvidence {
             claimed: device.claimed,
             report: &device.report,
             chain,
         });
-        input::tell_other_versions(readings.len(), device, &reading, out);
-        readings.push(reading);
+        readings.push(reading.stating(Stated {
+            nonce: *stated_nonce,
+            versions: device.stated.clone(),
+        }));
     }
     let devices = sources.appraise(&readings, &input.nonce)?;
     sources.tell_unused(out);

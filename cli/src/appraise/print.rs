@@ -33,8 +33,8 @@ fn text(report: &AppraisalReport<'_>, asked: Asked, out: &mut Output<'_>) -> Res
     print_together(report, out)?;
     match asked {
         Asked::Yes => {}
-        Asked::NoSource => out.line(format_args!(
-            "\nrevocation: nobody was asked; --ocsp FILE, --ocsp-dir DIR or --ocsp-service URL asks"
+        Asked::WithoutSource => out.line(format_args!(
+            "\nrevocation: nobody could be asked; --ocsp FILE, --ocsp-dir DIR or --ocsp-service URL names who answers"
         ))?,
         Asked::NotByPolicy => out.line(format_args!(
             "\nrevocation: nobody was asked, as the policy does without"

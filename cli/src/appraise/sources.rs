@@ -1,6 +1,6 @@
 //! What evidence is compared with: offered on the command line, filed in a directory, or fetched from a service.
 //!
-//! In scope: the order of the sources, and whether anybody is asked about revocation. What somebody offered goes before
+//! In scope: the order of the sources, and what there is where none has an answer. What somebody offered goes before
 //! what is filed, and that before what is fetched.
 //! Out of scope: the requests and the terms of a policy, which are the verifier's ([`Inquiry`]).
 
@@ -39,8 +39,8 @@ pub(super) struct SourceArgs {
     /// RIM service to fetch missing manifests from: https://rim.attestation.nvidia.com, or a PoGW verifier
     #[arg(long, value_name = "URL", value_parser = network::parse_url)]
     rim_service: Option<String>,
-    /// Answer about revocation (OCSP response, DER); may be given more than once. With this, --ocsp-dir or
-    /// --ocsp-service, the check `revocation` is made, on the terms of the policy
+    /// Answer about revocation (OCSP response, DER); may be given more than once. The check `revocation` is made on the
+    /// terms of the policy; without this, --ocsp-dir and --ocsp-service there is no answer, which most policies refuse
     #[arg(long, value_name = "FILE")]
     ocsp: Vec<PathBuf>,
     /// Directory of answers about revocation, *.der
@@ -52,7 +52,7 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
-    fn ask_about_revocation(&self) -> bool {
+    fn has_answers(&self) -> bool {
         !self.ocsp.is_empty() || self.ocsp_dir.is_some() || self.ocsp_service.is_some()
     }
 
@@ -73,13 +73,14 @@ impl SourceArgs {
     }
 }
 
-/// Whether anybody was asked about revocation.
+/// Whether revocation was asked about. The policy says that, never the lack of a source: who names none is left
+/// without an answer, and that is a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// Yes.
     Yes,
-    /// Nobody gave a source of answers.
-    NoSource,
+    /// Yes, and nobody gave a source of answers.
+    WithoutSource,
     /// The policy does without.
     NotByPolicy,
 }
@@ -120,12 +121,12 @@ impl Sources {
         let manifests = Manifests::read(&args.rim, &anchors)?;
         let answers = Answers::read(&args.ocsp, args.ocsp_dir.as_deref(), out)?;
         let inquiry = Inquiry::new(policy);
-        let asked = match (args.ask_about_revocation(), inquiry.asks()) {
-            (false, _) => Asked::NoSource,
-            (true, false) => Asked::NotByPolicy,
+        let asked = match (inquiry.asks(), args.has_answers()) {
+            (false, _) => Asked::NotByPolicy,
+            (true, false) => Asked::WithoutSource,
             (true, true) => Asked::Yes,
         };
-        if asked == Asked::NotByPolicy {
+        if asked == Asked::NotByPolicy && args.has_answers() {
             out.note(format_args!(
                 "the policy asks nobody about revocation: --ocsp, --ocsp-dir and --ocsp-service change nothing"
             ));
@@ -146,7 +147,7 @@ impl Sources {
         })
     }
 
-    /// Whether anybody is asked about revocation.
+    /// Whether revocation is asked about.
     pub(super) fn asked(&self) -> Asked {
         self.asked
     }
@@ -230,7 +231,7 @@ impl Sources {
             ids,
             responses: None,
         };
-        if self.asked == Asked::Yes {
+        if self.asked != Asked::NotByPolicy {
             match self.responses(reading, &gathered.references()) {
                 Ok(responses) => gathered.responses = Some(responses),
                 Err(more) => wants.extend(more),
@@ -306,6 +307,9 @@ impl Sources {
                 .answer(&self.collateral, link, self.times.as_of);
         }
         let unavailable = |what| AtHand::Missing(Reason::new(Code::OcspNotAvailable, what));
+        if self.asked == Asked::WithoutSource {
+            return Ok(unavailable("no source of answers was named"));
+        }
         if made_now {
             return Ok(unavailable(
                 "the policy wants an answer made for this appraisal, which no file is; --ocsp-service asks for one",

@@ -33,6 +33,7 @@ pub use work::{BeforeResult, Chain, WorkAppraisal, WorkChecker, WorkFinding};
 use crate::cert::{Certificate, CertificateChain};
 use crate::check::{Check, CheckId, Status};
 use crate::device::{Architecture, DeviceKind};
+use crate::forms::{self, StatedVersions};
 use crate::ocsp::Link;
 use crate::reason::{Code, Reason};
 use crate::report::{self, Report, ReportReading};
@@ -73,6 +74,16 @@ pub struct DeviceReading<'a> {
     architecture: Option<Architecture>,
     reading: ReportReading,
     wanted: ReferenceIds,
+    stated: Stated,
+}
+
+/// What a sender wrote beside the report. Nothing signed holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// The nonce the evidence is said to answer.
+    pub nonce: Option<[u8; 32]>,
+    /// The versions said to be in the report.
+    pub versions: StatedVersions,
 }
 
 /// The checks of a device that no policy can waive: without them nothing else the evidence says was said by a device.
@@ -127,7 +138,15 @@ impl<'a> DeviceReading<'a> {
             architecture,
             wanted: wanted.unwrap_or_default(),
             reading,
+            stated: Stated::default(),
         }
+    }
+
+    /// The same with what was stated beside the report: another nonce than the expected one refutes, as NVIDIA's own
+    /// loader refuses it (row 33); other versions than the report's are remarked on (row 41).
+    #[must_use]
+    pub fn stating(self, stated: Stated) -> Self {
+        Self { stated, ..self }
     }
 
     /// Ids of the manifests this device asks for, as far as its report could be read.
@@ -192,7 +211,7 @@ impl<'a> DeviceReading<'a> {
         let leaf = self.evidence.chain.peek().and_then(CertificateChain::leaf);
         let mut checks = vec![
             Check::refuted_by(CheckId::Parse, self.reading.reasons.clone()),
-            nonce(raw, expected_nonce),
+            self.nonce(expected_nonce),
             Check::refuted_by(CheckId::Chain, self.evidence.chain.reasons_at(as_of)),
             self.identity(),
             report_signature(raw, leaf),
@@ -265,7 +284,18 @@ impl<'a> DeviceReading<'a> {
         let certificates = [self.certificate(0), self.certificate(1)];
         let pdi = self.report().and_then(|r| r.opaque().switch_pdi());
         let pdi = pdi.filter(|_| self.kind == DeviceKind::Switch);
+        let stated = &self.stated.versions;
+        let (driver, vbios) = (self.driver_version(), self.vbios_version());
         identity::judge(certificates, self.evidence.claimed, pdi)
+            .remarking(stated.mismatches(driver.as_deref(), vbios.as_deref()))
+    }
+
+    /// Rows 31 and 33: the nonce in the report is the expected one, and so is that stated beside it, if one is.
+    fn nonce(&self, expected: &[u8; 32]) -> Check {
+        let mut reasons = nonce(self.evidence.report, expected).reasons;
+        let stated = self.stated.nonce.filter(|stated| stated != expected);
+        reasons.extend(stated.map(|stated| forms::other_nonce_stated(&stated, expected)));
+        Check::refuted_by(CheckId::Nonce, reasons)
     }
 
     fn mode(&self) -> Check {

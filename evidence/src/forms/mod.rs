@@ -154,11 +154,15 @@ impl SubmittedEvidence {
     #[must_use]
     pub fn nonce_mismatch(&self, expected: &[u8; 32]) -> Option<Reason> {
         let stated = self.nonce.filter(|stated| stated != expected)?;
-        let reason = Reason::new(Code::NonceMismatch, "nonce stated with the evidence")
-            .expected(hex::encode(expected))
-            .actual(hex::encode(stated));
-        Some(reason)
+        Some(other_nonce_stated(&stated, expected))
     }
+}
+
+/// Row 33, where it does not hold.
+pub(crate) fn other_nonce_stated(stated: &[u8; 32], expected: &[u8; 32]) -> Reason {
+    Reason::new(Code::NonceMismatch, "nonce stated with the evidence")
+        .expected(hex::encode(expected))
+        .actual(hex::encode(stated))
 }
 
 impl StatedVersions {

@@ -86,6 +86,7 @@ pub struct RevocationFinding {
     next_update: Option<UnixTime>,
     response_sha256: Option<Hex<32>>,
     responder_no_check: Option<bool>,
+    nonce_matches: Option<bool>,
     reasons: Vec<Reason>,
 }
 
@@ -101,8 +102,15 @@ impl RevocationFinding {
             return Self::not_checked(link, Reason::new(Code::OcspNotAvailable, message));
         };
         let mut reasons = objections(link, &answer, terms);
-        let Some(response) = believed(link, &answer) else {
-            return Self::empty(link, reasons);
+        let believed = believed(link, &answer);
+        let nonce_matches = answer.nonce_sent.map(|sent| {
+            believed.is_some_and(|response| response.nonce_verdict(sent) == NonceVerdict::Match)
+        });
+        let Some(response) = believed else {
+            return Self {
+                nonce_matches,
+                ..Self::empty(link, reasons)
+            };
         };
         let stated = response.status();
         let current = reasons.is_empty();
@@ -122,6 +130,7 @@ impl RevocationFinding {
             next_update: response.next_update(),
             response_sha256: Some(Hex(*response.sha256())),
             responder_no_check: response.responder_no_check(link.issuer),
+            nonce_matches,
             ..Self::empty(link, reasons)
         }
     }
@@ -146,6 +155,7 @@ impl RevocationFinding {
             next_update: None,
             response_sha256: None,
             responder_no_check: None,
+            nonce_matches: None,
             reasons: about(link, reasons),
         }
     }
@@ -238,6 +248,13 @@ impl RevocationFinding {
     #[must_use]
     pub fn responder_no_check(&self) -> Option<bool> {
         self.responder_no_check
+    }
+
+    /// Row 67: whether an authentic answer about this certificate repeats the nonce that was sent. `None` if none was sent,
+    /// or if there is no answer to look at.
+    #[must_use]
+    pub fn nonce_matches(&self) -> Option<bool> {
+        self.nonce_matches
     }
 
     /// Everything found; may be non-empty for an affirmed finding that has something to say. An authentic answer that

@@ -90,7 +90,9 @@ fn times_agree(response: &OcspResponse) -> Option<Reason> {
     })
 }
 
-/// Row 66: the delegated responder's certificate is in its validity. The issuer's is judged with its chain.
+/// Row 66: the delegated responder's certificate is in its validity. The issuer's is judged with its chain. That it has
+/// run out has a word of its own: responders live shorter than answers are kept, so of old answers that says no more than
+/// that they are old.
 fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let responder = response.responder()?;
     let validity = responder.validity();
@@ -99,7 +101,7 @@ fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
         (Code::CertificateNotYetValid, "is not valid yet", bound)
     } else if as_of > validity.not_after {
         let bound = format!("valid to {}", validity.not_after);
-        (Code::CertificateExpired, "has expired", bound)
+        (Code::OcspResponderExpired, "has expired", bound)
     } else {
         return None;
     };

@@ -36,6 +36,7 @@ use attestation_agent::device::simulated::{
 };
 use evidence::appraise::{
     Collateral, DeviceAppraisal, DeviceEvidence, DeviceReading, Reference, References, Revocation,
+    Stated,
 };
 use evidence::cert::{AnchorUse, CertificateChain, ChainProfile, TrustAnchor, TrustAnchors};
 use evidence::crypto;
@@ -72,6 +73,8 @@ pub struct Forged {
     pub claimed: Option<Architecture>,
     /// The nonce the verifier expects.
     pub nonce: [u8; 32],
+    /// What the sender writes beside the report.
+    pub stated: Stated,
     /// The time of appraisal.
     pub as_of: UnixTime,
     /// The roots the verifier trusts.
@@ -135,7 +138,7 @@ pub fn appraise(it: &Forged) -> DeviceAppraisal {
         report: &report,
         chain: &chain,
     };
-    let reading = DeviceReading::new(evidence);
+    let reading = DeviceReading::new(evidence).stating(it.stated.clone());
     let links = || reading.revocation_links(&references);
     let responses = it.asked.as_ref().map(|_| it.responses(&links()));
     let revocation = match it.asked.as_ref().zip(responses.as_ref()) {
@@ -213,6 +216,7 @@ impl Forged {
         Self {
             claimed: None,
             nonce: NONCE,
+            stated: Stated::default(),
             as_of: AS_OF,
             anchors: vec![parts.anchor.clone(), RIM.anchor.clone()],
             chain: parts.chain.clone(),

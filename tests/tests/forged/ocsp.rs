@@ -479,7 +479,7 @@ pub(crate) fn responders() -> Vec<Case> {
         of_device(&[65], "responder with a critical extension nobody knows", &[CertificateExtensionCritical], |it| {
             it.responder(|it| it.extensions.push(unknown_extension(true)));
         }),
-        of_device(&[66], "responder expired a second ago", &[CertificateExpired], |it| {
+        of_device(&[66], "responder expired a second ago", &[OcspResponderExpired], |it| {
             it.responder(|it| it.not_after = at(second(-1)));
         }),
         of_device(&[66], "responder valid in a second", &[CertificateNotYetValid], |it| {
@@ -495,7 +495,7 @@ pub(crate) fn responders() -> Vec<Case> {
             })
             .tells_nothing(about, &[OcspResponderUsage]),
             answer(&[66], "responder expired", about, |it| it.responder(|it| it.not_after = at(second(-1))))
-                .tells_nothing(about, &[CertificateExpired]),
+                .tells_nothing(about, &[OcspResponderExpired]),
         ]);
     }
     cases

@@ -270,6 +270,21 @@ pub(crate) fn nonce() -> Vec<Case> {
             it.report_in_transit(|report| report[4..36].copy_from_slice(&forge::NONCE));
         })
         .refutes(ReportSignature, &[ReportSignatureInvalid]),
+        case(&[33], "another nonce stated beside the report", |it| it.stated.nonce = Some([9; 32]))
+            .refutes(Nonce, &[NonceMismatch]),
+        case(&[31, 33], "the nonce that the report has, stated too, and not the expected one", |it| {
+            it.report.nonce = [9; 32];
+            it.stated.nonce = Some([9; 32]);
+        })
+        .refutes(Nonce, &[NonceMismatch, NonceMismatch]),
+        case(&[41], "another driver version stated beside the report", |it| {
+            it.stated.versions.driver = Some("1.2.3".to_owned());
+        })
+        .remarks(Identity, &[StatedVersionMismatch]),
+        case(&[41], "another VBIOS version stated beside the report", |it| {
+            it.stated.versions.vbios = Some("96.00.00.00.00".to_owned());
+        })
+        .remarks(Identity, &[StatedVersionMismatch]),
     ];
     for byte in [0, 15, 16, 31] {
         for bit in [0, 7] {

@@ -88,13 +88,14 @@ pub fn of(device: &DeviceAppraisal, form: Form) -> Claims {
 }
 
 /// The claim sets of several devices as a relying-party policy reads them (nvidia-evidence 9.5): version 3, with what
-/// NVIDIA's own client adds to it.
+/// NVIDIA's own client adds to it. Who decides by them waives nothing ([`decide`](crate::policies::decide)); a test of
+/// policies with software devices waives what they are.
 #[must_use]
-pub fn array(devices: &[DeviceAppraisal]) -> Value {
+pub fn array(devices: &[DeviceAppraisal], waivers: Waivers) -> Value {
     let form = Form {
         version: ClaimsVersion::V3,
         extended: true,
-        waivers: Waivers::default(),
+        waivers,
     };
     devices
         .iter()
@@ -149,6 +150,8 @@ struct Chain {
     reason: Option<&'static str>,
     /// Whether each answer about revocation could be believed; `None` if nobody asked.
     answered: Option<bool>,
+    /// Whether every answer repeats the nonce of its question; `None` if none was sent.
+    nonce: Option<bool>,
     /// Whether no certificate of it was revoked; `None` if nobody asked.
     unrevoked: Option<bool>,
 }
@@ -393,12 +396,13 @@ impl Chain {
             ocsp,
             reason: reasons.next().filter(|_| ocsp == Some("revoked")),
             answered: asked.map(|_| !any(RevocationStatus::NotChecked)),
+            nonce: nonces_match(certificates),
             unrevoked: asked.map(is_unrevoked),
         }
     }
 
-    /// Whether an answer repeated a nonce is not told: answers are shared between appraisals, so most were asked for with
-    /// none, and what was not compared is neither true nor false.
+    /// Whether the answers repeat a nonce is told where one was sent, which is where each was made for this appraisal. Of
+    /// answers that appraisals share nothing is told: what was not compared is neither true nor false.
     fn object(&self, extended: bool) -> Value {
         let mut chain = json!({
             "x-nvidia-cert-expiration-date": self.expires.map(|at| at.to_string()),
@@ -408,6 +412,9 @@ impl Chain {
         });
         if let Some(answered) = self.answered.filter(|_| extended) {
             chain["x-nvidia-cert-ocsp-response-valid"] = json!(answered);
+        }
+        if let Some(matches) = self.nonce.filter(|_| extended) {
+            chain["x-nvidia-cert-ocsp-nonce-matches"] = json!(matches);
         }
         chain
     }
@@ -419,6 +426,12 @@ impl Chain {
         let on_hold = self.status == Some(REVOKED) && self.unrevoked == Some(true);
         (self.status == Some(VALID) || on_hold) && unrevoked
     }
+}
+
+/// Of a chain as of its worst certificate: one whose answer never came bears no nonce either.
+fn nonces_match(certificates: &[RevocationFinding]) -> Option<bool> {
+    let sent = certificates.iter().any(|c| c.nonce_matches().is_some());
+    sent.then(|| certificates.iter().all(|c| c.nonce_matches() == Some(true)))
 }
 
 fn is_unrevoked(asked: &ChainRevocation) -> bool {

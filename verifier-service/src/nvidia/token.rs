@@ -185,6 +185,9 @@ pub struct Verdict {
     pub overall_result: Option<bool>,
     /// Whether a token says that a device is a software device.
     pub simulated: bool,
+    /// `x-pogw-revocation` of the first token that has it: what this verifier says of a pass that was given without
+    /// knowing whether a certificate is revoked. Tokens of other issuers have none.
+    pub revocation: Option<String>,
     /// The certificate of the key that signed the overall token.
     pub key_certificate: Option<KeyCertificate>,
     /// The overall claims; empty if they could not be read.
@@ -299,6 +302,7 @@ pub fn validate(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Verdict {
             faults: Vec::new(),
             overall_result: None,
             simulated: false,
+            revocation: None,
             key_certificate: None,
             claims: Map::new(),
             devices: Vec::new(),
@@ -433,17 +437,25 @@ impl Check<'_> {
             self.verdict.claims = overall.claims;
         }
         self.overall_result();
-        let says_so = |claims: &Map<String, Value>| {
-            claims
-                .get("x-pogw-simulated")
-                .is_some_and(|value| *value != Value::Bool(false))
+        self.marks();
+    }
+
+    /// What tokens of this verifier say against themselves, the overall one or any other.
+    fn marks(&mut self) {
+        let verdict = &mut self.verdict;
+        let of_devices = verdict.devices.iter().map(|device| &device.claims);
+        let claims: Vec<_> = std::iter::once(&verdict.claims).chain(of_devices).collect();
+        let mut revocation = claims.iter().filter_map(|c| c.get("x-pogw-revocation"));
+        let revocation = revocation.next().map(|value| match value.as_str() {
+            Some(word) => excerpt(word),
+            None => excerpt(&value.to_string()),
+        });
+        let simulated = |c: &&Map<String, Value>| {
+            let mark = c.get("x-pogw-simulated");
+            mark.is_some_and(|value| *value != Value::Bool(false))
         };
-        self.verdict.simulated = says_so(&self.verdict.claims)
-            || self
-                .verdict
-                .devices
-                .iter()
-                .any(|device| says_so(&device.claims));
+        let simulated = claims.iter().any(simulated);
+        (verdict.revocation, verdict.simulated) = (revocation, simulated);
     }
 
     /// What every token has to be.

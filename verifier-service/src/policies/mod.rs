@@ -22,7 +22,7 @@ pub use in_force::InForce;
 pub(crate) use name::PolicyName;
 
 use crate::config::AppraisalSettings;
-use crate::nvidia::claims;
+use crate::nvidia::claims::{self, Waivers};
 
 /// Name and text of each policy that comes with the verifier. The first applies when none is configured.
 pub const BUILT_IN: [(&str, &str); 6] = [
@@ -139,12 +139,18 @@ fn compile(id: &str, text: String) -> Result<Loaded, LoadError> {
     Ok(Loaded { policy, text })
 }
 
+/// What a relying-party policy reads of the devices. Nothing is waived: of a software device it reads nothing that would
+/// match.
+fn claims_of<A: Appraised>(appraisal: &A) -> serde_json::Value {
+    claims::array(appraisal.devices(), Waivers::default())
+}
+
 /// Decides. A relying-party policy reads NVIDIA's version 3 claims of the devices, as its own client would make them.
 ///
 /// # Errors
 /// The policy is at fault; the evidence is not.
 pub fn decide<A: Appraised>(policy: &Policy, appraisal: A) -> Result<Decision<A>, PolicyError> {
-    policy.decide_with_claims(appraisal, |appraisal| claims::array(appraisal.devices()))
+    policy.decide_with_claims(appraisal, claims_of)
 }
 
 /// Everything that policy and floor say against an appraisal, without deciding it.
@@ -155,7 +161,7 @@ pub fn objections<A: Appraised>(
     policy: &Policy,
     appraisal: &A,
 ) -> Result<Vec<Denial>, PolicyError> {
-    policy.objections_with_claims(appraisal, |appraisal| claims::array(appraisal.devices()))
+    policy.objections_with_claims(appraisal, claims_of)
 }
 
 fn from_file(path: &Path) -> Result<Loaded, LoadError> {

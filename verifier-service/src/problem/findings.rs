@@ -177,6 +177,7 @@ const fn is_of_collateral(code: Code) -> bool {
             | Code::OcspSignatureInvalid
             | Code::OcspNotYetValid
             | Code::OcspStale
+            | Code::OcspResponderExpired
             | Code::OcspTooOld
             | Code::OcspTimesImplausible
             | Code::OcspNonceMismatch

@@ -31,7 +31,7 @@ fn an_answer_is_for_its_window_and_the_skew_on_either_side() {
         (RESPONDER_TO, &[Code::OcspStale]),
         (
             RESPONDER_TO + 1,
-            &[Code::OcspStale, Code::CertificateExpired],
+            &[Code::OcspStale, Code::OcspResponderExpired],
         ),
     ];
     for (secs, expected) in table {
@@ -101,7 +101,7 @@ fn the_responder_is_valid_then() {
         (RESPONDER_FROM - 1, &[Code::CertificateNotYetValid]),
         (RESPONDER_FROM, &[]),
         (RESPONDER_TO, &[]),
-        (RESPONDER_TO + 1, &[Code::CertificateExpired]),
+        (RESPONDER_TO + 1, &[Code::OcspResponderExpired]),
     ];
     for (secs, expected) in table {
         assert_eq!(at(&response, secs), expected, "{secs}");
@@ -139,7 +139,7 @@ fn the_ends_of_time_are_judged() {
     }));
     assert_eq!(
         at(&forever, i64::MAX),
-        [Code::OcspStale, Code::CertificateExpired]
+        [Code::OcspStale, Code::OcspResponderExpired]
     );
     let early = [
         Code::OcspNotYetValid,
