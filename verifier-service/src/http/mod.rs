@@ -298,7 +298,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/rim/ids", get(rims::ids))
         .route("/v1/rim/{id}", get(rims::read))
         .route("/v1/ocsp", post(ocsp::relay))
+        .route("/v1/ocsp/", post(ocsp::relay))
         .route("/ocsp", post(ocsp::relay))
+        // NVIDIA's Python client ends the address with a slash.
+        .route("/ocsp/", post(ocsp::relay))
         .route("/ocsp/{*request}", get(ocsp::relay_in_path))
         .route("/v3/attest/gpu", post(nvidia::v3_gpu))
         .route("/v3/attest/switch", post(nvidia::v3_switch))
