@@ -580,6 +580,52 @@ async fn coverage_says_of_each_manifest_what_it_is_worth() {
     assert_eq!(body["manifests"][0]["status"], "missing");
     assert_eq!(body["manifests"][0]["id"], Value::Null);
 
+    // Without an architecture: the driver of the chip that the VBIOS is for.
+    let ids = async |query: &str| {
+        let body = rig.get(&format!("/v1/coverage?{query}")).await.json();
+        let ids = body["manifests"].as_array().unwrap().iter();
+        let ids: Vec<_> = ids
+            .map(|row| row["id"].as_str().unwrap_or("").to_owned())
+            .collect();
+        (body["covered"].as_bool().unwrap(), ids)
+    };
+    let blackwell = |driver: &str| format!("NV_GPU_CC_DRIVER_GB100_{driver}");
+    let vbios = "vbios=96.00.9f.00.01";
+    let table = [
+        (
+            format!("driver=1&{vbios}"),
+            true,
+            vec![of("1"), board.to_owned()],
+        ),
+        (
+            format!("driver=gone&{vbios}"),
+            false,
+            vec![of("gone"), board.to_owned()],
+        ),
+        (vbios.to_owned(), true, vec![board.to_owned()]),
+        // Without a VBIOS at hand: of those that there are, or of none.
+        ("driver=1".to_owned(), true, vec![of("1")]),
+        (
+            "driver=gone".to_owned(),
+            false,
+            vec![of("gone"), blackwell("gone")],
+        ),
+        (
+            "driver=1&vbios=96.00.9F.00.02".to_owned(),
+            false,
+            vec![of("1"), String::new()],
+        ),
+    ];
+    for (query, covered, expected) in table {
+        assert_eq!(ids(&query).await, (covered, expected), "{query}");
+    }
+    // A driver of another architecture does not cover this VBIOS.
+    file(&blackwell("5"), &PKI.manifest("5"));
+    let (covered, listed) = ids(&format!("driver=5&{vbios}")).await;
+    assert_eq!((covered, listed), (false, vec![of("5"), board.to_owned()]));
+    let (_, listed) = ids("driver=5").await;
+    assert_eq!(listed, [blackwell("5")]);
+
     for (time, status) in [
         ("2025-06-01T00:00:00Z", "not_yet_valid"),
         ("2028-01-02T00:00:00Z", "expired"),
