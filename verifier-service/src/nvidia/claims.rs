@@ -29,6 +29,8 @@ pub type Claims = Map<String, Value>;
 pub struct Waivers {
     /// A chain whose revocation nobody asked about counts as validated.
     pub without_revocation: bool,
+    /// So does one about which no answer counts, where none says anything bad.
+    pub unknown_revocation: bool,
     /// A software device is described under NVIDIA's names.
     pub simulated: bool,
 }
@@ -151,6 +153,8 @@ struct Chain {
     answered: Option<bool>,
     /// Whether no certificate of it was revoked; `None` if nobody asked.
     unrevoked: Option<bool>,
+    /// Whether it is not known of some certificate, and the others were not revoked.
+    unknown: bool,
 }
 
 /// What is known about one manifest; all of it `None` where it was not reached.
@@ -394,6 +398,7 @@ impl Chain {
             reason: reasons.next().filter(|_| ocsp == Some("revoked")),
             answered: asked.map(|_| !any(RevocationStatus::NotChecked)),
             unrevoked: asked.map(is_unrevoked),
+            unknown: asked.is_some_and(is_unknown),
         }
     }
 
@@ -415,7 +420,8 @@ impl Chain {
     /// Version 2 has one word for all of it: valid, in time, and no certificate revoked. A hold that was tolerated counts,
     /// as it does in NVIDIA's verifier.
     fn is_validated(&self, waivers: Waivers) -> bool {
-        let unrevoked = self.unrevoked.unwrap_or(waivers.without_revocation);
+        let unrevoked = self.unrevoked.unwrap_or(waivers.without_revocation)
+            || (self.unknown && waivers.unknown_revocation);
         let on_hold = self.status == Some(REVOKED) && self.unrevoked == Some(true);
         (self.status == Some(VALID) || on_hold) && unrevoked
     }
@@ -424,6 +430,13 @@ impl Chain {
 fn is_unrevoked(asked: &ChainRevocation) -> bool {
     let certificates = &asked.certificates;
     !certificates.is_empty() && certificates.iter().all(|c| c.verdict() == Status::Affirmed)
+}
+
+fn is_unknown(asked: &ChainRevocation) -> bool {
+    let verdicts = || asked.certificates.iter().map(RevocationFinding::verdict);
+    let known_as = [Status::Affirmed, Status::Unverifiable];
+    verdicts().all(|verdict| known_as.contains(&verdict))
+        && verdicts().any(|verdict| verdict == Status::Unverifiable)
 }
 
 /// The status of a chain as far as its certificates say it; `None` if it was not judged.
