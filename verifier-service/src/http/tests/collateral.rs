@@ -327,7 +327,7 @@ async fn a_directory_of_answers_is_a_responder_for_those_without() {
 }
 
 /// A verifier with these answers filed, and a responder if there is one.
-async fn with_filed(folder: &std::path::Path, answers: &[&Answer], fake: Option<&Fake>) -> Rig {
+async fn with_filed(folder: &Path, answers: &[&Answer], fake: Option<&Fake>) -> Rig {
     for (number, answer) in answers.iter().enumerate() {
         std::fs::write(folder.join(format!("{number}.der")), answer.der()).unwrap();
     }
