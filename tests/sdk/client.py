@@ -2,7 +2,7 @@
 
 They run unchanged. What is set around them: the URL of the verifier; for real evidence, the clock by which PyJWT judges
 tokens, since that evidence is judged as of the day its manifests were valid; and for the client that judges evidence
-itself, a GPU that is forged, and its roots.
+itself, a GPU that is forged, its roots, and the case of its driver's version.
 """
 
 import base64
@@ -248,11 +248,16 @@ def roots(folder, evidence, manifests):
     real = {name: getattr(BaseSettings, name) for name in settings}
     in_dev_mode = cc_admin.NvmlHandler.is_cc_dev_mode
     cc_admin.NvmlHandler.is_cc_dev_mode = lambda: False
+    # The client puts the version in a manifest into small letters and not the driver's, which has none but on a software
+    # device.
+    verify = cc_admin.RIM.verify
+    cc_admin.RIM.verify = lambda rim, version, settings: verify(rim, version=version.lower(), settings=settings)
     try:
         for name, value in settings.items():
             setattr(BaseSettings, name, value)
         yield
     finally:
+        cc_admin.RIM.verify = verify
         cc_admin.NvmlHandler.is_cc_dev_mode = in_dev_mode
         for name, value in real.items():
             setattr(BaseSettings, name, value)
