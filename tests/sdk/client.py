@@ -248,8 +248,8 @@ def roots(folder, evidence, manifests):
     real = {name: getattr(BaseSettings, name) for name in settings}
     in_dev_mode = cc_admin.NvmlHandler.is_cc_dev_mode
     cc_admin.NvmlHandler.is_cc_dev_mode = lambda: False
-    # The client puts the version in a manifest into small letters and not the driver's, which has none but on a software
-    # device.
+    # The client puts the version in a manifest into small letters and not the driver's, which has capital ones on a
+    # software device alone.
     verify = cc_admin.RIM.verify
     cc_admin.RIM.verify = lambda rim, version, settings: verify(rim, version=version.lower(), settings=settings)
     try:
@@ -283,8 +283,8 @@ def judged_locally(url, nonce, evidence, manifests, without_nonce=True, ocsp="/o
 
 
 def mirrored(folder, base, nonce, evidence, collateral):
-    """The local verifier passes a GPU by what the mirror and the relay of an isolated site hand out. The answers bear no
-    nonce, so it has to be told to do without."""
+    """The local verifier passes a GPU by what mirror and relay of an isolated site hand out. The answers bear no nonce, so
+    it has to be told to do without."""
     manifests = collateral / "rims"
     what = "local verifier"
     with roots(folder, evidence, manifests):
@@ -325,8 +325,8 @@ def forged(folder):
 
 
 def answered(folder, collateral, nonce, evidence):
-    """The same devices under the default policy, with answers about revocation filed: nothing is waived but that they are
-    software."""
+    """The same devices under the default policy, with answers about revocation filed: nothing is waived but that they
+    are software."""
     settings = {
         "rim_dir": str(collateral / "rims"),
         "ocsp.dir": str(collateral / "ocsp"),
