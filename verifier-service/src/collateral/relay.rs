@@ -57,7 +57,7 @@ impl Collateral {
         if let Some(answer) = fetcher.asked_for_relay(request, deadline).await {
             return Relayed::Answer(answer);
         }
-        if let Some(answer) = fetcher.from_stock(request, &filed) {
+        if let Some(answer) = fetcher.stocked(request, &filed) {
             return Relayed::Answer(answer);
         }
         match (&fetcher.responder, &fetcher.ocsp_directory) {
@@ -97,7 +97,7 @@ impl Fetcher {
 
     /// A current answer for when nobody can be asked: by the very id if there is one, since a client that compares ids takes
     /// one by another hash for none. To a question with a nonce no cache keeps it, for the responder may come back.
-    fn from_stock(&self, request: &OcspRequest, filed: &FiledForQuestion) -> Option<RelayedAnswer> {
+    fn stocked(&self, request: &OcspRequest, filed: &FiledForQuestion) -> Option<RelayedAnswer> {
         let now = self.clock.now();
         let kept = self.relayed.at_least(request.id(), now, None);
         let kept = kept.map(|kept| kept.value);
