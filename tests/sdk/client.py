@@ -1,22 +1,30 @@
-"""NVIDIA's Python attestation client against this verifier: see tests/sdk/run.
+"""NVIDIA's Python attestation clients against this verifier: see tests/sdk/run.
 
-The client runs unchanged. Two things around it are set: the URL of the verifier, and, for real evidence, the clock by
-which PyJWT judges tokens, since that evidence is judged as of the day its manifests were valid.
+They run unchanged. What is set around them: the URL of the verifier; for real evidence, the clock by which PyJWT judges
+tokens, since that evidence is judged as of the day its manifests were valid; and for the client that judges evidence
+itself, a GPU that is forged, its roots, and the case of its driver's version.
 """
 
 import base64
 import contextlib
 import datetime
 import json
+import logging
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 
 import jwt.api_jwt
 from nv_attestation_sdk.attestation import Attestation, Devices, Environment
+from verifier import cc_admin
+from verifier.config import BaseSettings
+from verifier.nvml.gpu_cert_chains import GpuCertificateChains
+from verifier.nvml.test_handle import TestHandle
 
 BINARIES = pathlib.Path(sys.argv[1])
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -178,6 +186,7 @@ def accepted(kind, api, version, base, issuer, nonce, evidence):
     forged = [eat[0], {**eat[1], first: tampered(eat[1][first])}]
     wrapped = json.dumps([["JWT", "x"], {name: forged}])
     expect(sdk.validate_token(rules, wrapped) is False, f"{what}: a tampered submodule")
+    return sdk
 
 
 def refused(kind, api, version, base, issuer, nonce, evidence, why):
@@ -190,6 +199,100 @@ def refused(kind, api, version, base, issuer, nonce, evidence, why):
 
 def every_route(kinds):
     return [(k, api, version) for k in kinds for api in ("v3", "v4") for version in VERSIONS]
+
+
+class Gpu:
+    """A GPU whose driver hands over forged evidence; `manifests` say its versions."""
+
+    def __init__(self, evidence, manifests):
+        driver, vbios = (next(manifests.glob(f"{prefix}*")).stem for prefix in ("NV_GPU_DRIVER_", "NV_GPU_VBIOS_"))
+        digits = vbios.rsplit("_", 1)[1]
+        self.driver_version = driver.rsplit("_", 1)[1]
+        self.vbios_version = ".".join(digits[i : i + 2] for i in range(0, len(digits), 2))
+        self.report = base64.b64decode(evidence["evidence"])
+        self.chain = base64.b64decode(evidence["certificate"])
+
+    def get_gpu_architecture(self):
+        return 9  # Hopper, as NVML numbers it.
+
+    def get_uuid(self):
+        return "GPU-00000000-0000-0000-0000-000000000000"
+
+    def get_driver_version(self):
+        return self.driver_version
+
+    def get_vbios_version(self):
+        return self.vbios_version
+
+    def get_attestation_report(self):
+        return self.report
+
+    def get_attestation_cert_chain(self):
+        return GpuCertificateChains(TestHandle(self.chain)).GpuAttestationCertificateChain
+
+
+@contextlib.contextmanager
+def roots(folder, evidence, manifests):
+    """The local verifier's own roots replaced by those of the forged chains, the last certificate of each."""
+    chain = base64.b64decode(evidence["certificate"]).decode()
+    device = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", chain, re.S)[-1]
+    manifest = next(manifests.glob("NV_GPU_DRIVER_*")).read_text()
+    der = re.findall("<ds:X509Certificate>(.*?)</ds:X509Certificate>", manifest, re.S)[-1]
+    lines = "\n".join(textwrap.wrap("".join(der.split()), 64))
+    rim = f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----"
+    settings = {}
+    for name, pem in (("DEVICE_ROOT_CERT", device), ("RIM_ROOT_CERT", rim)):
+        settings[name] = str(folder / f"{name}.pem")
+        pathlib.Path(settings[name]).write_text(pem + "\n")
+    settings["ROOT_CERT_DIR"] = str(folder)
+    real = {name: getattr(BaseSettings, name) for name in settings}
+    in_dev_mode = cc_admin.NvmlHandler.is_cc_dev_mode
+    cc_admin.NvmlHandler.is_cc_dev_mode = lambda: False
+    # The client puts the version in a manifest into small letters and not the driver's, which has capital ones on a
+    # software device alone.
+    verify = cc_admin.RIM.verify
+    cc_admin.RIM.verify = lambda rim, version, settings: verify(rim, version=version.lower(), settings=settings)
+    try:
+        for name, value in settings.items():
+            setattr(BaseSettings, name, value)
+        yield
+    finally:
+        cc_admin.RIM.verify = verify
+        cc_admin.NvmlHandler.is_cc_dev_mode = in_dev_mode
+        for name, value in real.items():
+            setattr(BaseSettings, name, value)
+
+
+def judged_locally(url, nonce, evidence, manifests, without_nonce=True, ocsp="/ocsp"):
+    """What NVIDIA's local verifier makes of a GPU, with manifests and answers about revocation from this verifier."""
+    arguments = {
+        "allow_hold_cert": False,
+        "claims_version": "3.0",
+        "driver_rim": None,
+        "ocsp_nonce_disabled": without_nonce,
+        "ocsp_url": url + ocsp,
+        "rim_service_url": f"{url}/v1/rim",
+        "service_key": None,
+        "test_no_gpu": False,
+        "user_mode": True,
+        "verbose": False,
+        "vbios_rim": None,
+    }
+    passes, _ = cc_admin.attest(arguments, nonce, [Gpu(evidence, manifests)])
+    return passes
+
+
+def mirrored(folder, base, nonce, evidence, collateral):
+    """The local verifier passes a GPU by what mirror and relay of an isolated site hand out. The answers bear no nonce, so
+    it has to be told to do without."""
+    manifests = collateral / "rims"
+    what = "local verifier"
+    with roots(folder, evidence, manifests):
+        for ocsp in ("/ocsp", "/v1/ocsp"):
+            expect(judged_locally(base, nonce, evidence, manifests, ocsp=ocsp), f"{what}: {ocsp}")
+        with_nonce = judged_locally(base, nonce, evidence, manifests, without_nonce=False)
+        expect(not with_nonce, f"{what}: an answer without the nonce")
+        expect(not judged_locally(base, "00" * 32, evidence, manifests), f"{what}: a wrong nonce")
 
 
 def forged(folder):
@@ -218,6 +321,34 @@ def forged(folder):
     with verifier(folder, settings, {}) as (base, issuer):
         for kind, api, version in every_route(DEVICES):
             refused(kind, api, version, base, issuer, nonce, evidence[kind], "a software device")
+    answered(folder, collateral, nonce, evidence)
+
+
+def answered(folder, collateral, nonce, evidence):
+    """The same devices under the default policy, with answers about revocation filed: nothing is waived but that they
+    are software."""
+    settings = {
+        "rim_dir": str(collateral / "rims"),
+        "ocsp.dir": str(collateral / "ocsp"),
+        "simulated_anchors": [str(collateral / "anchors.toml")],
+    }
+    with verifier(folder, settings, {"simulated_claims": True}) as (base, issuer):
+        for kind, api, version in every_route(DEVICES):
+            sdk = accepted(kind, api, version, base, issuer, nonce, evidence[kind])
+            overall, detached = next(iter(json.loads(sdk.get_token())[1].values()))
+            unmarked = ["x-pogw-revocation" not in payload(token) for token in (overall[1], *detached.values())]
+            expect(all(unmarked), f"{kind} {api} {version}: no mark of revocation left out")
+            if version == "3.0":
+                chain = payload(detached[next(iter(detached))])[f"x-nvidia-{kind}-attestation-report-cert-chain"]
+                expect(chain["x-nvidia-cert-ocsp-status"] == "good", f"{kind} {api} {version}: asked about revocation")
+        mirrored(folder, base, nonce, evidence["gpu"][0], collateral)
+    (folder / "empty").mkdir()
+    unanswered = {**settings, "ocsp.dir": str(folder / "empty")}
+    with verifier(folder, unanswered, {}) as (base, _):
+        manifests = collateral / "rims"
+        with roots(folder, evidence["gpu"][0], manifests):
+            passes = judged_locally(base, nonce, evidence["gpu"][0], manifests)
+            expect(not passes, "local verifier: nothing filed about revocation")
 
 
 def real(folder, directory):
@@ -247,6 +378,8 @@ def evidence_directory():
 
 
 def main():
+    # What the local verifier prints, of refusals that are expected too.
+    logging.getLogger("gpu-verifier-info").setLevel(logging.CRITICAL + 1)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         forged(folder)

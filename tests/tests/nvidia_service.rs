@@ -254,6 +254,74 @@ async fn our_outage_is_not_bad_evidence() {
     assert_eq!(verdict.overall_result, Some(false));
 }
 
+/// A verifier that keeps answers about revocation in a directory which holds none, under this policy.
+async fn without_answers(policy: &str, nvidia: NvidiaSettings, gpu: &Forged) -> Rig {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = nras::collateral(folder.path(), &[gpu]);
+    settings.policy = Some(policy.to_owned());
+    let empty = folder.path().join("ocsp");
+    std::fs::create_dir(&empty).unwrap();
+    settings.ocsp.dir = Some(empty);
+    Rig::start(folder, settings, nvidia, forge::AS_OF).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_revocation_passes_where_policy_and_operator_both_let_it_and_is_marked() {
+    let gpus = nras::gpus(1);
+    let rig = without_answers("air-gapped", WAIVED, &gpus[0]).await;
+    for (path, version) in [
+        ("/v3", "2.0"),
+        ("/v3", "3.0"),
+        ("/v4", "2.0"),
+        ("/v4", "3.0"),
+    ] {
+        let path = format!("{path}/attest/gpu");
+        let request = nras::request(&gpus, Some(version));
+        let verdict = rig.eat(&path, &request).await;
+        assert_eq!(verdict.status(), Status::Affirmed, "{:?}", verdict.faults);
+        let claims = &verdict.devices[0].claims;
+        for claims in [&verdict.claims, claims] {
+            assert_eq!(claims["x-pogw-revocation"], "unverifiable");
+        }
+        let chain = "x-nvidia-gpu-attestation-report-cert-chain";
+        if version == "2.0" {
+            assert_eq!(claims[&format!("{chain}-validated")], true);
+            assert_eq!(claims["x-nvidia-gpu-driver-rim-cert-validated"], true);
+        } else {
+            assert_eq!(claims[chain]["x-nvidia-cert-ocsp-status"], Value::Null);
+        }
+        // What is refuted is refuted all the same.
+        let mut wrong = request;
+        wrong["nonce"] = json!("00".repeat(32));
+        assert_eq!(rig.eat(&path, &wrong).await.overall_result, Some(false));
+    }
+    let unwaived = NvidiaSettings {
+        danger_result_without_revocation: false,
+        ..WAIVED
+    };
+    for (policy, nvidia) in [("air-gapped", unwaived), ("strict", WAIVED)] {
+        let rig = without_answers(policy, nvidia, &gpus[0]).await;
+        let answer = rig
+            .post("/v3/attest/gpu", &nras::request(&gpus, None))
+            .await;
+        let (status, body) = error(answer).await;
+        assert_eq!((status, &body["code"]), (503, &json!(5000)), "{policy}");
+        assert_eq!(body["detail"], "not at hand for: revocation", "{policy}");
+    }
+    // A manifest that is not at hand is nobody's to waive.
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = nras::collateral(folder.path(), &[&gpus[0]]);
+    settings.policy = Some("air-gapped".to_owned());
+    settings.ocsp.dir = Some(folder.path().to_owned());
+    settings.rim_dir = None;
+    let rig = Rig::start(folder, settings, WAIVED, forge::AS_OF).await;
+    let answer = rig
+        .post("/v3/attest/gpu", &nras::request(&gpus, None))
+        .await;
+    let (status, _) = error(answer).await;
+    assert_eq!(status, 503);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_requests() {
     let (gpus, switch) = (nras::gpus(1), Forged::switch());

@@ -131,7 +131,8 @@ pub struct AppraisalSettings {
 pub struct NvidiaSettings {
     /// Describes software devices under NVIDIA's names, results included. Every such token says `x-pogw-simulated`.
     pub simulated_claims: bool,
-    /// Lets a device pass whose revocation nobody asked about. Every such token says `x-pogw-revocation`.
+    /// Lets a device pass whose revocation nobody asked about, or about which no answer counts where the policy tolerates
+    /// that. Every such token says `x-pogw-revocation`.
     pub danger_result_without_revocation: bool,
     /// Heeds `X-NVIDIA-OCSP-ALLOW-CERT-HOLD`: a certificate on hold in the chain of a manifest is tolerated for clients
     /// that ask for it, where the policy allows it too.

@@ -75,6 +75,10 @@ impl CertificateId {
     /// The id of `subject` by the given hash. Whether `issuer` issued it is not looked into.
     #[must_use]
     pub fn by(hash: IdHash, subject: &Certificate, issuer: &Certificate) -> Self {
+        Self::with_serial(hash, subject.serial(), issuer)
+    }
+
+    fn with_serial(hash: IdHash, serial: &[u8], issuer: &Certificate) -> Self {
         let (issuer_name_hash, issuer_key_hash) = match hash {
             IdHash::Sha384 => {
                 let [name, key] = issuer.name_and_key_sha384();
@@ -86,7 +90,17 @@ impl CertificateId {
             hash,
             issuer_name_hash,
             issuer_key_hash,
-            serial: subject.serial().to_vec(),
+            serial: serial.to_vec(),
+        }
+    }
+
+    /// The ids of the same certificate by every hash; none unless `issuer` is the very issuer that this id names.
+    #[must_use]
+    pub fn by_every_hash(&self, issuer: &Certificate) -> Vec<Self> {
+        let by = |hash| Self::with_serial(hash, &self.serial, issuer);
+        match by(self.hash) == *self {
+            true => IdHash::ALL.map(by).into(),
+            false => Vec::new(),
         }
     }
 

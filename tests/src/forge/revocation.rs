@@ -225,6 +225,18 @@ impl Forged {
         self.asked().swapped.push(swapped);
     }
 
+    /// Good answers about every certificate below the roots, DER, as of a time.
+    ///
+    /// # Panics
+    /// An answer cannot be signed.
+    #[must_use]
+    pub fn filed_answers(&self, as_of: UnixTime) -> Vec<Vec<u8>> {
+        let answers = self.places().into_iter();
+        answers
+            .map(|place| Answer::good(&place, as_of).der())
+            .collect()
+    }
+
     /// What comes back for these questions.
     pub(super) fn responses(&self, links: &[Link<'_>]) -> Responses {
         let asked = self.asked.as_ref().expect("somebody asks");

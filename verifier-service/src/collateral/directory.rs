@@ -17,9 +17,10 @@ use evidence::cert::TrustAnchors;
 use evidence::device::is_safe_rim_id;
 use evidence::limits::MAX_RIM_BYTES;
 use evidence::rim::Rim;
-use evidence::{UnixTime, crypto};
+use evidence::{Examined, UnixTime, crypto};
 use lru::LruCache;
 
+use super::issuers::Issuers;
 use super::{Origin, RimAtHand};
 use crate::bounded::read_bounded;
 use crate::lock::lock;
@@ -39,6 +40,7 @@ const EXTENSION: &str = ".xml";
 #[derive(Debug)]
 pub(super) struct RimDirectory {
     path: PathBuf,
+    issuers: Arc<Issuers>,
     known: Mutex<LruCache<String, Known>>,
 }
 
@@ -63,9 +65,11 @@ pub(super) struct FileIdentity {
 }
 
 impl RimDirectory {
-    pub(super) fn new(path: PathBuf) -> Self {
+    /// Issuers in the chains of authentic manifests are noted.
+    pub(super) fn new(path: PathBuf, issuers: Arc<Issuers>) -> Self {
         Self {
             path,
+            issuers,
             known: Mutex::new(LruCache::new(RIMS_KEPT)),
         }
     }
@@ -95,8 +99,12 @@ impl RimDirectory {
         // Of the file that is read, not of one that may take its name in between.
         let file = FileIdentity::of(&opened)?;
         let document = read_bounded(&mut opened, MAX_RIM_BYTES)?;
+        let examined = Rim::examine(&document, anchors);
+        if let Examined::Authentic(rim) = &examined {
+            self.issuers.note(rim.get().chain().certificates());
+        }
         let rim = RimAtHand {
-            rim: Arc::new(Rim::examine(&document, anchors)),
+            rim: Arc::new(examined),
             sha256: crypto::sha256(&document),
             document: document.into(),
             origin: Origin::Directory,
@@ -209,7 +217,7 @@ mod tests {
     #[test]
     fn a_directory_lists_safe_ids_and_reads_what_changed() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = RimDirectory::new(folder.path().to_owned());
+        let directory = RimDirectory::new(folder.path().to_owned(), Arc::new(Issuers::new()));
         for name in ["A.xml", "B_1.2.xml", ".hidden.xml", "a b.xml", "C.corim"] {
             std::fs::write(folder.path().join(name), "<x/>").unwrap();
         }
@@ -235,7 +243,7 @@ mod tests {
     #[test]
     fn a_file_is_looked_at_again_when_the_look_is_old_and_only_then() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = RimDirectory::new(folder.path().to_owned());
+        let directory = RimDirectory::new(folder.path().to_owned(), Arc::new(Issuers::new()));
         let (path, anchors) = (folder.path().join("A.xml"), TrustAnchors::default());
         let rim = || directory.rim("A", &anchors).unwrap();
         // However long the test is held up, a look of the future is recent.

@@ -16,6 +16,7 @@ use tracing::{Instrument, Span};
 
 use super::at_hand::no_answer_in_time;
 use super::cache::{Cache, FOREVER, Seen, Window};
+use super::issuers::Issuers;
 use super::ocsp_directory::OcspDirectory;
 use super::relay::RelayedAnswer;
 use super::responder::Responder;
@@ -59,6 +60,7 @@ pub(super) struct Fetcher {
     /// Seconds that a refusal of the responder is remembered for.
     pub(super) ocsp_negative_s: u32,
     pub(super) ocsp_directory: Option<OcspDirectory>,
+    pub(super) issuers: Arc<Issuers>,
     pub(super) shelf: Option<Shelf>,
     pub(super) rims: Cache<String, KeptRim>,
     pub(super) answers: Cache<LinkKey, KeptAnswer>,
@@ -163,6 +165,7 @@ impl Fetcher {
             responder: None,
             ocsp_negative_s: PASSING_S,
             ocsp_directory: None,
+            issuers: Arc::new(Issuers::new()),
             shelf: None,
             rims: Cache::new(RIMS_KEPT, FAILURES_KEPT),
             answers: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
@@ -375,6 +378,9 @@ impl Fetcher {
             .map_err(|_| unusable("examination failed".to_owned()))?;
         if let Some(why) = why_not_authentic(&rim).or_else(|| why_not_of_id(id, &rim)) {
             return Err(unusable(why));
+        }
+        if let Examined::Authentic(rim) = &rim {
+            self.issuers.note(rim.get().chain().certificates());
         }
         Ok(KeptRim {
             rim: Arc::new(rim),

@@ -16,6 +16,7 @@ mod cache;
 mod coverage;
 mod directory;
 mod fetch;
+mod issuers;
 mod mirror;
 mod ocsp_directory;
 mod relay;
@@ -123,9 +124,10 @@ impl Collateral {
     }
 
     fn over(fetcher: Fetcher, directory: Option<PathBuf>) -> Self {
+        let issuers = Arc::clone(&fetcher.issuers);
         Self {
             chains: Mutex::new(LruCache::new(CHAINS_KEPT)),
-            directory: directory.map(RimDirectory::new),
+            directory: directory.map(|path| RimDirectory::new(path, issuers)),
             filed_answers: Mutex::new(LruCache::new(FILED_ANSWERS_KEPT)),
             fetcher: Arc::new(fetcher),
         }
@@ -153,7 +155,8 @@ impl Collateral {
         let anchors = self.anchors();
         let examined = CertificateChain::examine(pem, ChainProfile::Device, anchors);
         let examined = Arc::new(examined);
-        if matches!(*examined, Examined::Authentic(_)) {
+        if let Examined::Authentic(chain) = &*examined {
+            self.fetcher.issuers.note(chain.get().certificates());
             lock(&self.chains).put(key, Arc::clone(&examined));
         }
         examined

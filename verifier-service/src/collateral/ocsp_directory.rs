@@ -20,6 +20,7 @@ use evidence::limits::MAX_OCSP_BYTES;
 use evidence::ocsp::{CertificateId, IdHash, Link, OcspResponse};
 
 use super::directory::{FileIdentity, LOOK_AGAIN};
+use super::issuers::Issuers;
 use super::later;
 use crate::bounded::read_bounded;
 use crate::lock::lock;
@@ -66,6 +67,21 @@ pub(super) struct Filed {
     pub(super) valid_until: UnixTime,
 }
 
+/// What is filed about the certificate of a question, in no order.
+#[derive(Debug, Default)]
+pub(super) struct FiledForQuestion {
+    /// By the very id of the question.
+    pub(super) as_asked: Vec<Filed>,
+    /// By another hash of the same issuer, where that issuer is known.
+    pub(super) by_other_hash: Vec<Filed>,
+}
+
+impl FiledForQuestion {
+    pub(super) fn is_empty(&self) -> bool {
+        self.as_asked.is_empty() && self.by_other_hash.is_empty()
+    }
+}
+
 impl OcspDirectory {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
@@ -74,9 +90,22 @@ impl OcspDirectory {
         }
     }
 
-    /// The newest answer about a certificate, asked by exactly this id.
-    pub(super) fn by_id(&self, id: &CertificateId, now: UnixTime) -> Option<Filed> {
-        self.current(now)?.filed.get(id)?.first().cloned()
+    /// The answers about the certificate of a question.
+    pub(super) fn to_question(
+        &self,
+        id: &CertificateId,
+        issuers: &Issuers,
+        now: UnixTime,
+    ) -> FiledForQuestion {
+        let Some(index) = self.current(now) else {
+            return FiledForQuestion::default();
+        };
+        let of = |id: &CertificateId| index.filed.get(id).cloned().unwrap_or_default();
+        let others = issuers.ids_beside(id);
+        FiledForQuestion {
+            as_asked: of(id),
+            by_other_hash: others.iter().flat_map(of).collect(),
+        }
     }
 
     /// The index, looked after and made anew if need be. A directory that cannot be read has none.

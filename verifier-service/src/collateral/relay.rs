@@ -1,8 +1,9 @@
 //! Passing questions of other clients on to the responder, and answers back.
 //!
 //! In scope: answers to questions without a nonce, kept by the id asked for while they are current; one request for
-//! however many ask the same. Out of scope: HTTP, and what an answer is worth: the relay vouches for nothing, and
-//! clients verify what they get. It goes to the responder in the configuration and nowhere else.
+//! however many ask the same; a current answer without the nonce where nobody can be asked for one with it, as RFC 6960
+//! 4.4.1 lets a responder do. Out of scope: HTTP, and what an answer is worth: the relay vouches for nothing, and clients
+//! verify what they get. It goes to the responder in the configuration and nowhere else.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::cache::{Seen, Window};
 use super::fetch::{Errand, Fetcher, PASSING_S};
-use super::ocsp_directory::Filed;
+use super::ocsp_directory::{Filed, FiledForQuestion};
 use super::{Absence, AbsenceKind, Collateral, later};
 
 /// How long an answer is passed on without asking again, in seconds. It cannot be verified here, so a bad one must not
@@ -28,8 +29,7 @@ pub(crate) enum Relayed {
     Answer(RelayedAnswer),
     /// None now.
     TryLater,
-    /// None ever: there is no responder to ask, and no answer to this id is filed. One filed under another hash of the
-    /// same issuer is of no use, for a client takes it for an answer about another certificate.
+    /// None ever: there is no responder to ask, and no answer about this certificate is filed.
     Unauthorized,
 }
 
@@ -38,47 +38,74 @@ pub(crate) enum Relayed {
 pub(crate) struct RelayedAnswer {
     /// DER.
     pub(crate) der: Arc<[u8]>,
-    /// From when and until when it says to be for; `None` for an error and for one with a nonce: no cache keeps it.
+    /// From when and until when it says to be for; `None` for an error and for one to a question with a nonce: no cache
+    /// keeps it.
     pub(crate) current: Option<(UnixTime, UnixTime)>,
 }
 
 impl Collateral {
-    /// Answers a question from what is at hand, or passes it on; one with a nonce is always passed on, with it.
+    /// Answers a question. One without a nonce is answered from what is at hand, or passed on; one with a nonce is passed
+    /// on with it, and where no responder answers, with what is at hand, which has none.
     pub(crate) async fn relay(&self, request: &OcspRequest, deadline: Instant) -> Relayed {
         let fetcher = &self.fetcher;
-        let asked_for_all = request.nonce().is_none();
         let filed = fetcher.filed_for_relay(request.id()).await;
-        let is_filed = filed.is_some();
-        if asked_for_all && let Some(filed) = filed.filter(|filed| fetcher.is_current(filed)) {
-            return Relayed::Answer(filed.into());
+        if request.nonce().is_none()
+            && let Some(answer) = newest_current(filed.as_asked.iter(), fetcher.clock.now())
+        {
+            return Relayed::Answer(answer);
         }
-        let answer = match (&fetcher.responder, &fetcher.ocsp_directory) {
-            (None, None) => return Relayed::NotConfigured,
-            (None, Some(_)) if !is_filed => return Relayed::Unauthorized,
-            (None, Some(_)) => None,
-            (Some(_), _) if asked_for_all => fetcher.relay_for_all(request.id(), deadline).await,
-            (Some(_), _) => {
-                let asked = timeout_at(deadline, fetcher.relay_one(request)).await;
-                asked.ok().flatten()
-            }
-        };
-        answer.map_or(Relayed::TryLater, Relayed::Answer)
+        if let Some(answer) = fetcher.asked_for_relay(request, deadline).await {
+            return Relayed::Answer(answer);
+        }
+        if let Some(answer) = fetcher.stocked(request, &filed) {
+            return Relayed::Answer(answer);
+        }
+        match (&fetcher.responder, &fetcher.ocsp_directory) {
+            (None, None) => Relayed::NotConfigured,
+            (None, Some(_)) if filed.is_empty() => Relayed::Unauthorized,
+            _ => Relayed::TryLater,
+        }
     }
 }
 
 impl Fetcher {
-    async fn filed_for_relay(self: &Arc<Self>, id: &CertificateId) -> Option<Filed> {
-        self.ocsp_directory.as_ref()?;
+    async fn filed_for_relay(self: &Arc<Self>, id: &CertificateId) -> FiledForQuestion {
+        if self.ocsp_directory.is_none() {
+            return FiledForQuestion::default();
+        }
         let (fetcher, id, now) = (Arc::clone(self), id.clone(), self.clock.now());
         let looking = tokio::task::spawn_blocking(move || {
             let directory = fetcher.ocsp_directory.as_ref()?;
-            directory.by_id(&id, now)
+            Some(directory.to_question(&id, &fetcher.issuers, now))
         });
-        looking.await.ok().flatten()
+        looking.await.ok().flatten().unwrap_or_default()
     }
 
-    fn is_current(&self, filed: &Filed) -> bool {
-        (filed.this_update..=filed.valid_until).contains(&self.clock.now())
+    /// What the responder says, an error included; `None` where there is none or it is away.
+    async fn asked_for_relay(
+        self: &Arc<Self>,
+        request: &OcspRequest,
+        deadline: Instant,
+    ) -> Option<RelayedAnswer> {
+        self.responder.as_ref()?;
+        if request.nonce().is_none() {
+            return self.relay_for_all(request.id(), deadline).await;
+        }
+        let asked = timeout_at(deadline, self.relay_one(request)).await;
+        asked.ok().flatten()
+    }
+
+    /// A current answer for when nobody can be asked: by the very id if there is one, since a client that compares ids takes
+    /// one by another hash for none. To a question with a nonce no cache keeps it, for the responder may come back.
+    fn stocked(&self, request: &OcspRequest, filed: &FiledForQuestion) -> Option<RelayedAnswer> {
+        let now = self.clock.now();
+        let kept = self.relayed.at_least(request.id(), now, None);
+        let kept = kept.map(|kept| kept.value);
+        let as_asked = filed.as_asked.iter().map(RelayedAnswer::from).chain(kept);
+        let by_other_hash = || newest_current(filed.by_other_hash.iter(), now);
+        let answer = newest_current(as_asked, now).or_else(by_other_hash)?;
+        let current = answer.current.filter(|_| request.nonce().is_none());
+        Some(RelayedAnswer { current, ..answer })
     }
 
     async fn relay_for_all(
@@ -164,10 +191,23 @@ fn read(der: Vec<u8>, request: &OcspRequest, now: UnixTime) -> Option<RelayedAns
     })
 }
 
-impl From<Filed> for RelayedAnswer {
-    fn from(filed: Filed) -> Self {
+/// The newest of those that say to be for now.
+fn newest_current(
+    answers: impl Iterator<Item = impl Into<RelayedAnswer>>,
+    now: UnixTime,
+) -> Option<RelayedAnswer> {
+    let answers = answers.map(Into::into);
+    let current = answers.filter(|answer: &RelayedAnswer| {
+        let window = answer.current;
+        window.is_some_and(|(from, until)| (from..=until).contains(&now))
+    });
+    current.max_by_key(|answer| answer.current)
+}
+
+impl From<&Filed> for RelayedAnswer {
+    fn from(filed: &Filed) -> Self {
         Self {
-            der: filed.der,
+            der: Arc::clone(&filed.der),
             current: Some((filed.this_update, filed.valid_until)),
         }
     }

@@ -293,6 +293,8 @@ mod tests {
             ),
             ("post", "/v1/ocsp", "nothing is kept"),
             ("post", "/ocsp", "nothing is kept"),
+            ("post", "/v1/ocsp/", "nothing is kept"),
+            ("post", "/ocsp/", "nothing is kept"),
             ("post", "/v3/attest/gpu", "nothing is kept"),
             ("post", "/v3/attest/switch", "nothing is kept"),
             ("post", "/v4/attest/gpu", "nothing is kept"),

@@ -5,6 +5,7 @@
 //! | all evidence could be judged | 200 and a detached EAT, whatever the result: refuted evidence is an answer |
 //! | something refuted, something else not at hand | 200: nothing that arrives later changes the result |
 //! | nothing refuted, a manifest or an answer about revocation not at hand | 503 and `Retry-After`: an outage of ours must not read as bad evidence, and a signed "false" would |
+//! | nothing but an answer about revocation not at hand, which the policy tolerates and the operator waives | 200 and a detached EAT that says `x-pogw-revocation` |
 //! | the request is none, or of another kind of device, or has a device twice | 400 |
 //!
 //! Errors are problem details as elsewhere, with NVIDIA's four members on top: `code` (a number here), `httpStatus`,
@@ -114,7 +115,8 @@ async fn answer(app: App, request: Request, route: Route) -> Answer {
     let token = proceedings.conduct(inquiry, move |judge, inquiry| {
         let pass = judge.examine(&asked.nonce, &asked.devices, as_of, inquiry)?;
         pass.try_map(|decision| {
-            is_answerable(&decision, route)?;
+            let unknown_revocation_waived = issuer.waives_unknown_revocation(&decision);
+            is_answerable(&decision, route, unknown_revocation_waived)?;
             let verdict = word_of_devices(&decision);
             // Times count from when the evidence was judged: a token promises nothing about later.
             issuer
@@ -168,6 +170,8 @@ fn read(app: &App, body: &[u8], route: Route, hold_asked: bool) -> Result<Asked,
             extended: route.extended,
             waivers: Waivers {
                 without_revocation: settings.danger_result_without_revocation,
+                // Known only when the policy has been asked.
+                unknown_revocation: false,
                 simulated: settings.simulated_claims,
             },
         },
@@ -210,7 +214,11 @@ fn other_kind(expected: DeviceKind, actual: DeviceKind) -> Problem {
 }
 
 /// Whether there is anything to sign.
-fn is_answerable(decision: &Decision<EvidenceAppraisal>, route: Route) -> Result<(), Problem> {
+fn is_answerable(
+    decision: &Decision<EvidenceAppraisal>,
+    route: Route,
+    unknown_revocation_waived: bool,
+) -> Result<(), Problem> {
     let appraisal = appraisal_of(decision);
     let kinds = appraisal.devices().iter().map(|device| device.kind());
     if let Some(other) = kinds.into_iter().find(|kind| *kind != route.kind) {
@@ -224,7 +232,7 @@ fn is_answerable(decision: &Decision<EvidenceAppraisal>, route: Route) -> Result
             .detail(&reason.message)
             .members(members(&error)));
     }
-    match missing(appraisal) {
+    match missing(appraisal, unknown_revocation_waived) {
         None => Ok(()),
         Some(detail) => Err(Problem::new(ProblemCode::Unverifiable)
             .detail(detail)
@@ -233,8 +241,8 @@ fn is_answerable(decision: &Decision<EvidenceAppraisal>, route: Route) -> Result
 }
 
 /// What the verifier, not the sender, would have had to provide, where nothing but that keeps the evidence from being
-/// judged.
-fn missing(appraisal: &EvidenceAppraisal) -> Option<String> {
+/// judged. Answers about revocation may have been waived.
+fn missing(appraisal: &EvidenceAppraisal, unknown_revocation_waived: bool) -> Option<String> {
     const PROVIDED: [CheckId; 3] = [CheckId::DriverRim, CheckId::VbiosRim, CheckId::Revocation];
     if appraisal.overall() != Overall::Incomplete {
         return None;
@@ -243,8 +251,10 @@ fn missing(appraisal: &EvidenceAppraisal) -> Option<String> {
         .devices()
         .iter()
         .flat_map(|device| device.checks());
-    let unmade =
-        checks.filter(|check| check.status == Status::Unverifiable && PROVIDED.contains(&check.id));
+    let unmade = checks.filter(|check| {
+        let waived = unknown_revocation_waived && check.id == CheckId::Revocation;
+        check.status == Status::Unverifiable && PROVIDED.contains(&check.id) && !waived
+    });
     let words: std::collections::BTreeSet<_> = unmade.map(|check| check.id.as_str()).collect();
     let words: Vec<_> = words.into_iter().collect();
     (!words.is_empty()).then(|| format!("not at hand for: {}", words.join(", ")))

@@ -29,6 +29,8 @@ pub type Claims = Map<String, Value>;
 pub struct Waivers {
     /// A chain whose revocation nobody asked about counts as validated.
     pub without_revocation: bool,
+    /// So does one about which no answer counts, where none says anything bad.
+    pub unknown_revocation: bool,
     /// A software device is described under NVIDIA's names.
     pub simulated: bool,
 }
@@ -154,6 +156,8 @@ struct Chain {
     nonce: Option<bool>,
     /// Whether no certificate of it was revoked; `None` if nobody asked.
     unrevoked: Option<bool>,
+    /// Whether it is not known of some certificate, and the others were not revoked.
+    unknown: bool,
 }
 
 /// What is known about one manifest; all of it `None` where it was not reached.
@@ -398,6 +402,7 @@ impl Chain {
             answered: asked.map(|_| !any(RevocationStatus::NotChecked)),
             nonce: nonces_match(certificates),
             unrevoked: asked.map(is_unrevoked),
+            unknown: asked.is_some_and(is_unknown),
         }
     }
 
@@ -422,7 +427,8 @@ impl Chain {
     /// Version 2 has one word for all of it: valid, in time, and no certificate revoked. A hold that was tolerated counts,
     /// as it does in NVIDIA's verifier.
     fn is_validated(&self, waivers: Waivers) -> bool {
-        let unrevoked = self.unrevoked.unwrap_or(waivers.without_revocation);
+        let unrevoked = self.unrevoked.unwrap_or(waivers.without_revocation)
+            || (self.unknown && waivers.unknown_revocation);
         let on_hold = self.status == Some(REVOKED) && self.unrevoked == Some(true);
         (self.status == Some(VALID) || on_hold) && unrevoked
     }
@@ -437,6 +443,13 @@ fn nonces_match(certificates: &[RevocationFinding]) -> Option<bool> {
 fn is_unrevoked(asked: &ChainRevocation) -> bool {
     let certificates = &asked.certificates;
     !certificates.is_empty() && certificates.iter().all(|c| c.verdict() == Status::Affirmed)
+}
+
+fn is_unknown(asked: &ChainRevocation) -> bool {
+    let verdicts = || asked.certificates.iter().map(RevocationFinding::verdict);
+    let known_as = [Status::Affirmed, Status::Unverifiable];
+    verdicts().all(|verdict| known_as.contains(&verdict))
+        && verdicts().any(|verdict| verdict == Status::Unverifiable)
 }
 
 /// The status of a chain as far as its certificates say it; `None` if it was not judged.

@@ -92,6 +92,8 @@ impl Issuer {
         now: UnixTime,
     ) -> Result<Value, SignError> {
         let appraisal = appraisal_of(decision);
+        let mut form = form;
+        form.waivers.unknown_revocation = self.waives_unknown_revocation(decision);
         let mut tokens = Map::new();
         let mut digests = Map::new();
         let mut counts = [0_usize; 2];
@@ -161,10 +163,21 @@ impl Issuer {
         if devices.iter().any(DeviceAppraisal::simulated) {
             marks.push(("x-pogw-simulated", json!(true)));
         }
-        if devices.iter().any(is_revocation_left_out) {
-            marks.push(("x-pogw-revocation", json!(Status::NotRequested.as_str())));
-        }
+        let unchecked = if devices.iter().any(is_revocation_left_out) {
+            Some(Status::NotRequested)
+        } else if devices.iter().any(is_revocation_unknown) {
+            Some(Status::Unverifiable)
+        } else {
+            None
+        };
+        marks.extend(unchecked.map(|status| ("x-pogw-revocation", json!(status.as_str()))));
         marks
+    }
+
+    /// Whether a device may pass although no answer about its revocation counts: the operator says so, and the policy
+    /// looked at it and grants.
+    pub(crate) fn waives_unknown_revocation(&self, decision: &Decision<EvidenceAppraisal>) -> bool {
+        self.settings.danger_result_without_revocation && matches!(decision, Decision::Granted(_))
     }
 
     fn passes(&self, decision: &Decision<EvidenceAppraisal>) -> bool {
@@ -175,6 +188,7 @@ impl Issuer {
         !devices.is_empty() && devices.iter().all(|device| self.device_passes(device))
     }
 
+    /// Of a device that the policy grants.
     fn device_passes(&self, device: &DeviceAppraisal) -> bool {
         let driver = match device.kind() {
             DeviceKind::Gpu => Some(CheckId::DriverRim),
@@ -182,7 +196,8 @@ impl Issuer {
         };
         let checks = NVIDIA_CHECKS.into_iter().chain(driver);
         let unrevoked = device.affirms(CheckId::Revocation)
-            || (self.settings.danger_result_without_revocation && is_revocation_left_out(device));
+            || (self.settings.danger_result_without_revocation
+                && (is_revocation_left_out(device) || is_revocation_unknown(device)));
         let named = !device.simulated() || self.settings.simulated_claims;
         checks.into_iter().all(|id| device.affirms(id)) && unrevoked && named
     }
@@ -209,6 +224,11 @@ pub(crate) fn appraisal_of(decision: &Decision<EvidenceAppraisal>) -> &EvidenceA
 fn is_revocation_left_out(device: &DeviceAppraisal) -> bool {
     let check = device.check(CheckId::Revocation);
     check.is_none_or(|check| check.status == Status::NotRequested)
+}
+
+fn is_revocation_unknown(device: &DeviceAppraisal) -> bool {
+    let check = device.check(CheckId::Revocation);
+    check.is_some_and(|check| check.status == Status::Unverifiable)
 }
 
 /// Which policy was asked, and the words of its refusal: why a token may say no although every claim of NVIDIA's says yes.

@@ -26,8 +26,9 @@
 //! `x-nvidia-overall-att-result` is `true` if every check that NVIDIA's service makes is affirmed for every device, *and*
 //! our policy grants. Neither stands in for the other: a reader of NVIDIA's word expects NVIDIA's checks, also where our
 //! policy would do with less, and whoever runs this verifier expects the policy to hold. What NVIDIA's checks include and
-//! this verifier may have left undone is revocation; that is no pass either, unless the operator says
-//! `danger_result_without_revocation`, and then the token says so too. Of a software device the tokens say nothing under
+//! this verifier may have left undone is revocation, or have asked about in vain; that is no pass either, unless the
+//! operator says `danger_result_without_revocation` and the policy tolerates it, and then the token says so too
+//! (`x-pogw-revocation`: `not_requested` or `unverifiable`). Of a software device the tokens say nothing under
 //! NVIDIA's names unless the operator says `simulated_claims`, and then every token says `x-pogw-simulated`.
 
 mod certificate;

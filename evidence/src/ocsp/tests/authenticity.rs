@@ -69,6 +69,17 @@ fn an_id_is_of_the_issuers_name_and_key() {
 }
 
 #[test]
+fn an_id_is_told_by_every_hash_of_its_own_issuer_and_of_no_other() {
+    let (link, other) = (PKI.link(ASKED), PKI.link(ASKED + 1));
+    let by = |hash| CertificateId::by(hash, link.subject(), link.issuer());
+    let all = [IdHash::Sha1, IdHash::Sha256, IdHash::Sha384].map(by);
+    for id in &all {
+        assert_eq!(id.by_every_hash(link.issuer()), all);
+        assert_eq!(id.by_every_hash(other.issuer()), []);
+    }
+}
+
+#[test]
 fn every_supported_hash_names_the_certificate() {
     let link = PKI.link(ASKED);
     for hash in [IdHash::Sha1, IdHash::Sha256, IdHash::Sha384] {

@@ -17,7 +17,8 @@ with 405 `method_not_allowed` and `Allow`.\n\n\
 **Limits.** Bodies have the size stated with each operation; they may take the time the verifier is configured to allow, and \
 not hardly move (408). What is beyond the memory for bodies, for judging or for waiting is answered with 503 and `Retry-After`. \
 There are limits on open challenges (429), and none on the rate of requests: that is a reverse proxy's.\n\n\
-**Every answer** has `X-Request-Id`: the client's, if it sent a short and plain one, or one of ours.";
+**Every answer** has `X-Request-Id`: the client's, if it sent a short and plain one, or one of ours; and `X-Trace-Id`, that of \
+its `traceparent` or one of ours.";
 
 pub(super) fn of_table(endpoints: &[Endpoint]) -> Value {
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
@@ -177,7 +178,7 @@ fn response(answer: &Answer) -> Value {
 }
 
 fn header_refs<'a>(names: impl Iterator<Item = &'a str>) -> Value {
-    let all = names.chain(["X-Request-Id"]);
+    let all = names.chain(["X-Request-Id", "X-Trace-Id"]);
     let refs = all.map(|name| {
         (
             name.to_owned(),
@@ -262,6 +263,7 @@ const fn title_of(status: u16) -> &'static str {
 fn headers() -> Value {
     let header = |text: &str, schema: Value| json!({ "description": text, "schema": schema });
     json!({
+        "X-Trace-Id": header("The trace of this request (W3C Trace Context): the caller's, or one of ours.", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
         "X-Request-Id": header("What the log calls this request.", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })),
         "Location": header("Where it is from now on.", json!({ "type": "string", "format": "uri-reference" })),
         "ETag": header("The tag of what is answered.", text()),

@@ -2,8 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use evidence::Examined;
 use evidence::crypto;
-use evidence::ocsp::{CertificateId, IdHash, OcspRequest};
+use evidence::ocsp::{CertificateId, IdHash, Link, OcspRequest};
+use evidence::rim::Rim;
 
 use super::*;
 use crate::collateral::fixture::{
@@ -167,7 +169,7 @@ async fn questions_without_nonce_are_answered_from_stock_as_asked() {
         let waiting: Vec<_> = (0..20)
             .map(|n| {
                 let (rig, der) = (Arc::clone(&rig), der.clone());
-                let path = if n % 2 == 0 { "/v1/ocsp" } else { "/ocsp" };
+                let path = ["/v1/ocsp", "/ocsp", "/v1/ocsp/", "/ocsp/"][n % 4];
                 tokio::spawn(async move { relayed(&rig, posted(path, der)).await.1 })
             })
             .collect();
@@ -205,7 +207,7 @@ async fn questions_without_nonce_are_answered_from_stock_as_asked() {
 }
 
 #[tokio::test]
-async fn a_question_with_a_nonce_is_always_passed_on_with_it() {
+async fn a_question_with_a_nonce_is_passed_on_with_it() {
     let fake = Fake::new(good).await;
     let rig = with_ocsp(&fake).await;
     for (hits, nonce) in [(1, [1; 32]), (2, [2; 32]), (3, [2; 32])] {
@@ -320,12 +322,194 @@ async fn a_directory_of_answers_is_a_responder_for_those_without() {
         UNAUTHORIZED,
         "asked by another id, which no answer here is about"
     );
-    assert_eq!(
-        ask(question(IdHash::Sha384, Some([1; 32]))).await,
-        TRY_LATER
-    );
     rig.clock.advance_s(DAY + 1);
     assert_eq!(ask(question(IdHash::Sha384, None)).await, TRY_LATER);
+}
+
+/// A verifier with these answers filed, and a responder if there is one.
+async fn with_filed(folder: &Path, answers: &[&Answer], fake: Option<&Fake>) -> Rig {
+    for (number, answer) in answers.iter().enumerate() {
+        std::fs::write(folder.join(format!("{number}.der")), answer.der()).unwrap();
+    }
+    std::fs::write(
+        folder.join(format!("{DRIVER_ID}.xml")),
+        PKI.manifest(DRIVER_VERSION),
+    )
+    .unwrap();
+    let mut settings = AppraisalSettings {
+        rim_dir: Some(folder.to_owned()),
+        ..AppraisalSettings::default()
+    };
+    settings.ocsp.dir = Some(folder.to_owned());
+    settings.ocsp.url = fake.map(|fake| fake.url.clone());
+    settings.ocsp.timeout_s = 1;
+    Rig::with_collateral(settings, PKI.anchors()).await
+}
+
+/// An answer to `question(hash, _)`, of a time.
+fn filed(hash: IdHash, this_update: i64) -> Answer {
+    Answer {
+        id: question(hash, None).id().clone(),
+        this_update: UnixTime::from_secs(this_update),
+        next_update: UnixTime::from_secs(this_update + DAY),
+        ..PKI.answer(1)
+    }
+}
+
+/// `filed` writes other bytes each time, so answers are told apart by the times they are for.
+fn is_for(answer: &[u8], this_update: i64) -> bool {
+    let response = evidence::ocsp::OcspResponse::parse(answer);
+    response.is_ok_and(|response| {
+        let response = response.peek();
+        response.this_update().secs() == this_update && response.nonce().is_none()
+    })
+}
+
+/// RFC 6960 4.4.1: a responder may leave the nonce out.
+#[tokio::test]
+async fn where_nobody_can_be_asked_a_question_with_a_nonce_gets_a_current_answer_and_no_other() {
+    let now = NOW.secs();
+    let table = [
+        (now - 60, 0, true),
+        (now - DAY, 0, true),
+        (now - DAY - 1, 0, false),
+        (now - 60, DAY, false),
+        (now + 1, 0, false),
+        (now + 1, 1, true),
+    ];
+    for (this_update, later, answered) in table {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = filed(IdHash::Sha384, this_update);
+        let rig = with_filed(folder.path(), &[&answer], None).await;
+        rig.clock.advance_s(later);
+        let der = question(IdHash::Sha384, Some([1; 32])).to_der();
+        let (headers, answer) = relayed(&rig, posted("/ocsp", der)).await;
+        assert_eq!(headers["cache-control"], "no-store");
+        let what = format!("{this_update} {later}");
+        assert_eq!(is_for(&answer, this_update), answered, "{what}");
+        assert_eq!(answer == TRY_LATER, !answered, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_responder_says_to_a_question_with_a_nonce_wins_over_what_is_filed() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::new(good).await;
+    let this_update = NOW.secs() - 60;
+    let answer = filed(IdHash::Sha384, this_update);
+    let rig = with_filed(folder.path(), &[&answer], Some(&fake)).await;
+    let ask = async || {
+        let der = question(IdHash::Sha384, Some([7; 32])).to_der();
+        relayed(&rig, posted("/ocsp", der)).await.1
+    };
+    let live = ask().await;
+    let response = evidence::ocsp::OcspResponse::parse(&live).unwrap();
+    assert_eq!(response.peek().nonce(), Some(&[7; 32][..]));
+    // Its word that it does not answer is one, and an answer of its own without the nonce is.
+    fake.says(|_| Says::body(unsuccessful(6)));
+    assert_eq!(ask().await, UNAUTHORIZED);
+    let without_nonce = PKI.answer(1).der();
+    let theirs = without_nonce.clone();
+    fake.says(move |_| Says::body(theirs.clone()));
+    assert_eq!(ask().await, without_nonce);
+    assert_eq!(fake.hits(), 3);
+    // No answer, or one about something else, is none.
+    for away in [
+        Says::status(500),
+        Says::body("<html>"),
+        Says::body(PKI.answer(2).der()),
+    ] {
+        fake.says(move |_| away.clone());
+        assert!(is_for(&ask().await, this_update));
+    }
+    rig.clock.advance_s(DAY);
+    assert_eq!(ask().await, TRY_LATER, "what is filed has ended");
+    fake.says(good);
+    assert_ne!(ask().await, TRY_LATER);
+}
+
+#[tokio::test]
+async fn what_was_fetched_without_a_nonce_stands_in_while_the_responder_is_away() {
+    let fake = Fake::new(good).await;
+    let rig = with_ocsp(&fake).await;
+    let ask = async |nonce| {
+        let der = question(IdHash::Sha1, nonce).to_der();
+        relayed(&rig, posted("/ocsp", der)).await
+    };
+    let (_, fetched) = ask(None).await;
+    fake.says(|_| Says::status(500));
+    let (headers, answer) = ask(Some([3; 32])).await;
+    assert_eq!(answer, fetched);
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(fake.hits(), 2, "the responder was asked first");
+    rig.clock.advance_s(DAY + 1);
+    assert_eq!(ask(Some([3; 32])).await.1, TRY_LATER);
+    // A refusal that is remembered is no answer that could stand in.
+    let rig = with_ocsp(&fake).await;
+    fake.says(|_| Says::body(unsuccessful(6)));
+    let der = |nonce| question(IdHash::Sha1, nonce).to_der();
+    assert_eq!(
+        relayed(&rig, posted("/ocsp", der(None))).await.1,
+        UNAUTHORIZED
+    );
+    fake.says(|_| Says::status(500));
+    let (_, answer) = relayed(&rig, posted("/ocsp", der(Some([3; 32])))).await;
+    assert_eq!(answer, TRY_LATER);
+}
+
+#[tokio::test]
+async fn an_answer_by_another_hash_is_found_by_its_issuer_and_given_for_no_other() {
+    let Examined::Authentic(rim) = Rim::examine(&PKI.manifest(DRIVER_VERSION), &PKI.anchors())
+    else {
+        panic!("a manifest");
+    };
+    let links = Link::of_rim(&rim);
+    let by = |hash, subject: usize, issuer: usize| {
+        CertificateId::by(hash, links[subject].subject(), links[issuer].issuer())
+    };
+    let (this_update, folder) = (NOW.secs() - 60, tempfile::tempdir().unwrap());
+    let sha1 = Answer {
+        id: by(IdHash::Sha1, 0, 0),
+        ..filed(IdHash::Sha1, this_update)
+    };
+    let rig = with_filed(folder.path(), &[&sha1], None).await;
+    let ask = async |id: CertificateId, nonce| {
+        let der = OcspRequest::new(id, nonce).to_der();
+        relayed(&rig, posted("/ocsp", der)).await.1
+    };
+    let asked_by = [IdHash::Sha1, IdHash::Sha256, IdHash::Sha384];
+    // Nobody has seen the issuer before the manifest.
+    for hash in asked_by {
+        let answer = ask(by(hash, 0, 0), None).await;
+        assert_eq!(is_for(&answer, this_update), hash == IdHash::Sha1);
+        assert_eq!(answer == UNAUTHORIZED, hash != IdHash::Sha1);
+    }
+    rig.get(&format!("/v1/rim/{DRIVER_ID}")).await.is(200, "");
+    for (hash, nonce) in asked_by
+        .into_iter()
+        .zip([None, Some([1; 32]), Some([2; 32])])
+    {
+        let answer = ask(by(hash, 0, 0), nonce).await;
+        assert!(is_for(&answer, this_update), "{hash:?}");
+        // The same serial number of other issuers, known and not; another certificate of the same issuer.
+        let stranger = CertificateId::by(hash, links[0].subject(), PKI.link(1).issuer());
+        for id in [by(hash, 0, 1), by(hash, 0, 2), by(hash, 1, 0), stranger] {
+            assert_eq!(ask(id, nonce).await, UNAUTHORIZED, "{hash:?}");
+        }
+    }
+    // One by the very id comes first, also where it is older; out of date it counts for nothing.
+    let sha384 = Answer {
+        id: by(IdHash::Sha384, 0, 0),
+        ..filed(IdHash::Sha384, this_update - 3600)
+    };
+    let rig = with_filed(folder.path(), &[&sha1, &sha384], None).await;
+    rig.get(&format!("/v1/rim/{DRIVER_ID}")).await.is(200, "");
+    for (later, expected) in [(0, this_update - 3600), (DAY - 600, this_update)] {
+        rig.clock.advance_s(later);
+        let der = OcspRequest::new(by(IdHash::Sha384, 0, 0), Some([1; 32])).to_der();
+        let (_, answer) = relayed(&rig, posted("/ocsp", der)).await;
+        assert!(is_for(&answer, expected), "{later}");
+    }
 }
 
 #[tokio::test]
@@ -395,6 +579,52 @@ async fn coverage_says_of_each_manifest_what_it_is_worth() {
     assert_eq!(body["covered"], false);
     assert_eq!(body["manifests"][0]["status"], "missing");
     assert_eq!(body["manifests"][0]["id"], Value::Null);
+
+    // Without an architecture: the driver of the chip that the VBIOS is for.
+    let ids = async |query: &str| {
+        let body = rig.get(&format!("/v1/coverage?{query}")).await.json();
+        let ids = body["manifests"].as_array().unwrap().iter();
+        let ids: Vec<_> = ids
+            .map(|row| row["id"].as_str().unwrap_or("").to_owned())
+            .collect();
+        (body["covered"].as_bool().unwrap(), ids)
+    };
+    let blackwell = |driver: &str| format!("NV_GPU_CC_DRIVER_GB100_{driver}");
+    let vbios = "vbios=96.00.9f.00.01";
+    let table = [
+        (
+            format!("driver=1&{vbios}"),
+            true,
+            vec![of("1"), board.to_owned()],
+        ),
+        (
+            format!("driver=gone&{vbios}"),
+            false,
+            vec![of("gone"), board.to_owned()],
+        ),
+        (vbios.to_owned(), true, vec![board.to_owned()]),
+        // Without a VBIOS at hand: of those that there are, or of none.
+        ("driver=1".to_owned(), true, vec![of("1")]),
+        (
+            "driver=gone".to_owned(),
+            false,
+            vec![of("gone"), blackwell("gone")],
+        ),
+        (
+            "driver=1&vbios=96.00.9F.00.02".to_owned(),
+            false,
+            vec![of("1"), String::new()],
+        ),
+    ];
+    for (query, covered, expected) in table {
+        assert_eq!(ids(&query).await, (covered, expected), "{query}");
+    }
+    // A driver of another architecture does not cover this VBIOS.
+    file(&blackwell("5"), &PKI.manifest("5"));
+    let (covered, listed) = ids(&format!("driver=5&{vbios}")).await;
+    assert_eq!((covered, listed), (false, vec![of("5"), board.to_owned()]));
+    let (_, listed) = ids("driver=5").await;
+    assert_eq!(listed, [blackwell("5")]);
 
     for (time, status) in [
         ("2025-06-01T00:00:00Z", "not_yet_valid"),

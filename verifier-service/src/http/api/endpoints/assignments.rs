@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<Endpoint> {
 fn of_one(endpoint: Endpoint) -> Endpoint {
     endpoint
         .named("id", of("Name"), "The name of the assignment.")
-        .fails(&[AssignmentUnknown, AssignmentStatus, JobStatus])
+        .fails(&[AssignmentUnknown, AssignmentStatus, JobStatus, Resuming])
 }
 
 fn next() -> Endpoint {

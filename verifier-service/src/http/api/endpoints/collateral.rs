@@ -16,6 +16,9 @@ pub(super) fn all() -> Vec<Endpoint> {
         read(),
         relay("/v1/ocsp", "relayOcspQuestion"),
         relay("/ocsp", "relayOcsp"),
+        // NVIDIA's Python client ends the address with a slash.
+        relay("/v1/ocsp/", "relayOcspQuestionAtSlash"),
+        relay("/ocsp/", "relayOcspAtSlash"),
         relay_in_path(),
     ];
     all.map(|endpoint| endpoint.tagged(Tag::Collateral)).into()
@@ -27,8 +30,8 @@ fn coverage() -> Endpoint {
     Endpoint::get("/v1/coverage", "readCoverage", coverage::read)
         .says(
             "Ask whether a device could be judged",
-            "As far as manifests go. Either by `rim`, or by `arch` with `driver`, `vbios` or both; `chip` goes with a driver of \
-             Blackwell, and `project`, `project_sku` and `chip_sku` together name the board of a VBIOS.",
+            "As far as manifests go. Either by `rim`, or by `driver`, `vbios` or both, with `arch` or on whichever architecture; \
+             `chip` goes with a driver of Blackwell, and `project`, `project_sku` and `chip_sku` together name the board of a VBIOS.",
         )
         .asks("rim", list_of(1, 16, id), "Ids of manifests.", Value::Null)
         .asks("arch", word(&["HOPPER", "BLACKWELL", "LS10"]), "What the device is.", json!("HOPPER"))

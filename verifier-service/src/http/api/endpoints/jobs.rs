@@ -106,19 +106,26 @@ fn cancel() -> Endpoint {
         .by(Access::Party(Some("jobs:write")))
         .named("id", of("Name"), NAME)
         .gives(200, "Job", "The job, cancelled.")
-        .fails(&[PartyKindMismatch, JobNotFound, CancelLate, JobStatus])
+        .fails(&[PartyKindMismatch, JobNotFound, CancelLate, JobStatus, Resuming])
 }
 
 fn dispute() -> Endpoint {
     Endpoint::post("/v1/jobs/{id}/dispute", "disputeJob", jobs::dispute)
         .says(
             "Have a job audited again",
-            "Within its dispute window, once for each party.",
+            "Within its dispute window, once for each party, by two at most.",
         )
         .by(Access::Party(Some("jobs:write")))
         .named("id", of("Name"), NAME)
         .gives(202, "Job", "The job, which is audited.")
-        .fails(&[JobNotFound, ChallengeLate, JobStatus, NothingToCheck])
+        .fails(&[
+            JobNotFound,
+            ChallengeLate,
+            ChallengesSpent,
+            JobStatus,
+            NothingToCheck,
+            Resuming,
+        ])
 }
 
 fn receipts() -> Endpoint {

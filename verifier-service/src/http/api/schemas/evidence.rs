@@ -156,6 +156,10 @@ fn certificate() -> Value {
         ("next_update", or_null(of("Time"))),
         ("response_sha256", or_null(of("Sha256"))),
         ("responder_no_check", or_null(flag())),
+        (
+            "nonce_matches",
+            said(or_null(flag()), "Whether the answer repeats the nonce; `null` where none was sent."),
+        ),
         ("reasons", list(of("Reason"))),
     ])
 }

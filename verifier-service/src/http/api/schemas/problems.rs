@@ -63,8 +63,13 @@ fn problem() -> Value {
             ),
         ),
         ("deny?", said(list(of("Denial")), "What the policy says.")),
+        ("trace_id?", trace_id()),
     ]);
     said(problem, "Problem details of RFC 9457.")
+}
+
+fn trace_id() -> Value {
+    said(text_like("^[0-9a-f]{32}$"), "The trace of the request, as `X-Trace-Id` has it.")
 }
 
 fn problem_of_nvidia() -> Value {
@@ -88,6 +93,7 @@ fn problem_of_nvidia() -> Value {
         ("description", text()),
         ("checks?", list(of("FailedCheck"))),
         ("deny?", list(of("Denial"))),
+        ("trace_id?", trace_id()),
     ]);
     said(
         problem,
