@@ -73,7 +73,7 @@ pub use config::{
     NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings, RimServiceSettings, StoreSettings,
     StoreUrl, TlsSettings, TokenAlgorithm,
 };
-pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation};
+pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation, Successor};
 pub use logging::init as init_logging;
 pub use operator::OperatorTokenError;
 pub use private_files::PrivateFileError;

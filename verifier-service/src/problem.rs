@@ -288,7 +288,7 @@ codes! {
     PolicyFailed = 500 "policy_failed",
     /// The store cannot take anything now.
     StoreUnavailable = 503 "store_unavailable",
-    /// No key may sign yet: the only one there is was made a moment ago and is still being made known.
+    /// No key held here may sign now: the only one is still being made known, or every one was retired.
     NoSigningKey = 503 "no_signing_key",
     /// The keys of the OpenID issuer cannot be had now; nothing is known about the token.
     IssuerUnavailable = 503 "issuer_unavailable",
