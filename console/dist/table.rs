@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-47dd319fbaf7.js",
+        path: "console-d0fa94fc8848.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "47dd319fbaf714c4879f032808a6e65cad5ae647c31d2e85076d9c808566a1ef",
+        sha256: "d0fa94fc88480da94a62611b52d07acfed97e7dfda5e01a98af2c10ba32eabe8",
         is_named_by_content: true,
-        plain: include_bytes!("console-47dd319fbaf7.js"),
-        brotli: include_bytes!("console-47dd319fbaf7.js.br"),
+        plain: include_bytes!("console-d0fa94fc8848.js"),
+        brotli: include_bytes!("console-d0fa94fc8848.js.br"),
     },
     Asset {
         path: "console-31df610a8cad.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "26d4d56143bc69b99aa220ce59618e93e3242366f5bf2b6c9f43a0b0ba2c56ea",
+        sha256: "09c784c540efe064df1e15e24b62f811108cc0446924dc33b8956128dd32acc6",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
