@@ -24,6 +24,8 @@ export interface Job extends JobSummary {
   settle_at?: Time; ended_at?: Time; agreeing: number; assignments: Replica[];
 }
 export interface JobReceipt { id: string; assignment: string; receipt: string; issued_at: Time; revoked_at?: Time }
+/** Whether a receipt holds still, which its token cannot say. */
+export interface Standing { id: string; status: string; issued_at: Time; revoked_at?: Time }
 export interface JobEvent { number: string; at: Time; kind: string; assignment?: string; provider?: string; code?: string }
 export interface DeclaredDevice { architecture: string; assurance: string; simulated: boolean }
 export interface Agent {
@@ -52,6 +54,7 @@ export const service = () => json<Service>("/v1/service");
 export const openapi = () => json<Document>("/openapi.json");
 export const keySet = () => text("/.well-known/jwks.json", "application/jwk-set+json");
 export const receipt = (id: string) => text(`/v1/receipts/${encodeURIComponent(id)}`, "application/eat+jwt");
+export const standing = (id: string) => json<Standing>(`/v1/receipts/${encodeURIComponent(id)}`);
 export const jobs = (cursor?: string) => json<{ jobs: JobSummary[]; next: string | null }>(paged("/v1/jobs", cursor));
 export const job = (id: string) => json<Job>(`/v1/jobs/${encodeURIComponent(id)}`);
 export const jobReceipts = (id: string) => json<{ receipts: JobReceipt[] }>(`/v1/jobs/${encodeURIComponent(id)}/receipts`);

@@ -210,6 +210,21 @@ test("a receipt is opened by its name, also by its address", () => visit(`/conso
   await sees(page, "Simulated: this proves nothing about hardware", "Replicas agree", "2 executions agree.");
 }));
 
+test("a receipt that was revoked is told so first", () => visit(`/console/receipts/${market.receipt.id}`, async (page) => {
+  await sees(page, "This receipt was revoked", "Pay nothing for it.", "Revoked ");
+}, {
+  // The market revokes none; its verifier's answer is changed on the way, as it says it of one that was.
+  prepare: (page) => page.evaluateOnNewDocument(() => {
+    const ask = globalThis.fetch;
+    globalThis.fetch = async (path, options) => {
+      const answer = await ask(path, options);
+      if (!`${path}`.startsWith("/v1/receipts/") || new Headers(options.headers).get("accept") !== "application/json") return answer;
+      const said = await answer.json();
+      return Response.json({ ...said, status: "revoked", revoked_at: "2026-11-27T12:00:00Z" });
+    };
+  }),
+}));
+
 test("a name that nobody knows is told", () => visit(`/console/receipts/${"0".repeat(32)}`, (page) => sees(page, "That did not work.")));
 
 test("a file that is dropped is checked", () => visit("/console/", async (page) => {

@@ -171,17 +171,20 @@ def check_install_check():
         assert line in told, told
     assert "nothing is blocked" in told, told
     # The same, asked about what CUDA's compiler may need: blocked, by name.
-    drop_in = Path(f"/etc/systemd/system/{AGENT}-check.service.d/test.conf")
+    drop_in = Path(f"/etc/systemd/system/{AGENT}.service.d/test.conf")
     drop_in.parent.mkdir()
-    drop_in.write_text("[Service]\nEnvironment=ATTESTATION_AGENT__EXECUTOR=cuda ATTESTATION_AGENT__SERVE__COMMANDS=true\n")
-    systemctl("daemon-reload")
-    systemctl("start", f"{AGENT}-check", status=1)
-    told = journal(f"{AGENT}-check")
-    assert "memory_write_execute_denied" in told, told
-    # The drop-ins of the examples lift exactly that.
-    run("cp", f"/usr/share/doc/{AGENT}/examples/commands.conf", str(drop_in.parent))
-    systemctl("daemon-reload")
-    start(f"{AGENT}-check")
+    for settings, example in (("EXECUTOR=cuda", "jit.conf"), ("SERVE__COMMANDS=true", "commands.conf")):
+        drop_in.write_text(f"[Service]\nEnvironment=ATTESTATION_AGENT__{settings}\n")
+        systemctl("daemon-reload")
+        systemctl("start", f"{AGENT}-check", status=1)
+        told = journal(f"{AGENT}-check")
+        assert "memory_write_execute_denied" in told, told
+        # The drop-in of the examples lifts exactly that, where its text says to install it: with the agent, not with the check.
+        example = f"/usr/share/doc/{AGENT}/examples/{example}"
+        run("install", "-D", "-m", "0644", example, f"{drop_in.parent}/lifted.conf")
+        systemctl("daemon-reload")
+        start(f"{AGENT}-check")
+        run("rm", f"{drop_in.parent}/lifted.conf")
     run("rm", "-r", str(drop_in.parent))
     systemctl("daemon-reload")
     # Outside of the unit it says that it is not about the service.
@@ -227,6 +230,59 @@ def check_watchdog():
     systemctl("daemon-reload")
 
 
+def keys(*words, status=0):
+    return run("pogw-verifier-keys", *words, status=status)
+
+
+def check_keys():
+    """Keys are listed, rotated and retired as the README says, beside the running service, which is none the worse."""
+    state, own = Path(f"/var/lib/private/{VERIFIER}"), Path(f"/run/{VERIFIER}")
+    drop_in = Path(f"/etc/systemd/system/{VERIFIER}.service.d/test.conf")
+    drop_in.parent.mkdir()
+    # What only the drop-ins, the credentials and /etc/default say counts here too.
+    (Path("/etc") / VERIFIER / "handed.pk8").write_bytes(
+        subprocess.run("openssl genpkey -algorithm ed25519 -outform DER", shell=True, check=True, capture_output=True).stdout
+    )
+    drop_in.write_text(f"[Service]\nLoadCredential=handed:/etc/{VERIFIER}/handed.pk8\n")
+    credential = f"/run/credentials/{VERIFIER}.service/handed"
+    (SETTINGS[VERIFIER] / "30-keys.toml").write_text(f'[keys]\nfiles = ["{credential}"]\n')
+    default = Path(f"/etc/default/{VERIFIER}")
+    before = default.read_text()
+    default.write_text(before + "POGW_VERIFIER__SIGNING_ALGORITHM=ES256\n")
+    systemctl("daemon-reload")
+    systemctl("restart", VERIFIER)
+    pid, modes = shown(VERIFIER, "MainPID"), [path.stat().st_mode for path in (state, own)]
+    listed = lambda: json.loads(keys("list", "--json"))
+    signs = lambda: [key["kid"] for key in listed() if key["signs"]]
+    assert credential in [key["place"] for key in listed()], listed()
+    first = signs()
+    assert len(first) == 1, listed()
+    assert "the only one that may sign" in keys("retire", first[0], status=1)
+    keys("retire", "$(reboot)", status=2)
+    assert "(ES256) signs from" in keys("rotate", "--at-once")
+    until("the new key", lambda: len(signs()) == 1 and signs() != first, 30)
+    assert "signs until" in keys("retire", first[0])
+    until("its end", lambda: [key["stage"] for key in listed() if key["kid"] in first] == ["retired"], 30)
+    with urllib.request.urlopen(f"{URL}/.well-known/jwks.json", timeout=20) as answer:
+        assert set(first + signs()) <= {key["kid"] for key in json.load(answer)["keys"]}
+    # The same process with the same folders, and it starts again.
+    assert shown(VERIFIER, "MainPID") == pid and [path.stat().st_mode for path in (state, own)] == modes
+    assert run("systemctl", "list-units", "--all", "--plain", "--no-legend", f"{VERIFIER}-keys*") == ""
+    systemctl("restart", VERIFIER)
+    assert request("/readyz")["status"] == "ready"
+    # Keys that cannot be used are the operator's to mend: nothing is tried again, as each try with a wrong PIN would cost one.
+    (SETTINGS[VERIFIER] / "30-keys.toml").write_text('[keys]\nfiles = ["/nowhere.pk8"]\n')
+    systemctl("restart", VERIFIER, status=1)
+    time.sleep(6)
+    assert shown(VERIFIER, "ActiveState") == "failed" and shown(VERIFIER, "NRestarts") == "0"
+    (SETTINGS[VERIFIER] / "30-keys.toml").unlink()
+    run("rm", "-r", str(drop_in.parent))
+    default.write_text(before)
+    systemctl("daemon-reload")
+    systemctl("reset-failed", VERIFIER)
+    systemctl("start", VERIFIER)
+
+
 def certificate(name):
     """A fresh certificate in the folder of the package; its serial number."""
     folder = Path(f"/etc/{VERIFIER}/tls")
@@ -267,10 +323,12 @@ def digest(path):
 
 def check_upgrade():
     """An upgrade keeps settings and state, and starts what ran again."""
+    folder = Path(f"/etc/{VERIFIER}/tls")
+    folder.chmod(0o710)
     keys = Path(f"/var/lib/private/{VERIFIER}/keys")
     kept = [f"/var/lib/private/{AGENT}/agent-key.der"]
     kept += [str(path) for path in keys.glob("signing-*.pk8")]
-    assert len(kept) == 2, "one signing key"
+    assert len(kept) == 3, "two signing keys"
     kept += [str(path) for name in (AGENT, VERIFIER) for path in SETTINGS[name].glob("*.toml")]
     own = Path(f"/etc/default/{AGENT}")
     own.write_text(own.read_text() + "RUST_LOG=info\n")
@@ -281,6 +339,7 @@ def check_upgrade():
         until(f"{name} again", lambda: shown(name, "ActiveState") == "active", 30)
         assert shown(name, "MainPID") not in ("0", pids[name]), name
     assert before == {path: digest(path) for path in kept}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o710, "the folder's mode is the site's"
     assert own.read_text().endswith("RUST_LOG=info\n"), "a changed file of settings stays"
     until("the agent", lambda: f"serving {URL}" in shown(AGENT, "StatusText"))
 
@@ -293,7 +352,7 @@ def check_removal():
         assert Path(f"/var/lib/private/{name}").is_dir() and (SETTINGS[name] / "10-site.toml").exists()
     run("apt-get", "purge", "-y", AGENT, VERIFIER)
     left = [path for name in (AGENT, VERIFIER) for of in ("/etc", "/etc/default", "/var/lib", "/var/lib/private",
-            "/var/cache", "/var/cache/private", "/run", "/usr/share/doc") for path in glob.glob(f"{of}/{name}*")]  # fmt: skip
+            "/var/cache", "/var/cache/private", "/run", "/usr/share/doc", "/etc/systemd/system") for path in glob.glob(f"{of}/{name}*")]  # fmt: skip
     assert left == [], left
 
 
@@ -313,6 +372,8 @@ def main():
     run_job(operator, provider)
     say("the watchdog")
     check_watchdog()
+    say("signing keys, listed, rotated and retired")
+    check_keys()
     say("TLS, and a reload under way")
     check_tls()
     say("upgrade, removal, purge")

@@ -4,6 +4,7 @@
 //! and RFC 7519 section 4 allow refusal), numbers that are not integers of at most 53 bits (RFC 7493), and nesting
 //! deeper than [`MAX_JSON_DEPTH`]. Writing ([`write()`]) obeys the same.
 
+mod by_name;
 mod write;
 
 use std::borrow::{Borrow, Cow};
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 use crate::code::codes;
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_INTEGER};
 use crate::value::{excerpt, parser_says};
+pub(crate) use by_name::read_value;
 pub(crate) use write::write;
 
 /// Why bytes are not JSON of the profile.

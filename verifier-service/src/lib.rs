@@ -77,7 +77,7 @@ pub use config::{
     MetricsSettings, NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings,
     RimServiceSettings, StoreSettings, StoreUrl, TlsSettings, TokenAlgorithm,
 };
-pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation};
+pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation, Successor};
 pub use logging::{init as init_logging, init_with_traces as init_logging_with_traces};
 pub use operator::OperatorTokenError;
 pub use private_files::PrivateFileError;

@@ -1,4 +1,4 @@
-//! The verifier as a process: command line, signals, exit status (0, 1 for a failure, 2 for the configuration).
+//! The verifier as a process: command line, signals, exit status (0, 1 for a failure, 2 for what an operator has to mend: configuration, keys).
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use verifier_service::appraiser::OpenError;
 use verifier_service::{
     Appraiser, AuditDesk, CertificateFileError, Config, ConfigError, Head, KeyDesk, ListedKey,
-    Reload, Retirement, Rotation, Service, ServiceError, SystemClock, check_certificates,
+    Reload, Retirement, Rotation, Service, ServiceError, Successor, SystemClock, check_certificates,
     init_logging_with_traces,
 };
 
@@ -92,6 +92,9 @@ enum KeyCommand {
         /// Others may have it: it is published no more, and no receipt of it counts any more, whenever it was issued.
         #[arg(long)]
         leaked: bool,
+        /// Another verifier has the key that signs in its place; without this, that key has to be within reach here.
+        #[arg(long)]
+        held_elsewhere: bool,
     },
 }
 
@@ -203,12 +206,18 @@ async fn attend_to_keys(command: KeyCommand) -> anyhow::Result<String> {
             settings,
             kid,
             leaked,
+            held_elsewhere,
         } => {
             let why = match leaked {
                 true => Retirement::Leaked,
                 false => Retirement::Due,
             };
-            let at = key_desk(settings).await?.retire(kid, why).await?;
+            let successor = match held_elsewhere {
+                true => Successor::Elsewhere,
+                false => Successor::Here,
+            };
+            let desk = key_desk(settings).await?;
+            let at = desk.retire(kid, why, successor).await?;
             Ok(match why {
                 Retirement::Leaked => {
                     format!("{kid} is published no more; no receipt of it counts")
@@ -259,16 +268,21 @@ fn in_one_line(error: &anyhow::Error) -> String {
     lines.join(" ")
 }
 
-/// 2 where the configuration, or a policy or anchors it names, cannot be used: what `check-config` would say too.
+/// 2 where the configuration, or a policy or anchors it names, cannot be used, what `check-config` would say too; and where
+/// the keys cannot. Whoever starts the service again must not do so then: each start with a wrong PIN is a try less that the
+/// token has left.
 fn status(error: &anyhow::Error) -> u8 {
-    let is_of_configuration = error.is::<ConfigError>()
+    let is_for_the_operator = error.is::<ConfigError>()
         || error.is::<OpenError>()
         || error.is::<CertificateFileError>()
-        || matches!(
-            error.downcast_ref(),
-            Some(ServiceError::Config(_) | ServiceError::Appraiser(_) | ServiceError::Tls(_))
-        );
-    match is_of_configuration {
+        || match error.downcast_ref() {
+            Some(ServiceError::Config(_) | ServiceError::Appraiser(_) | ServiceError::Tls(_)) => {
+                true
+            }
+            Some(ServiceError::Keys(fault)) => fault.is_for_the_operator(),
+            _ => false,
+        };
+    match is_for_the_operator {
         true => 2,
         false => 1,
     }

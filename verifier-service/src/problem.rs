@@ -292,7 +292,7 @@ codes! {
     StoreUnavailable = 503 "store_unavailable",
     /// No verifier was there for a while, and deadlines are being moved by as much; nobody is late meanwhile.
     Resuming = 503 "resuming",
-    /// No key may sign yet: the only one there is was made a moment ago and is still being made known.
+    /// No key held here may sign now: the only one is still being made known, or every one was retired.
     NoSigningKey = 503 "no_signing_key",
     /// The keys of the OpenID issuer cannot be had now; nothing is known about the token.
     IssuerUnavailable = 503 "issuer_unavailable",

@@ -219,6 +219,7 @@ impl Desk {
             id,
             token: std::mem::take(&mut award.token),
             issued_at: award.issued_at,
+            revoked_at: None,
         };
         let new = NewReceipt {
             receipt: receipt.clone(),

@@ -168,7 +168,20 @@ fn a_key_that_others_can_read() {
     std::fs::write(&key, "no key").unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let (status, said) = refused(folder.path(), "listen = \"127.0.0.1:0\"\n");
-    assert_eq!(status, Some(1), "{said}");
+    // Not to be tried again: nothing but an operator mends it, and a PIN that is tried again and again locks its token.
+    assert_eq!(status, Some(2), "{said}");
     assert!(said.starts_with("verifier-service: "), "{said}");
     assert!(said.contains("signing.pk8"), "{said}");
+}
+
+#[test]
+fn a_place_of_keys_that_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let pin = folder.path().join("pin");
+    let settings = format!(
+        "listen = \"127.0.0.1:0\"\n[keys.pkcs11]\nmodule = \"/no/such/module.so\"\ntoken = \"a\"\npin_file = {pin:?}\n"
+    );
+    let (status, said) = refused(folder.path(), &settings);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("/no/such/module.so"), "{said}");
 }

@@ -6,7 +6,7 @@ import { LEVELS, type Level } from "../receipt/claims.ts";
 import { CannotVerify, readKeys, type Key } from "../receipt/keys.ts";
 import { Rejected } from "../receipt/rejected.ts";
 import { LEEWAY_S, validate, type Outcome } from "../receipt/validate.ts";
-import { ReceiptView } from "../receipt/view.tsx";
+import { ReceiptView, type Standing } from "../receipt/view.tsx";
 import { go, href, Title } from "../router.tsx";
 import { duration, millis } from "../words.ts";
 
@@ -17,6 +17,7 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
   const [token, setToken] = useState("");
   const [wanted, setWanted] = useState<Wanted>({ audience: "", minimumLevel: "A1", job: "", nonce: "" });
   const [outcome, setOutcome] = useState<Outcome>();
+  const [standing, setStanding] = useState<Standing>();
   const [trouble, setTrouble] = useState<unknown>();
   const known = service.value;
 
@@ -24,7 +25,9 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
     setTrouble(undefined);
     try {
       const facts = known ?? await api.service();
-      setOutcome(await judged(text.trim(), facts, wanted));
+      const found = await judged(text.trim(), facts, wanted);
+      setStanding(await standingOf(found));
+      setOutcome(found);
     } catch (error) {
       setOutcome(undefined);
       setTrouble(error);
@@ -48,7 +51,8 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
   return (
     <>
       <Title lead={outcome === undefined && <>Paste a receipt, drop its file anywhere on this page, or open one by its name. It is checked in this browser,
-        against the keys that {known === undefined ? "this verifier" : <strong>{known.issuer}</strong>} publishes. Nothing you paste is sent anywhere.</>}>
+        against the keys that {known === undefined ? "this verifier" : <strong>{known.issuer}</strong>} publishes. Of what you paste only the name of the receipt is sent,
+        to this verifier, which says whether it was revoked.</>}>
         {outcome === undefined ? "Check a work receipt" : "Work receipt"}
       </Title>
       {outcome === undefined && <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
@@ -57,7 +61,7 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
       {service.error !== undefined && <Trouble error={service.error} again={service.reload} />}
       {trouble !== undefined && <Trouble error={trouble} />}
       {outcome !== undefined && (
-        <ReceiptView outcome={outcome}><Again onAnother={() => again("")} onChange={() => again(token)} /></ReceiptView>
+        <ReceiptView outcome={outcome} standing={standing}><Again onAnother={() => again("")} onChange={() => again(token)} /></ReceiptView>
       )}
     </>
   );
@@ -98,6 +102,17 @@ export async function judged(token: string, service: api.Service, wanted: Wanted
     nonce: wanted.nonce === "" ? undefined : wanted.nonce.trim(),
   };
   return validate(token, keys, expected, Math.floor(Date.now() / 1000));
+}
+
+/** What the verifier says now of a receipt that it signed; of any other there is nothing to ask. */
+async function standingOf(outcome: Outcome): Promise<Standing | undefined> {
+  if (outcome.verdict === "unavailable" || outcome.claims === undefined) return undefined;
+  try {
+    const { status, revoked_at: at } = await api.standing(outcome.claims.jti);
+    return { status: status === "holds" || status === "revoked" ? status : "unknown", at };
+  } catch {
+    return { status: "unknown", at: undefined };
+  }
 }
 
 /** Whoever says nothing is taken for one of those the verifier serves: the one that the token names, if it names one. */

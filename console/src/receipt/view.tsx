@@ -8,13 +8,16 @@ import type { Claims, Device, Finding } from "./claims.ts";
 import type { Outcome } from "./validate.ts";
 import { count, doesNotProve, level, methodName, ofResult, outcome as resultOf, proves, rejection, source, strength } from "./words.ts";
 
+/** Whether the verifier holds to it still, by its own word of a moment ago, and since when not. */
+export interface Standing { status: "holds" | "revoked" | "unknown"; at: string | number | undefined }
+
 /** What belongs right below the verdict is handed in as children. */
-export function ReceiptView({ outcome, children }: { outcome: Outcome; children: ComponentChildren }) {
+export function ReceiptView({ outcome, standing, children }: { outcome: Outcome; standing: Standing | undefined; children: ComponentChildren }) {
   const claims = outcome.verdict === "unavailable" ? undefined : outcome.claims;
   const kid = outcome.verdict === "unavailable" ? undefined : outcome.kid;
   return (
     <article class="receipt" aria-label="The receipt">
-      <Verdict outcome={outcome} />
+      <Verdict outcome={outcome} standing={standing} />
       {children}
       {claims === undefined || kid === undefined ? <Nothing outcome={outcome} /> : <Whole claims={claims} kid={kid} />}
     </article>
@@ -22,6 +25,19 @@ export function ReceiptView({ outcome, children }: { outcome: Outcome; children:
 }
 
 interface Judgement { tone: Tone; title: string; text: string }
+
+/** That it was revoked comes before all that its token says: that validates as it did. */
+function judgementWith(outcome: Outcome, standing: Standing | undefined): Judgement {
+  const judgement = judgementOf(outcome);
+  if (standing?.status === "revoked") {
+    return { tone: "bad", title: "This receipt was revoked",
+      text: "The verifier holds to it no more: the job that it came of found the work wrong after it was issued. Pay nothing for it. Its signature is good still." };
+  }
+  if (standing?.status === "unknown" && outcome.verdict === "valid") {
+    return { ...judgement, text: `${judgement.text} Whether it was revoked since is not known: this verifier did not say.` };
+  }
+  return judgement;
+}
 
 function judgementOf(outcome: Outcome): Judgement {
   if (outcome.verdict === "unavailable") {
@@ -52,9 +68,9 @@ function isSimulated(claims: Claims): boolean {
   return claims.pogw.devices.some((device) => device.simulated);
 }
 
-function Verdict({ outcome }: { outcome: Outcome }) {
+function Verdict({ outcome, standing }: { outcome: Outcome; standing: Standing | undefined }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  const { tone, title, text } = judgementOf(outcome);
+  const { tone, title, text } = judgementWith(outcome, standing);
   useEffect(() => heading.current?.focus(), [outcome]);
   const claims = outcome.verdict === "unavailable" ? undefined : outcome.claims;
   return (
@@ -63,6 +79,7 @@ function Verdict({ outcome }: { outcome: Outcome }) {
       <div>
         <h2 ref={heading} tabIndex={-1}>{title}</h2>
         <p>{text}</p>
+        {standing?.status === "revoked" && standing.at !== undefined && <p>Revoked <When at={standing.at} />.</p>}
         {claims !== undefined && (
           <p class="muted">Signed by {claims.iss} for {claims.aud.join(", ")}. Issued <When at={claims.iat} />
             {claims.exp === undefined ? "; it does not expire." : <>, expires <When at={claims.exp} />.</>}</p>

@@ -97,7 +97,7 @@ impl<'t> Members<'t> {
         let Some(value) = self.left.remove(name) else {
             return Ok(None);
         };
-        match serde_json::from_str(value.get()) {
+        match json::read_value(value.get()) {
             Ok(claim) => Ok(Some(claim)),
             Err(error) => Err(Rejected::ClaimMalformed {
                 claim: self.full_name(name),

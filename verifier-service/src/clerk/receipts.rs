@@ -106,6 +106,7 @@ impl Clerk {
                 id: name,
                 token: award.token,
                 issued_at: award.issued_at,
+                revoked_at: None,
             },
             challenge: assignment.challenge().0,
             arrived_at: arrived_at.unwrap_or(award.issued_at),

@@ -414,3 +414,28 @@ fn a_missing_file_is_named() {
         "{refused}"
     );
 }
+
+/// `deploy/tls/Caddyfile`, `deploy/tls/nginx.conf`: what the service takes, the proxies in front of it pass on.
+#[test]
+fn the_proxies_pass_on_every_body_that_is_taken() {
+    let number_after = |text: &str, name: &str, unit: &str| -> usize {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
+        let number = line.unwrap().trim().strip_suffix(unit);
+        number.expect(unit).parse().unwrap()
+    };
+    // Caddy: MB is a million, MiB is not; nginx has `m` for MiB.
+    let caddy = number_after(
+        include_str!("../../../deploy/tls/Caddyfile"),
+        "max_size",
+        "MiB",
+    );
+    let nginx = number_after(
+        include_str!("../../../deploy/tls/nginx.conf"),
+        "client_max_body_size",
+        "m;",
+    );
+    let limit = Config::default().body_limit_bytes;
+    for mib in [caddy, nginx] {
+        assert!(mib * 1024 * 1024 >= limit, "{mib} MiB for {limit} bytes");
+    }
+}

@@ -20,6 +20,8 @@ use crate::store::StoredReceipt;
 use crate::store::jobs::{JobReceipt, JobStore};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Since when a receipt holds no more; absent while it holds.
+const REVOKED_AT: HeaderName = HeaderName::from_static("pogw-receipt-revoked-at");
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
 /// The forms of a receipt, the default first.
@@ -30,6 +32,10 @@ struct ReceiptJson<'a> {
     id: String,
     receipt: &'a str,
     issued_at: UnixTime,
+    /// `holds` or `revoked`.
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<UnixTime>,
 }
 
 #[derive(Serialize)]
@@ -116,12 +122,22 @@ fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
             id: receipt.id.to_string(),
             receipt: &receipt.token,
             issued_at: receipt.issued_at,
+            status: match receipt.revoked_at {
+                None => "holds",
+                Some(_) => "revoked",
+            },
+            revoked_at: receipt.revoked_at,
         };
         Json(json).into_response()
     } else {
         ([(header::CONTENT_TYPE, form)], receipt.token.clone()).into_response()
     };
     let headers = response.headers_mut();
+    // The token is what it was when it was issued, and validates still.
+    let revoked_at = receipt.revoked_at.map(|at| at.to_string());
+    if let Some(at) = revoked_at.and_then(|at| HeaderValue::try_from(at).ok()) {
+        headers.insert(REVOKED_AT, at);
+    }
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(
         header::CACHE_CONTROL,
@@ -142,4 +158,46 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
         return Ok(Some(key.to_owned()));
     }
     Err(Problem::new(ProblemCode::IdempotencyKeyMalformed))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_revoked_receipt_is_marked_in_either_form() {
+        let mut receipt = StoredReceipt {
+            id: Id::random(),
+            token: "a.b.c".to_owned(),
+            issued_at: UnixTime::from_secs(1_800_000_000),
+            revoked_at: None,
+        };
+        let revoked = "2027-01-15T08:00:09Z";
+        for (revoked_at, status, header) in [
+            (None, "holds", None),
+            (
+                Some(UnixTime::from_secs(1_800_000_009)),
+                "revoked",
+                Some(revoked),
+            ),
+        ] {
+            receipt.revoked_at = revoked_at;
+            for form in FORMS {
+                let response = in_form(form, &receipt);
+                let said = response.headers().get(REVOKED_AT);
+                assert_eq!(said.map(|at| at.to_str().unwrap()), header, "{form}");
+                let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+                if form == media_type::JSON {
+                    let json: Value = serde_json::from_slice(&body).unwrap();
+                    assert_eq!(json["status"], status);
+                    assert_eq!(json.get("revoked_at").and_then(Value::as_str), header);
+                } else {
+                    assert_eq!(body, "a.b.c");
+                }
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ring::{Ring, Stage};
 use super::sources::Sources;
-use super::{DIRECTORY, KeyError, LEAKED, MOST_PUBLISHED, new_record};
+use super::{DIRECTORY, KeyError, LEAKED, MOST_PUBLISHED, heeded, new_record};
 use crate::audit::{Actor, By};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,9 +17,6 @@ use crate::private_files;
 use crate::service::DATABASE;
 use crate::store::SqlStore;
 use crate::store::keys::{KeyRecord, KeyStore};
-
-/// Seconds after which every running verifier has looked at the ring, twice the longest pause between two looks.
-const HEEDED_S: i64 = 10;
 
 /// The keys of the service that a configuration describes.
 pub struct KeyDesk {
@@ -66,6 +63,15 @@ pub enum Retirement {
     Due,
     /// Others may have it; receipts of it count for nothing any more.
     Leaked,
+}
+
+/// Where the private half of the key is that takes over from one that is retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Successor {
+    /// Within reach from here, which is seen to.
+    Here,
+    /// With another verifier, as the operator says.
+    Elsewhere,
 }
 
 impl KeyDesk {
@@ -142,16 +148,18 @@ impl KeyDesk {
     /// Ends a key. Running verifiers heed it within seconds; says from when it signs no more.
     ///
     /// # Errors
-    /// [`KeyError::Unknown`], [`KeyError::Last`], and see [`KeyError`].
-    pub async fn retire(&self, kid: Thumbprint, why: Retirement) -> Result<UnixTime, KeyError> {
+    /// [`KeyError::Unknown`], [`KeyError::Last`], [`KeyError::SuccessorNotHeld`], and see [`KeyError`].
+    pub async fn retire(
+        &self,
+        kid: Thumbprint,
+        why: Retirement,
+        successor: Successor,
+    ) -> Result<UnixTime, KeyError> {
         let (ring, now) = (self.ring().await?, self.clock.now());
         let key = ring.find(kid).ok_or(KeyError::Unknown(kid))?;
-        let others = ring.keys().iter().filter(|other| other.jwk.kid() != kid);
         let at = heeded(now);
-        // Whoever takes over must be able to when this one ends.
-        let is_ready = |other: &KeyRecord| other.stage(at) == Stage::Usable;
-        if key.stage(now) == Stage::Usable && !others.into_iter().any(is_ready) {
-            return Err(KeyError::Last(kid));
+        if key.stage(now) == Stage::Usable {
+            self.has_successor(&ring, kid, at, successor)?;
         }
         match why {
             Retirement::Due => self.store.retire_signing_key(kid, at, by(now)?).await?,
@@ -163,6 +171,27 @@ impl KeyDesk {
         let ring = self.ring().await?;
         let retired_at = ring.find(kid).and_then(|key| key.retired_at);
         Ok(retired_at.unwrap_or(at))
+    }
+
+    /// Whoever takes over must be able to when this one ends: may sign by then, and be held by somebody.
+    fn has_successor(
+        &self,
+        ring: &Ring,
+        kid: Thumbprint,
+        at: UnixTime,
+        successor: Successor,
+    ) -> Result<(), KeyError> {
+        let others = ring.keys().iter().filter(|other| other.jwk.kid() != kid);
+        let ready: Vec<&KeyRecord> = others
+            .filter(|other| other.stage(at) == Stage::Usable)
+            .collect();
+        let held = self.sources.within_reach();
+        let is_held = |other: &&KeyRecord| held.contains_key(&other.jwk.kid());
+        match successor {
+            _ if ready.is_empty() => Err(KeyError::Last(kid)),
+            Successor::Here if !ready.iter().any(is_held) => Err(KeyError::SuccessorNotHeld(kid)),
+            _ => Ok(()),
+        }
     }
 
     fn mark_leaked(&self, kid: Thumbprint) -> Result<(), KeyError> {
@@ -182,8 +211,4 @@ impl KeyDesk {
 fn by(now: UnixTime) -> Result<By, KeyError> {
     let uid = private_files::this_user()?;
     Ok(By::new(Actor::Cli { uid }, now))
-}
-
-fn heeded(now: UnixTime) -> UnixTime {
-    UnixTime::from_secs(now.secs().saturating_add(HEEDED_S))
 }

@@ -89,6 +89,11 @@ pub enum KeyError {
     /// Without the key nothing could be signed.
     #[error("key {0} is the only one that may sign: `verifier-service keys rotate` makes another")]
     Last(Thumbprint),
+    /// Keys may sign in its place, and none of them is within reach.
+    #[error(
+        "no key that may sign in the place of {0} has its private half here: if another verifier has, say --held-elsewhere"
+    )]
+    SuccessorNotHeld(Thumbprint),
     /// The key set is about to be longer than validators take.
     #[error(
         "{0} keys are published, and validators take no more: bound receipt_lifetime_s, so that retired keys leave the set"
@@ -97,4 +102,12 @@ pub enum KeyError {
     /// A search took too long, or one is under way still.
     #[error("looking for private keys was broken off")]
     BrokenOff,
+}
+
+impl KeyError {
+    /// Whether trying again changes nothing, or does harm: all but a store or a search that gave no answer in time.
+    #[must_use]
+    pub const fn is_for_the_operator(&self) -> bool {
+        !matches!(self, Self::Store(_) | Self::BrokenOff)
+    }
 }

@@ -7,8 +7,9 @@
 //!
 //! The store says what is true for every verifier on it; a verifier signs with the keys it holds. A [`KeyDesk`] (`verifier-service keys`)
 //! adds a key or ends one while verifiers run; each looks at the ring every few seconds and follows, without a restart:
-//! a new key is published first, signs when `publish_before_s` have passed, and then the key before it is retired. It stays
-//! published for as long as receipts of it count.
+//! a new key is published first, signs when `publish_before_s` have passed, and then the key before it is retired, as soon as
+//! every verifier has heard of it: one that holds the old key alone signs with it until then. It stays published for as long
+//! as receipts of it count.
 //!
 //! Under `<state directory>/keys`:
 //!
@@ -40,7 +41,7 @@ use receipt::{Algorithm, Jwks, LocalSigner, PublishedKey, Signer, Thumbprint};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub use desk::{KeyDesk, ListedKey, Retirement, Rotation};
+pub use desk::{KeyDesk, ListedKey, Retirement, Rotation, Successor};
 pub use error::KeyError;
 use filed::{leaked, read, retired};
 
@@ -64,14 +65,15 @@ const LEAKED: &str = "leaked";
 const SEARCH: Duration = Duration::from_secs(10);
 /// Seconds after which a key that was not found is looked for again.
 const SEARCH_AGAIN_S: i64 = 60;
+/// Seconds after which every running verifier has looked at the ring, twice the longest pause between two looks.
+const HEEDED_S: i64 = 10;
 /// Most keys in a set that is still rotated: the validators' bound, less what may be added meanwhile.
 const MOST_PUBLISHED: usize = receipt::limits::MAX_KEYS - 16;
 
 /// Why nothing can be signed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no key may sign yet")]
 pub(crate) struct NoSigner {
-    /// When one may, as far as that is known.
+    /// When one may, as far as that is known; `None` where no key that is held here ever will.
     pub(crate) from: Option<UnixTime>,
 }
 
@@ -84,6 +86,17 @@ pub(crate) struct Standing {
     pub(crate) since: Option<UnixTime>,
     /// From when its successor will.
     pub(crate) next: Option<UnixTime>,
+}
+
+impl fmt::Display for NoSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            Some(from) => write!(f, "no key held here may sign before {from}"),
+            None => f.write_str(
+                "every key held here was retired: give this verifier the one that signs, or `verifier-service keys rotate`",
+            ),
+        }
+    }
 }
 
 /// The keys of a running service. Copies share them.
@@ -202,7 +215,7 @@ impl Keys {
     /// Who signs a receipt that is issued at `now`.
     ///
     /// # Errors
-    /// [`NoSigner`] while the only key held is still being made known.
+    /// [`NoSigner`] while the only key held is still being made known, and where all that are held were retired.
     pub(crate) fn signer_at(&self, now: UnixTime) -> Result<Arc<dyn Signer>, NoSigner> {
         let seen = self.seen();
         let signs = seen
@@ -290,6 +303,7 @@ impl Keys {
         if self.say(&seen, now).await? {
             self.look(now).await?;
         }
+        self.warn_of_end(now);
         Ok(())
     }
 
@@ -338,14 +352,25 @@ impl Keys {
             store.publish_signing_key(*kid, usable_from, by).await?;
         }
         let succeeded = seen.ring.succeeded(now, seen.holds());
-        for (kid, at) in &succeeded {
+        // A verifier without the successor signs with the key until it hears of this; what it signs till then counts.
+        let at = heeded(now);
+        for kid in &succeeded {
             tracing::info!(%kid, %at, "signing key retired by its successor");
             store
-                .retire_signing_key(*kid, *at, By::service(now))
+                .retire_signing_key(*kid, at, By::service(now))
                 .await?;
         }
         self.note_lives(seen, now).await?;
         Ok(!unpublished.is_empty() || !succeeded.is_empty())
+    }
+
+    /// Says in time that this verifier is about to sign no more: the end of its last key is known, and no other is held.
+    fn warn_of_end(&self, now: UnixTime) {
+        let seen = self.seen();
+        let signs = seen.ring.signs_at(now, seen.holds());
+        if let Some((kid, at)) = signs.and_then(|key| Some((key.jwk.kid(), key.retired_at?))) {
+            tracing::error!(%kid, %at, "the only signing key held here ends, and its successor is not here");
+        }
     }
 
     /// Sees that the key that signs is published for as long as its receipts will count.
@@ -433,6 +458,11 @@ pub(crate) fn webhook_vault(state_dir: &Path) -> Result<Vault, KeyError> {
         actual: bytes.len(),
     })?;
     Ok(Vault::new(key))
+}
+
+/// When every running verifier has heard of what the store is told at `now`.
+fn heeded(now: UnixTime) -> UnixTime {
+    UnixTime::from_secs(now.secs().saturating_add(HEEDED_S))
 }
 
 fn new_record(held: &Held, now: UnixTime, receipts_live_s: Option<u32>) -> KeyRecord {

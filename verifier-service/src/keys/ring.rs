@@ -141,22 +141,19 @@ impl Ring {
         living.filter_map(|key| key.usable_from).min()
     }
 
-    /// The keys that are held and have been taken over from, each with the second in which that was.
+    /// The keys that are held, have been taken over from and have no end yet. When they end is not for the ring to say:
+    /// another verifier may hold one of them without its successor, and signs with it until it has heard of the end.
     pub(crate) fn succeeded(
         &self,
         now: UnixTime,
         is_held: impl Fn(Thumbprint) -> bool,
-    ) -> Vec<(Thumbprint, UnixTime)> {
-        let mut usable: Vec<_> = self
-            .keys
-            .iter()
-            .filter(|key| is_held(key.jwk.kid()) && key.stage(now) == Stage::Usable)
-            .filter_map(|key| Some((key.usable_from?, key.jwk.kid())))
-            .collect();
-        usable.sort_unstable();
-        let successors = usable.iter().skip(1);
-        let pairs = usable.iter().zip(successors);
-        pairs.map(|((_, kid), (from, _))| (*kid, *from)).collect()
+    ) -> Vec<Thumbprint> {
+        let signs = self.signs_at(now, &is_held).map(|key| key.jwk.kid());
+        let living = self.keys.iter().filter(|key| key.is_living());
+        let usable = living.filter(|key| key.stage(now) == Stage::Usable);
+        let kids = usable.map(|key| key.jwk.kid());
+        kids.filter(|kid| is_held(*kid) && signs != Some(*kid))
+            .collect()
     }
 
     /// Keys that no running verifier has published so far.

@@ -172,8 +172,9 @@ async fn a_rotation_publishes_first_and_signs_after_the_overlap() {
     assert_eq!(before.unwrap().public_jwk().kid(), first);
 
     keys.refresh().await.unwrap();
-    let takeover = u64::try_from(NOW + 11 * OVERLAP).unwrap();
-    assert_eq!(retired_at(&keys, first), Some(takeover));
+    // Others may hold the first alone, and have to hear of it.
+    let end = u64::try_from(NOW + 11 * OVERLAP + HEEDED_S).unwrap();
+    assert_eq!(retired_at(&keys, first), Some(end));
     assert_eq!(retired_at(&keys, second), None);
     assert_eq!(place.signer(&place.open().await), Ok(second));
 }
@@ -225,6 +226,62 @@ async fn verifiers_that_share_a_directory_follow_a_rotation_together() {
     assert_eq!(place.signer(&two), Ok(second));
 }
 
+/// A verifier that holds the first key of `place` in a file of its own, on the same store.
+async fn second_with_the_same_key(place: &Place) -> (Place, Keys) {
+    let mut other = Place::new(Algorithm::Es384);
+    other.config.keys.files = place.private_keys();
+    let clock = Arc::clone(&place.clock) as Arc<dyn Clock>;
+    let keys = Keys::open(&other.config, place.store().await, clock).await;
+    (other, keys.unwrap())
+}
+
+#[tokio::test]
+async fn what_a_verifier_without_the_successor_signs_counts_until_it_has_heard_of_the_end() {
+    let place = Place::new(Algorithm::Es384);
+    let one = place.open().await;
+    let first = place.signer(&one).unwrap();
+    let (_other, two) = second_with_the_same_key(&place).await;
+    let desk = place.desk().await;
+    let second = kid_of(&desk.rotate(None, Rotation::Published).await.unwrap());
+    one.refresh().await.unwrap();
+    two.refresh().await.unwrap();
+    // Each looks every five seconds, at seconds of its own.
+    for second_now in OVERLAP..OVERLAP + 30 {
+        place.at(second_now);
+        if second_now % 5 == 1 {
+            one.refresh().await.unwrap();
+        }
+        if second_now % 5 == 0 {
+            two.refresh().await.unwrap();
+        }
+        assert_eq!(place.signer(&one), Ok(second));
+        let end = one.published().find(&first).unwrap().retired_at;
+        let signs = place.signer(&two);
+        let now = u64::try_from(NOW + second_now).unwrap();
+        let counts = end.is_none_or(|end| now < end.secs());
+        assert!(signs.is_err() || counts, "{second_now}: {signs:?}, {end:?}");
+    }
+    // It holds nothing that may sign, and says so truly.
+    let none = place.signer(&two).unwrap_err();
+    assert_eq!(none, NoSigner { from: None });
+    assert!(
+        none.to_string().contains("every key held here was retired"),
+        "{none}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_key_hides_none_beside_it() {
+    let place = Place::new(Algorithm::Es384);
+    let keys = place.open().await;
+    private_files::create(&place.keys_directory().join("a.pk8"), b"no key").unwrap();
+    let desk = place.desk().await;
+    let second = kid_of(&desk.rotate(None, Rotation::AtOnce).await.unwrap());
+    place.at(10);
+    keys.refresh().await.unwrap();
+    assert_eq!(place.signer(&keys), Ok(second));
+}
+
 #[tokio::test]
 async fn a_retired_key_is_published_until_its_receipts_have_ended() {
     let mut place = Place::new(Algorithm::Es384);
@@ -236,10 +293,10 @@ async fn a_retired_key_is_published_until_its_receipts_have_ended() {
     place.at(10);
     keys.refresh().await.unwrap();
     assert!(retired_at(&keys, first).is_some());
-    place.at(10 + 100 + 86_400);
+    place.at(20 + 100 + 86_400);
     keys.refresh().await.unwrap();
     assert!(keys.published().find(&first).is_some());
-    place.at(10 + 100 + 86_400 + 1);
+    place.at(20 + 100 + 86_400 + 1);
     keys.refresh().await.unwrap();
     assert!(keys.published().find(&first).is_none());
 }
@@ -305,10 +362,15 @@ async fn a_leaked_key_takes_its_receipts_with_it() {
     let keys = place.open().await;
     let first = place.signer(&keys).unwrap();
     let desk = place.desk().await;
-    let refused = desk.retire(first, Retirement::Leaked).await.unwrap_err();
+    let refused = desk
+        .retire(first, Retirement::Leaked, Successor::Here)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, KeyError::Last(kid) if kid == first));
     let second = kid_of(&desk.rotate(None, Rotation::AtOnce).await.unwrap());
-    desk.retire(first, Retirement::Leaked).await.unwrap();
+    desk.retire(first, Retirement::Leaked, Successor::Here)
+        .await
+        .unwrap();
     keys.refresh().await.unwrap();
     assert_eq!(keys.published().find(&first), None);
     let from = Some(UnixTime::from_secs(NOW + 10));
@@ -333,14 +395,23 @@ async fn only_a_key_with_a_ready_successor_is_retired_by_hand() {
     let first = place.signer(&keys).unwrap();
     let desk = place.desk().await;
     let stranger = Thumbprint::from_bytes([7; 32]);
-    let unknown = desk.retire(stranger, Retirement::Due).await.unwrap_err();
+    let unknown = desk
+        .retire(stranger, Retirement::Due, Successor::Here)
+        .await
+        .unwrap_err();
     assert!(matches!(unknown, KeyError::Unknown(kid) if kid == stranger));
     desk.rotate(None, Rotation::Published).await.unwrap();
     keys.refresh().await.unwrap();
-    let last = desk.retire(first, Retirement::Due).await.unwrap_err();
+    let last = desk
+        .retire(first, Retirement::Due, Successor::Here)
+        .await
+        .unwrap_err();
     assert!(matches!(last, KeyError::Last(kid) if kid == first));
     place.at(OVERLAP);
-    let at = desk.retire(first, Retirement::Due).await.unwrap();
+    let at = desk
+        .retire(first, Retirement::Due, Successor::Here)
+        .await
+        .unwrap();
     assert_eq!(at, UnixTime::from_secs(NOW + OVERLAP + 10));
 }
 
@@ -376,12 +447,13 @@ async fn a_service_whose_keys_were_all_retired_does_not_start() {
         .find(|path| !kept.contains(path));
     std::fs::remove_file(added.unwrap()).unwrap();
     place.at(20);
-    place
-        .desk()
-        .await
-        .retire(first, Retirement::Due)
-        .await
-        .unwrap();
+    // A key that may sign and that nobody has would end the service with the one it replaces.
+    let desk = place.desk().await;
+    let due = |successor| desk.retire(first, Retirement::Due, successor);
+    let refused = due(Successor::Here).await.unwrap_err();
+    assert!(matches!(refused, KeyError::SuccessorNotHeld(kid) if kid == first));
+    assert_eq!(place.signer(&place.open().await), Ok(first));
+    due(Successor::Elsewhere).await.unwrap();
     let refused = place.try_open().await.unwrap_err();
     assert!(matches!(refused, KeyError::AllRetired), "{refused}");
 }
@@ -415,7 +487,9 @@ async fn a_place_of_keys_that_is_gone_keeps_nobody_from_hearing_of_a_leak() {
     std::fs::remove_file(file).unwrap();
     let desk = place.desk().await;
     let second = desk.rotate(None, Rotation::AtOnce).await.unwrap();
-    desk.retire(leaked, Retirement::Leaked).await.unwrap();
+    desk.retire(leaked, Retirement::Leaked, Successor::Here)
+        .await
+        .unwrap();
     keys.refresh().await.unwrap();
     assert_eq!(keys.published().find(&leaked), None);
     place.at(10);
@@ -429,7 +503,9 @@ async fn a_database_from_before_a_leak_does_not_bring_the_key_back() {
     let first = place.signer(&keys).unwrap();
     let desk = place.desk().await;
     desk.rotate(None, Rotation::AtOnce).await.unwrap();
-    desk.retire(first, Retirement::Leaked).await.unwrap();
+    desk.retire(first, Retirement::Leaked, Successor::Here)
+        .await
+        .unwrap();
     let path = place.config.state_dir.join(crate::service::DATABASE);
     let store = SqlStore::sqlite(&path).await.unwrap();
     let mut tx = store.database().write().await.unwrap();

@@ -114,6 +114,8 @@ pub(crate) struct StoredReceipt {
     pub(crate) token: String,
     /// When it was issued.
     pub(crate) issued_at: UnixTime,
+    /// Since when it holds no more: the job that it came of refuted its assignment afterwards.
+    pub(crate) revoked_at: Option<UnixTime>,
 }
 
 /// A receipt about to be issued. It is none until [`Store::spend`] says so.

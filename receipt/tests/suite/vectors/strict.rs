@@ -88,6 +88,17 @@ pub(super) fn cases() -> Vec<Case> {
         case("claim_nonce_short", "claim_malformed", "a nonce of 7 bytes").payload(|p| p["eat_nonce"] = json!("AAAAAAAAAA")),
         case("claim_nonce_padded", "claim_malformed", "a nonce with padding").payload(|p| p["eat_nonce"] = json!("ERERERERERE=")),
         case("claim_cnf_with_key", "claim_malformed", "cnf says more than a thumbprint").payload(|p| p["cnf"]["jwk"] = json!({})),
+        case("claim_cnf_array", "claim_malformed", "the members of an object in an array, without their names").payload(|p| p["cnf"] = json!([p["cnf"]["jkt"]])),
+        case("claim_kernel_array", "claim_malformed", "the members of an object of the work in an array").payload(|p| {
+            let kernel = p["pogw"]["kernel"].clone();
+            p["pogw"]["kernel"] = json!([kernel["name"], kernel["digest"]]);
+        }),
+        case("claim_output_array", "claim_malformed", "an object of a list as an array").payload(|p| {
+            let output = p["pogw"]["outputs"][0].clone();
+            p["pogw"]["outputs"][0] = json!([output["name"], output["len"], output["blake3"]]);
+        }),
+        case("claim_status_object", "claim_malformed", "a word as an object around null")
+            .payload(|p| p["pogw"]["assurance"]["level"] = json!({ "A2": null })),
         case("claim_digest_short", "claim_malformed", "a digest of 31 bytes").payload(|p| p["pogw"]["evidence_digest"] = json!("10".repeat(31))),
 
         // Names.

@@ -94,7 +94,9 @@ async fn a_receipt_is_issued_and_can_be_fetched() {
     let request = Request::get(&location).header("accept", "application/json");
     let json = rig.send(request.body(Body::empty()).unwrap()).await;
     let id = location.rsplit('/').next().unwrap();
-    let expected = json!({ "id": id, "receipt": issued.body, "issued_at": "2027-01-15T08:00:00Z" });
+    let expected = json!({
+        "id": id, "receipt": issued.body, "issued_at": "2027-01-15T08:00:00Z", "status": "holds",
+    });
     assert_eq!(json.json(), expected);
     assert_eq!(json.header("vary"), "accept");
     let request = Request::get(&location).header("accept", "image/png");

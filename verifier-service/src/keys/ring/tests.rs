@@ -70,7 +70,7 @@ fn the_successor_signs_from_the_second_in_which_it_may() {
     assert_eq!(signer(&ring, NOW - 1), Some(kid(1)));
     assert_eq!(signer(&ring, NOW), Some(kid(2)));
     assert_eq!(ring.succeeded(at(NOW - 1), all), []);
-    assert_eq!(ring.succeeded(at(NOW), all), [(kid(1), at(NOW))]);
+    assert_eq!(ring.succeeded(at(NOW), all), [kid(1)]);
     assert_eq!(ring.unpublished().collect::<Vec<_>>(), [kid(3)]);
 }
 
@@ -90,14 +90,19 @@ fn what_is_not_held_signs_nothing_and_retires_nothing() {
 }
 
 #[test]
-fn three_keys_in_a_row_are_each_retired_when_the_next_took_over() {
+fn of_three_keys_in_a_row_each_is_succeeded_by_the_next() {
     let keys = [
         key(1, Some(NOW)),
         key(2, Some(NOW + 10)),
         key(3, Some(NOW + 20)),
     ];
-    let retired = ring(&keys).succeeded(at(NOW + 30), all);
-    assert_eq!(retired, [(kid(1), at(NOW + 10)), (kid(2), at(NOW + 20))]);
+    let mut keys = keys;
+    let succeeded = |keys: &[KeyRecord], now| ring(keys).succeeded(at(now), all);
+    assert_eq!(succeeded(&keys, NOW + 10), [kid(1)]);
+    assert_eq!(succeeded(&keys, NOW + 30), [kid(1), kid(2)]);
+    // What has an end is given no other.
+    keys[0].retired_at = Some(at(NOW + 40));
+    assert_eq!(succeeded(&keys, NOW + 30), [kid(2)]);
 }
 
 #[test]

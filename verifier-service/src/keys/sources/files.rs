@@ -41,10 +41,10 @@ impl Directory {
 }
 
 impl Source for Directory {
-    fn keys(&self) -> Result<Vec<Held>, KeyError> {
+    fn keys(&self) -> Result<Vec<Result<Held, KeyError>>, KeyError> {
         let mut paths = files_in(&self.0, EXTENSION)?;
         paths.retain(|path| path.file_name().is_none_or(|name| name != NVIDIA_KEY));
-        paths.iter().map(|path| private_key(path)).collect()
+        Ok(paths.iter().map(|path| private_key(path)).collect())
     }
 }
 
@@ -88,12 +88,12 @@ impl Handed {
 }
 
 impl Source for Handed {
-    fn keys(&self) -> Result<Vec<Held>, KeyError> {
+    fn keys(&self) -> Result<Vec<Result<Held, KeyError>>, KeyError> {
         let read = |path: &PathBuf| match self.is_vouched_for {
             true => load(path),
             false => private_key(path),
         };
-        self.paths.iter().map(read).collect()
+        Ok(self.paths.iter().map(read).collect())
     }
 }
 

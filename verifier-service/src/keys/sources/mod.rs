@@ -32,8 +32,8 @@ pub(crate) type HeldKeys = BTreeMap<Thumbprint, Held>;
 
 /// A place of private halves.
 trait Source: Send + Sync {
-    /// What is in it.
-    fn keys(&self) -> Result<Vec<Held>, KeyError>;
+    /// What is in it, key by key: one that cannot be used says nothing about the others.
+    fn keys(&self) -> Result<Vec<Result<Held, KeyError>>, KeyError>;
 }
 
 /// A place in which a key can be made.
@@ -76,19 +76,20 @@ impl Sources {
     pub(crate) fn keys(&self) -> Result<HeldKeys, KeyError> {
         let mut held = HeldKeys::new();
         for source in self.all() {
-            add(&mut held, source.keys()?);
+            let keys: Result<Vec<_>, _> = source.keys()?.into_iter().collect();
+            add(&mut held, keys?);
         }
         Ok(held)
     }
 
-    /// Every private half within reach; a place that cannot be looked into is passed over, and said.
+    /// Every private half within reach; a place that cannot be looked into, or a key, is passed over, and said.
     pub(crate) fn within_reach(&self) -> HeldKeys {
         let mut held = HeldKeys::new();
+        let said = |error| tracing::warn!(%error, "private keys of one place cannot be used");
         for source in self.all() {
-            match source.keys() {
-                Ok(keys) => add(&mut held, keys),
-                Err(error) => tracing::warn!(%error, "private keys of one place cannot be used"),
-            }
+            let keys = source.keys().map_err(said).unwrap_or_default();
+            let usable = keys.into_iter().filter_map(|key| key.map_err(said).ok());
+            add(&mut held, usable);
         }
         held
     }
@@ -106,7 +107,7 @@ impl Sources {
 }
 
 /// Adds keys to those held; of one that is in two places the first counts.
-fn add(held: &mut HeldKeys, keys: Vec<Held>) {
+fn add(held: &mut HeldKeys, keys: impl IntoIterator<Item = Held>) {
     for key in keys {
         let kid = key.signer.public_jwk().kid();
         held.entry(kid).or_insert(key);

@@ -97,7 +97,7 @@ impl Token {
 }
 
 impl Source for Token {
-    fn keys(&self) -> Result<Vec<Held>, KeyError> {
+    fn keys(&self) -> Result<Vec<Result<Held, KeyError>>, KeyError> {
         let access = &self.0;
         let session = access.session(Intent::Sign)?;
         let ours = [
@@ -108,9 +108,8 @@ impl Source for Token {
         let found = session.find_objects(&ours).map_err(token_fault)?;
         let read = |key: ObjectHandle| access.read(&session, key);
         let signers = found.into_iter().map(read);
-        signers
-            .map(|signer| signer.map(|signer| access.held(signer)))
-            .collect()
+        let held = signers.map(|signer| signer.map(|signer| access.held(signer)));
+        Ok(held.collect())
     }
 }
 

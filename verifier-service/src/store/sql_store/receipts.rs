@@ -5,6 +5,18 @@ use crate::id::Id;
 use crate::store::sql::{Database, Row, Session, Transaction, values};
 use crate::store::{NewReceipt, Spent, Standing, StoreError, StoredReceipt};
 
+/// Receipts as they are read: with the time since when the job that one came of holds to it no more.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, token, issued_at,
+                    (SELECT revoked_at FROM job_receipts WHERE receipt = receipts.id) AS revoked_at
+             FROM receipts ",
+            $which
+        )
+    };
+}
+
 /// The conditional write of [`challenges::take`] decides between two that come at once; everything else here says why.
 pub(super) async fn insert(database: &Database, new: NewReceipt) -> Result<Spent, StoreError> {
     let mut tx = database.write().await?;
@@ -61,10 +73,7 @@ pub(super) async fn by_id(
     id: Id,
 ) -> Result<Option<StoredReceipt>, StoreError> {
     let row = session
-        .fetch_optional(
-            "SELECT id, token, issued_at FROM receipts WHERE id = $1",
-            values![id],
-        )
+        .fetch_optional(select!("WHERE id = $1"), values![id])
         .await?;
     row.as_ref().map(read).transpose()
 }
@@ -74,10 +83,7 @@ pub(super) async fn of(
     bundle_sha256: [u8; 32],
 ) -> Result<Option<StoredReceipt>, StoreError> {
     let row = session
-        .fetch_optional(
-            "SELECT id, token, issued_at FROM receipts WHERE bundle = $1",
-            values![bundle_sha256],
-        )
+        .fetch_optional(select!("WHERE bundle = $1"), values![bundle_sha256])
         .await?;
     row.as_ref().map(read).transpose()
 }
@@ -88,8 +94,7 @@ pub(super) async fn latest_of(
 ) -> Result<Option<StoredReceipt>, StoreError> {
     let row = session
         .fetch_optional(
-            "SELECT id, token, issued_at FROM receipts WHERE agent_key = $1
-             ORDER BY issued_at DESC LIMIT 1",
+            select!("WHERE agent_key = $1 ORDER BY issued_at DESC LIMIT 1"),
             values![agent_key],
         )
         .await?;
@@ -136,5 +141,6 @@ fn read(row: &Row) -> Result<StoredReceipt, StoreError> {
         id: row.parsed("id")?,
         token: row.text("token")?,
         issued_at: row.time("issued_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
     })
 }

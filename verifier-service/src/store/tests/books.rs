@@ -25,7 +25,7 @@ on_both! {
         assert_eq!(rig.available("p1").await, FUNDS - 100);
         // What somebody else brought in.
         let strange = Transfer::withdrawal(&party("other"), &party("p1"), money(1), "w", LATE);
-        assert_eq!(store.book(strange).await.unwrap(), Booked::Overdrawn);
+        assert_eq!(store.book(strange, nobody()).await.unwrap(), Booked::Overdrawn);
         let other = rig.reopen().await;
         let at_once = (0..8).map(|n| {
             let store = [store, &other][n % 2].clone();

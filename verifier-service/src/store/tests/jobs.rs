@@ -14,6 +14,7 @@ use crate::store::books::BookStore;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, JobRequest, JobStore};
 use crate::store::outbox::{Attempt, OutboxStore};
+use crate::store::sql::values;
 
 on_both! {
     async fn a_job_lives_from_its_creation_to_its_payment(rig) {
@@ -48,6 +49,17 @@ on_both! {
         let token = store.receipt(receipts[0].id).await.unwrap().unwrap().token;
         assert_eq!(token, format!("token of {}", receipts[0].assignment));
         assert_eq!(receipts[0].revoked_at, None);
+        // Whoever asks for one by its name hears when it was revoked, and the others hold.
+        let named = receipts[1].id;
+        let mut tx = store.database().write().await.unwrap();
+        let revoke = "UPDATE job_receipts SET revoked_at = 7 WHERE receipt = $1";
+        tx.execute(revoke, values![named]).await.unwrap();
+        tx.commit().await.unwrap();
+        let revoked_at = async |n: usize| store.receipt(receipts[n].id).await.unwrap().unwrap().revoked_at;
+        assert_eq!((revoked_at(0).await, revoked_at(1).await), (None, Some(UnixTime::from_secs(7))));
+        let mut tx = store.database().write().await.unwrap();
+        tx.execute("UPDATE job_receipts SET revoked_at = NULL", Vec::new()).await.unwrap();
+        tx.commit().await.unwrap();
         let mut listed = store.receipts_of(&party("tenant"), Page { after: None, limit: 9 }).await.unwrap();
         listed.sort_by_key(|receipt| receipt.assignment.clone());
         assert_eq!(listed, receipts);

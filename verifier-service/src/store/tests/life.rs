@@ -136,6 +136,7 @@ pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
                 id: Id::random(),
                 token: format!("token of {id}"),
                 issued_at: at,
+                revoked_at: None,
             },
             challenge: assignment.challenge().0,
             bundle_sha256: evidence::crypto::sha256(&bundle),
