@@ -16,8 +16,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use verifier_service::appraiser::OpenError;
 use verifier_service::{
     Appraiser, AuditDesk, CertificateFileError, Config, ConfigError, Head, KeyDesk, ListedKey,
-    Reload, Retirement, Rotation, Service, ServiceError, Successor, SystemClock, check_certificates,
-    init_logging_with_traces,
+    Reload, Retirement, Rotation, Service, ServiceError, Successor, SystemClock,
+    check_certificates, init_logging_with_traces,
 };
 
 /// Time for computations nobody waits for any more to end.

@@ -62,7 +62,7 @@ const WEBHOOKS_KEY: &str = "webhooks.key";
 const RETIRED: &str = "retired";
 const LEAKED: &str = "leaked";
 /// The longest a search for private halves may take.
-const SEARCH: Duration = Duration::from_secs(10);
+const SEARCH: Duration = Duration::from_secs(4);
 /// Seconds after which a key that was not found is looked for again.
 const SEARCH_AGAIN_S: i64 = 60;
 /// Seconds after which every running verifier has looked at the ring, twice the longest pause between two looks.
@@ -356,9 +356,7 @@ impl Keys {
         let at = heeded(now);
         for kid in &succeeded {
             tracing::info!(%kid, %at, "signing key retired by its successor");
-            store
-                .retire_signing_key(*kid, at, By::service(now))
-                .await?;
+            store.retire_signing_key(*kid, at, By::service(now)).await?;
         }
         self.note_lives(seen, now).await?;
         Ok(!unpublished.is_empty() || !succeeded.is_empty())

@@ -265,6 +265,7 @@ fn headers() -> Value {
     json!({
         "X-Trace-Id": header("The trace of this request (W3C Trace Context): the caller's, or one of ours.", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
         "X-Request-Id": header("What the log calls this request.", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })),
+        "PoGW-Receipt-Revoked-At": header("Since when the receipt is revoked; absent while it holds.", json!({ "type": "string", "format": "date-time" })),
         "Location": header("Where it is from now on.", json!({ "type": "string", "format": "uri-reference" })),
         "ETag": header("The tag of what is answered.", text()),
         "WWW-Authenticate": header("What there is to show (RFC 6750, RFC 9421).", text()),

@@ -106,7 +106,13 @@ fn cancel() -> Endpoint {
         .by(Access::Party(Some("jobs:write")))
         .named("id", of("Name"), NAME)
         .gives(200, "Job", "The job, cancelled.")
-        .fails(&[PartyKindMismatch, JobNotFound, CancelLate, JobStatus, Resuming])
+        .fails(&[
+            PartyKindMismatch,
+            JobNotFound,
+            CancelLate,
+            JobStatus,
+            Resuming,
+        ])
 }
 
 fn dispute() -> Endpoint {

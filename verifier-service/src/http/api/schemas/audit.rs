@@ -7,7 +7,10 @@ use super::Named;
 use crate::audit::Action;
 
 pub(super) fn all() -> Vec<Named> {
-    let actions: Vec<_> = Action::ALL.iter().map(|(action, _)| action.as_str()).collect();
+    let actions: Vec<_> = Action::ALL
+        .iter()
+        .map(|(action, _)| action.as_str())
+        .collect();
     vec![
         ("AuditAction", word(&actions)),
         ("AuditEntry", entry()),
@@ -37,19 +40,31 @@ fn entry() -> serde_json::Value {
         ("action", of("AuditAction")),
         ("object", named),
         ("party?", said(of("Id"), "Whom it concerns.")),
-        ("request?", said(text(), "The request, as `X-Request-Id` names it.")),
-        ("trace?", said(text(), "The trace, as `traceparent` names it.")),
+        (
+            "request?",
+            said(text(), "The request, as `X-Request-Id` names it."),
+        ),
+        (
+            "trace?",
+            said(text(), "The trace, as `traceparent` names it."),
+        ),
         ("outcome", word(&["done", "refused"])),
         ("code?", said(text(), "Why it was refused.")),
         ("details", with(json!({}), "type", json!("object"))),
-        ("previous", said(of("Sha256"), "The digest of the entry before.")),
+        (
+            "previous",
+            said(of("Sha256"), "The digest of the entry before."),
+        ),
         ("digest", of("Sha256")),
     ])
 }
 
 fn head() -> serde_json::Value {
     object([
-        ("number", said(count(), "Of the last entry; 0 where there is none.")),
+        (
+            "number",
+            said(count(), "Of the last entry; 0 where there is none."),
+        ),
         ("digest", of("Sha256")),
     ])
 }

@@ -158,7 +158,10 @@ fn certificate() -> Value {
         ("responder_no_check", or_null(flag())),
         (
             "nonce_matches",
-            said(or_null(flag()), "Whether the answer repeats the nonce; `null` where none was sent."),
+            said(
+                or_null(flag()),
+                "Whether the answer repeats the nonce; `null` where none was sent.",
+            ),
         ),
         ("reasons", list(of("Reason"))),
     ])

@@ -1,9 +1,9 @@
 //! Every named schema.
 
+mod audit;
 mod collateral;
 mod evidence;
 mod market;
-mod audit;
 mod parties;
 mod policies;
 mod problems;

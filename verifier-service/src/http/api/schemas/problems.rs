@@ -69,7 +69,10 @@ fn problem() -> Value {
 }
 
 fn trace_id() -> Value {
-    said(text_like("^[0-9a-f]{32}$"), "The trace of the request, as `X-Trace-Id` has it.")
+    said(
+        text_like("^[0-9a-f]{32}$"),
+        "The trace of the request, as `X-Trace-Id` has it.",
+    )
 }
 
 fn problem_of_nvidia() -> Value {

@@ -211,5 +211,13 @@ fn receipt() -> Value {
             ),
         ),
         ("issued_at", of("Time")),
+        (
+            "status",
+            said(
+                word(&["holds", "revoked"]),
+                "Whether a later audit refuted the result. The token itself does not say it.",
+            ),
+        ),
+        ("revoked_at?", of("Time")),
     ])
 }
