@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-af5870910ecd.js",
+        path: "console-a84b80643798.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "af5870910ecd5845fa1e385ec858e54de0670e1f5820e89e3331b3ff11b5969d",
+        sha256: "a84b806437988d0fcddaceb08c8333e2ed2533b24137f600d4aac8ea87555af2",
         is_named_by_content: true,
-        plain: include_bytes!("console-af5870910ecd.js"),
-        brotli: include_bytes!("console-af5870910ecd.js.br"),
+        plain: include_bytes!("console-a84b80643798.js"),
+        brotli: include_bytes!("console-a84b80643798.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "a0701a75d0faa78718a7fb04e76b041e4efcf872cac9d44e4d5ee7f5ee345a5b",
+        sha256: "e4aece71d365a2ef693e1d2d68b7e41a5ef384a6729bc941ebaa0de1f8ba6bf5",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -87,11 +87,11 @@ impl Clerk {
     }
 
     async fn keep_house(&self, chores: &mut Chores) {
-        if is_time(&mut chores.alive, ALIVE_EVERY) {
-            if let Err(error) = self.note_alive().await {
-                chores.alive = Instant::now();
-                tracing::warn!(cause = %error, "the store does not take that this verifier is there");
-            }
+        if is_time(&mut chores.alive, ALIVE_EVERY)
+            && let Err(error) = self.note_alive().await
+        {
+            chores.alive = Instant::now();
+            tracing::warn!(cause = %error, "the store does not take that this verifier is there");
         }
         while chores.releasing.try_join_next().is_some() {}
         if is_time(&mut chores.release, RELEASE_EVERY) && chores.releasing.is_empty() {

@@ -331,7 +331,9 @@ async fn what_is_done_to_keys_is_recorded_once() {
     desk.rotate(None, Rotation::AtOnce).await.unwrap();
     keys.refresh().await.unwrap();
     for _ in 0..2 {
-        desk.retire(first, Retirement::Leaked).await.unwrap();
+        desk.retire(first, Retirement::Leaked, Successor::Here)
+            .await
+            .unwrap();
     }
     desk.rotate(None, Rotation::Published).await.unwrap();
     for _ in 0..2 {
