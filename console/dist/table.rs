@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-a84b80643798.js",
+        path: "console-e6b9d091e08f.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "a84b806437988d0fcddaceb08c8333e2ed2533b24137f600d4aac8ea87555af2",
+        sha256: "e6b9d091e08f1cc66a1fc95ebade66787dc13a51556da22971d300d195868407",
         is_named_by_content: true,
-        plain: include_bytes!("console-a84b80643798.js"),
-        brotli: include_bytes!("console-a84b80643798.js.br"),
+        plain: include_bytes!("console-e6b9d091e08f.js"),
+        brotli: include_bytes!("console-e6b9d091e08f.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "e4aece71d365a2ef693e1d2d68b7e41a5ef384a6729bc941ebaa0de1f8ba6bf5",
+        sha256: "483b9128cdd389cbc8bf59bf543d078c3f673c7a92785f394edd478704257ea9",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

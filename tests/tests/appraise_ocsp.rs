@@ -783,7 +783,7 @@ fn a_mirror_serves_what_is_missing() {
     assert_eq!((said.exit, said.statuses()), (0, all("good", &[])));
     assert_eq!(said.notes, format!("pogw: not used: {}\n", stale.display()));
 
-    // It has answers of an hour ago alone, and passes no question on.
+    // It has answers of an hour ago alone, and nobody to ask: they come without the nonce, and that is seen.
     let required = desk.policy("required.rego", r#"{"mode": "required"}"#);
     let mut with_policy = services.to_vec();
     with_policy.extend::<[&dyn AsRef<Path>; 2]>([&"--policy", &required]);
@@ -794,7 +794,7 @@ fn a_mirror_serves_what_is_missing() {
         "{}",
         said.text
     );
-    assert_eq!(said.codes(), ["ocsp_response_unsuccessful"]);
+    assert_eq!(said.codes(), ["ocsp_nonce_absent"]);
     runtime.block_on(served.stop());
 }
 

@@ -51,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cli",
             "fake-nvml",
             "fake-cuda",
+            "telemetry",
         ],
     ),
     ("fake-nvml", &["attestation-agent"]),

@@ -161,7 +161,8 @@ async fn every_receipt_validates_with_the_keys_of_its_day_and_of_today() {
     let kids: BTreeSet<_> = tokens.iter().map(|token| kid_of(token)).collect();
     assert_eq!(kids.len(), 4, "{kids:?}");
     let listed = desk.list().await.unwrap();
-    let retired = listed.iter().filter(|key| key.stage == "retired").count();
+    // The last but one may still have its seconds, in which verifiers without its successor hear of it.
+    let retired = listed.iter().filter(|key| key.retired_at.is_some()).count();
     assert_eq!((listed.len(), retired), (4, 3), "{listed:?}");
     println!("{} receipts under {} keys", tokens.len(), kids.len());
     served.abort();

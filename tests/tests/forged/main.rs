@@ -36,6 +36,10 @@ const IN_TESTS_OF_THEIR_OWN: &[(u8, &str)] = &[
     (55, "forged/system.rs::no_device_counts_twice"),
     (72, "forged/ocsp.rs::the_findings_tell_who_when_and_why"),
     (
+        67,
+        "forged/relying_party.rs::answers_that_do_not_repeat_it_do_not_match",
+    ),
+    (
         73,
         "forged/ocsp.rs::whether_anybody_asked_about_the_responder_is_recorded",
     ),

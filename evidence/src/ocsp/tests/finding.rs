@@ -263,6 +263,7 @@ fn a_finding_is_told_in_words() {
         "next_update": "2025-07-02T12:00:00Z",
         "response_sha256": hex::encode(response.peek().unwrap().sha256()),
         "responder_no_check": false,
+        "nonce_matches": null,
         "reasons": [{
             "code": "certificate_revoked",
             "message": "certificate 1 (test L4): status",

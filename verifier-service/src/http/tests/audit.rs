@@ -9,6 +9,11 @@ use crate::audit::{Action, Walk};
 use crate::parties::oidc::fixture::FakeIssuer;
 use crate::store::audit::AuditStore;
 
+/// With room for openings.
+async fn open() -> Served {
+    Served::with(|config| config.body_limit_bytes = Config::default().body_limit_bytes).await
+}
+
 const ID: &str = "00000000000000000000000000000000";
 const GRANTS: &str =
     "package pogw\ndeny contains {\"code\": \"x\", \"message\": \"y\"} if { false }\n";
@@ -168,7 +173,7 @@ async fn act(served: &Served) -> Acted {
 
 #[tokio::test]
 async fn each_action_leaves_one_entry() {
-    let served = Served::new().await;
+    let served = open().await;
     act(&served).await;
     let recorded = served.recorded().await;
     let actions: Vec<_> = recorded
@@ -222,7 +227,7 @@ async fn each_action_leaves_one_entry() {
 
 #[tokio::test]
 async fn what_is_asked_again_and_changes_nothing_leaves_none() {
-    let served = Served::new().await;
+    let served = open().await;
     let acted = act(&served).await;
     let before = served.recorded().await.len();
     served.put_policy(GRANTS).await.is(200, "");
@@ -241,7 +246,7 @@ async fn what_is_asked_again_and_changes_nothing_leaves_none() {
 
 #[tokio::test]
 async fn an_entry_says_who_and_in_which_request() {
-    let served = Served::new().await;
+    let served = open().await;
     let acted = act(&served).await;
     let request = served
         .request(Method::PUT, "/v1/policies/site")
@@ -283,7 +288,11 @@ async fn an_entry_says_who_and_in_which_request() {
 #[tokio::test]
 async fn the_bearer_of_a_token_goes_by_issuer_and_subject() {
     let fake = FakeIssuer::start().await;
-    let served = Served::with(|config| config.oidc = fake.settings()).await;
+    let served = Served::with(|config| {
+        config.oidc = fake.settings();
+        config.body_limit_bytes = Config::default().body_limit_bytes;
+    })
+    .await;
     let new = json!({ "kind": "provider", "name": "Acme", "oidc_name": "acme" });
     let party = served.party(new).await;
     let token = fake.token(&fake.claims(NOW));
@@ -299,7 +308,7 @@ async fn the_bearer_of_a_token_goes_by_issuer_and_subject() {
 
 #[tokio::test]
 async fn nothing_secret_is_in_it() {
-    let served = Served::new().await;
+    let served = open().await;
     let acted = act(&served).await;
     // Secrets in places where they do not belong, by those who may and those who may not.
     for secret in &acted.secrets {
@@ -331,7 +340,7 @@ async fn nothing_secret_is_in_it() {
 
 #[tokio::test]
 async fn refusals_are_recorded_and_a_flood_of_them_is_counted() {
-    let served = Served::new().await;
+    let served = open().await;
     let acted = act(&served).await;
     let activate = "/v1/policies/site/versions/9/activate";
     for _ in 0..20 {
@@ -388,7 +397,7 @@ async fn refusals_are_recorded_and_a_flood_of_them_is_counted() {
 
 #[tokio::test]
 async fn pages_lead_through_all_and_filters_are_checked() {
-    let served = Served::new().await;
+    let served = open().await;
     act(&served).await;
     let (mut numbers, mut path) = (Vec::new(), "/v1/audit?limit=5".to_owned());
     let head = served.get("/v1/audit", served.operator()).await.json()["head"].clone();
@@ -430,7 +439,7 @@ async fn pages_lead_through_all_and_filters_are_checked() {
 
 #[tokio::test]
 async fn a_party_reads_what_concerns_it() {
-    let served = Served::new().await;
+    let served = open().await;
     let acted = act(&served).await;
     let seen = served.get("/v1/audit?limit=200", &acted.tenant_key).await;
     seen.is(200, "");
@@ -474,7 +483,7 @@ async fn a_party_reads_what_concerns_it() {
 /// What is shown is all that is needed to check the chain.
 #[tokio::test]
 async fn what_is_shown_can_be_checked_by_a_stranger() {
-    let served = Served::new().await;
+    let served = open().await;
     act(&served).await;
     let mut previous = "0".repeat(64);
     for mut entry in served.log("").await.into_iter().rev() {

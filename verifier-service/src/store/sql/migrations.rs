@@ -14,10 +14,10 @@ use sqlx::sqlite::SqlitePool;
 use crate::store::StoreError;
 
 /// What a process waits that met another at a step: about as long as a step takes.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// The longest another process may take with its steps.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 type Step = (i64, &'static str, &'static str);
 

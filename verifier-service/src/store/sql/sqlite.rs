@@ -5,9 +5,11 @@
 //! on the same file is waited for as long as the busy timeout says.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{Pools, QUEUE_TIMEOUT, migrations};
@@ -31,11 +33,26 @@ pub(super) async fn open(path: &Path, busy_timeout: Duration) -> Result<Pools, S
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", LOG_BYTES_KEPT);
-    let writer = pool(1).connect_with(writing).await?;
+    let writer = first(&writing).await?;
     migrations::sqlite(&writer, path).await?;
     let reading = common.pragma("query_only", "ON");
     let readers = pool(READERS).connect_with(reading).await?;
     Ok(Pools::Sqlite { writer, readers })
+}
+
+/// The writer. Whoever turns the write-ahead log on has the file for itself, and SQLite lets others fail there at once,
+/// whatever the busy timeout: another process that starts as well is waited for here.
+async fn first(options: &SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    let until = Instant::now() + migrations::PATIENCE;
+    loop {
+        let opened = pool(1).connect_with(options.clone()).await;
+        match opened.map_err(StoreError::from) {
+            Err(StoreError::Busy(_)) if Instant::now() < until => {
+                tokio::time::sleep(migrations::PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// A pool whose connections live as long as the process: opening one costs more than keeping it.
