@@ -134,7 +134,8 @@ fn play_all<F: Future<Output = Rig>>(open: impl Fn() -> F) {
     played.unwrap();
     // Histories in which nothing fails, or nobody is ever paid, would show nothing.
     assert!(struck.get() > 100 * u64::from(cases), "{struck:?}");
-    assert!(paid.get() > 0);
+    // Of a few it is chance that nobody is.
+    assert!(cases < 50 || paid.get() > 0);
 }
 
 /// How many writes failed, and how many assignments were paid.
