@@ -61,6 +61,11 @@ pub(super) fn short(least: usize, most: usize) -> Value {
     json!({ "type": "string", "minLength": least, "maxLength": most })
 }
 
+/// A day, or a time of RFC 3339.
+pub(super) fn day_or_time() -> Value {
+    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "format": "date-time" }] })
+}
+
 /// One of these words.
 pub(super) fn word(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })

@@ -4,7 +4,7 @@
 //! advisory lock. On SQLite a migration that another process was just making fails, and is looked at again.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -15,9 +15,6 @@ use crate::store::StoreError;
 
 /// What a process waits that met another at a step: about as long as a step takes.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
-
-/// The longest another process may take with its steps.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 type Step = (i64, &'static str, &'static str);
 
@@ -145,20 +142,14 @@ const POSTGRES: [Step; 10] = [
 pub(super) async fn sqlite(writer: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let migrator = migrator(&SQLITE);
     // Each failure means that another process was at a step: making it, or noting that it is made.
-    let until = Instant::now() + PATIENCE;
-    let mut tries = 4 * SQLITE.len();
-    loop {
-        let Err(error) = migrator.run(writer).await else {
+    for _ in 0..4 * SQLITE.len() {
+        if migrator.run(writer).await.is_ok() {
             return Ok(());
-        };
-        let error = failed(error, &path.display().to_string());
-        // A step of another process on a slow disk is waited for; one that fails for another reason is tried a few times.
-        tries -= usize::from(!matches!(error, StoreError::Busy(_)));
-        if tries == 0 || Instant::now() >= until {
-            return Err(error);
         }
         tokio::time::sleep(PAUSE).await;
     }
+    let migrated = migrator.run(writer).await;
+    migrated.map_err(|error| failed(error, &path.display().to_string()))
 }
 
 pub(super) async fn postgres(pool: &PgPool, database: &str) -> Result<(), StoreError> {

@@ -16,6 +16,8 @@ use super::{Pools, QUEUE_TIMEOUT, migrations};
 use crate::private_files;
 use crate::store::StoreError;
 
+/// The longest another process that starts may have the file for itself.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections that only read. Reads are single rows by key; more would serve a slow disk only.
 const READERS: u32 = 4;
 /// The log is cut back to this after a large bundle went through it.
@@ -33,26 +35,31 @@ pub(super) async fn open(path: &Path, busy_timeout: Duration) -> Result<Pools, S
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", LOG_BYTES_KEPT);
-    let writer = first(&writing).await?;
-    migrations::sqlite(&writer, path).await?;
+    let writer = writer(&writing, path).await?;
     let reading = common.pragma("query_only", "ON");
     let readers = pool(READERS).connect_with(reading).await?;
     Ok(Pools::Sqlite { writer, readers })
 }
 
-/// The writer. Whoever turns the write-ahead log on has the file for itself, and SQLite lets others fail there at once,
-/// whatever the busy timeout: another process that starts as well is waited for here.
-async fn first(options: &SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
-    let until = Instant::now() + migrations::PATIENCE;
+/// The writer, on a database that is up to date. Whoever turns the write-ahead log on, or makes a step of the migrations on a
+/// slow disk, has the file for itself, and SQLite lets others fail there at once, whatever the busy timeout: another process
+/// that starts as well is waited for here.
+async fn writer(options: &SqliteConnectOptions, path: &Path) -> Result<SqlitePool, StoreError> {
+    let until = Instant::now() + PATIENCE;
     loop {
-        let opened = pool(1).connect_with(options.clone()).await;
-        match opened.map_err(StoreError::from) {
+        match up_to_date(options.clone(), path).await {
             Err(StoreError::Busy(_)) if Instant::now() < until => {
                 tokio::time::sleep(migrations::PAUSE).await;
             }
             opened => return opened,
         }
     }
+}
+
+async fn up_to_date(options: SqliteConnectOptions, path: &Path) -> Result<SqlitePool, StoreError> {
+    let writer = pool(1).connect_with(options).await?;
+    migrations::sqlite(&writer, path).await?;
+    Ok(writer)
 }
 
 /// A pool whose connections live as long as the process: opening one costs more than keeping it.

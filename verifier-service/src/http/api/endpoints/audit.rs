@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::codes::OF_STORE;
 use super::super::endpoint::{Access, Endpoint, Tag};
 use super::super::examples;
-use super::super::schema::{of, short, text_like};
+use super::super::schema::{day_or_time, of, short, text_like};
 use crate::http::audit::{self, MAX_NAME_BYTES};
 
 pub(super) fn all() -> Vec<Endpoint> {
@@ -24,15 +24,11 @@ fn list() -> Endpoint {
         .asks("action", of("AuditAction"), "Entries of this action alone.", json!("policy.activate"))
         .asks("object", name(), "Entries about the object of this name.", json!("default/2"))
         .asks("actor", name(), "Entries of the actor of this name, or of this kind.", json!("operator"))
-        .asks("since", time(), "Entries from then on: a day, or a time of RFC 3339.", examples::time())
+        .asks("since", day_or_time(), "Entries from then on: a day, or a time of RFC 3339.", examples::time())
         .gives(200, "AuditLog", "A page, and where the log ends.")
         .fails(OF_STORE)
 }
 
 fn name() -> Value {
     short(1, MAX_NAME_BYTES)
-}
-
-fn time() -> Value {
-    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "format": "date-time" }] })
 }

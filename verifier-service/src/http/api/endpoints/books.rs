@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::endpoint::{Access, Endpoint, Tag};
 use super::super::examples::{self, ID};
-use super::super::schema::{of, text};
+use super::super::schema::{day_or_time, of, text};
 use crate::http::{books, media_type, statements};
 use crate::problem::ProblemCode::*;
 
@@ -62,13 +62,9 @@ fn statement() -> Endpoint {
         .says("Read the statement of a provider", "What it had, each thing that happened to it with the balance after, what it had then. `Accept: text/csv` gives lines. It is written while it is read: one that breaks off has no end.")
         .by(Access::PartyOrOperator("books:read"))
         .named("id", party(), "The name of the provider, or `me`.")
-        .asks("from", time(), "The first moment: a day, or a time of RFC 3339.", json!("2026-01-01"))
-        .asks("to", time(), "The moment after the last; without it, until now.", examples::time())
+        .asks("from", day_or_time(), "The first moment: a day, or a time of RFC 3339.", json!("2026-01-01"))
+        .asks("to", day_or_time(), "The moment after the last; without it, until now.", examples::time())
         .gives(200, "ProviderStatement", "The statement.")
         .gives_as(200, media_type::CSV, text(), "The statement.")
         .fails(&[PartyNotFound, NotAcceptable])
-}
-
-fn time() -> Value {
-    json!({ "type": "string", "anyOf": [{ "format": "date" }, { "format": "date-time" }] })
 }
