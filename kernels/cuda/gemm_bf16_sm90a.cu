@@ -1,113 +1,146 @@
 // The bf16 product of spec/gemm_bf16.md on the tensor cores of Hopper: one `wgmma` is one step of the specification.
 //
-// Compiled and assembled, never run: no Hopper was at hand. That `wgmma` computes the specification's step is the claim
-// of the public model it was taken from; before this module's outputs are relied on, compare it on a Hopper with
-// gemm_bf16.cu, which emulates the step in integers. It assembles for sm_90a alone and must not be ported to Ampere,
-// whose tensor cores compute something else.
+// It assembles for sm_90a alone and must not be ported to Ampere, whose tensor cores compute something else.
 //
 // A block of 256 threads, two warpgroups, computes 128x128 elements of C, a warpgroup 64 of the rows, and walks along k
-// 64 at a time: four steps of 16, ascending, into one accumulator that starts at +0. Elements outside the matrices are
-// zeros in shared memory, as the specification fills up k.
+// 32 at a time: two steps of 16, ascending, into one accumulator that starts at +0. While a part is multiplied, the two
+// that follow are on their way into shared memory, which has room for three. Elements outside the matrices are zeros
+// there, as the specification fills up k.
 #include "blake3.cuh"
 #include "gemm_bf16.cuh"
+#include "tiles.cuh"
 #include "wgmma.cuh"
 
 enum : u32 {
     WGMMA_TILE = 128,  // rows and columns of C for a block
-    WGMMA_DEPTH = 64,  // k in shared memory
+    WGMMA_DEPTH = 32,  // k in a part
     WGMMA_CHUNK = 8,   // bf16 in 16 bytes
+    WGMMA_PARTS = 3,
     WGMMA_THREADS = 256
 };
 
 // ---- Shared memory
 //
-// A tile is 128 lines (rows of A, columns of B) of 64 bf16 along k, for A and B alike. Core matrices that follow each
-// other along k are neighbours; the next 8 lines come after the 8 core matrices of these.
+// A part is 128 lines (rows of A, columns of B) of 32 bf16 along k, in core matrices of 8 by 8. Those of 8 lines of A that
+// follow each other along k are neighbours; those of 8 k of B that follow each other along the columns are. Eight threads
+// in a row write one core matrix, so that they meet all banks.
 
-enum : u32 {
-    WGMMA_NEXT_K = 128,
-    WGMMA_NEXT_LINES = WGMMA_NEXT_K * (WGMMA_DEPTH / WGMMA_CHUNK),
-    WGMMA_TILE_BYTES = WGMMA_TILE * WGMMA_DEPTH * 2
+enum : u32 { WGMMA_CORE = 128, WGMMA_OPERAND_BYTES = WGMMA_TILE * WGMMA_DEPTH * 2 };
+
+struct alignas(128) WgmmaPart {
+    u8 a[WGMMA_OPERAND_BYTES], b[WGMMA_OPERAND_BYTES];
 };
 
-// Where the 16 bytes of `line` with elements 8·chunk to 8·chunk + 7 along k are.
-POGW_INLINE u32 wgmma_place(u32 line, u32 chunk) {
-    return (line / 8) * WGMMA_NEXT_LINES + chunk * WGMMA_NEXT_K + (line % 8) * 16;
+POGW_INLINE WgmmaLayout wgmma_a_layout() { return WgmmaLayout{WGMMA_CORE, WGMMA_CORE * (WGMMA_DEPTH / WGMMA_CHUNK)}; }
+POGW_INLINE WgmmaLayout wgmma_b_layout() { return WgmmaLayout{WGMMA_CORE * (WGMMA_TILE / WGMMA_CHUNK), WGMMA_CORE}; }
+
+// Where the core matrix of lines 8·lines on and k 8·chunk on is.
+POGW_INLINE u32 wgmma_place(WgmmaLayout layout, u32 lines, u32 chunk) {
+    return lines * layout.next_lines + chunk * layout.next_k;
 }
 
-// Two bf16 along k of a line, zeros outside. `line_stride` and `k_stride` say how the matrix lies in memory.
-POGW_INLINE u32 wgmma_pair(const u16* matrix, u32 line, u32 lines, u64 line_stride, u32 l, u32 k, u64 k_stride) {
-    u32 pair = 0;
-    if (line < lines && l < k) pair = matrix[line * line_stride + l * k_stride];
-    if (line < lines && l + 1 < k) pair |= (u32)matrix[line * line_stride + (l + 1) * k_stride] << 16;
-    return pair;
+// ---- Copies
+
+// A row-major matrix. `whole`: eight elements from a column on that is a multiple of 8 may be copied as one.
+struct WgmmaMatrix {
+    const u16* at;
+    u32 rows, columns;
+    bool whole;
+};
+
+POGW_INLINE WgmmaMatrix wgmma_matrix(const u16* at, u32 rows, u32 columns) {
+    return WgmmaMatrix{at, rows, columns, (columns & 7u) == 0 && (reinterpret_cast<u64>(at) & 15u) == 0};
 }
 
-POGW_INLINE void wgmma_load_chunk(u8* tile, const u16* matrix, u32 first_line, u32 lines, u64 line_stride, u32 depth,
-                                  u32 k, u64 k_stride, u32 line, u32 chunk) {
-    u32 pairs[4];
-    for (u32 i = 0; i < 4; ++i) {
-        const u32 l = depth + chunk * WGMMA_CHUNK + 2 * i;
-        pairs[i] = wgmma_pair(matrix, first_line + line, lines, line_stride, l, k, k_stride);
+// Eight elements of a row, from a column on that is a multiple of 8, to shared memory; zeros outside the matrix.
+POGW_INLINE void wgmma_eight(u8* to, const WgmmaMatrix& matrix, u32 row, u32 column) {
+    const bool there = row < matrix.rows && column < matrix.columns;
+    const u16* from = there ? matrix.at + (u64)row * matrix.columns + column : matrix.at;
+    if (matrix.whole) return wgmma_copy(to, from, there);
+    u32 pairs[4] = {};
+#pragma unroll
+    for (u32 i = 0; i < 8; ++i) {
+        if (there && i < matrix.columns - column) pairs[i / 2] |= (u32)from[i] << (16 * (i % 2));
     }
-    *reinterpret_cast<uint4*>(tile + wgmma_place(line, chunk)) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
+    *reinterpret_cast<uint4*>(to) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
 }
 
-// The tile of A: neighbouring threads read neighbouring chunks of a row.
-POGW_INLINE void wgmma_load_a(u8* tile, const u16* a, u32 first_row, u32 m, u32 depth, u32 k) {
-    for (u32 e = threadIdx.x; e < WGMMA_TILE * WGMMA_DEPTH / WGMMA_CHUNK; e += WGMMA_THREADS) {
-        const u32 line = e / (WGMMA_DEPTH / WGMMA_CHUNK), chunk = e % (WGMMA_DEPTH / WGMMA_CHUNK);
-        wgmma_load_chunk(tile, a, first_row, m, k, depth, k, 1, line, chunk);
+// A warp copies four neighbouring core matrices.
+POGW_INLINE void wgmma_copy_part(WgmmaPart& part, const WgmmaMatrix& a, const WgmmaMatrix& b, u32 row, u32 column,
+                                 u32 depth) {
+    const u32 within = threadIdx.x % 8, cores = WGMMA_DEPTH / WGMMA_CHUNK;
+#pragma unroll
+    for (u32 i = 0; i < 2; ++i) {
+        const u32 core = threadIdx.x / 8 + WGMMA_THREADS / 8 * i;
+        const u32 lines = core / cores, chunk = core % cores;
+        u8* to = part.a + wgmma_place(wgmma_a_layout(), lines, chunk) + 16 * within;
+        wgmma_eight(to, a, row + 8 * lines + within, depth + WGMMA_CHUNK * chunk);
     }
-}
-
-// The tile of B, transposed on the way: neighbouring threads read neighbouring columns of a row.
-POGW_INLINE void wgmma_load_b(u8* tile, const u16* b, u32 first_column, u32 n, u32 depth, u32 k) {
-    for (u32 e = threadIdx.x; e < WGMMA_TILE * WGMMA_DEPTH / WGMMA_CHUNK; e += WGMMA_THREADS) {
-        const u32 line = e % WGMMA_TILE, chunk = e / WGMMA_TILE;
-        wgmma_load_chunk(tile, b, first_column, n, 1, depth, k, n, line, chunk);
+#pragma unroll
+    for (u32 i = 0; i < 2; ++i) {
+        const u32 core = threadIdx.x / 8 + WGMMA_THREADS / 8 * i;
+        const u32 lines = core % (WGMMA_TILE / 8), chunk = core / (WGMMA_TILE / 8);
+        u8* to = part.b + wgmma_place(wgmma_b_layout(), lines, chunk) + 16 * within;
+        wgmma_eight(to, b, depth + WGMMA_CHUNK * chunk + within, column + 8 * lines);
     }
 }
 
 // ---- The product
 
-POGW_INLINE void wgmma_store(const float (&d)[WGMMA_ACCUMULATORS], float* c, u32 first_row, u32 first_column, u32 m,
-                             u32 n) {
-#if POGW_DEVICE
+// Two steps: the warpgroup's rows of the part by all of its columns.
+POGW_INLINE void wgmma_part(float (&d)[WGMMA_ACCUMULATORS], const WgmmaPart& part) {
+    const u32 lines = threadIdx.x / 128 * (WGMMA_M / 8);
 #pragma unroll
-#endif
-    for (u32 at = 0; at < WGMMA_ACCUMULATORS; ++at) {
-        const u32 row = first_row + wgmma_row(threadIdx.x, at);
-        const u32 column = first_column + wgmma_column(threadIdx.x, at);
-        if (row < m && column < n) c[(u64)row * n + column] = pg_canon(d[at]);
+    for (u32 l = 0; l < WGMMA_DEPTH; l += WGMMA_K) {
+        const u8* a = part.a + wgmma_place(wgmma_a_layout(), lines, l / WGMMA_CHUNK);
+        wgmma_step(d, a, wgmma_a_layout(), part.b + wgmma_place(wgmma_b_layout(), 0, l / WGMMA_CHUNK), wgmma_b_layout());
     }
 }
 
-// C = A·B. Grid: ceil(n / 128) x ceil(m / 128) blocks of 256 threads.
-POGW_KERNEL gemm_bf16_product(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
-    alignas(128) __shared__ u8 a_tile[WGMMA_TILE_BYTES];
-    alignas(128) __shared__ u8 b_tile[WGMMA_TILE_BYTES];
-    const u32 first_row = blockIdx.y * WGMMA_TILE, first_column = blockIdx.x * WGMMA_TILE;
-    const u32 group_row = threadIdx.x / 128 * WGMMA_M;
-    const WgmmaLayout layout = {WGMMA_NEXT_K, WGMMA_NEXT_LINES};
+POGW_INLINE void wgmma_store(const float (&d)[WGMMA_ACCUMULATORS], float* c, u32 row, u32 column, u32 m, u32 n) {
+#pragma unroll
+    for (u32 at = 0; at < WGMMA_ACCUMULATORS; at += 2) {
+        const u32 r = row + wgmma_row(threadIdx.x, at), s = column + wgmma_column(threadIdx.x, at);
+        if (r >= m || s >= n) continue;
+        float* to = c + (u64)r * n + s;
+        if ((n & 1u) == 0) {
+            *reinterpret_cast<float2*>(to) = make_float2(pg_canon(d[at]), pg_canon(d[at + 1]));
+        } else {
+            to[0] = pg_canon(d[at]);
+            if (n - s > 1) to[1] = pg_canon(d[at + 1]);
+        }
+    }
+}
+
+// C = A·B, C at a multiple of 8. Grid: ceil(n / 128) x ceil(m / 128) blocks of 256 threads.
+POGW_KERNEL __launch_bounds__(256, 2) gemm_bf16_product(const u16* a, const u16* b, float* c, u32 m, u32 n, u32 k) {
+    __shared__ WgmmaPart parts[WGMMA_PARTS];
+    const WgmmaMatrix left = wgmma_matrix(a, m, k), right = wgmma_matrix(b, k, n);
+    const PgPlace place = pg_tile_place();
+    const u32 row = place.row * WGMMA_TILE, column = place.column * WGMMA_TILE;
+    const u32 rounds = (k + WGMMA_DEPTH - 1) / WGMMA_DEPTH;
     float d[WGMMA_ACCUMULATORS] = {};
-    for (u32 depth = 0; depth < k; depth += WGMMA_DEPTH) {
-        wgmma_load_a(a_tile, a, first_row, m, depth, k);
-        wgmma_load_b(b_tile, b, first_column, n, depth, k);
+    for (u32 ahead = 0; ahead < WGMMA_PARTS - 1; ++ahead) {
+        if (ahead < rounds) wgmma_copy_part(parts[ahead], left, right, row, column, WGMMA_DEPTH * ahead);
+        wgmma_copies_commit();
+    }
+    u32 now = 0, next = WGMMA_PARTS - 1;
+    for (u32 round = 0; round < rounds; ++round) {
+        wgmma_copies_wait_but_one();
         wgmma_publish();
         __syncthreads();
         wgmma_fence();
-#if POGW_DEVICE
-#pragma unroll
-#endif
-        for (u32 l = 0; l < WGMMA_DEPTH; l += WGMMA_K) {
-            const u32 chunk = l / WGMMA_CHUNK;
-            wgmma_step(d, a_tile + wgmma_place(group_row, chunk), b_tile + wgmma_place(0, chunk), layout);
-        }
+        wgmma_part(d, parts[now]);
+        wgmma_commit();
+        // What was in this part was multiplied in the round before, by all: they waited before the barrier.
+        const u32 ahead = round + WGMMA_PARTS - 1;
+        if (ahead < rounds) wgmma_copy_part(parts[next], left, right, row, column, WGMMA_DEPTH * ahead);
+        wgmma_copies_commit();
         wgmma_wait();
-        __syncthreads();
+        now = now == WGMMA_PARTS - 1 ? 0 : now + 1;
+        next = next == WGMMA_PARTS - 1 ? 0 : next + 1;
     }
-    wgmma_store(d, c, first_row + group_row, first_column, m, n);
+    wgmma_store(d, c, row + threadIdx.x / 128 * WGMMA_M, column, m, n);
 }
 
 POGW_TABLE(gemm_bf16_sm90a, POGW_BLAKE3_ENTRIES POGW_ENTRY(gemm_bf16_fill) POGW_ENTRY(gemm_bf16_product))

@@ -26,11 +26,13 @@ typedef unsigned int u32;
 typedef long long i64;
 typedef unsigned long long u64;
 
-// A helper of kernels: `POGW_INLINE float f(float x)`.
+// A helper of kernels: `POGW_INLINE float f(float x)`, and one that is a member: `POGW_MEMBER float f()`.
 #if POGW_DEVICE
 #define POGW_INLINE static __device__ __forceinline__
+#define POGW_MEMBER __device__ __forceinline__
 #else
 #define POGW_INLINE static inline __attribute__((unused))
+#define POGW_MEMBER inline
 #endif
 
 // POGW_KERNEL begins a kernel function. POGW_TABLE names a module's functions at the end of its file, so that the host

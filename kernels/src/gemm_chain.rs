@@ -253,8 +253,8 @@ impl PointKernel for GemmChain {
     }
 }
 
-/// Elements that a block computes in each direction; `PG_TILE` of `cuda/gemm_i8.cuh`.
-const TILE: u32 = 64;
+/// Elements that a block computes in each direction; `PG_WIDE` of `cuda/gemm_i8_wide.cuh`.
+const TILE: u32 = 128;
 
 fn program(job: &GemmChain) -> Program {
     let mut program = Program::new(Module::portable("gemm_chain"));

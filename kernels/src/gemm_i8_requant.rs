@@ -146,8 +146,8 @@ impl PointKernel for GemmI8Requant {
     }
 }
 
-/// Elements of C that a block computes in each direction; `PG_TILE` of `cuda/gemm_i8.cuh`.
-const TILE: u32 = 64;
+/// Elements of C that a block computes in each direction; `PG_WIDE` of `cuda/gemm_i8_wide.cuh`.
+const TILE: u32 = 128;
 
 fn program(job: &GemmI8Requant) -> Program {
     let shape = job.product.shape();

@@ -5,7 +5,8 @@
 //! (`ptx/README.md`).
 //!
 //! The text is made by `ptx/build`, never by hand, and no GPU takes part in making or checking it. That a module is
-//! here says that assemblers accept it and that its arithmetic is rounded exactly, not that it ever ran.
+//! here says that assemblers accept it and that its arithmetic is rounded exactly; what a GPU makes of it is for the
+//! hardware tests.
 
 use std::fmt;
 

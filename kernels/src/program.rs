@@ -124,6 +124,12 @@ impl BufferId {
 }
 
 impl Program {
+    /// The same launches in another module that has functions of these names.
+    #[cfg(all(test, feature = "host-tests"))]
+    pub(crate) fn in_module(self, module: Module) -> Self {
+        Self { module, ..self }
+    }
+
     /// A program of `module` without buffers and steps.
     pub(crate) const fn new(module: Module) -> Self {
         Self {

@@ -22,7 +22,7 @@ impl Multiply for f32 {
             module: Module::portable("gemm_f32"),
             fill: "gemm_f32_fill",
             product: "gemm_f32_product",
-            tile: 64,
+            tile: 128,
             block: [16, 16, 1],
         })
     }

@@ -44,7 +44,7 @@ impl Multiply for i8 {
             module: Module::portable("gemm_i8"),
             fill: "gemm_i8_fill",
             product: "gemm_i8_product",
-            tile: 64,
+            tile: 128,
             block: [16, 16, 1],
         })
     }

@@ -1,6 +1,7 @@
 //! Tests of the host execution itself, on the kernels of `host/testdata`.
 
 mod defects;
+mod int8_mma;
 mod programs;
 mod results;
 

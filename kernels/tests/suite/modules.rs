@@ -17,9 +17,6 @@ const REGISTERS: u32 = 128;
 
 /// Functions that may have more, up to what an instruction can name, and why.
 const MORE_REGISTERS: &[(&str, u32, &str)] = &[
-    ("gemm_chain_step", 168, INT8_TILE),
-    ("gemm_i8_product", 168, INT8_TILE),
-    ("gemm_i8_requant_product", 168, INT8_TILE),
     ("transformer_block_down", 168, INT8_TILE),
     ("transformer_block_merge", 168, INT8_TILE),
     ("transformer_block_merge_high", 168, INT8_TILE),
@@ -29,7 +26,7 @@ const MORE_REGISTERS: &[(&str, u32, &str)] = &[
 ];
 
 /// 256 threads of 168 registers fit a multiprocessor's 65536 once.
-const INT8_TILE: &str = "the tile of every int8 product keeps its inner loop in registers";
+const INT8_TILE: &str = "the tile of its int8 products keeps its inner loop in registers";
 
 /// Static shared memory of a block, bytes: what every device gives without being asked.
 const SHARED: u32 = 48 * 1024;
