@@ -70,7 +70,7 @@ pub use error::{AgentError, Ending};
 pub use execute::{
     CpuReference, Cuda, CudaDevice, CudaSelection, CudaSettings, DeviceFailure, ExecuteError,
     Execution, Executor, ExecutorKind, FailureKind, HostCpu, HostSettings, IPC_HANDLE_LENGTH,
-    NamedOutput, SharedBuffers, Work, driver_hangs, open_executor,
+    NamedOutput, SharedBuffers, Work, driver_hangs, open_executor, process_spoilt,
 };
 pub use files::{FileError, copy_result, write_result};
 pub use http::HttpSettings;

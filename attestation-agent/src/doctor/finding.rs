@@ -75,8 +75,8 @@ findings! {
         "Have the driver make its nodes before the service starts (nvidia-persistenced, or nvidia-modprobe -u -c 0).";
     /// Memory that is written, then executed.
     ExecutableMemory = "executable_memory",
-        "allowed where something compiles in the process: the CUDA driver, or a program with a JIT compiler",
-        "If jobs fail, install the drop-in jit.conf of the package's examples; see Decisions in the README.";
+        "allowed where programs are run, which may compile in their process",
+        "Install the drop-in commands.conf of the package's examples.";
     /// Limits of people's programs.
     CommandLimits = "command_limits",
         "limits of programs can be set, where programs are run",

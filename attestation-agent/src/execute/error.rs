@@ -84,6 +84,20 @@ pub enum ExecuteError {
         /// Why.
         why: String,
     },
+    /// The driver refuses this process every context, since a kernel went astray in an earlier one.
+    #[error(
+        "{device}: the CUDA driver refuses this process since a kernel went astray in it: {call} returned {number} ({name})"
+    )]
+    ProcessSpoilt {
+        /// The GPU, by name and UUID.
+        device: String,
+        /// The driver's function.
+        call: &'static str,
+        /// `CUresult`.
+        number: u32,
+        /// The driver's name for it.
+        name: String,
+    },
     /// There is no CUDA driver.
     #[error("the CUDA driver library is not there: libcuda.so.1 was not found")]
     LibraryNotFound,
@@ -110,6 +124,7 @@ impl ExecuteError {
             Self::HostOutOfMemory { .. } => "host_out_of_memory",
             Self::KernelUnsupported { .. } => "kernel_unsupported",
             Self::LibraryNotFound => "cuda_library_not_found",
+            Self::ProcessSpoilt { .. } => "cuda_process_spoilt",
             Self::SymbolMissing { .. } => "cuda_symbol_missing",
         }
     }
@@ -147,6 +162,10 @@ impl ExecuteError {
             Self::LibraryNotFound => {
                 "Install NVIDIA's driver (libcuda.so.1 comes with it; in a container, the NVIDIA container toolkit \
                  mounts it), or set the executor to host or auto."
+            }
+            Self::ProcessSpoilt { .. } => {
+                "Start the agent anew: a new process can use the GPU again (`serve` ends by itself, and its unit starts \
+                 it). What went astray is in dmesg as Xid 13, 31 or 43."
             }
             Self::SymbolMissing { .. } => "Update NVIDIA's driver to R535 or later.",
         }
@@ -322,6 +341,16 @@ impl FailureKind {
                 "Raise cuda.timeout_s if the job is that large; else look for an Xid in dmesg and reset the GPU."
             }
         }
+    }
+
+    /// Whether an error is of a kernel that ran, so that a call that comes before any kernel of a context can only have it
+    /// from an earlier one.
+    #[must_use]
+    pub(crate) const fn is_of_a_kernel(self) -> bool {
+        matches!(
+            self,
+            Self::EccUncorrectable | Self::LaunchFailed | Self::LaunchTimeout
+        )
     }
 
     /// Whether the driver refuses every later call of the same context, by the documentation of `cuda.h`.

@@ -34,7 +34,9 @@ use kernels::{Blake3Digest, CheckedInputs, Job, Output};
 use crate::clock::Clock;
 
 pub use choice::{CudaSettings, ExecutorKind, HostSettings, open_executor};
-pub use cuda::{Cuda, CudaDevice, CudaSelection, IPC_HANDLE_LENGTH, SharedBuffers, driver_hangs};
+pub use cuda::{
+    Cuda, CudaDevice, CudaSelection, IPC_HANDLE_LENGTH, SharedBuffers, driver_hangs, process_spoilt,
+};
 pub(crate) use cuda::{Surveyed, executable_memory, survey};
 pub use error::{DeviceFailure, ExecuteError, FailureKind};
 pub use host::HostCpu;

@@ -30,6 +30,7 @@ use super::produce::size_of;
 use super::shop::Shop;
 use super::worker::{Event, Worker, give_back};
 use crate::error::AgentError;
+use crate::execute::process_spoilt;
 use crate::problem::Problem;
 
 /// Everything an agent works on.
@@ -63,6 +64,14 @@ enum Polled {
     Removed(Box<Problem>),
 }
 
+/// Why a desk closes.
+enum Leave {
+    Told,
+    /// The driver refuses this process ([`process_spoilt`]).
+    Spoilt,
+    Removed(Box<Problem>),
+}
+
 type Going<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl Desk {
@@ -85,19 +94,21 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Serves until it is told to stop, or the verifier does not know this agent.
+    /// Serves until it is told to stop, the verifier does not know this agent, or this process cannot go on.
     pub(super) async fn run(mut self, mut until: Until) -> Result<(), AgentError> {
-        let removed = self.serve(&mut until).await;
-        let Some(problem) = removed else {
-            return Ok(());
-        };
-        self.workers.abort_all();
-        self.home.clear();
-        Err(ServeError::Removed(problem).into())
+        match self.serve(&mut until).await {
+            Leave::Told => Ok(()),
+            Leave::Spoilt => Err(ServeError::ProcessSpoilt.into()),
+            Leave::Removed(problem) => {
+                self.workers.abort_all();
+                self.home.clear();
+                Err(ServeError::Removed(problem).into())
+            }
+        }
     }
 
-    /// Returns what the verifier said, where it does not know this agent.
-    async fn serve(&mut self, until: &mut Until) -> Option<Box<Problem>> {
+    /// Returns why it serves no longer.
+    async fn serve(&mut self, until: &mut Until) -> Leave {
         let mut failed = 0;
         let mut poll = self.poll(Duration::ZERO);
         let mut heartbeat = self.heartbeat(Duration::ZERO);
@@ -106,7 +117,7 @@ impl Desk {
             verifier = self.shop.line.url(),
             "serving"
         );
-        loop {
+        let leave = loop {
             let end = tokio::select! {
                 () = tokio::time::sleep_until(self.manager.next_beat()) => {
                     let (held, uncommitted) = (self.held.len(), self.uncommitted());
@@ -119,7 +130,7 @@ impl Desk {
                     }
                     let pause = match self.take(polled, &mut failed) {
                         Ok(pause) => pause,
-                        Err(problem) => return Some(problem),
+                        Err(problem) => return Leave::Removed(problem),
                     };
                     poll = self.poll(pause);
                     None
@@ -131,21 +142,28 @@ impl Desk {
                             self.hear(answer);
                         }
                         Beat::Lost => self.manager.unheard(),
-                        Beat::Removed(problem) => return Some(problem),
+                        Beat::Removed(problem) => return Leave::Removed(problem),
                     }
                     heartbeat = self.heartbeat(self.presence.every());
                     None
                 }
                 Some(done) = self.workers.join_next() => Some(done),
-                _ = until.wait_for(|stop| *stop) => break,
+                _ = until.wait_for(|stop| *stop) => break Leave::Told,
             };
             if let Some(problem) = end.and_then(|done| self.dismiss(done)) {
-                return Some(problem);
+                return Leave::Removed(problem);
             }
-        }
+            // Whatever it would take on now, it could not run.
+            if process_spoilt() {
+                break Leave::Spoilt;
+            }
+        };
         drop(poll);
         drop(heartbeat);
-        self.wind_up().await
+        match self.wind_up().await {
+            Some(problem) => Leave::Removed(problem),
+            None => leave,
+        }
     }
 
     /// Has what runs committed to, gives back the rest, leaves on disk what is to go on.

@@ -40,6 +40,9 @@ pub enum ServeError {
     /// The verifier has no such agent any more.
     #[error("the verifier does not know this agent (any more): {0}")]
     Removed(Box<Problem>),
+    /// The CUDA driver refuses this process; a new one can use the GPU again.
+    #[error("the CUDA driver refuses this process since a kernel went astray in it")]
+    ProcessSpoilt,
     /// There is no randomness for salts and nonces.
     #[error("no random bytes")]
     NoRandomness,
@@ -66,6 +69,7 @@ impl ServeError {
             Self::File(error) => error.code(),
             Self::InUse { .. } => "serve_dir_in_use",
             Self::Journal { .. } => "journal_damaged",
+            Self::ProcessSpoilt => "cuda_process_spoilt",
             Self::Removed(_) => "agent_removed",
             Self::NoRandomness => "randomness_unavailable",
             Self::TokenMalformed { .. } => "enrolment_token_malformed",
@@ -92,6 +96,9 @@ impl ServeError {
             Self::Removed(_) => {
                 "Ask the provider whether this agent was removed on purpose. To serve again, have a new enrolment token \
                  made (pogw agent enrol-token)."
+            }
+            Self::ProcessSpoilt => {
+                "Start the agent again: its unit does so by itself. Assignments are taken up where they were."
             }
             Self::NoRandomness => "The kernel's random number source must work (getrandom).",
             Self::TokenMalformed { .. } => {

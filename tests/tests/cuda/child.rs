@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use attestation_agent::{
     CudaSelection, ExecuteError, Execution, Executor, ExecutorKind, HostCpu, HostSettings,
-    SharedBuffers, SystemClock, Work, open_executor,
+    SharedBuffers, SystemClock, Work, open_executor, process_spoilt,
 };
 use kernels::Job;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,8 @@ pub(crate) enum Task {
 pub(crate) struct Answer {
     pub(crate) opened: Option<Told>,
     pub(crate) done: Vec<Result<Done, Told>>,
+    /// What the process knows of itself at its end.
+    pub(crate) process_spoilt: bool,
 }
 
 /// An error as an operator sees it.
@@ -123,6 +125,7 @@ pub(crate) fn answer(request: &Request) -> Answer {
         Err(error) => Answer {
             opened: Some(error.into()),
             done: Vec::new(),
+            process_spoilt: process_spoilt(),
         },
         Ok(executor) => {
             let shared = OnceCell::new();
@@ -134,9 +137,11 @@ pub(crate) fn answer(request: &Request) -> Answer {
                 .tasks
                 .iter()
                 .flat_map(|task| perform(task, executor.as_ref(), &shared, request.keep_outputs));
+            let done = done.collect();
             Answer {
                 opened: None,
-                done: done.collect(),
+                done,
+                process_spoilt: process_spoilt(),
             }
         }
     }

@@ -190,6 +190,29 @@ fn a_call_that_returns_after_all_is_forgiven() {
     assert!(done[1].as_ref().unwrap().right);
 }
 
+/// As an H200 was seen to: whatever comes after a kernel that went astray is refused with its error, new contexts too.
+#[test]
+fn a_process_that_the_driver_refuses_is_told_from_a_device_that_failed() {
+    let cuda = FakeCuda::playing(&Scene {
+        faults: vec![
+            Fault::once("cuEventQuery", 700),
+            Fault::always("cuCtxCreate_v2", 700).after(1),
+        ],
+        ..Scene::default()
+    });
+    let twice = tasks(&[Task::Product(66), Task::Product(66)]);
+    let answer = ask(&cuda, &twice);
+    assert_eq!(code_of(answer.done[0].as_ref().err()), "launch_failed");
+    let second = answer.done[1].as_ref().unwrap_err();
+    assert_eq!(second.code, "cuda_process_spoilt");
+    assert!(
+        second.message.contains("returned 700"),
+        "{}",
+        second.message
+    );
+    assert!(answer.process_spoilt);
+}
+
 #[test]
 fn a_driver_older_than_the_modules_is_named() {
     let cuda = FakeCuda::playing(&Scene {

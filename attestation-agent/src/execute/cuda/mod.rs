@@ -22,9 +22,11 @@
 //!         ─▶ launches, marks digested ─▶ outputs digested ─▶ digests down ─▶ outputs down, if wanted, and compared
 //! ```
 //!
-//! A context serves one job: nothing of a job is there for the next, and a kernel that went astray spoils no other.
-//! NVIDIA's documentation asks for a new process after such an error; a new context was tried with a stand-in for the
-//! driver only, and where it is not enough, the next job fails with a reason.
+//! A context serves one job: nothing of a job is there for the next.
+//!
+//! After a kernel that went astray NVIDIA's documentation asks for a new process, and an H200 with driver 580 was seen to
+//! refuse every new context in the old one. So a context is tried after such an error, and where it is refused, every
+//! further job is too ([`ExecuteError::ProcessSpoilt`]), and [`process_spoilt`] tells whoever can start a new process.
 
 mod driver;
 mod run;
@@ -46,15 +48,15 @@ use super::error::{DeviceFailure, FailureKind};
 use super::{ExecuteError, Execution, Executor, Work};
 use crate::clock::micros;
 use crate::device::nvml::Monitor;
-use driver::{CallError, Driver};
+use driver::{CallError, Context, Driver, OUT_OF_MEMORY};
 
 pub(crate) use driver::executable_memory;
 pub use select::{CudaDevice, CudaSelection};
 pub use shared::{IPC_HANDLE_LENGTH, SharedBuffers};
 pub(crate) use survey::{Surveyed, survey};
 use trial::Trials;
-pub use worker::driver_hangs;
-use worker::{Hanging, NO_DEVICE, Place, within};
+use worker::{Hanging, NO_DEVICE, Place, note_process_spoilt, within};
+pub use worker::{driver_hangs, process_spoilt};
 
 /// The longest the driver may take to start and to name its devices.
 const OPENING: Duration = Duration::from_secs(120);
@@ -116,6 +118,23 @@ impl Cuda {
         programs.into_iter()
     }
 
+    /// After a kernel that went astray: whether this process can still have a context.
+    fn look_after(&self, error: &ExecuteError, by: &Until<'_>) {
+        if matches!(error, ExecuteError::Device(failure) if failure.kind.is_of_a_kernel()) {
+            by.place
+                .set("trying a new context after a kernel that went astray");
+            if let Err(error) = self.context() {
+                warn!(code = error.code(), "{error}");
+            }
+        }
+    }
+
+    /// A context of this device, made current on this thread.
+    fn context(&self) -> Result<Context, ExecuteError> {
+        Context::create(self.driver, &self.device.facts)
+            .map_err(|error| no_context(&self.device, error))
+    }
+
     fn unsupported(&self, job: &Job) -> ExecuteError {
         let (major, minor) = self.device.capability;
         ExecuteError::KernelUnsupported {
@@ -137,7 +156,7 @@ impl Cuda {
         let whole_us = micros(work.clock.elapsed().saturating_sub(start));
         // The counters end here, whether or not the run went well.
         let counters = monitor.map(Monitor::finish).unwrap_or_default();
-        let ran = ran?;
+        let ran = ran.inspect_err(|error| self.look_after(error, by))?;
         let ptx = program.module().ptx();
         let mut telemetry = ran.times.telemetry();
         telemetry.extend(counters);
@@ -228,6 +247,23 @@ fn is_refused(error: &ExecuteError) -> bool {
 fn add(counters: &mut BTreeMap<String, i64>, name: &str, value: Option<u64>) {
     if let Some(value) = value.and_then(|value| i64::try_from(value).ok()) {
         counters.insert(name.to_owned(), value);
+    }
+}
+
+/// Why there is no context: nothing ran in it, so an error of a kernel is of an earlier one.
+fn no_context(device: &CudaDevice, error: CallError) -> ExecuteError {
+    if error.number == OUT_OF_MEMORY {
+        return device.out_of_memory(run::ALLOWANCE, 0, device.memory_bytes);
+    }
+    if !FailureKind::of(error.number).is_of_a_kernel() {
+        return failure(&device.to_string(), "making a context", error);
+    }
+    note_process_spoilt();
+    ExecuteError::ProcessSpoilt {
+        device: device.to_string(),
+        call: error.call,
+        number: error.number,
+        name: error.name,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::clock::micros;
 use crate::execute::{ExecuteError, NamedOutput, Work};
 
 /// What the driver keeps for itself in a context, and what a module takes: an allowance, since neither can be asked for.
-const ALLOWANCE: u64 = 64 << 20;
+pub(super) const ALLOWANCE: u64 = 64 << 20;
 
 /// Allocations begin at multiples of this, so the end of one may be lost.
 const GRAIN: u64 = 512;
@@ -73,9 +73,7 @@ pub(super) fn run(
 ) -> Result<Ran, ExecuteError> {
     by.place.set("making a context");
     let started = Instant::now();
-    let context = Context::create(cuda.driver, &cuda.device.facts);
-    let context =
-        context.map_err(|error| cuda.failed("making a context", error, ALLOWANCE, None))?;
+    let context = cuda.context()?;
     let desk = Desk {
         cuda,
         context: &context,

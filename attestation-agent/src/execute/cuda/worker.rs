@@ -4,7 +4,7 @@
 //! broken off: its thread is left behind with everything it holds, and ends with the process.
 //! Out of scope: a device that is slow while the driver answers; the waits for it keep their deadline themselves.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +25,19 @@ static LEFT: AtomicUsize = AtomicUsize::new(0);
 #[must_use]
 pub fn driver_hangs() -> bool {
     LEFT.load(Ordering::Acquire) > 0
+}
+
+/// Whether the driver refuses this process every context.
+static SPOILT: AtomicBool = AtomicBool::new(false);
+
+/// Whether the CUDA driver refuses this process, since a kernel went astray in it: only a new process can use a GPU.
+#[must_use]
+pub fn process_spoilt() -> bool {
+    SPOILT.load(Ordering::Acquire)
+}
+
+pub(super) fn note_process_spoilt() {
+    SPOILT.store(true, Ordering::Release);
 }
 
 /// Calls to one device that were left behind.

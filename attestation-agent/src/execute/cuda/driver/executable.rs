@@ -1,7 +1,7 @@
 //! Memory that is written and then executed, as a compiler in the process needs it.
 //!
 //! A service manager can forbid it (systemd.exec(5), `MemoryDenyWriteExecute=`). Whether NVIDIA's driver asks for such
-//! memory when it compiles PTX is not documented.
+//! memory when it compiles PTX is not documented; an H200 with driver 580 did not.
 
 use std::io;
 use std::ptr;

@@ -10,7 +10,7 @@ use super::super::driver::{
     CallError, Context, DeviceMemory, Driver, Module, PinnedMemory, SharedMemory, Stream,
 };
 use super::super::run::{Trouble, as_digest, broken, launch_one};
-use super::super::{CudaDevice, failure};
+use super::super::{CudaDevice, failure, no_context};
 use super::{Act, Said, Task};
 use crate::execute::ExecuteError;
 
@@ -23,7 +23,7 @@ pub(super) fn serve(driver: Driver, gpu: &CudaDevice, tasks: &Receiver<Task>) {
         first.place.set("making a context");
         match Context::create(driver, &gpu.facts) {
             Ok(context) => in_context(gpu, &context, first, tasks),
-            Err(error) => first.end(Err(failed(gpu, "making a context", error))),
+            Err(error) => first.end(Err(no_context(gpu, error))),
         }
     }
 }
