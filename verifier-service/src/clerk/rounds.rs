@@ -6,6 +6,7 @@ use std::time::Duration;
 use daemon::notify::Pulse;
 use evidence::UnixTime;
 use jobs::JobId;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -52,6 +53,10 @@ impl Clerk {
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut under_way = JoinSet::new();
+        // Beside all else, so that nothing that has a deadline waits for it, however many jobs lack agents.
+        let (end_search, search_ended) = oneshot::channel();
+        let mut searching = JoinSet::new();
+        searching.spawn(Self(Arc::clone(&self.0)).search(search_ended));
         // The watchdog is kept from here: this loop is what brings jobs to their end.
         let pulse = Pulse::from_environment();
         let now = Instant::now();
@@ -75,6 +80,8 @@ impl Clerk {
                 () = sleep(PACE) => {}
             }
         }
+        drop(end_search);
+        while searching.join_next().await.is_some() {}
         while under_way.join_next().await.is_some() {}
     }
 
