@@ -75,9 +75,18 @@ mod tests {
         let (agent, at) = (Id::random(), UnixTime::from_secs);
         assert!(!presence.is_known(agent, &[1; 32], at(100)));
         assert!(presence.is_written(agent, [1; 32], at(0)), "it is new");
-        let written = [([2; 32], 60, true), ([2; 32], 180, false), ([2; 32], 301, true), ([1; 32], 100, true)];
+        let written = [
+            ([2; 32], 60, true),
+            ([2; 32], 180, false),
+            ([2; 32], 301, true),
+            ([1; 32], 100, true),
+        ];
         for (declared, now, is_news) in written {
-            assert_eq!(presence.is_written(agent, declared, at(now)), is_news, "{now}");
+            assert_eq!(
+                presence.is_written(agent, declared, at(now)),
+                is_news,
+                "{now}"
+            );
         }
         let table = [
             (agent, [1; 32], 100, true),

@@ -334,9 +334,7 @@ pub(super) fn due_at(job: &Job, now: UnixTime) -> Option<UnixTime> {
     if is_our_turn(job) {
         return Some(now.min(by_time));
     }
-    let again = job
-        .passes_over_until(now)
-        .filter(|_| job.wants_agents(now));
+    let again = job.passes_over_until(now).filter(|_| job.wants_agents(now));
     Some(again.map_or(by_time, |again| again.min(by_time)))
 }
 

@@ -109,6 +109,8 @@ impl Clerk {
                 Ok(Round::Over) => LOOK_EVERY,
                 Err(error) => {
                     tracing::warn!(cause = %error, "agents are not looked for");
+                    // Some of the jobs that were taken may not have been looked at.
+                    search.begun = None;
                     LOOK_EVERY
                 }
             };
@@ -134,7 +136,7 @@ impl Clerk {
     }
 
     /// One round. What it costs is bounded, whatever waits: two statements where nobody has room.
-    pub(super) async fn round(&self, search: &mut Search) -> Result<Round, StoreError> {
+    pub(super) async fn round(&self, search: &mut Search) -> Result<Round, ClerkError> {
         // Nobody is offered anything before an outage of the store is excused.
         if self.was_away() {
             return Ok(Round::Over);
@@ -145,18 +147,20 @@ impl Clerk {
         let is_told = self.0.is_anybody_free.swap(false, Ordering::SeqCst);
         let agents = self.store().with_room(self.present_since()).await?;
         search.heed(&agents, is_told, latest);
-        if agents.is_empty() {
+        let mut room = Room::of(agents);
+        if room.is_full() {
             return Ok(Round::Over);
         }
-        let mut room = Room::of(agents);
         let (number, limit) = (search.number, room.places().clamp(FEWEST, MOST));
-        let taken = self.store().take_lacking(number, search.after.clone(), limit);
+        let taken = self
+            .store()
+            .take_lacking(number, search.after.clone(), limit);
         let mut taken = taken.await?.into_iter();
         let mut round = Round::Over;
         while !room.is_full()
             && let Some(lacking) = taken.next()
         {
-            let offered = self.try_to_offer(&lacking.job, &mut room).await;
+            let offered = self.try_to_offer(&lacking.job, &mut room).await?;
             round = round.max(match offered {
                 true => Round::Offered,
                 false => Round::InVain,
@@ -181,14 +185,19 @@ impl Clerk {
     }
 
     /// Whether the job was offered to anybody. One that fails stands in nobody's way: it is looked at in the next search.
-    async fn try_to_offer(&self, id: &JobId, room: &mut Room) -> bool {
+    ///
+    /// # Errors
+    /// The store is away, or was for so long that deadlines have to be moved first: others would fare no better.
+    async fn try_to_offer(&self, id: &JobId, room: &mut Room) -> Result<bool, ClerkError> {
         match self.offer_to_any(id, room).await {
-            Ok(offered) => offered,
-            Err(ClerkError::Unknown | ClerkError::Away) => false,
+            Ok(offered) => Ok(offered),
+            Err(ClerkError::Away) => Err(ClerkError::Away),
+            Err(ClerkError::Store(error)) if error.is_transient() => Err(error.into()),
+            Err(ClerkError::Unknown) => Ok(false),
             Err(error) => {
                 self.meters().failed();
                 tracing::error!(job = %id, cause = %error, "no agents are looked for");
-                false
+                Ok(false)
             }
         }
     }

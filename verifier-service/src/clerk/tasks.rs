@@ -87,7 +87,10 @@ fn looked_at<'a>(
     kind: TaskKind,
     known: &[Known],
 ) -> impl Iterator<Item = &'a Askable> {
-    let known: BTreeSet<&str> = known.iter().map(|known| known.assignment.as_str()).collect();
+    let known: BTreeSet<&str> = known
+        .iter()
+        .map(|known| known.assignment.as_str())
+        .collect();
     let of_kind = askable.iter().filter(|open| open.task == kind);
     let (old, new): (Vec<_>, Vec<_>) = of_kind.partition(|open| known.contains(open.id.as_str()));
     let old = old.into_iter().filter(move |_| kind != TaskKind::Offer);
@@ -234,6 +237,9 @@ mod tests {
         let two = [askable(0, TaskKind::Open), askable(1, TaskKind::Open)];
         assert_eq!(names(&two, TaskKind::Open, &knows[..1]), ["a1", "a0"]);
         let two = [askable(0, TaskKind::Offer), askable(1, TaskKind::Offer)];
-        assert_eq!(names(&two, TaskKind::Offer, &[known(0, TaskKind::Offer)]), ["a1"]);
+        assert_eq!(
+            names(&two, TaskKind::Offer, &[known(0, TaskKind::Offer)]),
+            ["a1"]
+        );
     }
 }

@@ -129,6 +129,7 @@ async fn the_store_is_asked_while_somebody_waits_and_survives_its_outage() {
     events.write(note(1, job, None));
     events.is_away.store(false, Ordering::SeqCst);
     assert_eq!(waiter.until(late()).await, Woken::News);
+    drop(waiter);
     sleep(4 * SOON).await;
     let asked = events.asked();
     sleep(10 * SOON).await;
@@ -167,7 +168,10 @@ async fn looking_comes_before_waiting_and_after_each_wake_up() {
     );
     assert_eq!(looks.load(Ordering::SeqCst), 3);
     let nothing = || async { Ok::<Option<()>, TooManyWait>(None) };
-    assert_eq!(hub.until(party(), topic, shortly(), nothing).await, Ok(None));
+    assert_eq!(
+        hub.until(party(), topic, shortly(), nothing).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]

@@ -129,6 +129,19 @@ on_both! {
         assert_eq!(clerk.round(&mut search).await.unwrap(), Round::InVain);
     }
 
+    async fn a_job_that_cannot_be_read_stands_in_nobodys_way(rig) {
+        rig.with_market().await;
+        make(&rig, "tenant", "broken", "HOPPER", 1).await;
+        make(&rig, "tenant", "good", "HOPPER", 1).await;
+        rig.run("UPDATE jobs SET body = '{}' WHERE id = 'broken'").await.unwrap();
+        is_present(&rig, "a1", CAPACITY).await;
+        let clerk = clerk(&rig).await;
+        let mut search = Search::new();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Offered);
+        assert_eq!(job(&rig, "good").await.assignments().len(), 1);
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Over);
+    }
+
     async fn a_stake_that_nobody_has_costs_no_question_for_each_job(rig) {
         rig.with_market().await;
         make(&rig, "tenant", "j", "HOPPER", 1).await;

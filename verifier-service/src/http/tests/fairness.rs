@@ -39,10 +39,7 @@ async fn a_tenant_has_as_many_open_jobs_as_it_may() {
     offer(&market, &other, "3").await.is(201, "");
     // One that ends makes room for one, under the key that was refused too.
     let cancel = format!("/v1/jobs/{}/cancel", first.json()["id"].as_str().unwrap());
-    let cancelled = market
-        .served
-        .post(&cancel, &market.tenant, json!({}))
-        .await;
+    let cancelled = market.served.post(&cancel, &market.tenant, json!({})).await;
     cancelled.is(200, "");
     offer(&market, &market.tenant, "3").await.is(201, "");
 }
@@ -67,7 +64,11 @@ async fn bundles_that_take_every_place_keep_no_job_from_being_judged() {
         sent.spawn(rig.router.clone().oneshot(request));
     }
     let refused = sent.join_next().await.unwrap().unwrap().unwrap();
-    assert_eq!(refused.status(), 503, "there is no place, nor one to wait for");
+    assert_eq!(
+        refused.status(),
+        503,
+        "there is no place, nor one to wait for"
+    );
     let provider = market.provider().await;
     let machine = market.agent(&provider).await;
     let job = market.worked(&machine).await;
@@ -80,7 +81,11 @@ async fn a_party_that_waits_too_often_is_told_so_and_others_wait() {
     let market = Market::with(|_| {}).await;
     let job = offer(&market, &market.tenant, "1").await.json();
     let path = format!("/v1/jobs/{}/events", job["id"].as_str().unwrap());
-    let party = market.served.get("/v1/parties/me", &market.tenant).await.json();
+    let party = market
+        .served
+        .get("/v1/parties/me", &market.tenant)
+        .await
+        .json();
     let party = party["id"].as_str().unwrap().parse().unwrap();
     let topic = Topic::Job(::jobs::JobId::parse("another").unwrap());
     let wait = || market.served.rig.hub.wait_for(party, topic.clone()).ok();

@@ -19,7 +19,10 @@ fn bounded(name: &'static str) -> JobRequest {
 
 async fn make(rig: &Rig, tenant: &'static str, names: &[&'static str]) {
     for name in names {
-        let made = rig.store.create_job(request_of(tenant, name, terms())).await;
+        let made = rig
+            .store
+            .create_job(request_of(tenant, name, terms()))
+            .await;
         assert!(matches!(made.unwrap(), CreatedJob::New(..)));
     }
 }

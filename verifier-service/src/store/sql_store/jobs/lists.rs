@@ -5,7 +5,9 @@ use evidence::work::Hex;
 use evidence::work::wire::TaskKind;
 use jobs::{AgentId, AssignmentId, JobId, PartyId};
 
-use crate::store::jobs::{Askable, EventNumber, JobReceipt, JobSummary, NumberedEvent, OpenAssignment};
+use crate::store::jobs::{
+    Askable, EventNumber, JobReceipt, JobSummary, NumberedEvent, OpenAssignment,
+};
 use crate::store::sql::{Database, Row, values};
 use crate::store::sql_store::{after, id};
 use crate::store::{Page, StoreError};

@@ -250,11 +250,7 @@ impl JobStore for SqlStore {
 }
 
 /// Open jobs of a tenant, counted up to the limit.
-async fn open_jobs(
-    session: &mut Session,
-    tenant: &PartyId,
-    limit: u32,
-) -> Result<i64, StoreError> {
+async fn open_jobs(session: &mut Session, tenant: &PartyId, limit: u32) -> Result<i64, StoreError> {
     let count = "SELECT count(*) AS n FROM
                    (SELECT 1 AS one FROM jobs
                     WHERE tenant = $1 AND status IN ('open', 'opening', 'disputed') LIMIT $2) AS open";
