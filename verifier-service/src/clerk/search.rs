@@ -21,6 +21,7 @@ use std::time::Duration;
 use evidence::UnixTime;
 use jobs::{AgentId, JobId, PartyId};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::dispatch::Room;
@@ -39,6 +40,32 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often a search begins without a reason.
 const SEARCH_EVERY: Duration = Duration::from_secs(300);
+
+/// The task; it ends with this.
+pub(super) struct Searching {
+    task: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Searching {
+    pub(super) fn start(clerk: Clerk) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let mut task = JoinSet::new();
+        task.spawn(clerk.search(stopped));
+        Self { task, stop }
+    }
+
+    /// Whether it ended by itself, which it does not.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.task.try_join_next().is_some()
+    }
+
+    /// Lets it finish the round it is in.
+    pub(super) async fn end(mut self) {
+        drop(self.stop);
+        while self.task.join_next().await.is_some() {}
+    }
+}
 
 /// What a verifier remembers from round to round.
 pub(super) struct Search {
@@ -100,7 +127,7 @@ impl Search {
 
 impl Clerk {
     /// Looks for agents until it is told to stop, then finishes the round it is in.
-    pub(super) async fn search(self, mut stop: oneshot::Receiver<()>) {
+    async fn search(self, mut stop: oneshot::Receiver<()>) {
         let mut search = Search::new();
         loop {
             let wait = match self.round(&mut search).await {

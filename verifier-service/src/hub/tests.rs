@@ -212,7 +212,7 @@ async fn no_party_takes_all_places() {
         all.push(wait(greedy).unwrap());
         assert_eq!(wait(greedy).err(), Some(TooManyWait::OfParty(most)));
     }
-    assert!(2 * (MAX_OF_PARTY_ON_JOBS + MAX_OF_PARTY_ON_AGENTS) < MAX_WAITERS);
+    const { assert!(2 * (MAX_OF_PARTY_ON_JOBS + MAX_OF_PARTY_ON_AGENTS) < MAX_WAITERS) };
     let problem = Problem::from(TooManyWait::OfParty(7));
     assert_eq!(problem.code(), "too_many_waiting");
 }
