@@ -209,6 +209,18 @@ fn refusals_say_their_code_and_end_with_1() {
 }
 
 #[test]
+fn a_tenant_with_too_many_open_jobs_reads_why() {
+    let body =
+        r#"{"status":429,"code":"too_many_open_jobs","detail":"2 jobs of this tenant are open"}"#;
+    let refused = (429, "application/problem+json", body.to_owned());
+    let service = Service::start([("POST /v1/jobs", vec![refused])]);
+    fs::write(service.dir.path().join("job.json"), "{}").unwrap();
+    let (stdout, stderr) = ends(&service.pogw(&["job", "submit", "job.json"]), 3);
+    let said = "HTTP 429 too_many_open_jobs: 2 jobs of this tenant are open";
+    assert!(stdout.is_empty() && stderr.contains(said), "{stderr}");
+}
+
+#[test]
 fn what_cannot_be_asked_is_not_asked() {
     let service = Service::start([]);
     fs::write(service.dir.path().join("job.json"), "{").unwrap();

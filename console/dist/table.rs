@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-e6b9d091e08f.js",
+        path: "console-d1b4e74e0a57.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "e6b9d091e08f1cc66a1fc95ebade66787dc13a51556da22971d300d195868407",
+        sha256: "d1b4e74e0a57ae89f5c9c8e7733955addc17866d2c12cb02391ea1292b5d9bbb",
         is_named_by_content: true,
-        plain: include_bytes!("console-e6b9d091e08f.js"),
-        brotli: include_bytes!("console-e6b9d091e08f.js.br"),
+        plain: include_bytes!("console-d1b4e74e0a57.js"),
+        brotli: include_bytes!("console-d1b4e74e0a57.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "483b9128cdd389cbc8bf59bf543d078c3f673c7a92785f394edd478704257ea9",
+        sha256: "74bd650727b3219ea14a24e775f84f2c7f09f323f2bc0926a5a8ece71bfbab11",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -62,6 +62,8 @@ pub struct Config {
     pub max_open_challenges: NonZeroU32,
     /// Most of them for one agent key.
     pub max_open_challenges_per_agent: NonZeroU32,
+    /// Most jobs of one tenant whose results are not accepted.
+    pub max_open_jobs_per_tenant: NonZeroU32,
     /// File with the token that lets its bearer change policies; without it, one is made in the state directory.
     pub operator_token_file: Option<PathBuf>,
     /// Largest body of a request.
@@ -194,6 +196,7 @@ impl Default for Config {
             challenge_retention_s: 3600,
             max_open_challenges: const { NonZeroU32::new(10_000).unwrap() },
             max_open_challenges_per_agent: const { NonZeroU32::new(64).unwrap() },
+            max_open_jobs_per_tenant: const { NonZeroU32::new(1000).unwrap() },
             operator_token_file: None,
             body_limit_bytes: 64 * MIB,
             body_budget_bytes: 512 * MIB,

@@ -51,7 +51,8 @@ pub(crate) const GENUINE: &str = "genuine device";
 
 /// Grants every bundle but those whose job is labelled `refuse`, and panics over those labelled `panic`. The result of one
 /// whose label begins with `audit` is checked for as long as the judge is [held up](Self::hold_up); that of `audit
-/// refuted` is found wrong. Upholds the openings of jobs labelled [`GENUINE`], and judges no others.
+/// refuted` is found wrong. Upholds the openings of jobs labelled [`GENUINE`], where results are
+/// checked, and judges no others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MadeToOrder {
     asked: Arc<AtomicUsize>,
@@ -122,8 +123,11 @@ impl Judge for MadeToOrder {
     fn judge_opening(
         &self,
         case: &OpeningCase,
-        _inquiry: &Inquiry,
+        inquiry: &Inquiry,
     ) -> Result<Pass<Judged>, Problem> {
+        if !inquiry.checks_result() {
+            return Ok(Pass::ResultNext(Settled::default()));
+        }
         let device = match case.opening.bundle.job.label.as_deref() {
             Some(GENUINE) => JudgedDevice {
                 ueid: "made to order".to_owned(),

@@ -227,6 +227,16 @@ impl Proceedings {
         }
     }
 
+    /// The same for the openings of jobs, with as many places of their own: bundles that anybody hands in cannot keep jobs
+    /// from being judged. The processors are shared out by the system.
+    pub(crate) fn of_jobs(&self, config: &Config) -> Self {
+        Self {
+            workers: Workers::new(config.appraisal_threads()),
+            result_checks: self.result_checks.of_jobs(config.result_check_threads()),
+            ..self.clone()
+        }
+    }
+
     /// An appraisal under a policy of one's own.
     pub(crate) fn inquiry_under(&self, policy: Option<Arc<evidence::policy::Policy>>) -> Inquiry {
         policy.map_or_else(|| self.judge.inquiry(), Inquiry::new)

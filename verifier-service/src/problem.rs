@@ -280,6 +280,10 @@ codes! {
     TooManyChallenges = 429 "too_many_challenges",
     /// Too many challenges of this agent wait for an answer.
     TooManyChallengesOfAgent = 429 "too_many_challenges_of_agent",
+    /// The tenant has as many open jobs as it may.
+    TooManyOpenJobs = 429 "too_many_open_jobs",
+    /// As many requests of the party wait for news as may.
+    TooManyWaiting = 429 "too_many_waiting",
     /// The agent sends more signed requests than are remembered.
     TooManyRequestsOfAgent = 429 "too_many_requests_of_agent",
     /// The service failed; the request is not at fault.

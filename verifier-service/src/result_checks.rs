@@ -34,11 +34,20 @@ pub(crate) struct Busy;
 impl ResultChecks {
     /// As many places as `places`, and room to wait for them.
     pub(crate) fn new(places: NonZeroUsize) -> Self {
+        Self::with(places, PoolMeters::of("result_checks"))
+    }
+
+    /// Places for the openings of jobs, beside these: whoever fills these takes none of those.
+    pub(crate) fn of_jobs(&self, places: NonZeroUsize) -> Self {
+        Self::with(places, self.meters.beside("job_result_checks"))
+    }
+
+    fn with(places: NonZeroUsize, meters: Arc<PoolMeters>) -> Self {
         let room = places.get().saturating_mul(1 + WAITING_PER_PLACE);
         Self {
             workers: Workers::new(places),
             room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
-            meters: PoolMeters::of("result_checks"),
+            meters,
         }
     }
 

@@ -205,15 +205,17 @@ impl Service {
             lifetime_s: config.receipt_lifetime_s,
         });
         let proceedings = Proceedings::new(bench, &config);
+        let of_jobs = proceedings.of_jobs(&config);
         let hub = Hub::start(Arc::clone(&store) as Arc<dyn Events>);
         let clerk = Clerk::new(clerk::Parts {
             store: SqlStore::clone(&store),
-            proceedings: proceedings.clone(),
+            proceedings: of_jobs.clone(),
             book: book.clone(),
             hub: hub.clone(),
             clock: Arc::clone(&clock),
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
+            most_open_jobs: config.max_open_jobs_per_tenant.get(),
         });
         clerk.resume().await.map_err(not_resumed)?;
         let agents = Agents::new(
@@ -227,6 +229,7 @@ impl Service {
         );
         let readings = Readings {
             proceedings: proceedings.clone(),
+            of_jobs,
             collateral: Arc::clone(appraiser.collateral()),
             keys: keys.clone(),
             hub: hub.clone(),

@@ -69,6 +69,15 @@ impl Job {
         untaken.count()
     }
 
+    /// When the first of the agents that are passed over after this time, for not taking an offer, may be offered the job
+    /// again.
+    #[must_use]
+    pub fn passes_over_until(&self, now: UnixTime) -> Option<UnixTime> {
+        let untaken = self.assignments.iter().filter_map(Assignment::untaken_at);
+        let ends = untaken.map(|at| later(at, OFFER_S));
+        ends.filter(|until| now < *until).min()
+    }
+
     fn most(&self) -> usize {
         usize::try_from(self.terms.max_assignments()).unwrap_or(usize::MAX)
     }

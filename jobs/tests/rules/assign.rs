@@ -65,6 +65,8 @@ fn an_agent_that_only_saw_an_offer_gets_another_a_while_later() {
         let mut world = left(how);
         let first = world.ids()[0].clone();
         world.dispatch(1);
+        let again = world.job.passes_over_until(at(world.now));
+        assert_eq!(again, Some(at(world.now + OFFER)), "{how:?}");
         world.now += OFFER - 1;
         world.dispatch(1);
         assert_eq!(
@@ -73,6 +75,7 @@ fn an_agent_that_only_saw_an_offer_gets_another_a_while_later() {
             "{how:?}: too early"
         );
         world.now += 1;
+        assert_eq!(world.job.passes_over_until(at(world.now)), None, "{how:?}");
         world.dispatch(1);
         let [second] = world.ids().try_into().unwrap();
         assert_ne!(first, second, "{how:?}");

@@ -45,8 +45,11 @@ const DEVICE_HELD_S: i64 = 30 * 24 * 3600;
 /// Draws of a prefix until it is no chance any more that each was taken: 40 bits are drawn.
 const DRAWS: usize = 4;
 
-/// What becomes of an agent's work when it goes.
+/// Whoever hands out work.
 pub(crate) trait Duties: Send + Sync {
+    /// An agent came, or says something else of itself: it may do for what it did not do before.
+    fn agent_has_news(&self);
+
     /// Gives everything the agent has not finished to others. The agent is gone already, and gets nothing new.
     fn release_all(&self, agent: Id) -> Answer<'_, ()>;
 }
@@ -242,7 +245,9 @@ impl Agents {
             report: text,
         };
         self.store.agent_seen(agent, said, now).await?;
-        self.presence.is_written(agent, sha256, now);
+        if self.presence.is_written(agent, sha256, now) {
+            self.duties.agent_has_news();
+        }
         Ok(())
     }
 

@@ -41,13 +41,18 @@ impl Presence {
         })
     }
 
-    /// The store knows it now.
-    pub(super) fn is_written(&self, agent: Id, declared_sha256: [u8; 32], at: UnixTime) {
+    /// The store knows it now; says whether it is news, as far as is known here: the agent was not there, or said something
+    /// else.
+    pub(super) fn is_written(&self, agent: Id, declared_sha256: [u8; 32], at: UnixTime) -> bool {
         let written = Written {
             at,
             declared_sha256,
         };
-        lock(&self.0).put(agent, written);
+        let before = lock(&self.0).put(agent, written);
+        before.is_none_or(|before| {
+            let age = at.secs().saturating_sub(before.at.secs());
+            before.declared_sha256 != declared_sha256 || age > PRESENT_FOR_S
+        })
     }
 }
 
@@ -69,7 +74,20 @@ mod tests {
         let presence = Presence::default();
         let (agent, at) = (Id::random(), UnixTime::from_secs);
         assert!(!presence.is_known(agent, &[1; 32], at(100)));
-        presence.is_written(agent, [1; 32], at(100));
+        assert!(presence.is_written(agent, [1; 32], at(0)), "it is new");
+        let written = [
+            ([2; 32], 60, true),
+            ([2; 32], 180, false),
+            ([2; 32], 301, true),
+            ([1; 32], 100, true),
+        ];
+        for (declared, now, is_news) in written {
+            assert_eq!(
+                presence.is_written(agent, declared, at(now)),
+                is_news,
+                "{now}"
+            );
+        }
         let table = [
             (agent, [1; 32], 100, true),
             (agent, [1; 32], 159, true),

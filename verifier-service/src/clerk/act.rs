@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
-use jobs::{Action, AgentId, Amount, AssignmentId, Context, Job, JobId, PartyId, Refusal, Verdict};
+use jobs::{
+    Action, AgentId, Amount, AssignmentId, Context, Event, EventKind, Job, JobId, PartyId, Refusal,
+    Verdict,
+};
 
 use super::receipts::Prepared;
 use super::{Clerk, ClerkError};
@@ -16,7 +19,7 @@ use crate::audit::{self, By};
 use crate::hub::Note;
 use crate::random;
 use crate::store::clerk::Draft;
-use crate::store::jobs::{Act, Acted, Change, Document, JobStore, Written};
+use crate::store::jobs::{Act, Acted, Change, Document, JobStore, Search, Written};
 
 /// Most tries until a job stands still long enough for its receipts to be signed.
 const TRIES: usize = 8;
@@ -188,6 +191,16 @@ impl Deed {
         Some(audit::New::done(by, action, job.id()).of(job.tenant()))
     }
 
+    /// Whether agents are to be looked for afterwards. What may have freed a place, or an agent that was passed over, is a
+    /// reason to begin anew; an offer, and a sign of life, are none.
+    fn search(&self, job: &Job, now: UnixTime) -> Search {
+        match self.action {
+            _ if !job.wants_agents(now) => Search::Over,
+            Action::Dispatch { .. } | Action::Renew { .. } => Search::On,
+            _ => Search::Anew,
+        }
+    }
+
     const fn is_dispatch(&self) -> bool {
         matches!(self.action, Action::Dispatch { .. })
     }
@@ -213,6 +226,7 @@ impl Deed {
         };
         Ok(Some(Change {
             due_at: due_at(job, moment.now),
+            search: self.search(job, moment.now),
             documents: self.documents.clone(),
             drafts: self.draft.iter().cloned().collect(),
             receipts,
@@ -290,6 +304,11 @@ impl Clerk {
         if due_at(job, now).is_some_and(|due| due <= now) {
             self.is_due(job.id());
         }
+        if written.effects.events.iter().any(brings_agents) {
+            self.agents_may_be_free();
+        } else if job.wants_agents(now) {
+            self.agents_are_wanted();
+        }
     }
 }
 
@@ -308,19 +327,36 @@ fn locked(deed: Arc<Deed>, moment: Moment, prepared: Prepared, is_stale: Arc<Ato
     )
 }
 
-/// When somebody must look at a job again: at once where it is the verifier's turn, else when time alone moves it on.
+/// When somebody must look at a job again: at once where it is the verifier's turn, else when time alone moves it on, or
+/// lets an agent that was passed over be offered it again. Looking for agents is no matter of time: see `search`.
 pub(super) fn due_at(job: &Job, now: UnixTime) -> Option<UnixTime> {
     let by_time = job.due_at()?;
-    match is_our_turn(job, now) {
-        true => Some(now.min(by_time)),
-        false => Some(by_time),
+    if is_our_turn(job) {
+        return Some(now.min(by_time));
     }
+    let again = job.passes_over_until(now).filter(|_| job.wants_agents(now));
+    Some(again.map_or(by_time, |again| again.min(by_time)))
 }
 
-fn is_our_turn(job: &Job, now: UnixTime) -> bool {
+fn is_our_turn(job: &Job) -> bool {
     let is_opened =
         |assignment: &jobs::Assignment| assignment.status() == jobs::AssignmentStatus::Opened;
-    job.wants_agents(now) || job.assignments().iter().any(is_opened) || is_referees_turn(job)
+    job.assignments().iter().any(is_opened) || is_referees_turn(job)
+}
+
+/// Whether an agent has less to do after it, or an owner more to stake.
+const fn brings_agents(event: &Event) -> bool {
+    matches!(
+        event.kind,
+        EventKind::AssignmentExpired
+            | EventKind::AssignmentReleased
+            | EventKind::AssignmentJudged
+            | EventKind::AssignmentRefused
+            | EventKind::AssignmentPaid
+            | EventKind::JobSettled
+            | EventKind::JobFailed
+            | EventKind::JobCancelled
+    )
 }
 
 /// Whether a referee has to ask or to decide.

@@ -1,14 +1,16 @@
-//! What is done about a job that is due: time passes, replicas are offered, openings judged, the referee goes on. A job that
-//! fails is put off, ever longer, and stands in nobody's way.
+//! What is done about a job that is due: time passes, openings are judged, the referee goes on. A job that fails is put off,
+//! ever longer, and stands in nobody's way.
+//!
+//! Out of scope: looking for agents, which is `search`, in places of its own.
 
 use evidence::UnixTime;
 use jobs::{Action, AssignmentStatus, Effects, Job, JobId};
 
 use super::act::{Deed, due_at, is_referees_turn};
-use super::{Clerk, ClerkError, dispatch};
+use super::{Clerk, ClerkError};
 use crate::lock::lock;
 use crate::problem::ProblemCode;
-use crate::store::jobs::{Acted, Change, JobStore};
+use crate::store::jobs::{Acted, Change, JobStore, Search};
 
 /// Seconds until an opening that could not be judged is judged again.
 const UNVERIFIABLE_RETRY_S: i64 = 10;
@@ -47,9 +49,6 @@ impl Clerk {
         if job.due_at().is_some_and(|due| due <= now) {
             job = self.act(id, Deed::new(Action::Tick)).await?;
         }
-        if job.wants_agents(now) {
-            job = self.dispatch(job).await?;
-        }
         let mut not_before = None;
         let opened: Vec<_> = opened(&job).collect();
         for assignment in opened {
@@ -68,9 +67,6 @@ impl Clerk {
         while is_referees_turn(&job) {
             job = self.referee(job).await?;
         }
-        if job.wants_agents(now) {
-            return Ok(Some(dispatch::again_at(&job, now)));
-        }
         Ok(not_before)
     }
 
@@ -88,17 +84,31 @@ impl Clerk {
 
     /// Gives the job back: due when its rules say, not before a time if one is named, but never later than time alone moves
     /// it on.
-    async fn put_off(&self, id: &JobId, not_before: Option<UnixTime>) -> Result<(), ClerkError> {
+    /// If it lacks agents, they are looked for anew: that it was due means that somebody it had is gone, or that somebody
+    /// it passed over may be asked again.
+    pub(super) async fn put_off(
+        &self,
+        id: &JobId,
+        not_before: Option<UnixTime>,
+    ) -> Result<(), ClerkError> {
         let now = self.parts().clock.now();
         let act = move |job: &mut Job, _| {
             let due = due_at(job, now);
             let due = due.map(|due| not_before.map_or(due, |time| due.max(time)));
             let by_time = job.due_at().filter(|by_time| *by_time > now);
             let due = due.map(|due| by_time.map_or(due, |by_time| due.min(by_time)));
-            Ok(Change::new(Effects::default(), due))
+            Ok(Change {
+                search: Search::anew_if(job.wants_agents(now)),
+                ..Change::new(Effects::default(), due)
+            })
         };
         match self.store().with_job(id, None, Box::new(act)).await? {
-            Acted::Done(..) => Ok(()),
+            Acted::Done(job, _) => {
+                if job.wants_agents(now) {
+                    self.agents_are_wanted();
+                }
+                Ok(())
+            }
             Acted::Refused(refusal) => Err(refusal.into()),
             Acted::NoRoom(agent) => Err(ClerkError::NoRoom(agent)),
             Acted::Unknown => Err(ClerkError::Unknown),

@@ -1,27 +1,72 @@
 //! Who is offered a replica: agents heard of lately, with room, devices and a funded stake. Which of them it is, is drawn by
 //! the rules.
 
-use evidence::UnixTime;
+use std::collections::HashMap;
+
 use jobs::terms::DeviceTraits;
-use jobs::{Action, Candidate, Job};
+use jobs::{Action, AgentId, Candidate, Currency, Job, PartyId, Record};
 
 use super::act::Deed;
 use super::{Clerk, ClerkError};
-use crate::agents::{Declared, PRESENT_FOR_S};
-use crate::store::clerk::{Available, ClerkStore, Wanted};
-
-/// Seconds until agents are looked for again, at least and at most; between them, an eighth of the job's age.
-const RETRY_S: std::ops::RangeInclusive<i64> = 1..=15;
+use crate::agents::Declared;
+use crate::store::StoreError;
+use crate::store::clerk::{Available, ClerkStore, Wanted, WithRoom};
 
 /// Most tries to find agents while other jobs take their last places.
 const TRIES: usize = 8;
 
+/// The agents with room, as they were at the beginning of a round, less what was offered in it. A job that none of them
+/// fits is known by it, so that it costs no question of its own.
+pub(super) struct Room {
+    agents: Vec<Vacant>,
+    /// What owners have available, of the currencies that were asked about.
+    funds: HashMap<Currency, HashMap<PartyId, i64>>,
+}
+
+struct Vacant {
+    candidate: Candidate,
+    places: u32,
+}
+
+impl Room {
+    pub(super) fn of(agents: Vec<WithRoom>) -> Self {
+        Self {
+            agents: agents.into_iter().filter_map(vacant).collect(),
+            funds: HashMap::new(),
+        }
+    }
+
+    /// How many assignments they take, all together.
+    pub(super) fn places(&self) -> u32 {
+        let places = self.agents.iter().map(|vacant| vacant.places);
+        places.fold(0, u32::saturating_add)
+    }
+
+    /// Whether nobody has room any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.agents.is_empty()
+    }
+
+    /// An agent was offered something, or has no room after all.
+    fn is_taken(&mut self, agent: &AgentId, by: u32) {
+        for vacant in &mut self.agents {
+            if vacant.candidate.agent == *agent {
+                vacant.places = vacant.places.saturating_sub(by);
+            }
+        }
+        self.agents.retain(|vacant| vacant.places > 0);
+    }
+}
+
 impl Clerk {
-    /// Offers the replicas that are missing, as far as there are agents for them.
+    /// Offers the replicas that are missing, as far as there are agents for them; says whether any was offered.
     ///
     /// Who has room is read without a lock, and known for sure when offers are written: where an agent is full by then,
     /// all are looked at again.
-    pub(super) async fn dispatch(&self, job: Job) -> Result<Job, ClerkError> {
+    pub(super) async fn dispatch(&self, job: Job, room: &mut Room) -> Result<bool, ClerkError> {
+        if !self.may_find(&job, room).await? {
+            return Ok(false);
+        }
         for _ in 0..TRIES {
             let candidates = self.candidates(&job).await?;
             // A job that waits costs a look now and then, and no write.
@@ -32,18 +77,38 @@ impl Clerk {
             match self.act(job.id(), deed).await {
                 Err(ClerkError::NoRoom(agent)) => {
                     tracing::debug!(job = %job.id(), %agent, "full by now; agents are looked for again");
+                    room.is_taken(&agent, u32::MAX);
                 }
-                done => return done,
+                Err(error) => return Err(error),
+                Ok(then) => {
+                    let all = then.assignments().iter();
+                    let new: Vec<_> = all.filter(|it| job.assignment(it.id()).is_none()).collect();
+                    new.iter().for_each(|it| room.is_taken(it.agent(), 1));
+                    return Ok(!new.is_empty());
+                }
             }
         }
-        Ok(job)
+        Ok(false)
+    }
+
+    /// Whether the job could be offered to anybody with room whose owner can stake for it.
+    async fn may_find(&self, job: &Job, room: &mut Room) -> Result<bool, StoreError> {
+        let (stake, currency) = (job.terms().stake().minor_units(), job.terms().currency());
+        if stake > 0 && !room.funds.contains_key(&currency) {
+            let funds = self.store().funds(self.present_since(), currency).await?;
+            room.funds.insert(currency, funds);
+        }
+        let funds = room.funds.get(&currency);
+        let has = |owner| funds.and_then(|of| of.get(owner)).copied().unwrap_or(0);
+        let all = room.agents.iter().map(|vacant| &vacant.candidate);
+        let funded = all.filter(|candidate| stake == 0 || has(&candidate.owner) >= stake);
+        let funded: Vec<Candidate> = funded.cloned().collect();
+        Ok(job.could_offer(&funded, self.parts().clock.now()))
     }
 
     async fn candidates(&self, job: &Job) -> Result<Vec<Candidate>, ClerkError> {
-        let now = self.parts().clock.now();
-        let since = now.secs().saturating_sub(PRESENT_FOR_S);
         let wanted = Wanted {
-            since: UnixTime::from_secs(since),
+            since: self.present_since(),
             workload: job.workload(),
             currency: job.terms().currency(),
         };
@@ -54,26 +119,38 @@ impl Clerk {
     }
 }
 
+fn vacant(agent: WithRoom) -> Option<Vacant> {
+    let declared = Declared::from_json(agent.declared.as_deref().unwrap_or_default());
+    let places = declared.capacity.saturating_sub(agent.busy);
+    (places > 0).then(|| Vacant {
+        candidate: Candidate {
+            agent: agent.agent,
+            owner: agent.owner,
+            // Whether it may have a replica does not depend on it.
+            record: Record::default(),
+            devices: devices(&declared),
+        },
+        places,
+    })
+}
+
 fn candidate(agent: Available, stake: i64) -> Option<Candidate> {
     let declared = Declared::from_json(agent.declared.as_deref().unwrap_or_default());
     if agent.busy >= declared.capacity || agent.funds < stake {
         return None;
     }
-    let devices = declared.devices.iter().map(|device| DeviceTraits {
-        architecture: device.architecture,
-        simulated: device.simulated,
-    });
     Some(Candidate {
         agent: agent.agent,
         owner: agent.owner,
         record: agent.record,
-        devices: devices.collect(),
+        devices: devices(&declared),
     })
 }
 
-/// When to look for agents again, where there were none.
-pub(super) fn again_at(job: &Job, now: UnixTime) -> UnixTime {
-    let age = now.secs().saturating_sub(job.created_at().secs());
-    let wait = (age / 8).clamp(*RETRY_S.start(), *RETRY_S.end());
-    UnixTime::from_secs(now.secs().saturating_add(wait))
+fn devices(declared: &Declared) -> Vec<DeviceTraits> {
+    let devices = declared.devices.iter().map(|device| DeviceTraits {
+        architecture: device.architecture,
+        simulated: device.simulated,
+    });
+    devices.collect()
 }

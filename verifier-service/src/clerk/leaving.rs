@@ -48,6 +48,10 @@ impl Clerk {
 }
 
 impl Duties for Clerk {
+    fn agent_has_news(&self) {
+        self.agents_may_be_free();
+    }
+
     fn release_all(&self, agent: Id) -> Answer<'_, ()> {
         Box::pin(async move {
             match AgentId::parse(&agent.to_string()) {

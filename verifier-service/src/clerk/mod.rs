@@ -2,14 +2,14 @@
 //!
 //! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied under
 //! the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one background
-//! task for each verifier ([`Clerk::run`]): it takes jobs that are due, lets time pass for them, offers replicas, judges
-//! openings and asks on behalf of the referee. Any number of verifiers may do so on one database: a job is handed to one of
+//! task for each verifier ([`Clerk::run`]): it takes jobs that are due, lets time pass for them, judges openings and asks on
+//! behalf of the referee; beside that, in places of its own, it looks for agents for jobs that lack some. Any number of verifiers may do so on one database: a job is handed to one of
 //! them at a time, and whatever two of them do to it is done once.
 //!
 //! In scope:
 //!
 //! * `offer`: what a job must be to be taken;
-//! * `dispatch`: who is offered a replica;
+//! * `search`: which jobs agents are looked for, and when; `dispatch`: who is offered a replica;
 //! * `leaving`: what becomes of the work of agents that are removed;
 //! * `tasks`: what an agent is to do next;
 //! * `judging`: from stored bytes to a verdict, `referee`: from stored answers to the next question or a ruling;
@@ -31,10 +31,12 @@ mod outage;
 mod receipts;
 mod referee;
 mod rounds;
+mod search;
 mod tasks;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -75,6 +77,8 @@ pub(crate) struct Parts {
     pub(crate) audience: Vec<String>,
     /// Most bytes of an opening or an answer.
     pub(crate) body_limit: usize,
+    /// Most open jobs of a tenant.
+    pub(crate) most_open_jobs: u32,
 }
 
 /// See the [module documentation](self). Copies share everything.
@@ -85,6 +89,10 @@ struct Office {
     parts: Parts,
     /// Something became due that this process knows of.
     due: Notify,
+    /// A job lacks agents that this process knows of, or may find some now.
+    wanted: Notify,
+    /// An agent came, or has less to do, since agents were looked at last.
+    is_anybody_free: AtomicBool,
     meters: JobMeters,
     /// The traces that openings came in, so that their verdicts are in them too.
     traces: Mutex<LruCache<AssignmentId, String>>,
@@ -137,6 +145,8 @@ impl Clerk {
         Self(Arc::new(Office {
             parts,
             due: Notify::new(),
+            wanted: Notify::new(),
+            is_anybody_free: AtomicBool::new(false),
             meters: JobMeters::default(),
             traces: Mutex::new(LruCache::new(TRACES_KEPT)),
             desk: Mutex::default(),

@@ -17,7 +17,7 @@ use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::problem::{Problem, ProblemCode};
 use crate::random;
-use crate::store::jobs::{Change, CreatedJob, JobRequest, JobStore};
+use crate::store::jobs::{Change, CreatedJob, JobRequest, JobStore, Search};
 
 /// How many times the points of the first audit the last one draws: each party that may ask has twice as many drawn as the
 /// one before.
@@ -26,6 +26,8 @@ const LAST_ROUND_FACTOR: u32 = 1 << jobs::MOST_CHALLENGES;
 const SLICE_OVERHEAD: u64 = 2 * 1024 + 64 * 40;
 /// Bytes that an agent can be counted on to digest in a second, while it works on other jobs.
 const DIGESTED_A_SECOND: u64 = 32 * 1024 * 1024;
+/// Seconds after which a tenant that has too many open jobs may have fewer.
+const OPEN_RETRY_S: u32 = 60;
 /// Bytes of an opening beside outputs and slices: statement, reports, chains.
 const OPENING_OVERHEAD: u64 = 256 * 1024;
 
@@ -55,7 +57,7 @@ impl Clerk {
     /// Takes a job; its price goes into escrow.
     ///
     /// # Errors
-    /// 422, one code for each rule; 402; a failure.
+    /// 422, one code for each rule; 402; 429 if as many are open as may be; a failure.
     pub(crate) async fn take(&self, offer: NewOffer) -> Result<Offered, Problem> {
         let terms = Terms::parse(&offer.terms).map_err(|error| not_terms(&error))?;
         let nature = self.nature(&offer.spec, &terms)?;
@@ -85,6 +87,7 @@ impl Clerk {
                 .of(job.tenant())
                 .with(details! { "digest": job.digest() });
             let change = Change {
+                search: Search::anew_if(job.wants_agents(now)),
                 audit: Some(entry),
                 ..Change::new(effects, due)
             };
@@ -93,6 +96,7 @@ impl Clerk {
         let request = JobRequest {
             tenant,
             currency,
+            most_open: self.parts().most_open_jobs,
             idempotency,
             create: Box::new(create),
         };
@@ -102,6 +106,7 @@ impl Clerk {
                 Ok(Offered::New(job))
             }
             CreatedJob::Before(job) => Ok(Offered::Before(job)),
+            CreatedJob::TooManyOpen => Err(too_many_open(self.parts().most_open_jobs)),
             CreatedJob::KeyReused => Err(Problem::new(ProblemCode::IdempotencyKeyReused)),
             CreatedJob::Refused(refusal) => Err(refused(&refusal)),
         }
@@ -245,6 +250,15 @@ const fn recomputes(check: RequestedCheck) -> bool {
 fn unavailable(check: &str) -> Problem {
     let problem = Problem::refuted(evidence::Code::CheckNotAvailable);
     problem.detail(format!("this work has no check {check}"))
+}
+
+fn too_many_open(most: u32) -> Problem {
+    Problem::new(ProblemCode::TooManyOpenJobs)
+        .detail(format!(
+            "{most} jobs of this tenant are open, as many as may be; one ends when its results are accepted, when it fails or \
+             is cancelled"
+        ))
+        .retry_after_s(OPEN_RETRY_S)
 }
 
 fn too_costly(detail: String) -> Problem {

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Clerk;
+use super::search::Searching;
 use crate::lock::lock;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::JobStore;
@@ -52,6 +53,8 @@ impl Clerk {
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut under_way = JoinSet::new();
+        // Beside all else, so that nothing that has a deadline waits for it, however many jobs lack agents.
+        let mut searching = Searching::start(Self(Arc::clone(&self.0)));
         // The watchdog is kept from here: this loop is what brings jobs to their end.
         let pulse = Pulse::from_environment();
         let now = Instant::now();
@@ -69,12 +72,17 @@ impl Clerk {
                 self.take_due(&mut under_way).await;
             }
             while under_way.try_join_next().is_some() {}
+            if searching.is_over() {
+                tracing::error!("the search for agents failed; it begins anew");
+                searching = Searching::start(Self(Arc::clone(&self.0)));
+            }
             tokio::select! {
                 () = &mut stop => break,
                 () = self.0.due.notified() => {}
                 () = sleep(PACE) => {}
             }
         }
+        searching.end().await;
         while under_way.join_next().await.is_some() {}
     }
 

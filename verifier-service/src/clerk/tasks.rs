@@ -1,15 +1,20 @@
 //! What an agent is to do next: the oldest thing it does not know of, questions before openings before offers.
 
+use std::collections::BTreeSet;
+
 use evidence::UnixTime;
 use evidence::work::wire::{
     Ask, AuditTerms, CrossKey, Ended, Id as WireId, Known, Next, Offer, Open, Price, Question,
-    Secret, TermsShown, Word,
+    Secret, TaskKind, TermsShown, Word,
 };
 use jobs::view::AgentView;
 use jobs::{AgentId, Assignment, AssignmentId, Job};
 
 use super::{Clerk, ClerkError};
-use crate::store::jobs::JobStore;
+use crate::store::jobs::{Askable, JobStore};
+
+/// Most jobs that are read for one look, of each kind of task.
+const LOOKED_AT: usize = 32;
 
 impl Clerk {
     /// The next thing for an agent, beside what it knows; `None` if there is none now.
@@ -21,16 +26,30 @@ impl Clerk {
         agent: &AgentId,
         known: &[Known],
     ) -> Result<Option<Next>, ClerkError> {
-        let now = self.parts().clock.now();
-        let mut tasks = Vec::new();
-        for open in self.store().askable(agent).await? {
-            let Some(job) = self.store().job(&open.job).await? else {
-                continue;
-            };
-            let next = next(&job, &open.id, agent, now)?;
-            tasks.extend(next.filter(|next| !known.contains(&next.name())));
+        let askable = self.store().askable(agent).await?;
+        for kind in [TaskKind::Question, TaskKind::Open, TaskKind::Offer] {
+            let mut tasks = Vec::new();
+            for open in looked_at(&askable, kind, known) {
+                tasks.extend(self.next_about(open, agent, known).await?);
+            }
+            if let Some(next) = tasks.into_iter().min_by_key(urgency) {
+                return Ok(Some(next));
+            }
         }
-        Ok(tasks.into_iter().min_by_key(urgency))
+        Ok(None)
+    }
+
+    async fn next_about(
+        &self,
+        open: &Askable,
+        agent: &AgentId,
+        known: &[Known],
+    ) -> Result<Option<Next>, ClerkError> {
+        let Some(job) = self.store().job(&open.job).await? else {
+            return Ok(None);
+        };
+        let next = next(&job, &open.id, agent, self.parts().clock.now())?;
+        Ok(next.filter(|next| !known.contains(&next.name())))
     }
 
     /// Those of the assignments an agent holds that are over.
@@ -58,6 +77,24 @@ impl Clerk {
         }
         Ok(all)
     }
+}
+
+/// What is looked at for one kind of task: what the agent knows nothing of, then what it knows, of which there may be another
+/// round or question. A second offer of an assignment there is not. What is beyond the limit has its turn once the agent did
+/// some of it, or let it lapse.
+fn looked_at<'a>(
+    askable: &'a [Askable],
+    kind: TaskKind,
+    known: &[Known],
+) -> impl Iterator<Item = &'a Askable> {
+    let known: BTreeSet<&str> = known
+        .iter()
+        .map(|known| known.assignment.as_str())
+        .collect();
+    let of_kind = askable.iter().filter(|open| open.task == kind);
+    let (old, new): (Vec<_>, Vec<_>) = of_kind.partition(|open| known.contains(open.id.as_str()));
+    let old = old.into_iter().filter(move |_| kind != TaskKind::Offer);
+    new.into_iter().chain(old).take(LOOKED_AT)
 }
 
 /// Whether an assignment is at its end, and how; `None` while something may still be asked about it.
@@ -162,4 +199,47 @@ fn wire_id(text: &str) -> Result<WireId, ClerkError> {
 fn broken(error: &dyn std::error::Error) -> ClerkError {
     let what = error.to_string();
     ClerkError::Broken { what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn askable(n: usize, task: TaskKind) -> Askable {
+        Askable {
+            id: AssignmentId::parse(&format!("a{n}")).unwrap(),
+            job: jobs::JobId::parse(&format!("j{n}")).unwrap(),
+            task,
+        }
+    }
+
+    fn known(n: usize, task: TaskKind) -> Known {
+        Known {
+            assignment: WireId::parse(&format!("a{n}")).unwrap(),
+            task,
+            number: 0,
+        }
+    }
+
+    fn names(of: &[Askable], kind: TaskKind, known: &[Known]) -> Vec<String> {
+        let names = looked_at(of, kind, known);
+        names.map(|open| open.id.to_string()).collect()
+    }
+
+    #[test]
+    fn what_is_looked_at_is_bounded_and_what_is_new_comes_first() {
+        let open: Vec<_> = (0..1000).map(|n| askable(n, TaskKind::Open)).collect();
+        let knows: Vec<_> = (0..256).map(|n| known(n, TaskKind::Open)).collect();
+        let looked = names(&open, TaskKind::Open, &knows);
+        assert_eq!((looked.len(), looked[0].as_str()), (LOOKED_AT, "a256"));
+        assert_eq!(names(&open, TaskKind::Question, &[]), [""; 0]);
+        // One that is known may have another round; an offer that is known is the same.
+        let two = [askable(0, TaskKind::Open), askable(1, TaskKind::Open)];
+        assert_eq!(names(&two, TaskKind::Open, &knows[..1]), ["a1", "a0"]);
+        let two = [askable(0, TaskKind::Offer), askable(1, TaskKind::Offer)];
+        assert_eq!(
+            names(&two, TaskKind::Offer, &[known(0, TaskKind::Offer)]),
+            ["a1"]
+        );
+    }
 }

@@ -45,7 +45,8 @@ pub(super) async fn next(State(app): State<App>, request: Request) -> Result<Res
         next.map_err(Problem::from)
     };
     let topic = Topic::Agent(agent.clone());
-    let found = app.hub.until(topic, deadline, look).await?;
+    let owner = signed.agent.owner;
+    let found = app.hub.until(owner, topic, deadline, look).await?;
     Ok(match found {
         Some(next) => no_store(Json(next)),
         None => no_store(StatusCode::NO_CONTENT),

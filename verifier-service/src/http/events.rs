@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::jobs::{Named, seen_by};
 use super::{App, no_store};
-use crate::hub::{Topic, Woken};
+use crate::hub::{Topic, Waiter, Woken};
 use crate::metrics::OpenStream;
 use crate::parties::{Caller, Scope};
 use crate::problem::{Problem, ProblemCode};
@@ -34,6 +34,7 @@ struct Follower {
     job: JobId,
     after: EventNumber,
     read: VecDeque<NumberedEvent>,
+    waiter: Waiter,
     _open: OpenStream,
 }
 
@@ -46,8 +47,10 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     caller.may(Scope::JobsRead)?;
     let job = seen_by(&app, &caller, id).await?;
+    let topic = Topic::Job(job.id().clone());
     let follower = Follower {
         after: last_seen(&headers)?,
+        waiter: app.hub.wait_for(caller.party, topic)?,
         job: job.id().clone(),
         read: VecDeque::new(),
         _open: app.meters.follow(),
@@ -77,11 +80,10 @@ impl Follower {
             if let Some(event) = self.read.pop_front() {
                 return Some(shown(&event));
             }
-            let waiter = self.app.hub.wait_for(Topic::Job(self.job.clone())).ok()?;
             match self.look().await {
                 Ok(true) => {}
                 Ok(false) if self.is_over().await => return None,
-                Ok(false) => match waiter.until(Instant::now() + LOOK_EVERY).await {
+                Ok(false) => match self.waiter.until(Instant::now() + LOOK_EVERY).await {
                     Woken::Closing => return None,
                     Woken::News | Woken::Late => {}
                 },

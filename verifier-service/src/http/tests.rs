@@ -7,6 +7,7 @@ mod collateral;
 mod console;
 mod devices;
 mod examples;
+mod fairness;
 mod logs;
 mod parties;
 mod policies;
@@ -53,6 +54,7 @@ struct Rig {
     judge: MadeToOrder,
     agents: Agents,
     clerk: Clerk,
+    hub: Hub,
     folder: TempDir,
 }
 
@@ -132,12 +134,13 @@ impl Rig {
         let hub = Hub::start(Arc::clone(&shared) as _);
         let clerk = Clerk::new(crate::clerk::Parts {
             store: store.clone(),
-            proceedings: proceedings.clone(),
+            proceedings: proceedings.of_jobs(&config),
             book: book.clone(),
             hub: hub.clone(),
             clock: on_clock(),
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
+            most_open_jobs: config.max_open_jobs_per_tenant.get(),
         });
         let of_keys = Config {
             state_dir: folder.path().to_owned(),
@@ -167,7 +170,7 @@ impl Rig {
             credentials,
             agents: agents.clone(),
             audit: Recorder::new(recording, Arc::clone(&clock) as Arc<dyn Clock>),
-            hub,
+            hub: hub.clone(),
             nvidia: nvidia.unwrap(),
         });
         Self {
@@ -176,6 +179,7 @@ impl Rig {
             judge,
             agents,
             clerk,
+            hub,
             folder,
         }
     }

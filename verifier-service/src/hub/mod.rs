@@ -2,7 +2,8 @@
 //!
 //! In scope: waking those concerned when an event is written, at once where this process wrote it, within a second where
 //! another did. One task asks the store what is new ([`Tail`]), and only while somebody waits. A waiter is an entry in a
-//! map: it has no task, no timer of its own beyond its request's, and asks nothing by itself.
+//! map: it has no task, no timer of its own beyond its request's, and asks nothing by itself. Places are bounded, in all and
+//! for each party, so that none takes them all.
 //!
 //! Out of scope: what happened. A wake-up is a hint to look again and may come without need; whoever waits looks into the
 //! store before, and after each wake-up ([`Hub::until`]). Wake-ups that were lost, such as those of a store that was away,
@@ -11,6 +12,7 @@
 mod tail;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +23,7 @@ use tokio::sync::futures::OwnedNotified;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::id::Id;
 use crate::lock::lock;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::Answer;
@@ -30,6 +33,11 @@ use tail::Tail;
 const PACE: Duration = Duration::from_secs(1);
 /// Most waiters at one time. Beyond it nobody is let wait: memory is bounded, at some 30 MiB.
 const MAX_WAITERS: usize = 65_536;
+/// Most of one party that follow jobs.
+const MAX_OF_PARTY_ON_JOBS: usize = 2048;
+/// Most agents' requests of one party: it may have 10 000 agents, of which some ask anew before their last request is known
+/// to be gone.
+const MAX_OF_PARTY_ON_AGENTS: usize = 16_384;
 
 /// Seconds after which others may have gone.
 const RETRY_S: u32 = 10;
@@ -70,10 +78,12 @@ pub(crate) struct Hub {
     _poller: Arc<Poller>,
 }
 
-/// A place in the hub, from before its holder looks until it is dropped.
+/// A place in the hub, from before its holder first looks until it is dropped.
 pub(crate) struct Waiter {
     waiters: Arc<Waiters>,
+    party: Id,
     topic: Topic,
+    place: Arc<Notify>,
     news: Pin<Box<OwnedNotified>>,
 }
 
@@ -90,12 +100,49 @@ pub(crate) enum Woken {
 
 /// Nobody else is let wait now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{MAX_WAITERS} requests wait already")]
-pub(crate) struct TooManyWait;
+pub(crate) enum TooManyWait {
+    /// Of all parties together.
+    #[error("{MAX_WAITERS} requests wait already")]
+    InAll,
+    /// Of this party.
+    #[error("{0} requests of this party wait already")]
+    OfParty(usize),
+}
 
 impl From<TooManyWait> for Problem {
-    fn from(_: TooManyWait) -> Self {
-        Self::new(ProblemCode::Overloaded).retry_after_s(RETRY_S)
+    fn from(error: TooManyWait) -> Self {
+        let code = match error {
+            TooManyWait::InAll => ProblemCode::Overloaded,
+            TooManyWait::OfParty(_) => ProblemCode::TooManyWaiting,
+        };
+        Self::new(code)
+            .detail(error.to_string())
+            .retry_after_s(RETRY_S)
+    }
+}
+
+impl Topic {
+    const fn kind(&self) -> TopicKind {
+        match self {
+            Self::Agent(_) => TopicKind::Agent,
+            Self::Job(_) => TopicKind::Job,
+        }
+    }
+}
+
+/// What is counted for each party by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum TopicKind {
+    Agent,
+    Job,
+}
+
+impl TopicKind {
+    const fn most_of_party(self) -> usize {
+        match self {
+            Self::Agent => MAX_OF_PARTY_ON_AGENTS,
+            Self::Job => MAX_OF_PARTY_ON_JOBS,
+        }
     }
 }
 
@@ -108,6 +155,8 @@ struct Waiters {
 #[derive(Default)]
 struct Places {
     topics: HashMap<Topic, Place>,
+    /// How many of all are which party's.
+    of_parties: HashMap<(Id, TopicKind), usize>,
     taken: usize,
     closed: bool,
 }
@@ -140,16 +189,18 @@ impl Hub {
         self.waiters.wake(notes);
     }
 
-    /// Takes a place. What is written from now on wakes its holder, also before [`Waiter::until`].
+    /// Takes a place for a party. What is written from now on wakes its holder, also before [`Waiter::until`].
     ///
     /// # Errors
     /// [`TooManyWait`].
-    pub(crate) fn wait_for(&self, topic: Topic) -> Result<Waiter, TooManyWait> {
-        let news = self.waiters.enter(topic.clone())?;
+    pub(crate) fn wait_for(&self, party: Id, topic: Topic) -> Result<Waiter, TooManyWait> {
+        let place = self.waiters.enter(party, topic.clone())?;
         Ok(Waiter {
             waiters: Arc::clone(&self.waiters),
+            party,
             topic,
-            news: Box::pin(news.notified_owned()),
+            news: Box::pin(Arc::clone(&place).notified_owned()),
+            place,
         })
     }
 
@@ -160,6 +211,7 @@ impl Hub {
     /// Those of `look`, and [`TooManyWait`].
     pub(crate) async fn until<T, E, Look>(
         &self,
+        party: Id,
         topic: Topic,
         deadline: Instant,
         mut look: impl FnMut() -> Look,
@@ -168,8 +220,8 @@ impl Hub {
         E: From<TooManyWait>,
         Look: Future<Output = Result<Option<T>, E>>,
     {
+        let mut waiter = self.wait_for(party, topic)?;
         loop {
-            let waiter = self.wait_for(topic.clone())?;
             if let Some(found) = look().await? {
                 return Ok(Some(found));
             }
@@ -198,12 +250,13 @@ impl Hub {
 }
 
 impl Waiter {
-    /// Waits for news.
-    pub(crate) async fn until(mut self, deadline: Instant) -> Woken {
+    /// Waits for news. Whatever is written after it returned wakes its holder the next time.
+    pub(crate) async fn until(&mut self, deadline: Instant) -> Woken {
         if lock(&self.waiters.places).closed {
             return Woken::Closing;
         }
         let woken = timeout_at(deadline, self.news.as_mut()).await;
+        self.news = Box::pin(Arc::clone(&self.place).notified_owned());
         match woken {
             _ if lock(&self.waiters.places).closed => Woken::Closing,
             Ok(()) => Woken::News,
@@ -214,16 +267,33 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.waiters.leave(&self.topic);
+        self.waiters.leave(self.party, &self.topic);
+    }
+}
+
+impl Places {
+    fn leave(&mut self, party: Id, kind: TopicKind) {
+        if let Entry::Occupied(mut of_party) = self.of_parties.entry((party, kind)) {
+            *of_party.get_mut() -= 1;
+            if *of_party.get() == 0 {
+                of_party.remove();
+            }
+        }
     }
 }
 
 impl Waiters {
-    fn enter(&self, topic: Topic) -> Result<Arc<Notify>, TooManyWait> {
+    fn enter(&self, party: Id, topic: Topic) -> Result<Arc<Notify>, TooManyWait> {
         let mut places = lock(&self.places);
-        if places.taken >= MAX_WAITERS {
-            return Err(TooManyWait);
+        let kind = topic.kind();
+        let of_party = places.of_parties.get(&(party, kind)).copied();
+        if of_party.unwrap_or_default() >= kind.most_of_party() {
+            return Err(TooManyWait::OfParty(kind.most_of_party()));
         }
+        if places.taken >= MAX_WAITERS {
+            return Err(TooManyWait::InAll);
+        }
+        *places.of_parties.entry((party, kind)).or_default() += 1;
         places.taken += 1;
         if places.taken == 1 {
             self.first.notify_one();
@@ -233,9 +303,10 @@ impl Waiters {
         Ok(Arc::clone(&place.news))
     }
 
-    fn leave(&self, topic: &Topic) {
+    fn leave(&self, party: Id, topic: &Topic) {
         let mut places = lock(&self.places);
         places.taken = places.taken.saturating_sub(1);
+        places.leave(party, topic.kind());
         let Some(place) = places.topics.get_mut(topic) else {
             return;
         };

@@ -66,6 +66,10 @@ pub(super) fn job() -> JobId {
     Id::random().into()
 }
 
+pub(super) fn party() -> Id {
+    Id::random()
+}
+
 fn agent() -> AgentId {
     Id::random().into()
 }
@@ -86,17 +90,19 @@ fn shortly() -> Instant {
 async fn those_concerned_wake_and_nobody_else() {
     let (events, hub) = hub();
     let (job, agent, other) = (job(), agent(), agent());
-    let wait = |topic| hub.wait_for(topic).unwrap();
-    let of_job = wait(Topic::Job(job.clone()));
-    let of_agent = wait(Topic::Agent(agent.clone()));
-    let also_of_agent = wait(Topic::Agent(agent.clone()));
-    let of_other = wait(Topic::Agent(other));
+    let wait = |topic| hub.wait_for(party(), topic).unwrap();
+    let mut of_job = wait(Topic::Job(job.clone()));
+    let mut of_agent = wait(Topic::Agent(agent.clone()));
+    let mut also_of_agent = wait(Topic::Agent(agent.clone()));
+    let mut of_other = wait(Topic::Agent(other));
     events.write(note(1, job, Some(agent)));
     assert_eq!(of_job.until(late()).await, Woken::News);
     assert_eq!(of_agent.until(late()).await, Woken::News);
     assert_eq!(also_of_agent.until(late()).await, Woken::News);
     assert_eq!(of_other.until(shortly()).await, Woken::Late);
-    assert!(lock(&hub.waiters.places).topics.is_empty());
+    drop((of_job, of_agent, also_of_agent, of_other));
+    let places = lock(&hub.waiters.places);
+    assert!(places.topics.is_empty() && places.of_parties.is_empty());
 }
 
 #[tokio::test]
@@ -104,7 +110,7 @@ async fn what_this_process_wrote_wakes_without_the_store() {
     let (events, hub) = hub();
     events.is_away.store(true, Ordering::SeqCst);
     let agent = agent();
-    let waiter = hub.wait_for(Topic::Agent(agent.clone())).unwrap();
+    let mut waiter = hub.wait_for(party(), Topic::Agent(agent.clone())).unwrap();
     // Before anybody waits for it: a wake-up between looking and waiting is not lost.
     hub.wrote(&[note(1, job(), Some(agent))]);
     assert_eq!(waiter.until(late()).await, Woken::News);
@@ -117,12 +123,13 @@ async fn the_store_is_asked_while_somebody_waits_and_survives_its_outage() {
     sleep(4 * SOON).await;
     assert_eq!(events.asked(), 0, "nobody waits");
     events.is_away.store(true, Ordering::SeqCst);
-    let waiter = hub.wait_for(Topic::Job(job.clone())).unwrap();
+    let mut waiter = hub.wait_for(party(), Topic::Job(job.clone())).unwrap();
     sleep(4 * SOON).await;
     assert!(events.asked() > 1);
     events.write(note(1, job, None));
     events.is_away.store(false, Ordering::SeqCst);
     assert_eq!(waiter.until(late()).await, Woken::News);
+    drop(waiter);
     sleep(4 * SOON).await;
     let asked = events.asked();
     sleep(10 * SOON).await;
@@ -134,7 +141,7 @@ async fn two_verifiers_on_one_store() {
     let (events, one) = hub();
     let two = Hub::with_pace(Arc::clone(&events) as Arc<dyn Events>, SOON);
     let agent = agent();
-    let waiter = two.wait_for(Topic::Agent(agent.clone())).unwrap();
+    let mut waiter = two.wait_for(party(), Topic::Agent(agent.clone())).unwrap();
     let written = note(7, job(), Some(agent));
     events.write(written.clone());
     one.wrote(&[written]);
@@ -156,29 +163,56 @@ async fn looking_comes_before_waiting_and_after_each_wake_up() {
         async move { Ok::<_, TooManyWait>((look == 2).then_some("there")) }
     };
     assert_eq!(
-        hub.until(topic.clone(), late(), look).await,
+        hub.until(party(), topic.clone(), late(), look).await,
         Ok(Some("there"))
     );
     assert_eq!(looks.load(Ordering::SeqCst), 3);
     let nothing = || async { Ok::<Option<()>, TooManyWait>(None) };
-    assert_eq!(hub.until(topic, shortly(), nothing).await, Ok(None));
+    assert_eq!(
+        hub.until(party(), topic, shortly(), nothing).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]
 async fn the_end_wakes_everybody_and_there_is_a_limit() {
     let (_events, hub) = hub();
-    let waiter = hub.wait_for(Topic::Job(job())).unwrap();
-    let ended = tokio::spawn(waiter.until(late()));
+    let mut waiter = hub.wait_for(party(), Topic::Job(job())).unwrap();
+    let ended = tokio::spawn(async move { waiter.until(late()).await });
     tokio::task::yield_now().await;
     hub.close();
     assert_eq!(ended.await.unwrap(), Woken::Closing);
-    let after = hub.wait_for(Topic::Job(job())).unwrap();
+    let mut after = hub.wait_for(party(), Topic::Job(job())).unwrap();
     assert_eq!(after.until(late()).await, Woken::Closing);
+    drop(after);
     let topic = Topic::Agent(agent());
     let all: Vec<_> = (0..MAX_WAITERS)
-        .map(|_| hub.wait_for(topic.clone()).unwrap())
+        .map(|_| hub.wait_for(party(), topic.clone()).unwrap())
         .collect();
-    assert_eq!(hub.wait_for(topic.clone()).err(), Some(TooManyWait));
+    let refused = hub.wait_for(party(), topic.clone()).err();
+    assert_eq!(refused, Some(TooManyWait::InAll));
     drop(all);
-    assert!(hub.wait_for(topic).is_ok());
+    assert!(hub.wait_for(party(), topic).is_ok());
+}
+
+#[tokio::test]
+async fn no_party_takes_all_places() {
+    let (_events, hub) = hub();
+    let (greedy, other) = (party(), party());
+    for (topic, most) in [
+        (Topic::Job(job()), MAX_OF_PARTY_ON_JOBS),
+        (Topic::Agent(agent()), MAX_OF_PARTY_ON_AGENTS),
+    ] {
+        let wait = |party| hub.wait_for(party, topic.clone());
+        let mut all: Vec<_> = (0..most).map(|_| wait(greedy).unwrap()).collect();
+        assert_eq!(wait(greedy).err(), Some(TooManyWait::OfParty(most)));
+        assert!(wait(other).is_ok());
+        // Who leaves makes room for one.
+        all.pop();
+        all.push(wait(greedy).unwrap());
+        assert_eq!(wait(greedy).err(), Some(TooManyWait::OfParty(most)));
+    }
+    const { assert!(2 * (MAX_OF_PARTY_ON_JOBS + MAX_OF_PARTY_ON_AGENTS) < MAX_WAITERS) };
+    let problem = Problem::from(TooManyWait::OfParty(7));
+    assert_eq!(problem.code(), "too_many_waiting");
 }

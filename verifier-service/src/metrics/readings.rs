@@ -37,6 +37,8 @@ const LIVING: [&str; 4] = [
 pub(crate) struct Readings {
     /// Places to compute in.
     pub(crate) proceedings: Proceedings,
+    /// The same for the openings of jobs.
+    pub(crate) of_jobs: Proceedings,
     /// What is kept of manifests and answers.
     pub(crate) collateral: Arc<Collateral>,
     /// The keys that sign.
@@ -87,9 +89,13 @@ impl Readings {
         reading.set(table::CLOCK, &[], now.secs());
         reading.process(&Usage::now());
         reading.traces(telemetry::spans());
-        let proceedings = &self.proceedings;
-        reading.workers("appraisals", &proceedings.workers);
-        reading.workers("result_checks", proceedings.result_checks.workers());
+        for (proceedings, appraisals, result_checks) in [
+            (&self.proceedings, "appraisals", "result_checks"),
+            (&self.of_jobs, "job_appraisals", "job_result_checks"),
+        ] {
+            reading.workers(appraisals, &proceedings.workers);
+            reading.workers(result_checks, proceedings.result_checks.workers());
+        }
         reading.set(table::LONG_POLLS, &[], signed(self.hub.agents_waiting()));
         reading.collateral(&self.collateral, now);
         reading.keys(&self.keys, now);

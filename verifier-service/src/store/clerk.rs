@@ -1,6 +1,8 @@
 //! What the store remembers for whoever drives jobs: who could be given work, receipts that wait for agreement, who is to be
 //! woken, and when the service was last there.
 
+use std::collections::HashMap;
+
 use evidence::UnixTime;
 use evidence::work::Hex;
 use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Workload};
@@ -33,6 +35,19 @@ pub(crate) struct Available {
     pub(crate) funds: i64,
 }
 
+/// An agent that is at work on less than it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WithRoom {
+    /// Which.
+    pub(crate) agent: AgentId,
+    /// Whose.
+    pub(crate) owner: PartyId,
+    /// What it last said of itself, JSON.
+    pub(crate) declared: Option<String>,
+    /// Assignments it is at work on.
+    pub(crate) busy: u32,
+}
+
 /// Who is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -48,6 +63,13 @@ pub(crate) struct Wanted {
 pub(crate) trait ClerkStore: Send + Sync {
     /// Agents that were heard of, without those removed.
     fn available(&self, wanted: Wanted) -> Answer<'_, Vec<Available>>;
+
+    /// Agents that were heard of since then and have room, without those removed.
+    fn with_room(&self, since: UnixTime) -> Answer<'_, Vec<WithRoom>>;
+
+    /// What the owners of agents that were heard of since then have available, in minor units; those without anything may
+    /// be missing.
+    fn funds(&self, since: UnixTime, currency: Currency) -> Answer<'_, HashMap<PartyId, i64>>;
 
     /// The draft of an assignment.
     fn draft<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<Draft>>;

@@ -7,6 +7,7 @@
 
 use evidence::UnixTime;
 use evidence::work::Hex;
+use evidence::work::wire::TaskKind;
 use jobs::{
     AgentId, Amount, AssignmentId, Effects, Event, EventKind, Job, JobId, PartyId, Refusal,
 };
@@ -38,8 +39,41 @@ pub(crate) struct Change {
     pub(crate) receipts: Vec<(AssignmentId, NewReceipt)>,
     /// Receipts that wait for agreement.
     pub(crate) drafts: Vec<(AssignmentId, Draft)>,
+    /// Whether agents are to be looked for.
+    pub(crate) search: Search,
     /// Who asked for it, where somebody who is on record did. It is recorded where anything else is written.
     pub(crate) audit: Option<New>,
+}
+
+/// Whether agents are to be looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// The job lacks none.
+    #[default]
+    Over,
+    /// It lacks some. If it lacked some before, who is there was seen already.
+    On,
+    /// It lacks some, and whoever was passed over before may do now.
+    Anew,
+}
+
+impl Search {
+    /// From the beginning, where the job lacks some.
+    pub(crate) const fn anew_if(lacks_some: bool) -> Self {
+        match lacks_some {
+            true => Self::Anew,
+            false => Self::Over,
+        }
+    }
+}
+
+/// A job that lacks agents, taken to look for some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lacking {
+    /// Which.
+    pub(crate) job: JobId,
+    /// Whose.
+    pub(crate) tenant: PartyId,
 }
 
 /// Bytes the job knows by digest.
@@ -57,6 +91,8 @@ pub(crate) struct JobRequest {
     pub(crate) tenant: PartyId,
     /// In which currency it is paid.
     pub(crate) currency: jobs::Currency,
+    /// How many open jobs the tenant may have, this one counted.
+    pub(crate) most_open: u32,
     /// The tenant's own name for the request, and SHA-256 of the request.
     pub(crate) idempotency: Option<(String, [u8; 32])>,
     /// Makes it.
@@ -72,6 +108,8 @@ pub(crate) enum CreatedJob {
     Before(Box<Job>),
     /// The tenant used the idempotency key with another request.
     KeyReused,
+    /// The tenant has as many open jobs as it may.
+    TooManyOpen,
     /// The rules say no.
     Refused(Refusal),
 }
@@ -138,6 +176,17 @@ pub(crate) struct OpenAssignment {
     pub(crate) job: JobId,
 }
 
+/// An assignment about which its agent may be asked something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Askable {
+    /// Which.
+    pub(crate) id: AssignmentId,
+    /// Of which job.
+    pub(crate) job: JobId,
+    /// What it can be asked, where it stands.
+    pub(crate) task: TaskKind,
+}
+
 /// A receipt that came of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobReceipt {
@@ -155,7 +204,8 @@ pub(crate) struct JobReceipt {
 
 /// See the [module documentation](self).
 pub(crate) trait JobStore: Send + Sync {
-    /// Creates a job; its price goes into escrow in the same step.
+    /// Creates a job; its price goes into escrow in the same step. However many are created at the same time, a tenant gets
+    /// no more open ones than the request says.
     fn create_job(&self, request: JobRequest) -> Answer<'_, CreatedJob>;
 
     /// Loads a job under a lock, applies the action, writes everything in one transaction. `available_of` names the party
@@ -181,9 +231,26 @@ pub(crate) trait JobStore: Send + Sync {
     /// set another time or has died.
     fn due(&self, now: UnixTime, until: UnixTime, limit: u32) -> Answer<'_, Vec<JobId>>;
 
-    /// The assignments of an agent about which it may be asked something now, oldest first. What it works on, waits for
-    /// others or is accepted is not among them.
-    fn askable<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
+    /// The number of the latest search for agents that a job which lacks some was part of; 0 if they were part of none.
+    /// `None` if no job lacks any.
+    fn latest_search(&self) -> Answer<'_, Option<i64>>;
+
+    /// Takes jobs that lack agents and were not part of this search: the tenants in turn, in the order of their names from
+    /// after `after` on and around; of each the job that was looked after longest ago, then of each the second, and so on.
+    /// They are part of the search from now on, so that nobody else is handed them in it.
+    fn take_lacking(
+        &self,
+        search: i64,
+        after: Option<PartyId>,
+        limit: u32,
+    ) -> Answer<'_, Vec<Lacking>>;
+
+    /// Has agents looked for again at once, for jobs that were taken and could not be looked after.
+    fn hand_back<'a>(&'a self, search: i64, jobs: &'a [JobId]) -> Answer<'a, ()>;
+
+    /// The assignments of an agent about which it may be asked something now: questions, then openings, then offers, of each
+    /// kind the oldest first. What it works on, waits for others or is accepted is not among them.
+    fn askable<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<Askable>>;
 
     /// The assignments of an agent that it has not committed to, oldest first.
     fn unfinished<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;

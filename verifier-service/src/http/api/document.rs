@@ -16,7 +16,7 @@ offline.\n\n\
 with 405 `method_not_allowed` and `Allow`.\n\n\
 **Limits.** Bodies have the size stated with each operation; they may take the time the verifier is configured to allow, and \
 not hardly move (408). What is beyond the memory for bodies, for judging or for waiting is answered with 503 and `Retry-After`. \
-There are limits on open challenges (429), and none on the rate of requests: that is a reverse proxy's.\n\n\
+There are limits on open challenges, open jobs and waiting requests (429), and none on the rate of requests: that is a reverse proxy's.\n\n\
 **Every answer** has `X-Request-Id`: the client's, if it sent a short and plain one, or one of ours; and `X-Trace-Id`, that of \
 its `traceparent` or one of ours.";
 

@@ -12,21 +12,26 @@ const FUNDS: i64 = 10_000;
 /// Asks are repeated for so many times at most, each waits for some seconds.
 const TRIES: usize = 20;
 
-struct Provider {
+pub(super) struct Provider {
     id: String,
     key: String,
 }
 
-struct Market {
-    served: Served,
+pub(super) struct Market {
+    pub(super) served: Served,
     marketplace: String,
-    tenant: String,
+    pub(super) tenant: String,
 }
 
 impl Market {
     /// With a tenant, and a verifier that attends to jobs.
     async fn new() -> Self {
-        let served = Served::new().await;
+        Self::with(|_| {}).await
+    }
+
+    /// With settings changed.
+    pub(super) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let served = Served::with(change).await;
         tokio::spawn(served.rig.clerk.clone().run(std::future::pending()));
         let (_, marketplace) = served.party_with_key("marketplace", &["books:write"]).await;
         let scopes = ["jobs:read", "jobs:write"];
@@ -40,14 +45,14 @@ impl Market {
         market
     }
 
-    async fn fund(&self, party: &str) {
+    pub(super) async fn fund(&self, party: &str) {
         let money = json!({ "amount": FUNDS, "currency": "EUR" });
         let deposit = json!({ "party": party, "money": money, "reference": party });
         let booked = self.served.post("/v1/deposits", &self.marketplace, deposit);
         booked.await.is(201, "");
     }
 
-    async fn provider(&self) -> Provider {
+    pub(super) async fn provider(&self) -> Provider {
         let scopes = ["agents:read", "agents:write", "books:read"];
         let (id, key) = self.served.party_with_key("provider", &scopes).await;
         self.fund(&id).await;
@@ -55,7 +60,7 @@ impl Market {
     }
 
     /// An agent that is there, says that it has one genuine device.
-    async fn agent(&self, provider: &Provider) -> Machine {
+    pub(super) async fn agent(&self, provider: &Provider) -> Machine {
         let machine = another_agent(&self.served, &provider.key).await;
         let (path, declared) = (machine.heartbeat_path(), declared(1));
         let beat = machine.post(&self.served, &path, media_type::JSON, &declared);
@@ -76,17 +81,7 @@ impl Market {
     }
 
     async fn job(&self) -> String {
-        let spec = json!({
-            "profile": "pogw/1", "kernel": "gemm_i8", "checks": [], "label": GENUINE,
-            "params": { "m": 16, "n": 16, "k": 16, "operands": { "seed": "5eed".repeat(16) } },
-        });
-        let terms = json!({
-            "replicas": { "count": 1, "adaptive": false },
-            "price": { "amount": 100, "currency": "EUR" }, "stake": 200,
-            "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400,
-        });
-        let new = json!({ "spec": spec, "terms": terms });
-        let made = self.served.post("/v1/jobs", &self.tenant, new).await;
+        let made = self.served.post("/v1/jobs", &self.tenant, new_job()).await;
         made.is(201, "");
         made.json()["id"].as_str().unwrap().to_owned()
     }
@@ -106,7 +101,7 @@ impl Market {
     }
 
     /// Has the agent take a job, commit and open; the job.
-    async fn worked(&self, machine: &Machine) -> String {
+    pub(super) async fn worked(&self, machine: &Machine) -> String {
         let job = self.job().await;
         let offer = self.next(machine, "offer").await;
         let of = |what: &str| {
@@ -135,7 +130,7 @@ impl Market {
     }
 
     /// The job, once something is true of it.
-    async fn until(&self, job: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until(&self, job: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Value::Null;
         for _ in 0..20 * TRIES {
             let path = format!("/v1/jobs/{job}");
@@ -147,6 +142,20 @@ impl Market {
         }
         panic!("{seen:#}")
     }
+}
+
+/// A job of one replica that an agent of [`Market::agent`] fits.
+pub(super) fn new_job() -> Value {
+    let spec = json!({
+        "profile": "pogw/1", "kernel": "gemm_i8", "checks": [], "label": GENUINE,
+        "params": { "m": 16, "n": 16, "k": 16, "operands": { "seed": "5eed".repeat(16) } },
+    });
+    let terms = json!({
+        "replicas": { "count": 1, "adaptive": false },
+        "price": { "amount": 100, "currency": "EUR" }, "stake": 200,
+        "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400,
+    });
+    json!({ "spec": spec, "terms": terms })
 }
 
 /// A commitment to a bundle without outputs, and what opens it.

@@ -42,7 +42,7 @@ async fn long_poll(State(hub): State<Hub>, Path(id): Path<String>) -> &'static s
         async move { Ok::<_, TooManyWait>(found) }
     };
     let deadline = Instant::now() + Duration::from_secs(60);
-    hub.until(topic, deadline, look)
+    hub.until(party(), topic, deadline, look)
         .await
         .unwrap()
         .unwrap_or("nothing")
@@ -56,8 +56,8 @@ async fn what_a_waiter_costs_in_the_hub() {
     let before = resident_kib();
     let mut waits: Vec<_> = (0..WAITERS)
         .map(|_| {
-            let waiter = hub.wait_for(Topic::Agent(agent())).unwrap();
-            Box::pin(waiter.until(late()))
+            let mut waiter = hub.wait_for(party(), Topic::Agent(agent())).unwrap();
+            Box::pin(async move { waiter.until(late()).await })
         })
         .collect();
     let mut context = Context::from_waker(Waker::noop());

@@ -62,6 +62,13 @@ impl PoolMeters {
         Arc::new(Self { refused, name })
     }
 
+    /// Of places of another name, in the same figures.
+    pub(crate) fn beside(&self, name: &'static str) -> Arc<Self> {
+        let refused = self.refused.clone();
+        refused.with_label_values(&[name]);
+        Arc::new(Self { refused, name })
+    }
+
     /// Somebody found no room.
     pub(crate) fn refuse(&self) {
         self.refused.with_label_values(&[self.name]).inc();

@@ -32,6 +32,11 @@ impl Row {
         Ok(secs.map(UnixTime::from_secs))
     }
 
+    /// A number, or none.
+    pub(crate) fn optional_int(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        self.get(column)
+    }
+
     /// A number that is not negative and fits, or none.
     pub(crate) fn optional_u32(&self, column: &'static str) -> Result<Option<u32>, StoreError> {
         let number: Option<i64> = self.get(column)?;

@@ -1,11 +1,13 @@
 //! What drives jobs, in the store.
 
+use std::collections::HashMap;
+
 use evidence::UnixTime;
-use jobs::{AgentId, AssignmentId, JobId, PartyId, Record};
+use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record};
 
 use super::{SqlStore, id, optional_id};
 use crate::hub::{Events, Note};
-use crate::store::clerk::{Available, ClerkStore, Draft, Wanted};
+use crate::store::clerk::{Available, ClerkStore, Draft, Wanted, WithRoom};
 use crate::store::sql::{Row, values};
 use crate::store::{Answer, StoreError};
 
@@ -41,6 +43,46 @@ impl ClerkStore for SqlStore {
                 )
                 .await?;
             rows.iter().map(available).collect()
+        })
+    }
+
+    fn with_room(&self, since: UnixTime) -> Answer<'_, Vec<WithRoom>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT id, owner, report, busy FROM
+                       (SELECT id, owner, report, capacity, seen_at,
+                               (SELECT count(*) FROM assignments
+                                WHERE assignments.agent = agents.id AND is_open = 1
+                                  AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
+                        FROM agents WHERE removed_at IS NULL AND seen_at >= $1) AS present
+                     WHERE busy < capacity ORDER BY seen_at DESC LIMIT $2",
+                    values![since, MOST_AVAILABLE],
+                )
+                .await?;
+            rows.iter().map(with_room).collect()
+        })
+    }
+
+    fn funds(&self, since: UnixTime, currency: Currency) -> Answer<'_, HashMap<PartyId, i64>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session
+                .fetch(
+                    "SELECT owners.owner, accounts.balance FROM
+                       (SELECT DISTINCT owner FROM agents
+                        WHERE removed_at IS NULL AND seen_at >= $1) AS owners
+                     JOIN accounts ON accounts.name = 'party/' || owners.owner || '/available'
+                                  AND accounts.currency = $2",
+                    values![since, currency],
+                )
+                .await?;
+            let funds = rows.iter().map(|row| {
+                let owner = id(row, "owner", PartyId::parse)?;
+                Ok((owner, row.int("balance")?))
+            });
+            funds.collect()
         })
     }
 
@@ -173,6 +215,15 @@ fn available(row: &Row) -> Result<Available, StoreError> {
         record: Record(row.u32("good")?),
         busy: row.u32("busy")?,
         funds: row.int("funds")?,
+    })
+}
+
+fn with_room(row: &Row) -> Result<WithRoom, StoreError> {
+    Ok(WithRoom {
+        agent: id(row, "id", AgentId::parse)?,
+        owner: id(row, "owner", PartyId::parse)?,
+        declared: row.optional_text("report")?,
+        busy: row.u32("busy")?,
     })
 }
 

@@ -6,7 +6,7 @@ use super::{SqlStore, audit};
 use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::store::parties::{AddedKey, AddedParty, ApiKey, PageOf, Party, PartyStore};
-use crate::store::sql::{Lock, Row, Session, Transaction, Value, values};
+use crate::store::sql::{Lock, Row, Session, ToValue, Transaction, Value, values};
 use crate::store::{Answer, StoreError};
 
 impl SqlStore {
@@ -109,7 +109,10 @@ impl SqlStore {
 }
 
 /// Keeps others from changing what belongs to a party until the transaction ends; `false` if there is no such party.
-pub(super) async fn hold_party(tx: &mut Transaction, party: Id) -> Result<bool, StoreError> {
+pub(super) async fn hold_party(
+    tx: &mut Transaction,
+    party: impl ToValue,
+) -> Result<bool, StoreError> {
     let of_id = "SELECT id FROM parties WHERE id = $1";
     let held = tx.fetch_locked(of_id, Lock::Wait, values![party]).await?;
     Ok(!held.is_empty())

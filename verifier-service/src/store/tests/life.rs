@@ -16,7 +16,9 @@ use super::*;
 use crate::parties::Kind;
 use crate::store::agents::{Agent, AgentStore, Enrolled, EnrolmentToken, Said};
 use crate::store::books::{BookStore, Booked};
-use crate::store::jobs::{Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Written};
+use crate::store::jobs::{
+    Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Search, Written,
+};
 use crate::store::outbox::{OutboxStore, Webhook};
 use crate::store::parties::{AddedParty, Party, PartyStore};
 
@@ -52,9 +54,14 @@ pub(crate) fn job_id(name: &str) -> JobId {
 }
 
 pub(crate) fn terms() -> Terms {
+    terms_for(2, &["HOPPER"])
+}
+
+/// For so many replicas on devices of these architectures.
+pub(crate) fn terms_for(replicas: u32, architectures: &[&str]) -> Terms {
     let terms = json!({
-        "replicas": { "count": 2, "adaptive": false },
-        "devices": { "simulated": true },
+        "replicas": { "count": replicas, "adaptive": false },
+        "devices": { "simulated": true, "architectures": architectures },
         "price": { "amount": PRICE, "currency": "EUR" },
         "stake": STAKE,
         "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400,
@@ -63,23 +70,35 @@ pub(crate) fn terms() -> Terms {
 }
 
 pub(crate) fn request(name: &'static str) -> JobRequest {
+    request_of("tenant", name, terms())
+}
+
+pub(crate) fn request_of(tenant: &'static str, name: &'static str, terms: Terms) -> JobRequest {
     let create = move |available| {
         let spec = r#"{"profile":"pogw/1","checks":[],"kernel":"gemm_i8","params":{}}"#;
         let new = NewJob {
             id: job_id(name),
-            tenant: party("tenant"),
+            tenant: party(tenant),
             spec: serde_json::from_str(spec).unwrap(),
-            terms: terms(),
+            terms: terms.clone(),
             nature: ::jobs::Nature::default(),
             available,
         };
         let (job, effects) = Job::create(new, &Context::new(NOW, [1; 32]))?;
         let due_at = job.due_at();
-        Ok((job, Change::new(effects, due_at)))
+        let search = Search::anew_if(job.wants_agents(NOW));
+        Ok((
+            job,
+            Change {
+                search,
+                ..Change::new(effects, due_at)
+            },
+        ))
     };
     JobRequest {
-        tenant: party("tenant"),
+        tenant: party(tenant),
         currency: money(0).currency,
+        most_open: 1000,
         idempotency: Some((name.to_owned(), [1; 32])),
         create: Box::new(create),
     }
@@ -154,6 +173,7 @@ pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
         receipts: receipts.collect(),
         drafts: Vec::new(),
         due_at: job.due_at(),
+        search: Search::anew_if(job.wants_agents(NOW)),
         effects,
         audit: None,
     }
@@ -244,6 +264,38 @@ impl Rig {
         let enrolled = self.store.enrol(token_id, new, 10, by(NOW)).await.unwrap();
         assert!(matches!(enrolled, Enrolled::New(_)));
         self.has_capacity(name, 8).await;
+    }
+
+    /// A tenant with money for many jobs.
+    pub(crate) async fn add_tenant(&self, name: &'static str) {
+        self.add_party(name, Kind::Tenant).await;
+        self.fund(name, 100 * ESCROW).await;
+    }
+
+    pub(crate) async fn fund(&self, name: &str, amount: i64) {
+        let reference = format!("more for {name}").replace(' ', "-");
+        let deposit = Transfer::deposit(
+            &party("market"),
+            &party(name),
+            money(amount),
+            &reference,
+            NOW,
+        );
+        let booked = self.store.book(deposit, by(NOW)).await.unwrap();
+        assert_eq!(booked, Booked::New);
+    }
+
+    /// As many more jobs like this one, as far as whoever looks for agents can tell: nobody paid for them.
+    pub(crate) async fn crowd(&self, name: &str, count: usize) {
+        let sql = format!(
+            "WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count})
+             INSERT INTO jobs (id, tenant, digest, status, created_at, due_at, body, sought)
+             SELECT '{name}-' || i, tenant, digest, status, created_at, due_at,
+                    replace(body, '\"id\":\"{name}\"', '\"id\":\"{name}-' || i || '\"'), sought
+             FROM jobs, numbers WHERE id = '{name}'"
+        );
+        let made = self.run(sql.leak()).await.unwrap();
+        assert_eq!(usize::try_from(made).unwrap(), count);
     }
 
     pub(crate) async fn available(&self, name: &str) -> i64 {

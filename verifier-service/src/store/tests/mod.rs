@@ -8,6 +8,7 @@ mod jobs;
 mod keys;
 pub(crate) mod life;
 mod market;
+mod open_jobs;
 mod parties;
 mod policies;
 mod postgres;

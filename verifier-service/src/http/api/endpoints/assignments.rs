@@ -40,6 +40,7 @@ fn next() -> Endpoint {
         .takes("NextRequest", assignments::MAX_KNOWN_BYTES, json!({ "known": [] }))
         .gives(200, "NextTask", "Something to do.")
         .gives_nothing(204, "Nothing, for so long.")
+        .fails(&[TooManyWaiting])
 }
 
 fn accept() -> Endpoint {

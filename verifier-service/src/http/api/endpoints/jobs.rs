@@ -51,6 +51,7 @@ fn create() -> Endpoint {
             NothingToCheck,
             OpeningTooLarge,
             PolicyUnknown,
+            TooManyOpenJobs,
         ])
         .refutes(EvidenceCodes::Some(&[
             evidence::Code::CheckNotAvailable,
@@ -94,7 +95,7 @@ fn follow() -> Endpoint {
         .named("id", of("Name"), NAME)
         .heeds("Last-Event-ID", number(0, MAX_SAFE), "The number of the last event that was read; without it, from the beginning.")
         .gives_as(200, "text/event-stream", of("JobEventLine"), "The history, one event after the other.")
-        .fails(&[JobNotFound, LastEventIdMalformed])
+        .fails(&[JobNotFound, LastEventIdMalformed, TooManyWaiting])
 }
 
 fn cancel() -> Endpoint {

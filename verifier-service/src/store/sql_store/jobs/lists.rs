@@ -2,9 +2,12 @@
 //! comes before it.
 
 use evidence::work::Hex;
+use evidence::work::wire::TaskKind;
 use jobs::{AgentId, AssignmentId, JobId, PartyId};
 
-use crate::store::jobs::{EventNumber, JobReceipt, JobSummary, NumberedEvent, OpenAssignment};
+use crate::store::jobs::{
+    Askable, EventNumber, JobReceipt, JobSummary, NumberedEvent, OpenAssignment,
+};
 use crate::store::sql::{Database, Row, values};
 use crate::store::sql_store::{after, id};
 use crate::store::{Page, StoreError};
@@ -33,11 +36,20 @@ pub(super) async fn jobs(
 pub(super) async fn askable(
     database: &Database,
     agent: &AgentId,
-) -> Result<Vec<OpenAssignment>, StoreError> {
-    let sql = "SELECT id, job FROM assignments WHERE agent = $1 AND is_open = 1
-               AND status IN ('offered', 'opening', 'judged')
-             ORDER BY CASE status WHEN 'judged' THEN 1 ELSE 0 END, offered_at, id LIMIT $2";
-    open_of(database, agent, sql).await
+) -> Result<Vec<Askable>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "SELECT assignments.id, assignments.job, assignments.status
+             FROM assignments JOIN jobs ON jobs.id = assignments.job
+             WHERE agent = $1 AND is_open = 1 AND assignments.status IN ('offered', 'opening', 'judged')
+               AND (assignments.status <> 'judged' OR jobs.status = 'disputed')
+             ORDER BY CASE assignments.status WHEN 'judged' THEN 0 WHEN 'opening' THEN 1 ELSE 2 END,
+                      offered_at, assignments.id LIMIT $2",
+            values![agent, MOST_OPEN],
+        )
+        .await?;
+    rows.iter().map(askable_in).collect()
 }
 
 pub(super) async fn unfinished(
@@ -116,6 +128,18 @@ fn summary(row: &Row) -> Result<JobSummary, StoreError> {
         digest: Hex(row.array("digest")?),
         status: row.text("status")?,
         created_at: row.time("created_at")?,
+    })
+}
+
+fn askable_in(row: &Row) -> Result<Askable, StoreError> {
+    Ok(Askable {
+        id: id(row, "id", AssignmentId::parse)?,
+        job: id(row, "job", JobId::parse)?,
+        task: match row.text("status")?.as_str() {
+            "judged" => TaskKind::Question,
+            "opening" => TaskKind::Open,
+            _ => TaskKind::Offer,
+        },
     })
 }
 

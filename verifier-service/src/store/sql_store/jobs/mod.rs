@@ -1,5 +1,6 @@
 //! Jobs: created, changed under a lock, handed out when due, listed.
 
+mod lacking;
 mod lists;
 mod room;
 mod write;
@@ -10,10 +11,11 @@ use ::jobs::{AgentId, Amount, AssignmentId, Job, JobId, PartyId};
 use evidence::UnixTime;
 use evidence::work::Hex;
 
+use super::parties::hold_party;
 use super::{SqlStore, audit, id, journal};
 use crate::store::jobs::{
-    Act, Acted, CreatedJob, EventNumber, JobReceipt, JobRequest, JobStore, JobSummary,
-    NumberedEvent, OpenAssignment, Written,
+    Act, Acted, Askable, CreatedJob, EventNumber, JobReceipt, JobRequest, JobStore, JobSummary,
+    Lacking, NumberedEvent, OpenAssignment, Written,
 };
 use crate::store::sql::{Lock, Row, Session, Transaction, values};
 use crate::store::{Answer, Page, StoreError};
@@ -21,8 +23,14 @@ use crate::store::{Answer, Page, StoreError};
 impl SqlStore {
     async fn try_create(&self, request: &JobRequest) -> Result<CreatedJob, StoreError> {
         let mut tx = self.database.write().await?;
+        // Jobs of one tenant are created one after the other, so that what is counted stays true.
+        hold_party(&mut tx, &request.tenant).await?;
         if let Some(before) = created_before(&mut tx, request).await? {
             return Ok(before);
+        }
+        if open_jobs(&mut tx, &request.tenant, request.most_open).await? >= request.most_open.into()
+        {
+            return Ok(CreatedJob::TooManyOpen);
         }
         let available = journal::available(&mut tx, &request.tenant, request.currency).await?;
         let (job, change) = match (request.create)(available) {
@@ -51,7 +59,7 @@ impl SqlStore {
         let mut tx = self.database.write().await?;
         let rows = tx
             .fetch_locked(
-                "SELECT body, due_at FROM jobs WHERE id = $1",
+                "SELECT body, due_at, sought FROM jobs WHERE id = $1",
                 Lock::Wait,
                 values![id],
             )
@@ -71,15 +79,17 @@ impl SqlStore {
             Ok(change) => change,
             Err(refusal) => return Ok(Acted::Refused(refusal)),
         };
-        let due_before = row.optional_time("due_at")?;
+        let (due_before, sought_before) =
+            (row.optional_time("due_at")?, row.optional_int("sought")?);
+        let sought = write::sought(change.search, sought_before);
         let is_unchanged = job == before && write::is_nothing(&change);
-        if is_unchanged && change.due_at == due_before {
+        if is_unchanged && change.due_at == due_before && sought == sought_before {
             return Ok(Acted::Done(Box::new(job), Written::default()));
         }
         if let Some(full) = room::first_without(&mut tx, &before, &job).await? {
             return Ok(Acted::NoRoom(full));
         }
-        write::update(&mut tx, &job, &change).await?;
+        write::update(&mut tx, &job, &change, sought).await?;
         let events = write::all(&mut tx, Some(&before), &job, &change).await?;
         let entry = change.audit.filter(|_| !is_unchanged);
         audit::commit_with(tx, entry).await?;
@@ -158,7 +168,30 @@ impl JobStore for SqlStore {
         Box::pin(async move { self.again(|| self.take_due(now, until, limit)).await })
     }
 
-    fn askable<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>> {
+    fn latest_search(&self) -> Answer<'_, Option<i64>> {
+        Box::pin(lacking::latest_search(&self.database))
+    }
+
+    fn take_lacking(
+        &self,
+        search: i64,
+        after: Option<PartyId>,
+        limit: u32,
+    ) -> Answer<'_, Vec<Lacking>> {
+        Box::pin(async move {
+            let take = || lacking::take(&self.database, search, after.as_ref(), limit);
+            self.again(take).await
+        })
+    }
+
+    fn hand_back<'a>(&'a self, search: i64, jobs: &'a [JobId]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let hand_back = || lacking::hand_back(&self.database, search, jobs);
+            self.again(hand_back).await
+        })
+    }
+
+    fn askable<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<Askable>> {
         Box::pin(lists::askable(&self.database, agent))
     }
 
@@ -214,6 +247,14 @@ impl JobStore for SqlStore {
     fn job_receipts<'a>(&'a self, job: &'a JobId) -> Answer<'a, Vec<JobReceipt>> {
         Box::pin(lists::job_receipts(&self.database, job))
     }
+}
+
+/// Open jobs of a tenant, counted up to the limit.
+async fn open_jobs(session: &mut Session, tenant: &PartyId, limit: u32) -> Result<i64, StoreError> {
+    let count = "SELECT count(*) AS n FROM
+                   (SELECT 1 AS one FROM jobs
+                    WHERE tenant = $1 AND status IN ('open', 'opening', 'disputed') LIMIT $2) AS open";
+    session.fetch_int(count, values![tenant, limit]).await
 }
 
 /// The job that the same request made, or why there can be none of this key.

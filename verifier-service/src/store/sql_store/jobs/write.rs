@@ -9,7 +9,7 @@ use jobs::{AssignmentId, Effects, Event, Job, JobId, ResultKind};
 use super::execute;
 use crate::store::books::Booked;
 use crate::store::clerk::Draft;
-use crate::store::jobs::{Change, EventNumber, told};
+use crate::store::jobs::{Change, EventNumber, Search, told};
 use crate::store::sql::{Transaction, values};
 use crate::store::sql_store::{journal, receipts};
 use crate::store::{NewReceipt, StoreError};
@@ -38,8 +38,8 @@ pub(super) async fn insert(
     let inserted = tx
         .execute(
             "INSERT INTO jobs (id, tenant, digest, status, created_at, due_at, body,
-                               idempotency_key, idempotency_sha256)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+                               idempotency_key, idempotency_sha256, sought)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
             values![
                 job.id(),
                 job.tenant(),
@@ -50,10 +50,20 @@ pub(super) async fn insert(
                 body(job)?,
                 idempotency.map(|(key, _)| key.as_str()),
                 idempotency.map(|(_, sha256)| *sha256),
+                sought(change.search, None),
             ],
         )
         .await?;
     Ok(inserted == 1)
+}
+
+/// In which search the job was looked after, from the one it was before; see the column.
+pub(super) fn sought(search: Search, before: Option<i64>) -> Option<i64> {
+    match search {
+        Search::Over => None,
+        Search::On => Some(before.unwrap_or_default()),
+        Search::Anew => Some(0),
+    }
 }
 
 /// Writes the job over the one that is locked.
@@ -61,11 +71,18 @@ pub(super) async fn update(
     tx: &mut Transaction,
     job: &Job,
     change: &Change,
+    sought: Option<i64>,
 ) -> Result<(), StoreError> {
     execute(
         tx,
-        "UPDATE jobs SET status = $1, due_at = $2, body = $3 WHERE id = $4",
-        values![job.status().as_str(), change.due_at, body(job)?, job.id()],
+        "UPDATE jobs SET status = $1, due_at = $2, body = $3, sought = $4 WHERE id = $5",
+        values![
+            job.status().as_str(),
+            change.due_at,
+            body(job)?,
+            sought,
+            job.id()
+        ],
     )
     .await
 }

@@ -57,13 +57,14 @@ pub(super) async fn attempt(
             let request = JobRequest {
                 tenant: party("tenant"),
                 currency: money(0).currency,
+                most_open: 1000,
                 idempotency: Some((name, [1; 32])),
                 create: Box::new(create),
             };
             Ok(match service.create_job(request).await? {
                 CreatedJob::New(job, _) | CreatedJob::Before(job) => Outcome::Job(job),
                 CreatedJob::Refused(refusal) => Outcome::Refused(refusal.code()),
-                CreatedJob::KeyReused => panic!("{deed:?}"),
+                CreatedJob::KeyReused | CreatedJob::TooManyOpen => panic!("{deed:?}"),
             })
         }
         Deed::Act(id, action) => {

@@ -1,0 +1,249 @@
+//! The search for agents: rounds over jobs that lack some, fair to their tenants, beside everything that has a deadline.
+//!
+//! A **search** has a number and goes over every job that lacks agents once. A new one begins when there is a reason for a
+//! job to be looked at again: an agent came, says something else of itself, has less to do, or an owner got money back. A
+//! job that is new, or lost an agent, is looked at without one. While nothing happens no job is looked at, however many
+//! wait.
+//!
+//! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant in turn the
+//! one that was looked after longest ago, before the second of any. So with T tenants whose jobs wait, the first job of each
+//! is looked at within ⌈T / [`FEWEST`]⌉ rounds in which somebody has room, whatever the others have; and where places are
+//! few, each goes to the tenant whose turn it is. Rounds in which nothing is offered are [`PAUSE`] apart.
+//!
+//! Where this process makes an agent free it begins a search itself. What another verifier made free, and was ended before
+//! it looked, is seen within [`LOOK_EVERY`], since all agents with room are compared with those of the last look; what
+//! nobody could see, within [`SEARCH_EVERY`].
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use evidence::UnixTime;
+use jobs::{AgentId, JobId, PartyId};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::dispatch::Room;
+use super::{Clerk, ClerkError};
+use crate::agents::PRESENT_FOR_S;
+use crate::store::StoreError;
+use crate::store::clerk::{ClerkStore, WithRoom};
+use crate::store::jobs::{JobStore, Lacking};
+
+/// Jobs looked at in one round, at least where there are so many, and at most.
+const FEWEST: u32 = 8;
+const MOST: u32 = 32;
+/// How long after a round in which nothing was offered the next one begins.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often agents are looked at without a reason, while jobs lack some.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a search begins without a reason.
+const SEARCH_EVERY: Duration = Duration::from_secs(300);
+
+/// The task; it ends with this.
+pub(super) struct Searching {
+    task: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Searching {
+    pub(super) fn start(clerk: Clerk) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let mut task = JoinSet::new();
+        task.spawn(clerk.search(stopped));
+        Self { task, stop }
+    }
+
+    /// Whether it ended by itself, which it does not.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.task.try_join_next().is_some()
+    }
+
+    /// Lets it finish the round it is in.
+    pub(super) async fn end(mut self) {
+        drop(self.stop);
+        while self.task.join_next().await.is_some() {}
+    }
+}
+
+/// What a verifier remembers from round to round.
+pub(super) struct Search {
+    /// The search that is on.
+    number: i64,
+    /// When it began.
+    begun: Option<Instant>,
+    /// The agents that had room at the last look, and how much they had to do.
+    seen: HashMap<AgentId, (u32, Option<String>)>,
+    /// The tenant whose job was looked at last.
+    after: Option<PartyId>,
+}
+
+/// What a round came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Round {
+    /// There is nothing to be done until something happens.
+    Over,
+    /// Jobs were looked at in vain; there may be more.
+    InVain,
+    /// Somebody was offered something; there may be more.
+    Offered,
+}
+
+impl Search {
+    /// Before the first.
+    pub(super) fn new() -> Self {
+        Self {
+            number: 0,
+            begun: None,
+            seen: HashMap::new(),
+            after: None,
+        }
+    }
+
+    /// Begins a new search if there is a reason to; `latest` is the number of the latest one of any verifier.
+    fn heed(&mut self, agents: &[WithRoom], is_told: bool, latest: i64) {
+        let is_old = self
+            .begun
+            .is_none_or(|begun| begun.elapsed() >= SEARCH_EVERY);
+        let has_more = agents.iter().any(|agent| self.is_more(agent));
+        if is_told || is_old || has_more {
+            self.number = self.number.max(latest).saturating_add(1);
+            self.begun = Some(Instant::now());
+        }
+        let seen = agents.iter().map(|agent| {
+            let said = (agent.busy, agent.declared.clone());
+            (agent.agent.clone(), said)
+        });
+        self.seen = seen.collect();
+    }
+
+    /// Whether an agent had no room at the last look, or said something else, or had more to do.
+    fn is_more(&self, agent: &WithRoom) -> bool {
+        let seen = self.seen.get(&agent.agent);
+        seen.is_none_or(|(busy, declared)| agent.busy < *busy || agent.declared != *declared)
+    }
+}
+
+impl Clerk {
+    /// Looks for agents until it is told to stop, then finishes the round it is in.
+    async fn search(self, mut stop: oneshot::Receiver<()>) {
+        let mut search = Search::new();
+        loop {
+            let wait = match self.round(&mut search).await {
+                Ok(Round::Offered) => Duration::ZERO,
+                Ok(Round::InVain) => PAUSE,
+                Ok(Round::Over) => LOOK_EVERY,
+                Err(error) => {
+                    tracing::warn!(cause = %error, "agents are not looked for");
+                    // Some of the jobs that were taken may not have been looked at.
+                    search.begun = None;
+                    LOOK_EVERY
+                }
+            };
+            let is_over = wait == LOOK_EVERY;
+            tokio::select! {
+                biased;
+                _ = &mut stop => return,
+                () = self.0.wanted.notified(), if is_over => {}
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    /// A job lacks agents.
+    pub(super) fn agents_are_wanted(&self) {
+        self.0.wanted.notify_one();
+    }
+
+    /// Who was passed over before may do now.
+    pub(super) fn agents_may_be_free(&self) {
+        self.0.is_anybody_free.store(true, Ordering::SeqCst);
+        self.0.wanted.notify_one();
+    }
+
+    /// One round. What it costs is bounded, whatever waits: two statements where nobody has room.
+    pub(super) async fn round(&self, search: &mut Search) -> Result<Round, ClerkError> {
+        // Nobody is offered anything before an outage of the store is excused.
+        if self.was_away() {
+            return Ok(Round::Over);
+        }
+        let Some(latest) = self.store().latest_search().await? else {
+            return Ok(Round::Over);
+        };
+        let is_told = self.0.is_anybody_free.swap(false, Ordering::SeqCst);
+        let agents = self.store().with_room(self.present_since()).await?;
+        search.heed(&agents, is_told, latest);
+        let mut room = Room::of(agents);
+        if room.is_full() {
+            return Ok(Round::Over);
+        }
+        let (number, limit) = (search.number, room.places().clamp(FEWEST, MOST));
+        let taken = self
+            .store()
+            .take_lacking(number, search.after.clone(), limit);
+        let mut taken = taken.await?.into_iter();
+        let mut round = Round::Over;
+        while !room.is_full()
+            && let Some(lacking) = taken.next()
+        {
+            let offered = self.try_to_offer(&lacking.job, &mut room).await?;
+            round = round.max(match offered {
+                true => Round::Offered,
+                false => Round::InVain,
+            });
+            search.after = Some(lacking.tenant);
+        }
+        self.hand_back(number, taken).await?;
+        Ok(round)
+    }
+
+    /// Nobody has room for these, and they come first once somebody has.
+    async fn hand_back(
+        &self,
+        number: i64,
+        left: impl Iterator<Item = Lacking>,
+    ) -> Result<(), StoreError> {
+        let left: Vec<JobId> = left.map(|lacking| lacking.job).collect();
+        match left.is_empty() {
+            true => Ok(()),
+            false => self.store().hand_back(number, &left).await,
+        }
+    }
+
+    /// Whether the job was offered to anybody. One that fails stands in nobody's way: it is looked at in the next search.
+    ///
+    /// # Errors
+    /// The store is away, or was for so long that deadlines have to be moved first: others would fare no better.
+    async fn try_to_offer(&self, id: &JobId, room: &mut Room) -> Result<bool, ClerkError> {
+        match self.offer_to_any(id, room).await {
+            Ok(offered) => Ok(offered),
+            Err(ClerkError::Away) => Err(ClerkError::Away),
+            Err(ClerkError::Store(error)) if error.is_transient() => Err(error.into()),
+            Err(ClerkError::Unknown) => Ok(false),
+            Err(error) => {
+                self.meters().failed();
+                tracing::error!(job = %id, cause = %error, "no agents are looked for");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn offer_to_any(&self, id: &JobId, room: &mut Room) -> Result<bool, ClerkError> {
+        let job = self.store().job(id).await?;
+        let job = job.ok_or(ClerkError::Unknown)?;
+        match job.wants_agents(self.parts().clock.now()) {
+            true => self.dispatch(job, room).await,
+            false => self.put_off(id, None).await.map(|()| false),
+        }
+    }
+
+    /// Whoever was heard of since then is there.
+    pub(super) fn present_since(&self) -> UnixTime {
+        let now = self.parts().clock.now();
+        UnixTime::from_secs(now.secs().saturating_sub(PRESENT_FOR_S))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Rounds, one by one, with thousands of jobs that wait.
+
+use std::sync::Arc;
+
+use jobs::Job;
+use serde_json::json;
+
+use super::super::act::Deed;
+use super::super::{Clerk, Parts};
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::config::Config;
+use crate::fixture::MadeToOrder;
+use crate::hub::Hub;
+use crate::judge::{Judge, Proceedings};
+use crate::policies::{self, Book, InForce};
+use crate::store::agents::{AgentStore, Said};
+use crate::store::jobs::CreatedJob;
+use crate::store::tests::life::{ESCROW, agent, id, job_id, request_of, terms_for};
+use crate::store::tests::{Rig, on_both};
+
+const NOW: UnixTime = UnixTime::from_secs(1_000);
+/// More than any verifier lets one tenant have.
+const CROWD: usize = 10_000;
+/// Of each of the two agents.
+const CAPACITY: u32 = 8;
+
+async fn clerk(rig: &Rig) -> Clerk {
+    let config = Config::default();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));
+    let in_force = InForce::new(policies::configured(&config.appraisal).unwrap());
+    let store = Arc::new(rig.store.clone());
+    let book = Book::open(Arc::clone(&store) as _, in_force, false, Arc::clone(&clock));
+    let judge = Arc::new(MadeToOrder::default()) as Arc<dyn Judge>;
+    Clerk::new(Parts {
+        store: rig.store.clone(),
+        proceedings: Proceedings::new(judge, &config),
+        book: book.await.unwrap(),
+        hub: Hub::start(store as _),
+        clock,
+        audience: Vec::new(),
+        body_limit: config.body_limit_bytes,
+        most_open_jobs: 1000,
+    })
+}
+
+/// An agent says that it is there, with a software device.
+async fn is_present(rig: &Rig, name: &str, capacity: u32) {
+    let device = json!({ "architecture": "HOPPER", "assurance": "A0", "simulated": true });
+    let report = json!({ "devices": [device], "executors": [], "capacity": capacity }).to_string();
+    let said = Said { capacity, report };
+    rig.store.agent_seen(id(name), said, NOW).await.unwrap();
+}
+
+async fn make(rig: &Rig, tenant: &'static str, name: &'static str, on: &str, replicas: u32) {
+    let request = request_of(tenant, name, terms_for(replicas, &[on]));
+    let made = rig.store.create_job(request).await.unwrap();
+    assert!(matches!(made, CreatedJob::New(..)), "{made:?}");
+}
+
+async fn job(rig: &Rig, name: &str) -> Job {
+    rig.store.job(&job_id(name)).await.unwrap().unwrap()
+}
+
+/// Two tenants; the first one has thousands of jobs that no agent fits.
+async fn with_crowd(rig: &Rig, on: &str, replicas: u32) {
+    rig.with_market().await;
+    rig.add_tenant("other").await;
+    rig.fund("tenant", 10 * ESCROW).await;
+    make(rig, "tenant", "j", on, replicas).await;
+    rig.crowd("j", CROWD).await;
+}
+
+on_both! {
+    async fn thousands_of_jobs_that_nobody_fits_delay_nobody(rig) {
+        with_crowd(&rig, "BLACKWELL", 1).await;
+        is_present(&rig, "a1", CAPACITY).await;
+        is_present(&rig, "a2", CAPACITY).await;
+        let clerk = clerk(&rig).await;
+        let mut search = Search::new();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::InVain);
+        make(&rig, "other", "mine", "HOPPER", 2).await;
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Offered, "in the very next round");
+        assert_eq!(job(&rig, "mine").await.assignments().len(), 2);
+        // Nor do they stand before what has a deadline: an offer that runs out.
+        let late = UnixTime::from_secs(NOW.secs() + 31);
+        let due = rig.store.due(late, late, 32).await.unwrap();
+        assert_eq!(due, [job_id("mine")]);
+    }
+
+    async fn where_places_are_few_each_goes_to_the_tenant_whose_turn_it_is(rig) {
+        with_crowd(&rig, "HOPPER", 1).await;
+        make(&rig, "other", "mine", "HOPPER", 1).await;
+        is_present(&rig, "a1", 1).await;
+        let clerk = clerk(&rig).await;
+        let mut search = Search::new();
+        for _ in 0..2 {
+            assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Offered);
+            assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Over, "there is no other place");
+            let [held] = rig.store.unfinished(&agent("a1")).await.unwrap().try_into().unwrap();
+            clerk.act(&held.job, Deed::release(&held.id, &agent("a1"))).await.unwrap();
+        }
+        assert_eq!(job(&rig, "mine").await.assignments().len(), 1, "one of two places");
+    }
+
+    async fn while_nothing_happens_no_job_is_looked_at(rig) {
+        rig.with_market().await;
+        make(&rig, "tenant", "j", "BLACKWELL", 1).await;
+        rig.crowd("j", 99).await;
+        let clerk = clerk(&rig).await;
+        let mut search = Search::new();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Over, "nobody is there");
+        is_present(&rig, "a1", CAPACITY).await;
+        is_present(&rig, "a2", CAPACITY).await;
+        let mut rounds = 0;
+        while clerk.round(&mut search).await.unwrap() == Round::InVain {
+            rounds += 1;
+        }
+        assert_eq!(rounds, 100_usize.div_ceil(2 * CAPACITY as usize), "each once");
+        for _ in 0..3 {
+            assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Over);
+        }
+        // An agent says something else of itself, to another verifier.
+        is_present(&rig, "a2", CAPACITY + 1).await;
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::InVain);
+        while clerk.round(&mut search).await.unwrap() == Round::InVain {}
+        // It came to be free here.
+        clerk.agents_may_be_free();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::InVain);
+    }
+
+    async fn a_job_that_cannot_be_read_stands_in_nobodys_way(rig) {
+        rig.with_market().await;
+        make(&rig, "tenant", "broken", "HOPPER", 1).await;
+        make(&rig, "tenant", "good", "HOPPER", 1).await;
+        rig.run("UPDATE jobs SET body = '{}' WHERE id = 'broken'").await.unwrap();
+        is_present(&rig, "a1", CAPACITY).await;
+        let clerk = clerk(&rig).await;
+        let mut search = Search::new();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Offered);
+        assert_eq!(job(&rig, "good").await.assignments().len(), 1);
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Over);
+    }
+
+    async fn a_stake_that_nobody_has_costs_no_question_for_each_job(rig) {
+        rig.with_market().await;
+        make(&rig, "tenant", "j", "HOPPER", 1).await;
+        is_present(&rig, "a1", CAPACITY).await;
+        rig.run("UPDATE accounts SET balance = 1 WHERE name LIKE 'party/%'").await.unwrap();
+        let clerk = clerk(&rig).await;
+        let mut search = Search::new();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::InVain);
+        assert_eq!(job(&rig, "j").await.assignments().len(), 0);
+        // Money that came in elsewhere is seen with the next search.
+        rig.run("UPDATE accounts SET balance = 5000 WHERE name LIKE 'party/%'").await.unwrap();
+        clerk.agents_may_be_free();
+        assert_eq!(clerk.round(&mut search).await.unwrap(), Round::Offered);
+    }
+}
