@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-e6b9d091e08f.js",
+        path: "console-7568636bf581.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "e6b9d091e08f1cc66a1fc95ebade66787dc13a51556da22971d300d195868407",
+        sha256: "7568636bf581fa0eb2ca769ce0574ed1e4644b26b38a16a224a68cc26d4b0550",
         is_named_by_content: true,
-        plain: include_bytes!("console-e6b9d091e08f.js"),
-        brotli: include_bytes!("console-e6b9d091e08f.js.br"),
+        plain: include_bytes!("console-7568636bf581.js"),
+        brotli: include_bytes!("console-7568636bf581.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "483b9128cdd389cbc8bf59bf543d078c3f673c7a92785f394edd478704257ea9",
+        sha256: "c2ca32e996b97ee223953597d9826b7a0912dce1eb8bdea8074a4b1d41703cbb",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
