@@ -150,6 +150,11 @@ fn hostile() -> Vec<(&'static str, Fate, String)> {
             deny("count(numbers[\"range\"](1, 10000000)) > 1"),
         ),
         (
+            "a range called by a name in numbers",
+            Refused("numbers.range"),
+            deny("count(numbers[\"ran\\u0067e\"](1, 10000000)) > 1"),
+        ),
+        (
             "a range in steps",
             Refused("numbers.range_step"),
             deny("count(numbers.range_step(0, 100000000, 2)) > 1"),

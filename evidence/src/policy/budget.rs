@@ -1,6 +1,6 @@
 //! How much memory a policy may have made by one evaluation.
 //!
-//! The engine ends an evaluation that takes too long, between two calls of a builtin; one call alone can ask for more memory
+//! The engine ends an evaluation that takes too long, between two steps; one call of a builtin alone can ask for more memory
 //! than there is (`numbers.range(1, 1000000000000)`), and a few lines that each double a text come to the same. So every
 //! builtin that makes anything larger than a few bytes is asked through here: what its result can come to is worked out from
 //! its arguments before it is called, and taken from what the evaluation has left. The engine's own limit of memory is not
@@ -42,10 +42,11 @@ pub(super) fn within<T>(
     })
 }
 
-/// Has an engine ask through here.
-pub(super) fn hold(engine: &mut Engine) -> Result<()> {
+/// Has an engine ask through here for what a text can call. An engine is copied for each evaluation with all that it was
+/// told, so that it is told of no builtin that the text does not name.
+pub(super) fn hold(engine: &mut Engine, rego: &str) -> Result<()> {
     for (&name, &builtin) in BUILTINS.iter() {
-        if let Some(cost) = cost::of(name) {
+        if let Some(cost) = cost::of(name).filter(|_| names(rego, name)) {
             let called = move |arguments: Vec<Value>| call(name, builtin, cost, &arguments);
             engine.add_extension(name.to_owned(), builtin.1, Box::new(called))?;
         }
@@ -56,6 +57,12 @@ pub(super) fn hold(engine: &mut Engine) -> Result<()> {
         1,
         Box::new(|_| bail!("print is not for policies")),
     )
+}
+
+/// Whether a text names a builtin, or may: by its last word, be it quoted, or by letters in the form of numbers.
+fn names(rego: &str, builtin: &str) -> bool {
+    let last = builtin.rsplit('.').next().unwrap_or(builtin);
+    rego.contains(last) || rego.contains("\\u")
 }
 
 fn call(

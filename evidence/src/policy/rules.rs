@@ -60,7 +60,7 @@ impl Rules {
         }
         let source = format!("{id}.rego");
         let mut engine = Engine::new();
-        budget::hold(&mut engine).map_err(compile_error)?;
+        budget::hold(&mut engine, rego).map_err(compile_error)?;
         engine.set_rego_v0(dialect == Dialect::V0);
         engine
             .add_policy(source.clone(), rego.to_owned())
