@@ -111,7 +111,8 @@ impl Form {
         let mut lists = 0;
         for element in elements {
             let element = element.node();
-            lists += usize::from(matches!(element.json(), Json::Array(_)));
+            let is_list = matches!(element.json(), Json::Array(_));
+            lists = usize::saturating_add(lists, is_list.into());
             evidence |= element.has("evidence") || element.has("certificate");
             nonce |= element.has("nonce");
             arch |= element.has("arch");

@@ -137,7 +137,7 @@ fn numbers(arguments: &[Value], step: i64) -> Option<usize> {
         _ => Some(0),
     };
     let distance = exact(last)?.abs_diff(exact(first)?);
-    let count = usize::try_from(distance / step.unsigned_abs()).ok()?;
+    let count = usize::try_from(distance.checked_div(step.unsigned_abs())?).ok()?;
     count.checked_add(1)?.checked_mul(VALUE)
 }
 
@@ -163,19 +163,21 @@ fn replaced_in_turn(arguments: &[Value], _: usize) -> Option<usize> {
 
 /// How long a text can become of which every `old` becomes `new`; an empty one stands between any two letters.
 fn after(length: usize, old: &str, new: &str) -> Option<usize> {
-    let places = length.checked_div(old.len()).unwrap_or(length) + 1;
+    let places = length.checked_div(old.len()).unwrap_or(length);
+    let places = places.checked_add(1)?;
     places.checked_mul(new.len())?.checked_add(length)
 }
 
 /// Each match, at most one a letter, becomes the new text; each `$1` in it all that was matched.
 fn replaced_by_pattern(arguments: &[Value], most: usize) -> Option<usize> {
-    let length = text(arguments, 0).len() + 1;
-    let each = text(arguments, 2).len() + 1;
+    let length = text(arguments, 0).len().checked_add(1)?;
+    let each = text(arguments, 2).len().checked_add(1)?;
     let made = length.checked_mul(each)?.checked_mul(2)?;
     weight(arguments, most, 0)?.checked_add(made)
 }
 
-/// The arguments as JSON, and every width that the format asks for.
+/// The arguments as JSON, and every width that the format asks for. One in other digits than ours is too much: the engine
+/// would panic.
 fn formatted(arguments: &[Value], most: usize) -> Option<usize> {
     let mut widths = 0_usize;
     for verb in text(arguments, 0).split('%').skip(1) {
@@ -330,6 +332,7 @@ mod tests {
             ("sprintf", "[\"%04000000000d\", [1]]"),
             ("sprintf", "[\"%99999999999999999999999d\", [1]]"),
             ("sprintf", "[\"%.4000000000f\", [1]]"),
+            ("sprintf", "[\"%²d\", [1]]"),
         ];
         for (name, given) in table {
             let most = crate::policy::MAX_POLICY_MEMORY_BYTES;
