@@ -13,6 +13,10 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::{Exit, Format, Output, fetch, files};
 
+/// Said of a receipt that was accepted whatever its level.
+const NO_LEVEL_ASKED: &str = "any level was accepted, A0 too: --minimum-level A1 asks for a genuine device, \
+    A2 for an output that was fixed before it signed";
+
 /// Options of `pogw receipt`.
 #[derive(Debug, Args)]
 pub struct ReceiptArgs {
@@ -45,9 +49,10 @@ struct VerifyArgs {
     /// issuer the receipt names, since then the keys alone decide]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Refuse receipts below this assurance level
-    #[arg(long, value_enum, default_value_t = MinimumLevel::A0)]
-    minimum_level: MinimumLevel,
+    /// Refuse receipts below this assurance level. Without it A0 is accepted too, of which no hardware vouches for
+    /// anything; whoever pays asks for A1 at least
+    #[arg(long, value_enum)]
+    minimum_level: Option<MinimumLevel>,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -98,20 +103,20 @@ fn verify(args: &VerifyArgs, now: UnixTime, out: &mut Output<'_>) -> Result<Exit
         .unwrap_or_else(|| issuer_named(&token));
     let expected = Expectations::new(&issuer, &args.audience).map_err(Failure::usage)?;
     let expected = match args.minimum_level {
-        MinimumLevel::A0 => expected.danger_accept_a0(),
-        MinimumLevel::A1 => expected.minimum_level(Level::A1),
-        MinimumLevel::A2 => expected.minimum_level(Level::A2),
-        MinimumLevel::A3 => expected.minimum_level(Level::A3),
+        None | Some(MinimumLevel::A0) => expected.danger_accept_a0(),
+        Some(MinimumLevel::A1) => expected.minimum_level(Level::A1),
+        Some(MinimumLevel::A2) => expected.minimum_level(Level::A2),
+        Some(MinimumLevel::A3) => expected.minimum_level(Level::A3),
     };
     let now = receipt::UnixTime::from_secs(u64::try_from(now.secs()).unwrap_or_default());
     match Validator::new(keys, expected).validate(&token, now) {
-        Ok(receipt) => accepted(&receipt, args.format, out),
+        Ok(receipt) => accepted(&receipt, args, out),
         Err(rejected) => refused(&rejected, args.format, out),
     }
 }
 
-fn accepted(receipt: &Receipt, format: Format, out: &mut Output<'_>) -> Result<Exit, Failure> {
-    match format {
+fn accepted(receipt: &Receipt, args: &VerifyArgs, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    match args.format {
         Format::Json => out.json(&json!({
             "valid": true,
             "kid": receipt.kid(),
@@ -120,7 +125,12 @@ fn accepted(receipt: &Receipt, format: Format, out: &mut Output<'_>) -> Result<E
             "simulated": receipt.is_simulated(),
             "claims": receipt.claims(),
         }))?,
-        Format::Text => print(receipt, out)?,
+        Format::Text => {
+            print(receipt, out)?;
+            if args.minimum_level.is_none() {
+                out.line(format_args!("{NO_LEVEL_ASKED}"))?;
+            }
+        }
     }
     Ok(Exit::Done)
 }

@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-d1b4e74e0a57.js",
+        path: "console-be220715fec5.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "d1b4e74e0a57ae89f5c9c8e7733955addc17866d2c12cb02391ea1292b5d9bbb",
+        sha256: "be220715fec59d3a8eac65b920836a5c1b8ed6bb7431ac91a2b1675eaae0980c",
         is_named_by_content: true,
-        plain: include_bytes!("console-d1b4e74e0a57.js"),
-        brotli: include_bytes!("console-d1b4e74e0a57.js.br"),
+        plain: include_bytes!("console-be220715fec5.js"),
+        brotli: include_bytes!("console-be220715fec5.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "74bd650727b3219ea14a24e775f84f2c7f09f323f2bc0926a5a8ece71bfbab11",
+        sha256: "b23c43190de767dde0d7c78e72b8d51f64e505b6244940a2b00f7457f066fe9e",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

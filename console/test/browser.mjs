@@ -200,6 +200,37 @@ for (const [name, texts] of [
   }, { prepare: asVectors }));
 }
 
+/** What is shown is text: nothing of it became an element or ran, nor does it push the page out of its frame. */
+async function isText(page, ...texts) {
+  await sees(page, ...texts);
+  const made = await page.evaluate(() => [...document.querySelectorAll("img, iframe, object, embed, [onerror], [onload], main svg[onload], main script")].map((element) => element.outerHTML));
+  assert.deepEqual(made, []);
+  assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
+  assert.deepEqual(await page.$$eval("a", (links) => links.map((link) => link.protocol).filter((protocol) => !/^(https?|data|blob):$/.test(protocol))), []);
+  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(wide <= screen, `${wide} wide on a screen of ${screen}`);
+}
+
+const MARKUP = '<img src=x onerror="hacked=1"><script>hacked=1</script>';
+
+test("hostile claims of a receipt are text", async () => {
+  for (const viewport of [DESK, PHONE]) {
+    await visit("/console/", async (page) => {
+      await typed(page, await vector("good_texts_hostile"));
+      await page.evaluate(() => { for (const details of document.querySelectorAll("details")) details.open = true; });
+      await isText(page, "This receipt is valid", MARKUP, "</code><svg onload=hacked=1>", "javascript:hacked=1//", "<iframe srcdoc=");
+    }, { viewport, prepare: asVectors });
+  }
+});
+
+test("a hostile label of a job is text", async () => {
+  const label = `${MARKUP}\u001b[2J\u001b[31m ${"endless".repeat(20)}`;
+  const job = await market.job(128, 1, { label: label.slice(0, 256) });
+  for (const viewport of [DESK, PHONE]) {
+    await visit(`/console/jobs/${job}`, (page) => isText(page, MARKUP), { viewport, key: market.tenant.key });
+  }
+});
+
 test("without WebCrypto nothing is said about a receipt", () => visit("/console/", async (page) => {
   await verdictOn(page, market.token);
   await sees(page, "Nothing can be said about this receipt");

@@ -70,6 +70,10 @@ class Verifier:
         return tokens
 
 
+# Several times what it takes on two busy cores.
+LONGEST_S = 600
+
+
 def main(program, tools):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -81,7 +85,11 @@ def main(program, tools):
             subprocess.run([f"{tools}/openapi-spec-validator", "--schema", "3.1", str(document)], check=True)
             environment = {**os.environ, **verifier.parties(), "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
             command = [f"{tools}/schemathesis", "--config-file", str(HERE / "schemathesis.toml"), "run"]
-            checked = subprocess.run([*command, f"{verifier.url}/openapi.json"], cwd=folder, env=environment)
+            command.append(f"{verifier.url}/openapi.json")
+            try:
+                checked = subprocess.run(command, cwd=folder, env=environment, timeout=LONGEST_S)
+            except subprocess.TimeoutExpired:
+                raise SystemExit(f"schemathesis took more than {LONGEST_S} s") from None
             if verifier.process.poll() is not None:
                 raise SystemExit(f"the verifier ended: {(folder / 'log').read_text()}")
             return checked.returncode

@@ -128,6 +128,13 @@ fn check_system(directory: &Path, system: &System) -> Result<(), Failed> {
         if (&apart["checks"], &apart["overall"]) != (&answer["checks"], &answer["overall"]) {
             return Err(format!("two files: another answer\n{:#}", apart["checks"]).into());
         }
+        let lists = [gpus, switches].map(|list| Value::Array(list.to_vec()));
+        let one = appraise(&[&write("lists.json", &lists)?], &nonce)?;
+        if (&one["checks"], &one["overall"]) != (&answer["checks"], &answer["overall"]) {
+            return Err(
+                format!("two lists in one file: another answer\n{:#}", one["checks"]).into(),
+            );
+        }
     }
     let (id, expected) = match system.expect.as_str() {
         "topology_pass" => ("topology", "affirmed"),

@@ -92,7 +92,7 @@ enum KeyCommand {
         /// Others may have it: it is published no more, and no receipt of it counts any more, whenever it was issued.
         #[arg(long)]
         leaked: bool,
-        /// Another verifier has the key that signs in its place; without this, that key has to be within reach here.
+        /// Another verifier has the key that signs in its place; without this, both have to be within reach here.
         #[arg(long)]
         held_elsewhere: bool,
     },

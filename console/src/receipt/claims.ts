@@ -178,6 +178,9 @@ export interface Appraisal {
   vendor: JsonObject;
 }
 
+/** Members of an appraisal that are read; what else is no claim of NVIDIA's is passed over, however much like ours it is called. */
+const OURS = ["ear_status", "ear_trustworthiness_vector", "ear_appraisal_policy_ids", "eat_nonce"];
+
 const APPRAISAL = object(
   { ear_status: word(TIERS), ear_trustworthiness_vector: vector, ear_appraisal_policy_ids: list(text) },
   { eat_nonce: nonce },
@@ -187,7 +190,7 @@ function appraisal(value: Json): Appraisal {
   if (!isObject(value)) throw new Malformed("expected an object");
   const [ours, vendor]: [JsonObject, JsonObject] = [Object.create(null), Object.create(null)];
   for (const [name, member] of Object.entries(value)) {
-    if (name.startsWith("ear_status") || name.startsWith("ear_trust") || name === "ear_appraisal_policy_ids" || name === "eat_nonce") {
+    if (OURS.includes(name)) {
       ours[name] = member;
     } else if (Object.hasOwn(VENDOR, name) || name.startsWith("x-nvidia-")) {
       own(VENDOR, name)?.(member);

@@ -14,6 +14,8 @@ use crate::reason::{Code, Reason};
 pub enum Form {
     /// NVIDIA's C++ SDK: what `nvattest` reads from a file and our agent writes.
     NvattestArray,
+    /// Two such arrays in one: the GPUs of a system and its switches, which the SDK has in a file each.
+    NvattestSystem,
     /// What `nvattest collect-evidence --format json` prints.
     NvattestOutput,
     /// NVIDIA's Python SDK, GPUs.
@@ -60,7 +62,11 @@ const MARKS: [(&str, Form); 5] = [
     ("devices", Form::Pogw),
 ];
 
-const KNOWN_FORMS: &str = "evidence of nvattest, the Python SDK, an NRAS request, Trustee or PoGW";
+const KNOWN_FORMS: &str = "evidence of nvattest (a list of devices, its wrapper, or two lists in one: GPUs and switches), \
+    the Python SDK, an NRAS request, Trustee or PoGW";
+
+/// A list of GPUs and one of switches.
+const LISTS_OF_A_SYSTEM: usize = 2;
 
 /// Most names of members repeated in a reason.
 const MAX_NAMES: usize = 8;
@@ -102,8 +108,11 @@ impl Form {
             return document.refuse(Reason::new(Code::DeviceMissing, "lists no device"));
         }
         let [mut evidence, mut nonce, mut arch] = [false; 3];
+        let mut lists = 0;
         for element in elements {
             let element = element.node();
+            let is_list = matches!(element.json(), Json::Array(_));
+            lists = usize::saturating_add(lists, is_list.into());
             evidence |= element.has("evidence") || element.has("certificate");
             nonce |= element.has("nonce");
             arch |= element.has("arch");
@@ -112,14 +121,23 @@ impl Form {
             (true, true, _) => Ok(Self::NvattestArray),
             (true, false, true) => Ok(Self::PythonSdkGpu),
             (true, false, false) => Ok(Self::PythonSdkSwitch),
+            (false, _, _) if lists == document.elements()?.len() => Self::of_lists(document, lists),
             (false, _, _) => unknown(document, "an array without evidence"),
+        }
+    }
+
+    fn of_lists(document: Node<'_>, lists: usize) -> Read<Self> {
+        match lists {
+            LISTS_OF_A_SYSTEM => Ok(Self::NvattestSystem),
+            1 => unknown(document, "an array of one array"),
+            several => unknown(document, &format!("an array of {several} arrays")),
         }
     }
 
     pub(super) const fn shape(self) -> Shape {
         use StatedBy::{Document, EachDevice, Nobody};
         let (list, nonce, arch) = match self {
-            Self::NvattestArray => (None, EachDevice, EachDevice),
+            Self::NvattestArray | Self::NvattestSystem => (None, EachDevice, EachDevice),
             Self::NvattestOutput => (Some("evidences"), EachDevice, EachDevice),
             Self::PythonSdkGpu => (None, Nobody, EachDevice),
             Self::PythonSdkSwitch => (None, Nobody, Nobody),
@@ -145,6 +163,7 @@ impl Form {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NvattestArray => "nvattest_array",
+            Self::NvattestSystem => "nvattest_system",
             Self::NvattestOutput => "nvattest_output",
             Self::PythonSdkGpu => "python_sdk_gpu",
             Self::PythonSdkSwitch => "python_sdk_switch",

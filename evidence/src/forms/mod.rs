@@ -13,6 +13,7 @@
 //! | [`Form`] | Document | Members of a device | `nonce` | `arch` |
 //! |---|---|---|---|---|
 //! | [`NvattestArray`](Form::NvattestArray) | array | `evidence`, `certificate` | each device | each device |
+//! | [`NvattestSystem`](Form::NvattestSystem) | two such arrays in one: GPUs, switches | the same | each device | each device |
 //! | [`NvattestOutput`](Form::NvattestOutput) | `{result_code, evidences: […]}` | the same | each device | each device |
 //! | [`PythonSdkGpu`](Form::PythonSdkGpu) | array | the same | – | each device |
 //! | [`PythonSdkSwitch`](Form::PythonSdkSwitch) | array | the same | – | – |
@@ -23,7 +24,8 @@
 //! An object is told by the name of its list, and one with the lists of two forms is refused. An array is told by its
 //! devices: with a nonce in any of them all must state nonce and architecture; else, with an architecture in any, all
 //! must state it; else it is the list of a tool that states neither. What that tool writes so is switches, but nobody
-//! said so: no architecture is claimed for them. GPUs and switches may be mixed wherever each device states its own.
+//! said so: no architecture is claimed for them. An array of two arrays is a whole system, which the specification has as
+//! "two arrays with one nonce"; any other number of arrays is no form. GPUs and switches may be mixed wherever each device states its own.
 //!
 //! # What is taken literally, and what is not
 //!

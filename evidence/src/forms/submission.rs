@@ -31,6 +31,7 @@ pub(super) fn read(document: Node<'_>) -> Read<SubmittedEvidence> {
     };
     let devices = match shape.list {
         Some(name) => document.required(name, |list| reader.devices(list)),
+        None if form == Form::NvattestSystem => reader.lists(document),
         None => reader.devices(document),
     };
     nonce?;
@@ -73,15 +74,21 @@ struct Reader {
 }
 
 impl Reader {
+    /// Each list is bounded by itself, and both together by the number of devices.
+    fn lists(&mut self, system: Node<'_>) -> Read<Vec<SubmittedDevice>> {
+        let lists: Vec<_> = system
+            .elements()?
+            .map(|list| self.devices(list.node()))
+            .collect();
+        let devices: Vec<_> = lists.into_iter().collect::<Read<Vec<_>>>()?.concat();
+        at_most_all(system, devices.len())?;
+        Ok(devices)
+    }
+
     fn devices(&mut self, list: Node<'_>) -> Read<Vec<SubmittedDevice>> {
         let elements = list.elements()?;
         let count = elements.len();
-        if count > MAX_DEVICES {
-            let reason = Reason::new(Code::TooManyDevices, "number of devices")
-                .expected(format!("at most {MAX_DEVICES}"))
-                .actual(count);
-            return list.refuse(reason);
-        }
+        at_most_all(list, count)?;
         if count == 0 {
             return list.refuse(Reason::new(Code::DeviceMissing, "lists no device"));
         }
@@ -181,7 +188,12 @@ impl Reader {
 
     /// Older files of nvattest state versions; elsewhere such members have no meaning known to us.
     fn versions(&self, device: Node<'_>) -> Read<StatedVersions> {
-        if !matches!(self.form, Form::NvattestArray | Form::NvattestOutput) {
+        let of_nvattest = [
+            Form::NvattestArray,
+            Form::NvattestSystem,
+            Form::NvattestOutput,
+        ];
+        if !of_nvattest.contains(&self.form) {
             return Ok(StatedVersions::default());
         }
         let driver = device.optional("driver_version", fields::label);
@@ -191,6 +203,16 @@ impl Reader {
             vbios: vbios?,
         })
     }
+}
+
+fn at_most_all(list: Node<'_>, count: usize) -> Read<()> {
+    if count <= MAX_DEVICES {
+        return Ok(());
+    }
+    let reason = Reason::new(Code::TooManyDevices, "number of devices")
+        .expected(format!("at most {MAX_DEVICES}"))
+        .actual(count);
+    list.refuse(reason)
 }
 
 /// A device with `evidence` and `report` could mean either.

@@ -43,6 +43,7 @@ fn good(form: Form) -> Value {
     };
     match form {
         Form::NvattestArray => both,
+        Form::NvattestSystem => json!([[nvattest_device("HOPPER")], [nvattest_device("LS10")]]),
         Form::NvattestOutput => {
             json!({"result_code": 0, "result_message": "Ok", "evidences": both})
         }
@@ -59,8 +60,9 @@ fn good(form: Form) -> Value {
     }
 }
 
-const FORMS: [Form; 7] = [
+const FORMS: [Form; 8] = [
     Form::NvattestArray,
+    Form::NvattestSystem,
     Form::NvattestOutput,
     Form::PythonSdkGpu,
     Form::PythonSdkSwitch,
@@ -101,6 +103,7 @@ fn every_form_is_recognised_and_read() {
     use Architecture::{Blackwell, Hopper, Ls10};
     let table = [
         (Form::NvattestArray, true, [Some(Hopper), Some(Ls10)]),
+        (Form::NvattestSystem, true, [Some(Hopper), Some(Ls10)]),
         (Form::NvattestOutput, true, [Some(Hopper), Some(Ls10)]),
         (Form::PythonSdkGpu, false, [Some(Hopper), Some(Blackwell)]),
         (Form::PythonSdkSwitch, false, [None, None]),
@@ -224,6 +227,13 @@ fn as_many_and_as_large_devices_as_there_may_be() {
     let full = json!(vec![device; MAX_DEVICES]);
     assert_eq!(read_value(&full).unwrap().devices.len(), MAX_DEVICES);
 
+    let both = json!([
+        vec![nvattest_device("LS10"); MAX_DEVICES],
+        [nvattest_device("LS10")]
+    ]);
+    let found = found(read_value(&both));
+    assert_eq!(found, [("document".to_owned(), Code::TooManyDevices)]);
+
     let mut device = good(Form::Trustee)["device_evidence_list"][0].take();
     device["evidence"] = hex::encode(vec![0x11; MAX_REPORT_BYTES]).into();
     device["certificate"] = base64(&vec![b'-'; MAX_CHAIN_BYTES]).into();
@@ -244,6 +254,18 @@ trustee          | /device_evidence_list/0/chain = null           | device_evide
 pogw             | /job = {}                                      | job member_unexpected
 pogw             | /devices/1/nonce = "00"                        | devices[1].nonce member_unexpected
 nvattest_array   | = {"evidence": ""}                             | document form_unknown
+nvattest_array   | = [1, "x"]                                     | document form_unknown
+
+two arrays in one
+nvattest_system  | = [[]]                                         | document form_unknown
+nvattest_system  | = [[], [], []]                                 | document form_unknown
+nvattest_system  | /0 = []                                        | [0] device_missing
+nvattest_system  | /1 = {}                                        | document form_unknown
+nvattest_system  | /1/0 = []                                      | [1][0] member_invalid
+nvattest_system  | /1/0/nonce -                                   | [1][0].nonce member_missing
+nvattest_system  | /1/0/nonce = "OTHER"                           | [1][0].nonce nonces_differ
+nvattest_system  | /1/0/arch -                                    | [1][0].arch member_missing
+nvattest_system  | /0/0/report = ""                               | [0][0] form_ambiguous
 
 the wrapper of nvattest
 nvattest_output  | /result_code = 7                               | document collection_failed
@@ -683,10 +705,17 @@ proptest! {
                     Some(name) => &document[name],
                     None => &document,
                 };
-                prop_assert_eq!(list.as_array().unwrap().len(), evidence.devices.len());
+                let given: Vec<_> = match evidence.form {
+                    Form::NvattestSystem => [&list[0], &list[1]]
+                        .into_iter()
+                        .flat_map(|list| list.as_array().unwrap())
+                        .collect(),
+                    _ => list.as_array().unwrap().iter().collect(),
+                };
+                prop_assert_eq!(given.len(), evidence.devices.len());
                 let shape = evidence.form.shape();
-                for (position, device) in evidence.devices.iter().enumerate() {
-                    let written = |name: &str| list[position][name].as_str().unwrap().to_owned();
+                for (given, device) in given.into_iter().zip(&evidence.devices) {
+                    let written = |name: &str| given[name].as_str().unwrap().to_owned();
                     prop_assert_eq!(base64(&device.chain_pem), written(shape.chain));
                     let report = written(shape.report);
                     let hexadecimal = report.eq_ignore_ascii_case(&hex::encode(&device.report));

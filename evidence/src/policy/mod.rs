@@ -10,7 +10,7 @@
 //! Under both lies a floor that no policy can waive: the checks without which nothing in the evidence was said by a
 //! device ([`CORE_DEVICE_CHECKS`](crate::appraise::CORE_DEVICE_CHECKS)), and those that bind the work to it.
 //!
-//! In scope: compiling, evaluating, the floor, the types that carry the decision.
+//! In scope: compiling, evaluating within bounds of size, time and memory, the floor, the types that carry the decision.
 //! Out of scope: where policies come from and which one applies; building claim sets, which the caller hands in; asking
 //! about revocation.
 //!
@@ -37,6 +37,8 @@
 //! }
 //! ```
 
+mod budget;
+mod cost;
 mod deny;
 mod floor;
 mod reads;
@@ -48,6 +50,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+pub use budget::MAX_POLICY_MEMORY_BYTES;
 pub use relying_party::RelyingPartyPolicy;
 pub use revocation::{DEFAULT_MAX_AGE_S, MAX_MAX_AGE_S, RevocationMode, RevocationTerms};
 pub use rules::MAX_POLICY_BYTES;
@@ -145,6 +148,14 @@ pub enum PolicyError {
     /// The text is not Rego, or has neither `deny` in `package pogw` nor `nv_match` in `package policy`.
     #[error("policy does not compile: {0}")]
     Compile(String),
+    /// A builtin could make more than [`MAX_POLICY_MEMORY_BYTES`] allow, alone or with those before it.
+    #[error(
+        "policy takes too much memory: {0} could make more than is left of {MAX_POLICY_MEMORY_BYTES} bytes"
+    )]
+    Memory(&'static str),
+    /// The text calls a builtin that is not for policies.
+    #[error("policy calls {0}, which is not for policies")]
+    Builtin(&'static str),
     /// `revocation` in `package pogw` is not what [`RevocationTerms`] describes.
     #[error("data.pogw.revocation is malformed: expected {expected}, got {actual}")]
     Revocation {
@@ -227,7 +238,8 @@ impl Policy {
     /// Compiles a policy of either kind: the package tells which.
     ///
     /// # Errors
-    /// [`PolicyError::TooLarge`], [`PolicyError::Compile`], [`PolicyError::Revocation`].
+    /// [`PolicyError::TooLarge`], [`PolicyError::Compile`], [`PolicyError::Builtin`], [`PolicyError::Memory`],
+    /// [`PolicyError::Revocation`].
     pub fn compile(id: &str, rego: &str) -> Result<Self, PolicyError> {
         let (text, revocation) = if rules::package(rego) == Some(RELYING_PARTY_PACKAGE) {
             let policy = RelyingPartyPolicy::compile(id, rego)?;

@@ -1,4 +1,4 @@
-//! Which members of its input a text can read, told by its words.
+//! Which members of its input a text can read, and whether it calls a function, told by its words.
 //!
 //! A text reaches its input by the word `input` and in no other way. Where a member's name follows it each time, as in
 //! `input.devices`, nothing else in the input can make a difference to what the text says.
@@ -29,6 +29,19 @@ pub(super) fn members_read(rego: &str) -> Option<BTreeSet<String>> {
         };
     }
     Some(members)
+}
+
+/// Whether a text calls a function of this name, which has no dot in it. A text that is none calls nothing.
+pub(super) fn calls(rego: &str, name: &str) -> bool {
+    let Ok(source) = Source::from_contents(String::new(), rego.to_owned()) else {
+        return false;
+    };
+    let words = words(&source).unwrap_or_default();
+    let called = |pair: &[Token]| {
+        matches!(pair, [function, open] if function.0 == TokenKind::Ident
+            && function.1.text() == name && open.1.text() == "(")
+    };
+    words.windows(2).any(called)
 }
 
 /// The words of a text without its comments, as the engine tells them apart.
@@ -85,6 +98,20 @@ mod tests {
         for (text, expected) in table {
             let expected = expected.map(|names| names.iter().map(|&n| n.to_owned()).collect());
             assert_eq!(members_read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_a_name_and_what_it_is_given() {
+        let table = [
+            ("x if print(1)", true),
+            ("x if print (1)", true),
+            ("x if sprint(1)", false),
+            ("x := input.print", false),
+            ("# print(1)\nx := \"print(1)\"", false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(calls(text, "print"), expected, "{text}");
         }
     }
 

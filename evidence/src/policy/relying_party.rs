@@ -13,7 +13,7 @@ use crate::reason::Code;
 
 const NV_MATCH: &str = "data.policy.nv_match";
 
-/// A relying-party policy, compiled. The same limits of size and time hold as for our own.
+/// A relying-party policy, compiled. The same limits of size, time and memory hold as for our own.
 #[derive(Clone)]
 pub struct RelyingPartyPolicy {
     identity: PolicyIdentity,
@@ -39,7 +39,7 @@ impl RelyingPartyPolicy {
     /// Compiles a policy.
     ///
     /// # Errors
-    /// [`PolicyError::TooLarge`], [`PolicyError::Compile`].
+    /// [`PolicyError::TooLarge`], [`PolicyError::Compile`], [`PolicyError::Builtin`], [`PolicyError::Memory`].
     pub fn compile(id: &str, rego: &str) -> Result<Self, PolicyError> {
         Ok(Self {
             identity: PolicyIdentity::new(id, rego),

@@ -1,4 +1,5 @@
-//! Rego text, compiled, and one rule of it asked. How large a text may be and how long an answer may take is fixed here.
+//! Rego text, compiled, and one rule of it asked. How large a text may be and how long an answer may take is fixed here;
+//! how much memory, in [`budget`](super::budget).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde::Deserialize;
 
-use super::PolicyError;
+use super::{PolicyError, budget, reads};
 use crate::appraise::Document;
 use crate::check::{Check, CheckId};
 use crate::limits::MAX_VALUE_CHARS;
@@ -18,10 +19,11 @@ use crate::limits::MAX_VALUE_CHARS;
 /// Largest policy text, in bytes.
 pub const MAX_POLICY_BYTES: usize = 256 * 1024;
 
-/// How long a decision may take. The shipped policies take a thousandth of it; one that loops must not hold a thread.
+/// How long a decision may take. The shipped policies take a thousandth of it; one that loops must not hold a thread. One
+/// step can copy a long list, so that not many go by between two looks at the clock.
 const TIME_LIMIT: ExecutionTimerConfig = ExecutionTimerConfig {
     limit: Duration::from_secs(1),
-    check_interval: NonZeroU32::MIN.saturating_add(999),
+    check_interval: NonZeroU32::MIN.saturating_add(3),
 };
 
 /// The grammar of a text that does not name one.
@@ -52,22 +54,31 @@ impl Rules {
         if rego.len() > MAX_POLICY_BYTES {
             return Err(PolicyError::TooLarge(rego.len()));
         }
+        // It would write to the standard error of whoever decides, and what it writes can be of any length.
+        if reads::calls(rego, "print") {
+            return Err(PolicyError::Builtin("print"));
+        }
         let source = format!("{id}.rego");
         let mut engine = Engine::new();
+        budget::hold(&mut engine, rego).map_err(compile_error)?;
         engine.set_rego_v0(dialect == Dialect::V0);
         engine
             .add_policy(source.clone(), rego.to_owned())
             .map_err(compile_error)?;
         engine.set_execution_timer_config(TIME_LIMIT);
         // Compiling for the entry point shows that there is one, and leaves the engine ready to be copied.
-        engine
-            .compile_with_entrypoint(&entry_point.into())
-            .map_err(compile_error)?;
-        Ok(Self {
+        let compile = || engine.compile_with_entrypoint(&entry_point.into());
+        budget::within(compile, compile_error)?;
+        let rules = Self {
             engine,
             source,
             entry_point: entry_point.to_owned(),
-        })
+        };
+        // What takes too much memory whatever it is asked is refused now, and not with the first evidence.
+        match rules.evaluate(Value::Null) {
+            Err(error @ PolicyError::Memory(_)) => Err(error),
+            _ => Ok(rules),
+        }
     }
 
     /// Whether the text states a rule of this name in its package.
@@ -81,15 +92,16 @@ impl Rules {
     pub(super) fn evaluate(&self, input: Value) -> Result<Value, PolicyError> {
         let mut engine = self.engine.clone();
         engine.set_input(input);
-        engine
-            .eval_rule(self.entry_point.clone())
-            .map_err(evaluation_error)
+        budget::within(
+            || engine.eval_rule(self.entry_point.clone()),
+            evaluation_error,
+        )
     }
 
     /// The value of a rule that looks at no input.
     pub(super) fn constant(&self, rule: &str) -> Result<Value, PolicyError> {
         let mut engine = self.engine.clone();
-        engine.eval_rule(rule.to_owned()).map_err(evaluation_error)
+        budget::within(|| engine.eval_rule(rule.to_owned()), evaluation_error)
     }
 }
 

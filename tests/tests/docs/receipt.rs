@@ -48,11 +48,12 @@ async fn the_page_names_the_members_that_are_issued() {
 }
 
 /// Vectors with claims that no verifier of ours issues, on purpose.
-const OF_SOMEBODY_ELSE: [&str; 4] = [
+const OF_SOMEBODY_ELSE: [&str; 5] = [
     "good_unknown_claim.txt",
     "good_claim_other_case.txt",
     "good_deepest.txt",
     "good_submod_claim_unknown.txt",
+    "good_submod_claims_like_ours.txt",
 ];
 
 /// What takes a certificate on hold.

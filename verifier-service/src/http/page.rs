@@ -86,7 +86,9 @@ impl Page {
 
 fn place_of(cursor: &str) -> Option<(UnixTime, Id)> {
     let (secs, id) = cursor.split_once('-')?;
-    Some((UnixTime::from_secs(secs.parse().ok()?), id.parse().ok()?))
+    let is_given = secs.bytes().all(|byte| byte.is_ascii_digit());
+    let secs = secs.parse().ok().filter(|_| is_given)?;
+    Some((UnixTime::from_secs(secs), id.parse().ok()?))
 }
 
 impl FromRequestParts<App> for Page {
@@ -135,7 +137,14 @@ mod tests {
         }
         let id = Id::random();
         assert!(read(Some(&format!("-5-{id}")), None).is_none());
-        for cursor in ["", "-", "5-", &format!("x-{id}"), &format!("5-{id}0")] {
+        for cursor in [
+            "",
+            "-",
+            "5-",
+            &format!("x-{id}"),
+            &format!("5-{id}0"),
+            &format!("+5-{id}"),
+        ] {
             assert!(read(Some(cursor), None).is_none(), "{cursor}");
         }
     }

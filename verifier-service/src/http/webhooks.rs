@@ -48,7 +48,7 @@ struct Redelivery {
 #[serde(deny_unknown_fields)]
 struct AskedLetters {
     #[serde(default, deserialize_with = "body::present")]
-    cursor: Option<i64>,
+    cursor: Option<String>,
     #[serde(default, deserialize_with = "body::present")]
     limit: Option<u32>,
 }
@@ -240,10 +240,20 @@ fn page_of_letters(uri: &Uri) -> Result<(Option<i64>, u32), Problem> {
     };
     let Query(asked) = Query::<AskedLetters>::try_from_uri(uri).map_err(|_| malformed())?;
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
+    let before = asked
+        .cursor
+        .map(|cursor| number(&cursor).ok_or_else(malformed));
     match (1..=MAX_LIMIT).contains(&limit) {
-        true => Ok((asked.cursor, limit)),
+        true => Ok((before.transpose()?, limit)),
         false => Err(malformed()),
     }
+}
+
+/// The number of a delivery as a page gives it: 1 to 18 digits, the first no zero but alone.
+fn number(cursor: &str) -> Option<i64> {
+    let number: i64 = cursor.parse().ok()?;
+    let is_as_given = cursor.len() <= 18 && number >= 0 && number.to_string() == cursor;
+    is_as_given.then_some(number)
 }
 
 async fn own(app: &App, caller: &Caller, id: Named) -> Result<Webhook, Problem> {
@@ -292,5 +302,38 @@ impl DeadLetter {
             attempts: delivery.attempts,
             failure: delivery.failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_of_letters_is_a_number_as_it_was_given() {
+        assert_eq!(number("0"), Some(0));
+        assert_eq!(number("999999999999999999"), Some(999_999_999_999_999_999));
+        for cursor in [
+            "",
+            "+5",
+            "-5",
+            "-0",
+            "05",
+            " 5",
+            "5.0",
+            "1000000000000000000",
+        ] {
+            assert_eq!(number(cursor), None, "{cursor}");
+            let asked = format!(
+                "/?cursor={}",
+                cursor.replace('+', "%2B").replace(' ', "%20")
+            );
+            assert!(
+                page_of_letters(&asked.parse().unwrap()).is_err(),
+                "{cursor}"
+            );
+        }
+        let page = page_of_letters(&"/?cursor=7&limit=2".parse().unwrap());
+        assert!(matches!(page, Ok((Some(7), 2))));
     }
 }

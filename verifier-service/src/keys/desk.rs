@@ -7,9 +7,10 @@ use evidence::UnixTime;
 use receipt::{Algorithm, Thumbprint};
 use serde::Serialize;
 
+use super::filed::retired;
 use super::ring::{Ring, Stage};
-use super::sources::Sources;
-use super::{DIRECTORY, KeyError, LEAKED, MOST_PUBLISHED, heeded, new_record};
+use super::sources::{HeldKeys, Sources};
+use super::{DIRECTORY, KeyError, LEAKED, MOST_PUBLISHED, RETIRED, heeded, new_record};
 use crate::audit::{Actor, By};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -70,7 +71,7 @@ pub enum Retirement {
 pub enum Successor {
     /// Within reach from here, which is seen to.
     Here,
-    /// With another verifier, as the operator says.
+    /// With whichever verifier has the one that is retired, as the operator says.
     Elsewhere,
 }
 
@@ -126,7 +127,7 @@ impl KeyDesk {
         rotation: Rotation,
     ) -> Result<ListedKey, KeyError> {
         let now = self.clock.now();
-        let published = self.ring().await?.published(now)?.keys().len();
+        let published = self.ring().await?.published_count(now);
         if published >= MOST_PUBLISHED {
             return Err(KeyError::TooMany(published));
         }
@@ -148,7 +149,8 @@ impl KeyDesk {
     /// Ends a key. Running verifiers heed it within seconds; says from when it signs no more.
     ///
     /// # Errors
-    /// [`KeyError::Unknown`], [`KeyError::Last`], [`KeyError::SuccessorNotHeld`], and see [`KeyError`].
+    /// [`KeyError::Unknown`], [`KeyError::OfAnother`], [`KeyError::Last`], [`KeyError::SuccessorNotHeld`], and see
+    /// [`KeyError`].
     pub async fn retire(
         &self,
         kid: Thumbprint,
@@ -159,7 +161,13 @@ impl KeyDesk {
         let key = ring.find(kid).ok_or(KeyError::Unknown(kid))?;
         let at = heeded(now);
         if key.stage(now) == Stage::Usable {
-            self.has_successor(&ring, kid, at, successor)?;
+            let held = self.sources.within_reach();
+            // Whoever has a key that is not here may have no other.
+            let is_of_others = !held.contains_key(&kid) && why == Retirement::Due;
+            if is_of_others && successor == Successor::Here {
+                return Err(KeyError::OfAnother(kid));
+            }
+            has_successor(&ring, &held, kid, at, successor)?;
         }
         match why {
             Retirement::Due => self.store.retire_signing_key(kid, at, by(now)?).await?,
@@ -173,27 +181,6 @@ impl KeyDesk {
         Ok(retired_at.unwrap_or(at))
     }
 
-    /// Whoever takes over must be able to when this one ends: may sign by then, and be held by somebody.
-    fn has_successor(
-        &self,
-        ring: &Ring,
-        kid: Thumbprint,
-        at: UnixTime,
-        successor: Successor,
-    ) -> Result<(), KeyError> {
-        let others = ring.keys().iter().filter(|other| other.jwk.kid() != kid);
-        let ready: Vec<&KeyRecord> = others
-            .filter(|other| other.stage(at) == Stage::Usable)
-            .collect();
-        let held = self.sources.within_reach();
-        let is_held = |other: &&KeyRecord| held.contains_key(&other.jwk.kid());
-        match successor {
-            _ if ready.is_empty() => Err(KeyError::Last(kid)),
-            Successor::Here if !ready.iter().any(is_held) => Err(KeyError::SuccessorNotHeld(kid)),
-            _ => Ok(()),
-        }
-    }
-
     fn mark_leaked(&self, kid: Thumbprint) -> Result<(), KeyError> {
         let directory = self.config.state_dir.join(DIRECTORY).join(LEAKED);
         private_files::directory(&directory)?;
@@ -203,7 +190,28 @@ impl KeyDesk {
     }
 
     async fn ring(&self) -> Result<Ring, KeyError> {
-        Ok(Ring::new(self.store.signing_keys().await?, Vec::new()))
+        let elsewhere = retired(&self.config.state_dir.join(DIRECTORY).join(RETIRED))?;
+        Ok(Ring::new(self.store.signing_keys().await?, elsewhere))
+    }
+}
+
+/// Whoever takes over must be able to when this one ends: may sign by then, and be held by somebody.
+fn has_successor(
+    ring: &Ring,
+    held: &HeldKeys,
+    kid: Thumbprint,
+    at: UnixTime,
+    successor: Successor,
+) -> Result<(), KeyError> {
+    let others = ring.keys().iter().filter(|other| other.jwk.kid() != kid);
+    let ready: Vec<&KeyRecord> = others
+        .filter(|other| other.stage(at) == Stage::Usable)
+        .collect();
+    let is_held = |other: &&KeyRecord| held.contains_key(&other.jwk.kid());
+    match successor {
+        _ if ready.is_empty() => Err(KeyError::Last(kid)),
+        Successor::Here if !ready.iter().any(is_held) => Err(KeyError::SuccessorNotHeld(kid)),
+        _ => Ok(()),
     }
 }
 

@@ -53,6 +53,9 @@ pub enum KeyError {
     /// The token cannot be used.
     #[error("PKCS #11: {0}")]
     Token(String),
+    /// The token, or the way to it, is not there now: a network module that is away, a device that was taken out.
+    #[error("PKCS #11: {0}")]
+    TokenAway(String),
     /// There is no PIN in the file that should hold one.
     #[error("PIN file {0} must hold one line of 1 to 255 bytes")]
     Pin(PathBuf),
@@ -94,6 +97,11 @@ pub enum KeyError {
         "no key that may sign in the place of {0} has its private half here: if another verifier has, say --held-elsewhere"
     )]
     SuccessorNotHeld(Thumbprint),
+    /// The key is another verifier's, which may have no other.
+    #[error(
+        "the private half of {0} is not here, and whoever has it may have no other: retire it there, or, if its successor is there too, say --held-elsewhere"
+    )]
+    OfAnother(Thumbprint),
     /// The key set is about to be longer than validators take.
     #[error(
         "{0} keys are published, and validators take no more: bound receipt_lifetime_s, so that retired keys leave the set"
@@ -105,9 +113,9 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// Whether trying again changes nothing, or does harm: all but a store or a search that gave no answer in time.
+    /// Whether trying again changes nothing, or does harm: all but a store, a token or a search that gave no answer.
     #[must_use]
     pub const fn is_for_the_operator(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::BrokenOff)
+        !matches!(self, Self::Store(_) | Self::TokenAway(_) | Self::BrokenOff)
     }
 }

@@ -33,7 +33,7 @@ mod sources;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use evidence::UnixTime;
@@ -48,6 +48,7 @@ use filed::{leaked, read, retired};
 use crate::audit::By;
 use crate::clock::Clock;
 use crate::config::{Config, KeySettings};
+use crate::lock::lock;
 use crate::metrics::SigningMeters;
 use crate::private_files;
 use crate::random;
@@ -113,6 +114,8 @@ struct Shared {
     elsewhere: Vec<PublishedKey>,
     seen: RwLock<Arc<Seen>>,
     meters: SigningMeters,
+    /// The key and its end of which was last said that no other is here.
+    end_said: Mutex<Option<(Thumbprint, UnixTime)>>,
     /// Held by the one search for private halves that is under way.
     searching: Arc<tokio::sync::Mutex<()>>,
 }
@@ -168,6 +171,13 @@ impl Keys {
         let receipts_live_s = config.receipt_lifetime_s;
         let record = |held: &Held, now| new_record(held, now, receipts_live_s);
         let (known, now) = (store.signing_keys().await?, clock.now());
+        let unknown = |kid: &&Thumbprint| !known.iter().any(|key| key.jwk.kid() == **kid);
+        let new = held.keys().filter(unknown).count();
+        let published = Ring::new(known.clone(), elsewhere.clone()).published_count(now);
+        let is_room = published + new.max(usize::from(held.is_empty())) <= MOST_PUBLISHED;
+        if !is_room && (new > 0 || held.is_empty()) {
+            return Err(KeyError::TooMany(published));
+        }
         let held = match held.is_empty() {
             true => {
                 let made = sources.make(config.signing_algorithm)?;
@@ -203,6 +213,7 @@ impl Keys {
             elsewhere,
             seen: RwLock::new(Arc::new(seen)),
             meters: SigningMeters::default(),
+            end_said: Mutex::default(),
             searching: Arc::default(),
         }));
         keys.refresh().await?;
@@ -363,10 +374,13 @@ impl Keys {
     }
 
     /// Says in time that this verifier is about to sign no more: the end of its last key is known, and no other is held.
+    /// Once for each key and end.
     fn warn_of_end(&self, now: UnixTime) {
         let seen = self.seen();
         let signs = seen.ring.signs_at(now, seen.holds());
-        if let Some((kid, at)) = signs.and_then(|key| Some((key.jwk.kid(), key.retired_at?))) {
+        let ends = signs.and_then(|key| Some((key.jwk.kid(), key.retired_at?)));
+        let said = std::mem::replace(&mut *lock(&self.0.end_said), ends);
+        if let Some((kid, at)) = ends.filter(|_| said != ends) {
             tracing::error!(%kid, %at, "the only signing key held here ends, and its successor is not here");
         }
     }

@@ -163,6 +163,12 @@ impl Ring {
         unpublished.map(|key| key.jwk.kid())
     }
 
+    /// How many keys the key set has at `now`; there may be none.
+    pub(crate) fn published_count(&self, now: UnixTime) -> usize {
+        let ours = self.keys.iter().filter(|key| key.is_published(now));
+        ours.count() + self.elsewhere.len()
+    }
+
     /// The key set for relying parties at `now`.
     ///
     /// # Errors

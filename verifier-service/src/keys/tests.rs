@@ -418,6 +418,84 @@ async fn only_a_key_with_a_ready_successor_is_retired_by_hand() {
 }
 
 #[tokio::test]
+async fn a_key_of_another_verifier_is_not_retired_from_here() {
+    let place = Place::new(Algorithm::Es384);
+    let keys = place.open().await;
+    let first = place.signer(&keys).unwrap();
+    let desk = place.desk().await;
+    desk.rotate(None, Rotation::Published).await.unwrap();
+    keys.refresh().await.unwrap();
+    place.at(OVERLAP);
+    // As if the first were on another host.
+    let there = place.folder.path().join("there.pk8");
+    let file = place.keys_directory().join(format!("signing-{first}.pk8"));
+    std::fs::rename(file, there).unwrap();
+    let here = desk.retire(first, Retirement::Due, Successor::Here).await;
+    assert!(matches!(here.unwrap_err(), KeyError::OfAnother(kid) if kid == first));
+    let said = desk
+        .retire(first, Retirement::Due, Successor::Elsewhere)
+        .await;
+    assert_eq!(said.unwrap(), UnixTime::from_secs(NOW + OVERLAP + 10));
+}
+
+/// Keys of another service, retired, in the directory of a place.
+fn publish_many(place: &Place, count: usize) {
+    let keys = (0..count).map(|n| {
+        let path = place.folder.path().join(format!("former-{n}.pk8"));
+        let former = own_key(&path, Algorithm::Ed25519).unwrap();
+        let mut key = PublishedKey::from(former.public_jwk().clone());
+        key.retired_at = Some(receipt::UnixTime::from_secs(1_790_000_000));
+        key
+    });
+    let set = Jwks::new(keys.collect()).unwrap();
+    let directory = place.keys_directory().join(RETIRED);
+    private_files::directory(&directory).unwrap();
+    std::fs::write(directory.join("former.json"), set.to_json()).unwrap();
+}
+
+#[tokio::test]
+async fn a_key_set_is_not_filled_past_what_validators_take() {
+    let full = Place::new(Algorithm::Ed25519);
+    private_files::directory(&full.keys_directory()).unwrap();
+    publish_many(&full, MOST_PUBLISHED);
+    let refused = full.try_open().await.unwrap_err();
+    assert!(
+        matches!(refused, KeyError::TooMany(MOST_PUBLISHED)),
+        "{refused}"
+    );
+    assert_eq!(full.private_keys(), Vec::<PathBuf>::new(), "none was made");
+
+    let place = Place::new(Algorithm::Ed25519);
+    private_files::directory(&place.keys_directory()).unwrap();
+    publish_many(&place, MOST_PUBLISHED - 1);
+    let keys = place.open().await;
+    assert_eq!(keys.published().keys().len(), MOST_PUBLISHED);
+    let refused = place.desk().await.rotate(None, Rotation::Published).await;
+    assert!(matches!(
+        refused.unwrap_err(),
+        KeyError::TooMany(MOST_PUBLISHED)
+    ));
+    place.open().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_last_key_is_said_once() {
+    let place = Place::new(Algorithm::Ed25519);
+    let keys = place.open().await;
+    let kid = place.signer(&keys).unwrap();
+    let said = || *lock(&keys.0.end_said);
+    assert_eq!(said(), None);
+    let end = UnixTime::from_secs(NOW + 60);
+    let by = By::service(place.clock.now());
+    let store = place.store().await;
+    store.retire_signing_key(kid, end, by).await.unwrap();
+    keys.refresh().await.unwrap();
+    assert_eq!(said(), Some((kid, end)));
+    keys.refresh().await.unwrap();
+    assert_eq!(said(), Some((kid, end)));
+}
+
+#[tokio::test]
 async fn keys_that_no_store_orders_are_not_chosen_from() {
     let place = Place::new(Algorithm::Es384);
     place.open().await;
@@ -716,7 +794,9 @@ mod token {
         pin(&mut place, "wrong-pin");
         assert!(said(&place).await.contains("PIN"), "{}", said(&place).await);
         place.config.keys.pkcs11.token = "nobody's".to_owned();
-        assert_eq!(said(&place).await, "there is no token nobody's");
+        let away = place.try_open().await.unwrap_err();
+        assert_eq!(away.to_string(), "PKCS #11: there is no token nobody's");
+        assert!(!away.is_for_the_operator(), "it may come back");
         place.config.keys.pkcs11.module = Some("/no/such/module.so".into());
         assert!(said(&place).await.starts_with("/no/such/module.so: "));
         place.config.keys.pkcs11.pin_file = Some(place.folder.path().join("none"));

@@ -123,6 +123,21 @@ pub(super) fn cases() -> Vec<Case> {
         case("good_measres_null", "ok", "null, as NVIDIA writes what was not reached").payload(|p| p["submods"]["gpu0"]["measres"] = json!(null)),
         case("good_submod_claim_unknown", "ok", "a claim about a device that the profile does not know")
             .payload(|p| p["submods"]["gpu0"]["colour"] = json!("green")),
+        case("good_submod_claims_like_ours", "ok", "claims about a device whose names begin as ours do").payload(|p| {
+            p["submods"]["gpu0"]["ear_status_detail"] = json!(1);
+            p["submods"]["gpu0"]["ear_trust"] = json!({});
+            p["submods"]["gpu0"]["ear_trustworthiness_vectors"] = json!("none");
+            p["submods"]["gpu0"]["ear_appraisal_policy_id"] = json!(null);
+        }),
+        case("good_texts_hostile", "ok", "texts that are markup to a browser, commands to a terminal, or long").payload(|p| {
+            let markup = "<img src=x onerror=\"hacked=1\"><script>hacked=1</script><b>&amp;</b>";
+            p["sub"] = json!(markup);
+            p["pogw"]["kernel"]["name"] = json!("</code><svg onload=hacked=1>");
+            p["pogw"]["executor"]["value"] = json!("javascript:hacked=1//".to_owned() + &"x".repeat(400));
+            p["pogw"]["outputs"][0]["name"] = json!("\"><iframe srcdoc='<script>hacked=1</script>'>");
+            p["submods"]["gpu0"]["hwmodel"] = json!(format!("\u{1b}[2J\u{1b}]0;hacked\u{7}{markup}"));
+            p["submods"]["gpu0"]["x-nvidia-gpu-driver-version"] = json!(format!("{markup}\u{202e}{}", "9".repeat(20_000)));
+        }),
         case("claim_device_member_unknown", "claim_malformed", "a device with a member this version does not know")
             .payload(|p| p["pogw"]["devices"][0]["borrowed"] = json!(true)),
         case("claim_output_without_len", "claim_malformed", "an output without its length")

@@ -76,7 +76,7 @@ struct TokenSigner {
 impl Token {
     /// Loads the module and finds the token.
     pub(super) fn open(module: &Path, settings: &Pkcs11Settings) -> Result<Self, KeyError> {
-        let fault = |error| KeyError::Token(format!("{}: {error}", module.display()));
+        let fault = |error| fault_at(&format!("{}: ", module.display()), &error);
         let context = Pkcs11::new(module).map_err(fault)?;
         match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another part of this process uses the same module.
@@ -164,14 +164,8 @@ impl Access {
         match session.login(UserType::User, self.pin.as_ref()) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
             Err(error) => {
-                let is_of_pin = matches!(
-                    error,
-                    Error::Pkcs11(
-                        RvError::PinIncorrect | RvError::PinLocked | RvError::PinExpired,
-                        _
-                    )
-                );
-                self.is_locked_out.fetch_or(is_of_pin, Ordering::SeqCst);
+                self.is_locked_out
+                    .fetch_or(is_of_pin(&error), Ordering::SeqCst);
                 Err(error)
             }
         }
@@ -319,7 +313,8 @@ fn slot(context: &Pkcs11, label: &str) -> Result<Slot, KeyError> {
     let mut found = slots.into_iter().filter(is_it);
     match (found.next(), found.next()) {
         (Some(slot), None) => Ok(slot),
-        (None, _) => Err(KeyError::Token(format!("there is no token {label}"))),
+        // A module whose device is away knows none of its tokens.
+        (None, _) => Err(KeyError::TokenAway(format!("there is no token {label}"))),
         (Some(_), Some(_)) => Err(KeyError::Token(format!("two tokens are called {label}"))),
     }
 }
@@ -371,9 +366,73 @@ fn pin(path: &Path) -> Result<AuthPin, KeyError> {
 }
 
 fn token_fault(error: Error) -> KeyError {
-    KeyError::Token(error.to_string())
+    fault_at("", &error)
+}
+
+fn fault_at(place: &str, error: &Error) -> KeyError {
+    let text = format!("{place}{error}");
+    match is_away(error) {
+        true => KeyError::TokenAway(text),
+        false => KeyError::Token(text),
+    }
+}
+
+fn is_of_pin(error: &Error) -> bool {
+    use RvError::{PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked};
+    let Error::Pkcs11(code, _) = error else {
+        return false;
+    };
+    matches!(
+        code,
+        PinExpired | PinIncorrect | PinInvalid | PinLenRange | PinLocked
+    )
+}
+
+/// Whether this is what a module answers when its device, or the way to it, is not there: then it may be there later. Of a
+/// login only what says so outright, because a module may refuse a PIN by any other word, and each try brings the token
+/// nearer to its lock.
+fn is_away(error: &Error) -> bool {
+    use RvError::{
+        DeviceError, DeviceMemory, DeviceRemoved, FunctionFailed, GeneralError, SlotIdInvalid,
+        TokenNotPresent,
+    };
+    match error {
+        Error::Pkcs11(DeviceRemoved | TokenNotPresent, _) => true,
+        Error::Pkcs11(_, Function::Login) => false,
+        Error::Pkcs11(code, _) => matches!(
+            code,
+            DeviceError | DeviceMemory | FunctionFailed | GeneralError | SlotIdInvalid
+        ),
+        _ => false,
+    }
 }
 
 fn failed(reason: String) -> SignError {
     SignError::Failed { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_a_login_that_was_refused_is_not() {
+        let table = [
+            (RvError::GeneralError, Function::Initialize, true),
+            (RvError::DeviceError, Function::OpenSession, true),
+            (RvError::TokenNotPresent, Function::OpenSession, true),
+            (RvError::DeviceRemoved, Function::Login, true),
+            (RvError::PinIncorrect, Function::Login, false),
+            (RvError::PinLocked, Function::Login, false),
+            (RvError::GeneralError, Function::Login, false),
+            (RvError::FunctionFailed, Function::Login, false),
+            (RvError::DeviceError, Function::Login, false),
+            (RvError::ArgumentsBad, Function::Initialize, false),
+            (RvError::MechanismInvalid, Function::Sign, false),
+        ];
+        for (code, function, may_pass) in table {
+            let fault = token_fault(Error::Pkcs11(code, function));
+            assert_eq!(!fault.is_for_the_operator(), may_pass, "{fault}");
+        }
+    }
 }

@@ -1,0 +1,107 @@
+//! How much memory a policy may have made by one evaluation.
+//!
+//! The engine ends an evaluation that takes too long, between two steps; one call of a builtin alone can ask for more memory
+//! than there is (`numbers.range(1, 1000000000000)`), and a few lines that each double a text come to the same. So every
+//! builtin that makes anything larger than a few bytes is asked through here: what its result can come to is worked out from
+//! its arguments before it is called, and taken from what the evaluation has left. The engine's own limit of memory is not
+//! used: it needs an allocator of its own in every program, counts the whole process, and looks after the fact.
+//!
+//! Out of scope: what the text makes without builtins, in comprehensions say. That takes time, and time is bounded
+//! ([`rules`](super::rules)): about 150 MB were the most that a second was seen to come to.
+
+use std::cell::Cell;
+
+use anyhow::{Result, bail};
+use regorus::unstable::{BUILTINS, BuiltinFcn, Expr, Ref, Source, Span};
+use regorus::{Engine, Value};
+
+use super::PolicyError;
+use super::cost::{self, Cost};
+
+/// Bytes that the builtins of one evaluation may make, all of them together, reckoned by what they are given.
+pub const MAX_POLICY_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+
+thread_local! {
+    /// What the evaluation on this thread has left. An evaluation stays on its thread.
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+    /// The builtin that it was refused.
+    static REFUSED: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// Evaluates with a budget of its own.
+pub(super) fn within<T>(
+    evaluate: impl FnOnce() -> Result<T>,
+    fault: fn(anyhow::Error) -> PolicyError,
+) -> Result<T, PolicyError> {
+    LEFT.set(MAX_POLICY_MEMORY_BYTES);
+    REFUSED.set(None);
+    evaluate().map_err(|error| {
+        REFUSED
+            .take()
+            .map_or_else(|| fault(error), PolicyError::Memory)
+    })
+}
+
+/// Has an engine ask through here for what a text can call. An engine is copied for each evaluation with all that it was
+/// told, so that it is told of no builtin that the text does not name.
+pub(super) fn hold(engine: &mut Engine, rego: &str) -> Result<()> {
+    for (&name, &builtin) in BUILTINS.iter() {
+        if let Some(cost) = cost::of(name).filter(|_| names(rego, name)) {
+            let called = move |arguments: Vec<Value>| call(name, builtin, cost, &arguments);
+            engine.add_extension(name.to_owned(), builtin.1, Box::new(called))?;
+        }
+    }
+    // `print` is no builtin of the table: the engine writes what it is given to standard error.
+    engine.add_extension(
+        "print".to_owned(),
+        1,
+        Box::new(|_| bail!("print is not for policies")),
+    )
+}
+
+/// Whether a text names a builtin, or may: by its last word, be it quoted, or by letters in the form of numbers.
+fn names(rego: &str, builtin: &str) -> bool {
+    let last = builtin.rsplit('.').next().unwrap_or(builtin);
+    rego.contains(last) || rego.contains("\\u")
+}
+
+fn call(
+    name: &'static str,
+    (builtin, _): BuiltinFcn,
+    cost: Cost,
+    arguments: &[Value],
+) -> Result<Value> {
+    let left = LEFT.get();
+    let Some(remaining) = cost(arguments, left).and_then(|bytes| left.checked_sub(bytes)) else {
+        REFUSED.set(Some(name));
+        bail!("{name} could make too much");
+    };
+    LEFT.set(remaining);
+    let (span, parameters) = place(name, arguments.len())?;
+    builtin(&span, &parameters, arguments, true)
+}
+
+/// Where a builtin says that an error is: the engine knows better, and adds it.
+fn place(name: &str, parameters: usize) -> Result<(Span, Vec<Ref<Expr>>)> {
+    let span = Span {
+        source: Source::from_contents(name.to_owned(), name.to_owned())?,
+        line: 1,
+        col: 1,
+        start: 0,
+        end: 0,
+    };
+    let parameter = || Expr::Null {
+        span: span.clone(),
+        value: Value::Null,
+        eidx: 0,
+    };
+    let parameters = (0..parameters).map(|_| Ref::new(parameter())).collect();
+    Ok((span, parameters))
+}
+
+/// What a builtin gives, with all the memory there is.
+#[cfg(test)]
+pub(super) fn call_for_tests(name: &'static str, arguments: &[Value]) -> Result<Value> {
+    LEFT.set(usize::MAX);
+    call(name, BUILTINS[name], |_, _| Some(0), arguments)
+}
