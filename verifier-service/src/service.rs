@@ -214,6 +214,7 @@ impl Service {
             clock: Arc::clone(&clock),
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
+            opening_retention_s: config.opening_retention_s,
         });
         clerk.resume().await.map_err(not_resumed)?;
         let agents = Agents::new(

@@ -425,7 +425,7 @@ on_both! {
             // Whole outputs of 64 MiB, which base64 makes a third more; slices of as much.
             (gemm(4096, r#"["freivalds"]"#), terms(1), 422, "opening_beyond_limit"),
             // With another replica, either may have to hand its outputs over.
-            (gemm(4096, "[]"), terms(2), 422, "opening_beyond_limit"),
+            (gemm(4096, "[]"), terms(2), 422, "dispute_beyond_limit"),
             (kernel("nothing", json!({})), terms(1), 422, "kernel_unknown"),
             (kernel("gemm_i8", json!({})), terms(1), 422, "job_parameters_invalid"),
         ];

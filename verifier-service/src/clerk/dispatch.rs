@@ -43,8 +43,10 @@ impl Clerk {
         let now = self.parts().clock.now();
         let since = now.secs().saturating_sub(PRESENT_FOR_S);
         let wanted = Wanted {
+            now,
             since: UnixTime::from_secs(since),
             workload: job.workload(),
+            size: job.size(),
             currency: job.terms().currency(),
         };
         let stake = job.terms().stake().minor_units();
@@ -67,6 +69,7 @@ fn candidate(agent: Available, stake: i64) -> Option<Candidate> {
         agent: agent.agent,
         owner: agent.owner,
         record: agent.record,
+        missed: agent.missed,
         devices: devices.collect(),
     })
 }

@@ -138,6 +138,7 @@ impl Rig {
             clock: on_clock(),
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
+            opening_retention_s: config.opening_retention_s,
         });
         let of_keys = Config {
             state_dir: folder.path().to_owned(),

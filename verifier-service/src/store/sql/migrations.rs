@@ -18,7 +18,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 13] = [
+const SQLITE: [Step; 14] = [
     (
         1,
         "challenges and receipts",
@@ -84,9 +84,14 @@ const SQLITE: [Step; 13] = [
         "audit",
         include_str!("../../../migrations/sqlite/0013_audit.sql"),
     ),
+    (
+        15,
+        "owners and retention",
+        include_str!("../../../migrations/sqlite/0015_owners_and_retention.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 10] = [
+const POSTGRES: [Step; 11] = [
     (
         1,
         "challenges, receipts, policies",
@@ -136,6 +141,11 @@ const POSTGRES: [Step; 10] = [
         10,
         "audit",
         include_str!("../../../migrations/postgres/0010_audit.sql"),
+    ),
+    (
+        12,
+        "owners and retention",
+        include_str!("../../../migrations/postgres/0012_owners_and_retention.sql"),
     ),
 ];
 

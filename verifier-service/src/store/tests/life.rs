@@ -62,6 +62,9 @@ pub(crate) fn terms() -> Terms {
     Terms::parse(&terms).unwrap()
 }
 
+/// How much work the job is.
+pub(crate) const OPERATIONS: u64 = 1 << 19;
+
 pub(crate) fn request(name: &'static str) -> JobRequest {
     let create = move |available| {
         let spec = r#"{"profile":"pogw/1","checks":[],"kernel":"gemm_i8","params":{}}"#;
@@ -70,7 +73,10 @@ pub(crate) fn request(name: &'static str) -> JobRequest {
             tenant: party("tenant"),
             spec: serde_json::from_str(spec).unwrap(),
             terms: terms(),
-            nature: ::jobs::Nature::default(),
+            nature: ::jobs::Nature {
+                operations: Some(OPERATIONS),
+                ..::jobs::Nature::default()
+            },
             available,
         };
         let (job, effects) = Job::create(new, &Context::new(NOW, [1; 32]))?;
@@ -198,7 +204,12 @@ impl Rig {
     /// An agent says how much it takes at one time.
     pub(crate) async fn has_capacity(&self, name: &str, capacity: u32) {
         let report = String::new();
-        let said = Said { capacity, report };
+        let shape = String::new();
+        let said = Said {
+            capacity,
+            shape,
+            report,
+        };
         self.store.agent_seen(id(name), said, NOW).await.unwrap();
     }
 
@@ -209,6 +220,7 @@ impl Rig {
             name: name.to_owned(),
             oidc_name: None,
             created_at: NOW,
+            barred_at: None,
         };
         let added = self.store.add_party(party, by(NOW)).await.unwrap();
         assert_eq!(added, AddedParty::Stored);
@@ -352,6 +364,7 @@ pub(crate) fn dispatch() -> Action {
         agent: agent(name),
         owner: party(owner),
         record: Record(0),
+        missed: 0,
         devices: vec![DeviceTraits {
             architecture: Architecture::Hopper,
             simulated: true,
