@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-e6b9d091e08f.js",
+        path: "console-77d007df2b71.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "e6b9d091e08f1cc66a1fc95ebade66787dc13a51556da22971d300d195868407",
+        sha256: "77d007df2b71488f8e4f8675d52999e28db1362097b0ae851e561ea2edab5544",
         is_named_by_content: true,
-        plain: include_bytes!("console-e6b9d091e08f.js"),
-        brotli: include_bytes!("console-e6b9d091e08f.js.br"),
+        plain: include_bytes!("console-77d007df2b71.js"),
+        brotli: include_bytes!("console-77d007df2b71.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "483b9128cdd389cbc8bf59bf543d078c3f673c7a92785f394edd478704257ea9",
+        sha256: "a608499fbce67c8c1d96e019c26554ab9ea3295441d5aa8b95c1764146b5f5c3",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -13,7 +13,7 @@ use super::offer::slice_bytes;
 /// Bytes of an opening beside inputs, outputs and slices: statement, reports and chains of a host with eight devices.
 pub(super) const OPENING_OVERHEAD: u64 = 256 * 1024;
 /// The same of the largest system that a bundle can show, with what slices and outputs are called.
-const MOST_OVERHEAD: u64 = 8 * 1024 * 1024;
+const MOST_OVERHEAD: u64 = 16 * 1024 * 1024;
 /// Bytes of an answer beside what is asked for: its number and the names of outputs.
 const ANSWER_OVERHEAD: u64 = 64 * 1024;
 

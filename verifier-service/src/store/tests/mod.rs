@@ -8,9 +8,11 @@ mod jobs;
 mod keys;
 pub(crate) mod life;
 mod market;
+mod owners;
 mod parties;
 mod policies;
 mod postgres;
+mod retention;
 mod room;
 mod sqlite;
 
