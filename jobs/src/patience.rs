@@ -1,9 +1,8 @@
 //! Patience: an owner whose agents leave others waiting is drawn less for a while.
 //!
-//! What counts is what cost a job time: an offer or a lease that ran out, or a lease that was given back. It is a step, and
-//! each step halves the chance of the owner to be drawn. An offer that is given back at once costs next to nothing; it may
-//! be honest, too, as where the terms are not to the agent's liking, so whoever offers bad terms must not be able to ruin
-//! an owner by them: all of them together are worth one step.
+//! What counts is silence: an offer that ran out, or a lease without sign of life. Nobody but the owner brings it about. It is
+//! a step, and each step halves the chance of the owner to be drawn. Work that is given back, or not done in its time, may be
+//! the fault of its terms, so whoever orders work must not be able to ruin an owner by it: all of it together is worth one step.
 //!
 //! It is fair to an owner that restarts: what comes within [`TOGETHER_S`] has one cause and is one step, a step is forgotten
 //! after [`FORGET_S`], and who is alone in having room is drawn whatever it did.
@@ -31,10 +30,10 @@ pub struct Miss {
 /// How somebody was left waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissKind {
-    /// An offer was given back.
-    Declined,
-    /// An offer or a lease ran out, or a lease was given back.
-    Lapsed,
+    /// An offer or a lease was given back, or the work was not done in its time.
+    GivenUp,
+    /// An offer ran out, or a lease without sign of life.
+    Silent,
 }
 
 /// What is remembered of an owner.
@@ -67,11 +66,11 @@ impl Misses {
         let steps = self.steps_at(now);
         let is_the_same = steps > 0 && self.age(now) < u64::from(TOGETHER_S);
         match kind {
-            MissKind::Lapsed if !is_the_same => Self {
+            MissKind::Silent if !is_the_same => Self {
                 steps: steps.saturating_add(1).min(MOST_STEPS),
                 at: now,
             },
-            MissKind::Declined if steps == 0 => Self { steps: 1, at: now },
+            MissKind::GivenUp if steps == 0 => Self { steps: 1, at: now },
             _ => self,
         }
     }
@@ -101,7 +100,7 @@ mod tests {
         let mut misses = Misses::NONE;
         let mut now = 1_000_000;
         for steps in [1, 2, 3, 4, 5, 6, 6] {
-            misses = misses.after(MissKind::Lapsed, at(now));
+            misses = misses.after(MissKind::Silent, at(now));
             assert_eq!(misses.steps_at(at(now)), steps);
             now += i64::from(TOGETHER_S);
         }
@@ -113,14 +112,14 @@ mod tests {
     fn a_restart_is_one_step_and_forgotten() {
         let mut misses = Misses::NONE;
         for second in 0..60 {
-            misses = misses.after(MissKind::Lapsed, at(1_000_000 + second));
+            misses = misses.after(MissKind::Silent, at(1_000_000 + second));
         }
         let steps = |after: i64| misses.steps_at(at(1_000_000 + after));
         assert_eq!((steps(60), steps(599), steps(600)), (1, 1, 0));
     }
 
     #[test]
-    fn steps_are_forgotten_one_by_one_whatever_is_declined_meanwhile() {
+    fn steps_are_forgotten_one_by_one_whatever_is_given_up_meanwhile() {
         let mut misses = Misses {
             steps: 3,
             at: at(0),
@@ -131,20 +130,20 @@ mod tests {
                 misses.steps_at(at(second)),
                 steps.max(u32::from(second > 1800))
             );
-            misses = misses.after(MissKind::Declined, at(second));
+            misses = misses.after(MissKind::GivenUp, at(second));
         }
     }
 
     #[test]
-    fn what_is_declined_is_one_step_however_much_it_is() {
+    fn what_is_given_up_is_one_step_however_much_it_is() {
         let mut misses = Misses::NONE;
         for second in 0..10_000 {
-            misses = misses.after(MissKind::Declined, at(second));
+            misses = misses.after(MissKind::GivenUp, at(second));
             assert_eq!(misses.steps_at(at(second)), 1);
         }
         assert_eq!(
             misses
-                .after(MissKind::Lapsed, at(10_000))
+                .after(MissKind::Silent, at(10_000))
                 .steps_at(at(10_000)),
             2
         );

@@ -143,7 +143,10 @@ impl Job {
 /// How an assignment that ends so left others waiting.
 const fn how(end: &Stage, of: &Assignment) -> MissKind {
     match (end, &of.stage) {
-        (Stage::Released { .. }, Stage::Offered { .. }) => MissKind::Declined,
-        _ => MissKind::Lapsed,
+        (Stage::Released { .. }, _) => MissKind::GivenUp,
+        (_, Stage::Leased { until, commit_by }) if until.secs() >= commit_by.secs() => {
+            MissKind::GivenUp
+        }
+        _ => MissKind::Silent,
     }
 }

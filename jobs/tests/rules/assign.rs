@@ -130,15 +130,29 @@ fn an_owner_that_let_a_job_wait_is_asked_again_only_where_nobody_else_may_have_i
 #[test]
 fn whoever_lets_a_job_wait_is_told_of() {
     let table = [
-        (Left::OfferRanOut, MissKind::Lapsed),
-        (Left::OfferGivenBack, MissKind::Declined),
-        (Left::LeaseRanOut, MissKind::Lapsed),
-        (Left::LeaseGivenBack, MissKind::Lapsed),
+        (Left::OfferRanOut, MissKind::Silent),
+        (Left::OfferGivenBack, MissKind::GivenUp),
+        (Left::LeaseRanOut, MissKind::Silent),
+        (Left::LeaseGivenBack, MissKind::GivenUp),
     ];
     for (how, kind) in table {
         let owner = owner(0);
         assert_eq!(left(how).missed, [Miss { owner, kind }], "{how:?}");
     }
+    // One that works to the end of the time it has, and is not done: the terms may be at fault.
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    world.accept_all();
+    for _ in 0..6 {
+        world.now += 100;
+        let (assignment, by) = (world.ids()[0].clone(), agent(0));
+        if world.apply(Action::Renew { assignment, by }).is_err() {
+            break;
+        }
+    }
+    world.tick_when_due();
+    let (owner, kind) = (owner(0), MissKind::GivenUp);
+    assert_eq!(world.missed, [Miss { owner, kind }]);
     let mut world = World::new(terms(1), KERNEL);
     world.dispatch(1);
     world.must(Action::Cancel);
