@@ -208,11 +208,11 @@ impl SqlStore {
     }
 }
 
-/// Agents with room, ranked within their owner: one of each shape, then a second of each, and so on.
+/// Agents with room, ranked within their owner: one of each shape, then a second of each, and so on. Reports are large, so they
+/// are read of those alone that are left.
 const AVAILABLE: &str = "
     WITH present AS (
-        SELECT id, owner, shape, report, capacity,
-               CASE WHEN id >= $5 THEN 0 ELSE 1 END AS lap,
+        SELECT id, owner, shape, (id < $5) AS lap, capacity,
                (SELECT count(*) FROM assignments
                 WHERE assignments.agent = agents.id AND is_open = 1
                   AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
@@ -220,21 +220,21 @@ const AVAILABLE: &str = "
         WHERE removed_at IS NULL AND seen_at >= $4
           AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)),
     shaped AS (
-        SELECT id, owner, report, busy, lap,
+        SELECT id, owner, busy, lap,
                row_number() OVER (PARTITION BY owner, shape ORDER BY lap, id) AS of_shape
         FROM present WHERE busy < capacity),
     ranked AS (
-        SELECT id, owner, report, busy,
+        SELECT id, busy,
                row_number() OVER (PARTITION BY owner ORDER BY of_shape, lap, id) AS of_owner
-        FROM shaped)
-    SELECT ranked.id, ranked.owner, ranked.report, ranked.busy,
+        FROM shaped WHERE of_shape <= $6)
+    SELECT agents.id, agents.owner, agents.report, ranked.busy,
            (SELECT CAST(coalesce(sum(good), 0) AS BIGINT) FROM records
             WHERE records.agent = ranked.id AND workload = $1 AND size >= $2) AS good,
            coalesce(accounts.balance, 0) AS funds,
            coalesce(misses.steps, 0) AS steps, coalesce(misses.at, 0) AS missed_at
-    FROM ranked
-    LEFT JOIN accounts ON accounts.name = 'party/' || ranked.owner || '/available' AND accounts.currency = $3
-    LEFT JOIN misses ON misses.owner = ranked.owner
+    FROM ranked JOIN agents ON agents.id = ranked.id
+    LEFT JOIN accounts ON accounts.name = 'party/' || agents.owner || '/available' AND accounts.currency = $3
+    LEFT JOIN misses ON misses.owner = agents.owner
     WHERE of_owner <= $6 ORDER BY of_owner, ranked.id LIMIT $7";
 
 pub(super) fn number(size: Size) -> i64 {
