@@ -55,8 +55,8 @@ impl Misses {
     /// Steps that are not forgotten by then.
     #[must_use]
     pub fn steps_at(self, now: UnixTime) -> u32 {
-        let forgotten = self.age(now) / u64::from(FORGET_S);
-        let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX);
+        let forgotten = self.age(now).checked_div(FORGET_S.into());
+        let forgotten = u32::try_from(forgotten.unwrap_or_default()).unwrap_or(u32::MAX);
         self.steps.min(MOST_STEPS).saturating_sub(forgotten)
     }
 
