@@ -1,8 +1,8 @@
 //! Who is given a replica: first an owner of all that have an agent for it, then one of its agents.
 //!
 //! In scope: who may, and the draw. Out of scope: who is there and has room (`verifier-service`). Each *owner* has the
-//! same probability, however many agents it has, unless its agents left others waiting lately ([`patience`](crate::patience)).
-//! Those that did in this very job are asked again only where nobody else may have it.
+//! same probability, however many agents it has, unless its agents left others waiting lately
+//! ([`patience`](crate::patience)). Those that did in this very job are asked again only where nobody else may have it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,8 +64,8 @@ fn stalls<'c>(job: &Job, candidates: &'c [Candidate]) -> BTreeMap<&'c PartyId, S
 }
 
 impl Job {
-    /// Whether an offer can be made now to any of these: the same answer that [`Action::Dispatch`](crate::Action::Dispatch)
-    /// comes to, for whoever would not touch the job in vain.
+    /// Whether an offer can be made now to any of these: the same answer that
+    /// [`Action::Dispatch`](crate::Action::Dispatch) comes to, for whoever would not touch the job in vain.
     #[must_use]
     pub fn could_offer(&self, candidates: &[Candidate], now: UnixTime) -> bool {
         let mut then = self.clone();

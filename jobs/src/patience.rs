@@ -1,17 +1,19 @@
 //! Patience: an owner whose agents leave others waiting is drawn less for a while.
 //!
-//! What counts is silence: an offer that ran out, or a lease without sign of life. Nobody but the owner brings it about. It is
-//! a step, and each step halves the chance of the owner to be drawn. Work that is given back, or not done in its time, may be
-//! the fault of its terms, so whoever orders work must not be able to ruin an owner by it: all of it together is worth one step.
+//! What counts is silence: an offer that ran out, or a lease without sign of life. Nobody but the owner brings it
+//! about. It is a step, and each step halves the chance of the owner to be drawn. Work that is given back, or not done
+//! in its time, may be the fault of its terms, so whoever orders work must not be able to ruin an owner by it: all of
+//! it together is worth one step.
 //!
-//! It is fair to an owner that restarts: what comes within [`TOGETHER_S`] has one cause and is one step, a step is forgotten
-//! after [`FORGET_S`], and who is alone in having room is drawn whatever it did.
+//! It is fair to an owner that restarts: what comes within [`TOGETHER_S`] has one cause and is one step, a step is
+//! forgotten after [`FORGET_S`], and who is alone in having room is drawn whatever it did.
 
 use evidence::UnixTime;
 
 use crate::id::PartyId;
 
-/// Most steps that are remembered: from there on an owner is drawn a 64th as often as one that never left anybody waiting.
+/// Most steps that are remembered: from there on an owner is drawn a 64th as often as one that never left anybody
+/// waiting.
 pub const MOST_STEPS: u32 = 6;
 /// After how long one step is forgotten, in seconds.
 pub const FORGET_S: u32 = 600;

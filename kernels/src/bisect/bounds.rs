@@ -1,4 +1,5 @@
-//! What a dispute about a job can take, before there is one: whoever takes the job knows that it can be carried through.
+//! What a dispute about a job can take, before there is one: whoever takes the job knows that it can be carried
+//! through.
 
 use super::leaf;
 use super::question::{MAX_ANSWER, MAX_LEVELS, Tree};
@@ -7,8 +8,8 @@ use crate::job::Job;
 use crate::point::{Span, Tensor};
 use crate::tree::{CHUNK, VALUE};
 
-/// Points of each output that are looked at: first, last, and others evenly between them. What points read is the same for
-/// all of an output, or grows along it.
+/// Points of each output that are looked at: first, last, and others evenly between them. What points read is the same
+/// for all of an output, or grows along it.
 const LOOKED_AT: u64 = 64;
 
 /// Most questions of a dispute about `job`.

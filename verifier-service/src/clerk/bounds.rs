@@ -1,6 +1,7 @@
 //! How large what agents hand in can be: for each kind what an honest one may need, and no more is kept of anybody.
 //!
-//! Whether a job is taken is decided by the same figures, so that no honest agent is asked for more than it may hand in.
+//! Whether a job is taken is decided by the same figures, so that no honest agent is asked for more than it may hand
+//! in.
 
 use evidence::limits::MAX_SLICE_BYTES;
 use evidence::work::wire::Ask;
@@ -47,7 +48,8 @@ fn outputs(kernel: &kernels::Job) -> u64 {
     lens.fold(0, u64::saturating_add)
 }
 
-/// Bytes that an agent may be asked for in a dispute, at most: all it is said not to hold, or what a point is computed from.
+/// Bytes that an agent may be asked for in a dispute, at most: all it is said not to hold, or what a point is computed
+/// from.
 pub(super) fn dispute(kernel: &kernels::Job) -> u64 {
     bisect::whole_len(kernel).max(bisect::largest_answer(kernel))
 }

@@ -1,8 +1,8 @@
 //! What is forgotten of jobs that ended long ago: the bytes of openings and answers, and drafts of receipts.
 //!
-//! A little at a time, by whichever verifier looks first. What stays is small, and enough to account for all that was decided:
-//! the job with the digests of what was committed, opened and answered, every verdict, the history, receipts with their
-//! bundles, and the books.
+//! A little at a time, by whichever verifier looks first. What stays is small, and enough to account for all that was
+//! decided: the job with the digests of what was committed, opened and answered, every verdict, the history, receipts
+//! with their bundles, and the books.
 
 use evidence::UnixTime;
 

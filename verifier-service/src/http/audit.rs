@@ -311,6 +311,6 @@ mod tests {
                 .any(|(m, p, _)| (*m, *p) == (method, path));
             assert!(is_recorded != is_known, "{method} {path}");
         }
-        assert_eq!(routes, not_recorded.len() + 19, "routes were found");
+        assert_eq!(routes, not_recorded.len() + 21, "routes were found");
     }
 }
