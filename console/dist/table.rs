@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-be220715fec5.js",
+        path: "console-9bf4e48a5175.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "be220715fec59d3a8eac65b920836a5c1b8ed6bb7431ac91a2b1675eaae0980c",
+        sha256: "9bf4e48a517509346af1e21b0a1e38491197c922d9b47bb703d99945fdca0da7",
         is_named_by_content: true,
-        plain: include_bytes!("console-be220715fec5.js"),
-        brotli: include_bytes!("console-be220715fec5.js.br"),
+        plain: include_bytes!("console-9bf4e48a5175.js"),
+        brotli: include_bytes!("console-9bf4e48a5175.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "b23c43190de767dde0d7c78e72b8d51f64e505b6244940a2b00f7457f066fe9e",
+        sha256: "cccc38dd36dc00a718264237d2d6dbd13f35e63b5b2e637f23df70ff448bcf42",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

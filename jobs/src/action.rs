@@ -34,8 +34,10 @@ pub struct Candidate {
     pub agent: AgentId,
     /// Whose it is.
     pub owner: PartyId,
-    /// Its record with this job's workload.
+    /// Its good results with this job's workload that count towards a job of this size.
     pub record: Record,
+    /// How often its owner's agents left others waiting lately: [`Misses::steps_at`](crate::patience::Misses::steps_at).
+    pub missed: u32,
     /// Its devices, as it declares them. Evidence is judged with the opening; this only saves vain assignments.
     pub devices: Vec<DeviceTraits>,
 }
@@ -120,6 +122,14 @@ pub enum Action {
         number: u32,
         /// SHA-256 of the answer's bytes, which the store keeps.
         answer: Hex<32>,
+    },
+    /// An agent handed in more bytes than any right answer to the question that stands has. It may still answer in time;
+    /// if it does not, it is told why.
+    AnswerTooLarge {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asks.
+        by: AgentId,
     },
     /// The referee has decided who is wrong.
     Decide {

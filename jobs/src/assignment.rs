@@ -31,6 +31,8 @@ pub struct Assignment {
     pub(crate) upheld: Option<Upheld>,
     /// Answers to the referee: SHA-256 of their bytes, by question.
     pub(crate) answers: BTreeMap<u32, Hex<32>>,
+    /// The last question that it answered with more than any right answer has.
+    pub(crate) oversized: Option<u32>,
 }
 
 /// Where an assignment stands.

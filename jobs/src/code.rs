@@ -40,6 +40,8 @@ codes! {
     DEVICES_UNFIT = "devices_unfit";
     /// Two assignments of one job ran on one device. Both are slashed.
     DEVICE_SHARED = "device_shared";
+    /// What was handed in for an answer to the referee was larger than any right answer, and no other came in time. Slashed.
+    DISPUTE_ANSWER_TOO_LARGE = "dispute_answer_too_large";
     /// The referee found this side of a dispute wrong. Slashed.
     DISPUTE_LOST = "dispute_lost";
     /// A question of the referee was not answered in time. Slashed.

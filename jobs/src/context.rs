@@ -43,6 +43,7 @@ pub(crate) enum Label {
     AuditSeed,
     Challenge,
     Choice,
+    Owner,
     ReplicaKey,
     Replicate,
 }
@@ -54,6 +55,7 @@ impl Label {
             Self::AuditSeed => b"audit seed\n",
             Self::Challenge => b"challenge\n",
             Self::Choice => b"choice\n",
+            Self::Owner => b"owner\n",
             Self::ReplicaKey => b"replica key\n",
             Self::Replicate => b"replicate\n",
         }

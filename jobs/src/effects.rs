@@ -5,6 +5,7 @@ use evidence::work::Base64Url;
 use crate::books::Transfer;
 use crate::event::Event;
 use crate::id::{AgentId, AssignmentId};
+use crate::patience::Miss;
 use crate::record::RecordChange;
 
 /// What an action leaves to be written together with the job. Nothing, where it was answered before.
@@ -17,6 +18,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// Records that change.
     pub records: Vec<RecordChange>,
+    /// Owners whose agents left others waiting.
+    pub missed: Vec<Miss>,
     /// Challenges that were answered and must never be answered again.
     pub spent: Vec<Base64Url<32>>,
     /// Assignments whose results are accepted: receipts are issued for them.

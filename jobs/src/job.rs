@@ -8,7 +8,7 @@ use crate::assignment::{Assignment, Stage};
 use crate::clock::{stored as moment, stored_option as maybe_moment};
 use crate::code::Code;
 use crate::id::{AssignmentId, JobId, PartyId};
-use crate::record::Workload;
+use crate::record::{Size, Workload};
 use crate::secret::Secret;
 use crate::terms::Terms;
 
@@ -42,6 +42,8 @@ pub struct Job {
     /// How many replicas are run: secret until they are all committed. `None` until the first agent is chosen.
     pub(crate) wanted: Option<u32>,
     pub(crate) assignments: Vec<Assignment>,
+    /// Owners whose agents let the job wait, the last one last.
+    pub(crate) passed_over: Vec<PartyId>,
     /// Who had the results audited again.
     pub(crate) challenged_by: Vec<PartyId>,
     /// Whether a referee decided a dispute about the results.
@@ -59,6 +61,10 @@ pub struct Nature {
     pub recomputable: bool,
     /// Points of each output that the terms' audit draws; 0 where none is asked for.
     pub points: u32,
+    /// Operations that the work takes by its specification, whatever the machine. `None` for commands, of which nobody can
+    /// tell.
+    #[serde(default)]
+    pub operations: Option<u64>,
 }
 
 /// Where a job stands.
@@ -117,6 +123,9 @@ pub struct Dispute {
     /// Until when it is to be answered, or the referee is to ask or decide.
     #[serde(with = "moment")]
     pub until: UnixTime,
+    /// How many questions were asked in it.
+    #[serde(default)]
+    pub(crate) asked: u32,
     /// The round of audit before it.
     pub(crate) round: u32,
     /// When what was accepted before would have been settled; `None` in the first round.
@@ -235,6 +244,12 @@ impl Job {
     #[must_use]
     pub fn workload(&self) -> Workload {
         Workload::of(&self.spec)
+    }
+
+    /// How much work it is; `None` where nobody can tell.
+    #[must_use]
+    pub fn size(&self) -> Option<Size> {
+        self.nature.operations.map(Size::of)
     }
 
     /// When it was created.

@@ -23,7 +23,7 @@
 //!     tenant: PartyId::parse("tenant-1")?,
 //!     spec,
 //!     terms,
-//!     nature: Nature { recomputable: true, points: 0 },
+//!     nature: Nature { recomputable: true, points: 0, operations: Some(1 << 19) },
 //!     available: Amount::new(10_000)?,
 //! };
 //! let fresh = [7; 32]; // from a cryptographic random source, for each action anew
@@ -41,7 +41,8 @@
 //!
 //! * [`terms`]: what a tenant offers; parsed, one code per rule, digested.
 //! * The life of a job: dispatch, leases, commitments, openings, verdicts, disputes, acceptance, settlement, deadlines.
-//! * [`replication`]: how many replicas; who gets them is drawn uniformly among the eligible.
+//! * [`replication`]: how many replicas; who gets them is drawn uniformly among the owners that may have one.
+//! * [`patience`]: who leaves others waiting is drawn less for a while.
 //! * [`books`]: accounts and transfers, and a small ledger that holds their rules.
 //! * [`view`]: what the tenant and the agents may see, and when.
 //! * [`incentive`]: which stake makes honesty pay.
@@ -80,6 +81,7 @@ pub mod incentive;
 mod job;
 mod life;
 mod money;
+pub mod patience;
 mod record;
 mod refusal;
 pub mod replication;
@@ -98,9 +100,9 @@ pub use effects::Effects;
 pub use event::{Event, EventKind};
 pub use id::{AgentId, AssignmentId, IdError, JobId, MAX_ID_BYTES, PartyId};
 pub use job::{Dispute, DisputeKind, Job, JobStatus, Nature, Question};
-pub use life::MOST_CHALLENGES;
+pub use life::{MOST_CHALLENGES, MOST_QUESTIONS};
 pub use money::{Amount, Currency, Money, MoneyError};
-pub use record::{Record, RecordChange, ResultKind, Workload};
+pub use record::{Record, RecordChange, Records, ResultKind, Size, Workload};
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use stored::StoredError;

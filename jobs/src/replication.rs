@@ -1,7 +1,8 @@
 //! How many replicas: BOINC's adaptive rule (methods 2.3).
 //!
-//! An agent with fewer than [`TRUSTED_FROM`] good results in a row never runs a job alone. One with CV such results is
-//! replicated with probability 1/CV. The draw is made from the verifier's randomness when the agent is chosen, and the agent
+//! An agent with fewer than [`TRUSTED_FROM`] good results in a row that count towards the job
+//! ([`Records::towards`](crate::Records::towards)) never runs it alone. One with CV such results is replicated with
+//! probability 1/CV. The draw is made from the verifier's randomness when the agent is chosen, and the agent
 //! is never told: one that cheats now and then does not know when it is safe.
 
 use crate::context::{Label, Randomness};

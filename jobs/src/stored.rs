@@ -104,6 +104,8 @@ struct JobForm {
     wanted: Option<u32>,
     #[serde(with = "assignments")]
     assignments: Vec<Assignment>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passed_over: Vec<PartyId>,
     challenged_by: Vec<PartyId>,
     refereed: bool,
     questions: u32,
@@ -128,6 +130,8 @@ struct AssignmentForm {
     openings: Vec<Opened>,
     upheld: Option<Upheld>,
     answers: BTreeMap<u32, Hex<32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oversized: Option<u32>,
 }
 
 /// Secret bytes in the stored form.

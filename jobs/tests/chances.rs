@@ -3,7 +3,8 @@
 
 mod kit;
 
-use jobs::{Action, Candidate, JobStatus, Nature, Record, ResultKind, Terms};
+use jobs::patience::MOST_STEPS;
+use jobs::{Action, AgentId, Candidate, JobStatus, Nature, Records, ResultKind, Size, Terms};
 use kit::drive::{Cast, Character};
 use kit::*;
 use serde_json::json;
@@ -83,19 +84,102 @@ fn who_cannot_be_recomputed_is_not_believed_sooner() {
     assert!((seen - expected).abs() < 3.0 * error, "{seen}");
 }
 
-#[test]
-fn agents_are_chosen_with_equal_probability() {
-    let mut counts = [0_i32; 10];
-    for salt in 0..10_000 {
-        let mut world = World::with_salt(terms(1), KERNEL, salt);
-        world.dispatch(10);
-        counts[drive::number_of(&world.agent_of(&world.ids()[0]))] += 1;
+/// How often each of these owners is drawn for a job of one replica, by its number.
+fn drawn(owners: usize, candidates: &[Candidate]) -> Vec<f64> {
+    let mut counts = vec![0_u32; owners];
+    for salt in 0..TRIALS {
+        let mut world = World::with_salt(terms(1), KERNEL, salt.into());
+        let candidates = candidates.to_vec();
+        world.must(Action::Dispatch { candidates });
+        let owner = world.owner_of(&world.ids()[0]);
+        let number = owner.as_str().trim_start_matches("owner-");
+        counts[number.parse::<usize>().unwrap()] += 1;
     }
-    // Each count is binomial with a deviation of sqrt(10000 · 0.1 · 0.9) = 30.
+    counts.into_iter().map(f64::from).collect()
+}
+
+/// Whether a count of all trials is within four deviations of what a share makes one expect.
+fn assert_share(seen: f64, share: f64) {
+    let (expected, trials) = (share * f64::from(TRIALS), f64::from(TRIALS));
+    let error = (trials * share * (1.0 - share)).sqrt();
     assert!(
-        counts.iter().all(|count| (count - 1000).abs() < 4 * 30),
-        "{counts:?}"
+        (seen - expected).abs() < 4.0 * error,
+        "{seen} of {expected}"
     );
+}
+
+/// The agent with this number, of the first owner.
+fn of_the_first(n: usize) -> Candidate {
+    Candidate {
+        agent: AgentId::parse(&format!("agent-0-{n}")).unwrap(),
+        ..candidate(0)
+    }
+}
+
+#[test]
+fn owners_are_chosen_with_equal_probability_however_many_agents_they_have() {
+    let crowd = (0..30).map(of_the_first);
+    let all: Vec<_> = crowd.chain((1..10).map(candidate)).collect();
+    for seen in drawn(10, &all) {
+        assert_share(seen, 0.1);
+    }
+}
+
+#[test]
+fn agents_of_one_owner_are_chosen_with_equal_probability() {
+    let all: Vec<_> = (0..10).map(of_the_first).collect();
+    let mut counts = [0_u32; 10];
+    for salt in 0..TRIALS {
+        let mut world = World::with_salt(terms(1), KERNEL, salt.into());
+        let candidates = all.clone();
+        world.must(Action::Dispatch { candidates });
+        let chosen = world.agent_of(&world.ids()[0]);
+        counts[all.iter().position(|one| one.agent == chosen).unwrap()] += 1;
+    }
+    for count in counts {
+        assert_share(count.into(), 0.1);
+    }
+}
+
+#[test]
+fn who_left_others_waiting_is_drawn_less_and_not_never() {
+    for missed in [1, 2, MOST_STEPS, u32::MAX] {
+        let late = Candidate {
+            missed,
+            ..candidate(0)
+        };
+        let seen = drawn(2, &[late.clone(), candidate(1)]);
+        let tickets = 0.5_f64.powi(missed.min(MOST_STEPS).try_into().unwrap());
+        assert_share(seen[0], tickets / (tickets + 1.0));
+        assert_eq!(
+            drawn(1, &[late]),
+            [f64::from(TRIALS)],
+            "alone it is always drawn"
+        );
+    }
+}
+
+#[test]
+fn ten_thousand_agents_that_let_offers_lapse_hold_up_a_job_once() {
+    let crowd = (0..10_000).map(of_the_first);
+    let all: Vec<_> = crowd.chain((1..4).map(candidate)).collect();
+    let mut waited = 0_u32;
+    for salt in 0..100 {
+        let mut world = World::with_salt(terms(1), KERNEL, salt);
+        for offers in 0.. {
+            let candidates = all.clone();
+            world.must(Action::Dispatch { candidates });
+            let id = world.ids().last().unwrap().clone();
+            if world.owner_of(&id) != owner(0) {
+                break;
+            }
+            assert_eq!(offers, 0, "asked again while others could be");
+            waited += 1;
+            world.tick_when_due();
+        }
+    }
+    // One in four, with a deviation of 4.3.
+    assert!((8..43).contains(&waited), "{waited}");
 }
 
 /// Replicas beyond the first, of every hundred jobs of a host whose results are always good.
@@ -105,12 +189,13 @@ fn overhead_percent(jobs: u32, hosts: u64) -> f64 {
     let adaptive = Terms::parse(&json).unwrap();
     let mut extra = 0_u32;
     for host in 0..hosts {
-        let mut record = Record(0);
+        let mut records = Records::default();
+        let size = Size::of(OPERATIONS);
         for job in 0..jobs {
             let mut world =
                 World::with_salt(adaptive.clone(), AUDITED, host << 32 | u64::from(job));
             let first = Candidate {
-                record,
+                record: records.towards(size),
                 ..candidate(0)
             };
             world.must(Action::Dispatch {
@@ -118,7 +203,7 @@ fn overhead_percent(jobs: u32, hosts: u64) -> f64 {
             });
             world.dispatch(4);
             extra += u32::try_from(world.ids().len()).unwrap() - 1;
-            record = record.after(ResultKind::Good);
+            records.note(ResultKind::Good(size));
         }
     }
     f64::from(extra) * 100.0 / f64::from(jobs) / hosts as f64

@@ -140,6 +140,7 @@ proptest! {
         let settled = world.job.status() == JobStatus::Settled;
         let committed = world.job.assignments().iter().filter(|a| a.commitment().is_some());
         let honest = |id: &jobs::AssignmentId| cast.character(id) == Character::Honest;
+        let unjudged = |id: &jobs::AssignmentId| cast.character(id) == Character::Unjudged;
         let an_honest_one = committed.clone().any(|a| honest(a.id()));
         if an_honest_one && nature.recomputable {
             prop_assert!(settled);
@@ -149,6 +150,8 @@ proptest! {
             match (honest(assignment.id()), settled) {
                 (true, true) => prop_assert_eq!(gain, PRICE),
                 (true, false) => prop_assert_eq!(gain, 0),
+                // Nobody knows whether it was right: it has its stake back, and takes nothing from the others.
+                (false, _) if unjudged(assignment.id()) => prop_assert_eq!(gain, 0),
                 // Beside an honest replica nobody else is paid: the result is right if one is honest.
                 (false, _) if an_honest_one && nature.recomputable => prop_assert_eq!(gain, -STAKE),
                 (false, _) => {}

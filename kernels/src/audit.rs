@@ -140,7 +140,7 @@ fn cost_each(job: &Job, count: u32) -> u64 {
 }
 
 /// The points of each output, in order.
-fn points_by_output(job: &Job) -> impl Iterator<Item = Range<u64>> {
+pub(crate) fn points_by_output(job: &Job) -> impl Iterator<Item = Range<u64>> {
     let kernel = job.points();
     let mut start = 0;
     (0..job.outputs().len()).map(move |output| {

@@ -7,6 +7,7 @@
 //!   committed to, and ends in a [`Ruling`].
 //! * [`Witness`]: the other half. From the outputs and the trace of a run it answers any question.
 //! * [`Claims`]: the digests of one side, as its statement has them.
+//! * [`most_questions`], [`largest_answer`], [`whole_len`]: what a dispute about a job can take.
 //!
 //! # What's out of scope
 //!
@@ -49,6 +50,7 @@
 //! Commands, which nobody can recompute. Kernels without marks have no trace and are judged by their outputs, which hold
 //! every state on the way (`gemm_chain`, `nbody`) or have none. [`Job::steps`](crate::Job::steps) says which.
 
+mod bounds;
 mod claims;
 mod leaf;
 mod question;
@@ -56,6 +58,7 @@ mod referee;
 mod ruling;
 mod witness;
 
+pub use bounds::{largest_answer, most_questions, whole_len};
 pub use claims::{Claims, ClaimsError, Side, TraceClaim};
 pub use question::{MAX_ANSWER, MAX_LEVELS, Question, Tree};
 pub use referee::Referee;

@@ -58,6 +58,8 @@ pub struct Config {
     pub challenge_lifetime_s: u32,
     /// Seconds an expired challenge is remembered for, so that late answers are told why they are.
     pub challenge_retention_s: u32,
+    /// Seconds that openings and answers are kept after their job ended.
+    pub opening_retention_s: u32,
     /// Most challenges waiting for an answer.
     pub max_open_challenges: NonZeroU32,
     /// Most of them for one agent key.
@@ -194,6 +196,7 @@ impl Default for Config {
             receipt_lifetime_s: None,
             challenge_lifetime_s: 300,
             challenge_retention_s: 3600,
+            opening_retention_s: 30 * 24 * 3600,
             max_open_challenges: const { NonZeroU32::new(10_000).unwrap() },
             max_open_challenges_per_agent: const { NonZeroU32::new(64).unwrap() },
             max_open_jobs_per_tenant: const { NonZeroU32::new(1000).unwrap() },

@@ -240,6 +240,8 @@ codes! {
     NothingToCheck = 422 "nothing_to_check",
     /// An opening of this job could be larger than this verifier takes.
     OpeningTooLarge = 422 "opening_beyond_limit",
+    /// A dispute about this job could ask for more than this verifier takes, or take more questions than it has.
+    DisputeTooLarge = 422 "dispute_beyond_limit",
     /// There is no policy of the name that the terms give.
     PolicyUnknown = 422 "policy_unknown",
     /// The reference is not 1 to 128 visible ASCII characters.

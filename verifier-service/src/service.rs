@@ -216,6 +216,7 @@ impl Service {
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
             most_open_jobs: config.max_open_jobs_per_tenant.get(),
+            opening_retention_s: config.opening_retention_s,
         });
         clerk.resume().await.map_err(not_resumed)?;
         let agents = Agents::new(

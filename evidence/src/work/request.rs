@@ -345,13 +345,31 @@ impl ReceivedRequest {
     /// # Errors
     /// [`RequestError::Expired`], [`RequestError::DigestMismatch`], [`RequestError::Invalid`].
     pub fn verify(&self, key: &[u8; 32], body: &[u8], now: UnixTime) -> Result<(), RequestError> {
-        let created = self.params.created;
-        if created.secs().abs_diff(now.secs()) > MAX_SIGNATURE_AGE_S {
-            return Err(RequestError::Expired { created, now });
-        }
+        self.check_time(now)?;
         if crypto::sha256(body) != self.body_digest {
             return Err(RequestError::DigestMismatch);
         }
+        self.check_signature(key)
+    }
+
+    /// Whether `key` signed this request with some body, about `now`: for a body that is not read.
+    ///
+    /// # Errors
+    /// [`RequestError::Expired`], [`RequestError::Invalid`].
+    pub fn verify_head(&self, key: &[u8; 32], now: UnixTime) -> Result<(), RequestError> {
+        self.check_time(now)?;
+        self.check_signature(key)
+    }
+
+    fn check_time(&self, now: UnixTime) -> Result<(), RequestError> {
+        let created = self.params.created;
+        match created.secs().abs_diff(now.secs()) <= MAX_SIGNATURE_AGE_S {
+            true => Ok(()),
+            false => Err(RequestError::Expired { created, now }),
+        }
+    }
+
+    fn check_signature(&self, key: &[u8; 32]) -> Result<(), RequestError> {
         match crypto::ed25519(key, self.base.as_bytes(), &self.signature) {
             true => Ok(()),
             false => Err(RequestError::Invalid {

@@ -49,6 +49,7 @@ fn dispute(job: &mut Job, about: DisputeKind, opponents: Vec<AssignmentId>, turn
         opponents,
         question: None,
         until: later(turn.now(), JUDGING_S),
+        asked: 0,
         round,
         settle_from,
     });

@@ -24,6 +24,7 @@ pub(super) fn create(new: NewJob, turn: &mut Turn<'_>) -> Result<Job, Refusal> {
         phase: Phase::Open,
         wanted: None,
         assignments: Vec::new(),
+        passed_over: Vec::new(),
         challenged_by: Vec::new(),
         refereed: false,
         questions: 0,

@@ -18,6 +18,7 @@ use crate::context::Label;
 use crate::event::EventKind;
 use crate::id::AssignmentId;
 use crate::job::{Job, Phase};
+use crate::record::Record;
 use crate::replication::replicas;
 use crate::secret::Secret;
 
@@ -98,11 +99,13 @@ impl Job {
 }
 
 /// The draw is made for the agent that would be alone. Once more than one replica is wanted, it stays so, however often
-/// agents are replaced; where one was enough and its agent is gone, the next one's record decides.
+/// agents are replaced; where one was enough and its agent is gone, the next one's record decides. Where nobody can tell how
+/// much work it is, no record counts.
 fn decide_replicas(job: &mut Job, chosen: &Candidate, turn: &Turn<'_>) {
     let asked = job.terms.replicas();
     if job.wanted.is_none_or(|wanted| wanted == 1) {
-        let wanted = replicas(asked, chosen.record, turn.randomness(), place(job));
+        let record = job.size().map_or(Record(0), |_| chosen.record);
+        let wanted = replicas(asked, record, turn.randomness(), place(job));
         job.wanted = Some(wanted);
     }
 }
@@ -124,6 +127,7 @@ fn offer(job: &mut Job, chosen: &Candidate, turn: &mut Turn<'_>) {
         openings: Vec::new(),
         upheld: None,
         answers: BTreeMap::new(),
+        oversized: None,
     };
     turn.event(EventKind::AssignmentOffered, &assignment);
     turn.effects.wake.push(chosen.agent.clone());

@@ -16,9 +16,12 @@ use crate::id::{AgentId, AssignmentId};
 use crate::job::{Dispute, DisputeKind, Job, Phase, Question};
 use crate::refusal::Refusal;
 
-/// Most questions of one job. A bisection over 1024 steps of 256 operations of 2^20 points takes 38 (methods 2.3); the
-/// rest is for disputes of several replicas.
-const MAX_QUESTIONS: u32 = 256;
+/// Most questions of one dispute. A bisection over 1024 steps of 256 operations of 2^20 points takes 38 one bit at a time
+/// (methods 2.3).
+///
+/// Each dispute has as many, so nobody can use up what another one needs. The whole is bounded all the same: a dispute that
+/// is decided, or not answered, ends a replica, so a job has fewer disputes than replicas.
+pub const MOST_QUESTIONS: u32 = 64;
 
 /// Longest question, in bytes.
 const MAX_QUESTION_BYTES: usize = 64 * 1024;
@@ -35,12 +38,16 @@ pub(super) fn ask(job: &mut Job, question: Question, turn: &mut Turn<'_>) -> Res
     let until = later(turn.now(), job.terms.open_within_s());
     job.questions = question.number;
     replace(job, Some(question), until);
+    if let Phase::Disputed(dispute) = &mut job.phase {
+        dispute.asked = dispute.asked.saturating_add(1);
+    }
     Ok(())
 }
 
 fn check_question(job: &Job, dispute: &Dispute, question: &Question) -> Result<(), Refusal> {
     let next = job.questions.saturating_add(1);
-    let follows = question.number == next && next <= MAX_QUESTIONS && is_answered(job, dispute);
+    let follows = question.number == next && is_answered(job, dispute);
+    let follows = follows && dispute.asked < MOST_QUESTIONS;
     let short = question.text.len() <= MAX_QUESTION_BYTES;
     let opponents = question
         .asked
@@ -74,6 +81,22 @@ pub(super) fn answer(
     Ok(())
 }
 
+/// Nothing of what was handed in is kept, and the question still stands.
+pub(super) fn too_large(
+    job: &mut Job,
+    (id, by): (&AssignmentId, &AgentId),
+    turn: &Turn<'_>,
+) -> Result<(), Refusal> {
+    let assignment = job.of_agent(id, by)?;
+    let number = job.questions;
+    if assignment.answers.contains_key(&number) {
+        return Ok(()); // answered before
+    }
+    check_asked(job, assignment, number, turn)?;
+    job.find_mut(id)?.oversized = Some(number);
+    Ok(())
+}
+
 fn check_asked(
     job: &Job,
     assignment: &Assignment,
@@ -81,7 +104,7 @@ fn check_asked(
     turn: &Turn<'_>,
 ) -> Result<(), Refusal> {
     if let Stage::Refused { at: due, code } = &assignment.stage
-        && *code == Code::DISPUTE_UNANSWERED
+        && (*code == Code::DISPUTE_UNANSWERED || *code == Code::DISPUTE_ANSWER_TOO_LARGE)
     {
         return Err(Refusal::AnswerLate { due: *due });
     }
@@ -150,12 +173,16 @@ pub(super) fn overdue(job: &mut Job, turn: &mut Turn<'_>) {
         return;
     }
     let silent: BTreeSet<_> = unanswered(job, dispute).cloned().collect();
-    job.refuse(
-        |a| silent.contains(&a.id),
-        &Code::DISPUTE_UNANSWERED,
-        Cost::Stake,
-        turn,
-    );
+    let number = job.questions;
+    for (was_too_large, code) in [
+        (true, Code::DISPUTE_ANSWER_TOO_LARGE),
+        (false, Code::DISPUTE_UNANSWERED),
+    ] {
+        let which = |a: &Assignment| {
+            silent.contains(&a.id) && (a.oversized == Some(number)) == was_too_large
+        };
+        job.refuse(which, &code, Cost::Stake, turn);
+    }
     conclude::conclude(job, turn);
 }
 

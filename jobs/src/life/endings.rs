@@ -9,6 +9,7 @@ use crate::event::EventKind;
 use crate::id::AssignmentId;
 use crate::job::{Job, Phase};
 use crate::money::{Amount, Money};
+use crate::patience::MissKind;
 use crate::record::ResultKind;
 
 /// What an ending costs the provider.
@@ -71,7 +72,7 @@ impl Job {
         self.end(|a| a.ended_at().is_none() && which(a), &ending, turn);
     }
 
-    /// Ends an assignment before its commitment, by time or by its agent's wish.
+    /// Ends an assignment before its commitment, by time or by its agent's wish. Its owner is not asked again before others.
     pub(super) fn drop_one(
         &mut self,
         id: &AssignmentId,
@@ -83,6 +84,11 @@ impl Job {
             Stage::Released { .. } => EventKind::AssignmentReleased,
             _ => EventKind::AssignmentExpired,
         };
+        let missed = self.assignments.iter().find(|a| a.id == *id).cloned();
+        if let Some(missed) = missed {
+            turn.miss(&missed, how(&stage, &missed));
+            self.pass_over(&missed.owner);
+        }
         let ending = Ending {
             stage,
             kind,
@@ -131,5 +137,16 @@ impl Job {
             let transfer = Transfer::refund(&self.id, &self.tenant, money, turn.now());
             turn.effects.transfers.push(transfer);
         }
+    }
+}
+
+/// How an assignment that ends so left others waiting.
+const fn how(end: &Stage, of: &Assignment) -> MissKind {
+    match (end, &of.stage) {
+        (Stage::Released { .. }, _) => MissKind::GivenUp,
+        (_, Stage::Leased { until, commit_by }) if until.secs() >= commit_by.secs() => {
+            MissKind::GivenUp
+        }
+        _ => MissKind::Silent,
     }
 }

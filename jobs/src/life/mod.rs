@@ -44,6 +44,7 @@ use crate::refusal::Refusal;
 use turn::Turn;
 
 pub use challenge_again::MOST_CHALLENGES;
+pub use dispute::MOST_QUESTIONS;
 
 impl Job {
     /// Creates a job; its price goes into escrow.
@@ -123,6 +124,9 @@ fn step(job: &mut Job, action: Action, turn: &mut Turn<'_>) -> Result<(), Refusa
             number,
             answer,
         } => dispute::answer(job, (&assignment, &by), number, answer, turn),
+        Action::AnswerTooLarge { assignment, by } => {
+            dispute::too_large(job, (&assignment, &by), turn)
+        }
         Action::Decide { wrong } => dispute::decide(job, &wrong, turn),
         Action::ChallengeAgain { by } => challenge_again::challenge_again(job, by, turn),
         Action::Settle => settle::settle(job, turn),

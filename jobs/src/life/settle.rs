@@ -27,7 +27,8 @@ pub(super) fn settle(job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Refusal> 
 fn pay_out(job: &mut Job, turn: &mut Turn<'_>) {
     let price = job.money(job.terms.price().amount);
     let (id, workload) = (job.id.clone(), job.workload());
-    let vouched = is_vouched(job);
+    // Work of which nobody can tell how much it is earns no trust.
+    let earned = job.size().filter(|_| is_vouched(job));
     let at = turn.now();
     let mut left = job.terms.escrow();
     let accepted = |assignment: &Assignment| assignment.stage == Stage::Accepted;
@@ -38,8 +39,8 @@ fn pay_out(job: &mut Job, turn: &mut Turn<'_>) {
             turn.effects.transfers.push(pay);
         }
         stakes.give_back(assignment, turn);
-        if vouched {
-            turn.record(assignment, &workload, ResultKind::Good);
+        if let Some(size) = earned {
+            turn.record(assignment, &workload, ResultKind::Good(size));
         }
         assignment.stage = Stage::Paid { at };
         turn.event(EventKind::AssignmentPaid, assignment);

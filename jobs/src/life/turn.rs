@@ -7,6 +7,7 @@ use crate::code::Code;
 use crate::context::{Context, Randomness};
 use crate::effects::Effects;
 use crate::event::{Event, EventKind};
+use crate::patience::{Miss, MissKind};
 use crate::record::{RecordChange, ResultKind, Workload};
 
 /// What an action may know, and the effects it leaves.
@@ -58,6 +59,14 @@ impl<'c> Turn<'c> {
             agent: of.agent.clone(),
             workload: workload.clone(),
             result,
+        });
+    }
+
+    /// The agent of an assignment left others waiting.
+    pub(super) fn miss(&mut self, of: &Assignment, kind: MissKind) {
+        self.effects.missed.push(Miss {
+            owner: of.owner.clone(),
+            kind,
         });
     }
 }

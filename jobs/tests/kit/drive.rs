@@ -28,10 +28,12 @@ pub(crate) enum Character {
     Framer,
     /// Commits and never opens.
     Withholder,
+    /// Does what it should, with evidence that nobody can appraise: collateral of its device is missing.
+    Unjudged,
 }
 
 impl Character {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Honest,
         Self::Silent,
         Self::Liar,
@@ -40,6 +42,7 @@ impl Character {
         Self::Copier,
         Self::Framer,
         Self::Withholder,
+        Self::Unjudged,
     ];
 
     pub(crate) fn results(self, of: &AssignmentId) -> Hex<32> {
@@ -165,7 +168,9 @@ impl Cast {
             AssignmentStatus::Opening if character != Character::Withholder => {
                 Some(self.world.open(id))
             }
-            AssignmentStatus::Opened => Some(self.world.judge(id, self.verdict(id))),
+            AssignmentStatus::Opened if character != Character::Unjudged => {
+                Some(self.world.judge(id, self.verdict(id)))
+            }
             AssignmentStatus::Judged if character != Character::Mute => self.answer_due(id),
             _ => None,
         }

@@ -11,11 +11,12 @@ use evidence::UnixTime;
 use evidence::device::Architecture;
 use evidence::work::{Base64Url, Hex, JobSpec};
 use jobs::books::{Account, Ledger, Transfer, TransferKind};
+use jobs::patience::Miss;
 use jobs::terms::{Assurance, DeviceTraits};
 use jobs::{
     Action, AgentId, Amount, AssignmentId, Candidate, Context, Currency, Effects, Event, Job,
-    JobId, Money, Nature, NewJob, PartyId, Record, Refusal, SeenDevice, Terms, Upheld, Verdict,
-    Workload,
+    JobId, Money, Nature, NewJob, PartyId, Record, Records, Refusal, SeenDevice, Terms, Upheld,
+    Verdict, Workload,
 };
 use serde_json::{Value, json};
 
@@ -26,17 +27,21 @@ pub(crate) const STAKE: i64 = 2400;
 /// The results an honest agent gets.
 pub(crate) const RIGHT: Hex<32> = Hex([1; 32]);
 
+pub(crate) const OPERATIONS: u64 = 1 << 19;
+
 pub(crate) const KERNEL: Nature = Nature {
     recomputable: true,
     points: 0,
+    operations: Some(OPERATIONS),
 };
 pub(crate) const AUDITED: Nature = Nature {
-    recomputable: true,
     points: 271,
+    ..KERNEL
 };
 pub(crate) const COMMAND: Nature = Nature {
     recomputable: false,
     points: 0,
+    operations: None,
 };
 
 pub(crate) fn terms_json(count: u32) -> Value {
@@ -91,6 +96,7 @@ pub(crate) fn candidate(n: usize) -> Candidate {
         agent: agent(n),
         owner: owner(n),
         record: Record(0),
+        missed: 0,
         devices: vec![hopper()],
     }
 }
@@ -121,7 +127,8 @@ pub(crate) struct World {
     pub(crate) now: i64,
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) events: Vec<Event>,
-    pub(crate) records: BTreeMap<(AgentId, Workload), Record>,
+    pub(crate) records: BTreeMap<(AgentId, Workload), Records>,
+    pub(crate) missed: Vec<Miss>,
     pub(crate) receipts: Vec<AssignmentId>,
     pub(crate) revoked: Vec<AssignmentId>,
     pub(crate) spent: Vec<Base64Url<32>>,
@@ -156,6 +163,7 @@ impl World {
             transfers: Vec::new(),
             events: Vec::new(),
             records: BTreeMap::new(),
+            missed: Vec::new(),
             receipts: Vec::new(),
             revoked: Vec::new(),
             spent: Vec::new(),
@@ -226,12 +234,13 @@ impl World {
             self.ledger.book(transfer).unwrap();
         }
         for change in effects.records {
-            let record = self
+            let records = self
                 .records
                 .entry((change.agent, change.workload))
                 .or_default();
-            *record = record.after(change.result);
+            records.note(change.result);
         }
+        self.missed.extend(effects.missed);
         self.transfers.extend(effects.transfers);
         self.events.extend(effects.events);
         self.receipts.extend(effects.receipts);

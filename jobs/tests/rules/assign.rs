@@ -29,7 +29,11 @@ enum Left {
 
 /// A job of one replica whose only agent was offered it and does not do it.
 fn left(how: Left) -> World {
-    let mut world = World::new(terms(1), KERNEL);
+    left_with_salt(how, 0)
+}
+
+fn left_with_salt(how: Left, salt: u64) -> World {
+    let mut world = World::with_salt(terms(1), KERNEL, salt);
     world.dispatch(1);
     let assignment = world.ids()[0].clone();
     if matches!(how, Left::LeaseRanOut | Left::LeaseGivenBack) {
@@ -90,6 +94,93 @@ fn an_agent_that_only_saw_an_offer_gets_another_a_while_later() {
         world.must(world.commit(&second));
         assert_eq!(world.job.status(), JobStatus::Opening);
     }
+}
+
+#[test]
+fn an_owner_that_let_a_job_wait_is_asked_again_only_where_nobody_else_may_have_it() {
+    let of_the_first = |n: usize| Candidate {
+        agent: agent(n),
+        ..candidate(0)
+    };
+    for how in [
+        Left::OfferRanOut,
+        Left::OfferGivenBack,
+        Left::LeaseRanOut,
+        Left::LeaseGivenBack,
+    ] {
+        // Of the first owner there are nine agents more, of another one; whatever chance says.
+        for salt in 0..20 {
+            let mut world = left_with_salt(how, salt);
+            let mut crowd: Vec<_> = (2..11).map(of_the_first).collect();
+            crowd.push(candidate(1));
+            let candidates = crowd.clone();
+            world.must(Action::Dispatch { candidates });
+            let second = world.ids().last().unwrap().clone();
+            assert_eq!(world.owner_of(&second), owner(1), "{how:?}");
+            crowd.pop();
+            world.tick_when_due();
+            world.must(Action::Dispatch { candidates: crowd });
+            let third = world.ids().last().unwrap().clone();
+            assert_eq!(
+                world.owner_of(&third),
+                owner(0),
+                "{how:?}: nobody else is there"
+            );
+        }
+    }
+}
+
+#[test]
+fn whoever_lets_a_job_wait_is_told_of() {
+    let table = [
+        (Left::OfferRanOut, MissKind::Silent),
+        (Left::OfferGivenBack, MissKind::GivenUp),
+        (Left::LeaseRanOut, MissKind::Silent),
+        (Left::LeaseGivenBack, MissKind::GivenUp),
+    ];
+    for (how, kind) in table {
+        let owner = owner(0);
+        assert_eq!(left(how).missed, [Miss { owner, kind }], "{how:?}");
+    }
+    // One that works to the end of the time it has, and is not done: the terms may be at fault.
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    world.accept_all();
+    for _ in 0..6 {
+        world.now += 100;
+        let (assignment, by) = (world.ids()[0].clone(), agent(0));
+        if world.apply(Action::Renew { assignment, by }).is_err() {
+            break;
+        }
+    }
+    world.tick_when_due();
+    let (owner, kind) = (owner(0), MissKind::GivenUp);
+    assert_eq!(world.missed, [Miss { owner, kind }]);
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    world.must(Action::Cancel);
+    assert_eq!(world.missed, [], "the tenant ended it");
+}
+
+#[test]
+fn commands_earn_no_trust_since_nobody_can_tell_how_much_work_they_are() {
+    let mut json = terms_json(2);
+    json["replicas"]["adaptive"] = json!(true);
+    let adaptive = Terms::parse(&json).unwrap();
+    let trusted = |n| Candidate {
+        record: Record(1_000_000_000),
+        ..candidate(n)
+    };
+    let mut world = World::new(adaptive, COMMAND);
+    let candidates = (0..4).map(trusted).collect();
+    world.must(Action::Dispatch { candidates });
+    assert_eq!(world.ids().len(), 2);
+    world.commit_all();
+    world.open_all();
+    world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Settled);
+    assert!(world.records.is_empty());
 }
 
 #[test]

@@ -129,6 +129,117 @@ fn questions_and_answers_come_in_order() {
 }
 
 #[test]
+fn no_dispute_uses_up_the_questions_of_another() {
+    // One honest replica among as many as there may be, each of the others with a result of its own: as many disputes as
+    // there can be, each as long as it may be.
+    let count = jobs::terms::MAX_REPLICAS;
+    let mut world = World::new(terms(count), KERNEL);
+    world.dispatch(12);
+    world.commit_all();
+    world.open_all();
+    world.judge_all(|world, n, id| {
+        let results = match u8::try_from(n).unwrap() {
+            0 => RIGHT,
+            n => Hex([n + 100; 32]),
+        };
+        Verdict::Upheld(world.holding(id, results))
+    });
+    let honest = world.ids()[0].clone();
+    let (mut disputes, mut number) = (0, 0);
+    while world.job.status() == JobStatus::Disputed {
+        for _ in 0..jobs::MOST_QUESTIONS {
+            number += 1;
+            world.must(question_to(&world, number));
+            for id in [0, 1].map(|n| world.standing()[n].clone()) {
+                world.must(answer_of(&world, &id, number));
+            }
+        }
+        assert_eq!(
+            world.refused(question_to(&world, number + 1)),
+            "question_malformed"
+        );
+        let wrong = vec![world.standing()[1].clone()];
+        world.must(Action::Decide { wrong });
+        disputes += 1;
+    }
+    assert_eq!(
+        (disputes, number),
+        (count - 1, (count - 1) * jobs::MOST_QUESTIONS)
+    );
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.gain(&world.owner_of(&honest)), PRICE);
+}
+
+/// A question to the first two that stand.
+fn question_to(world: &World, number: u32) -> Action {
+    Action::Ask {
+        number,
+        text: "which half?".to_owned(),
+        asked: world.standing().into_iter().take(2).collect(),
+    }
+}
+
+fn answer_of(world: &World, id: &jobs::AssignmentId, number: u32) -> Action {
+    Action::Answer {
+        assignment: id.clone(),
+        by: world.agent_of(id),
+        number,
+        answer: Hex([0; 32]),
+    }
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_not_told_as_silence() {
+    let too_large = |world: &World, n: usize| {
+        let assignment = world.ids()[n].clone();
+        let by = world.agent_of(&assignment);
+        Action::AnswerTooLarge { assignment, by }
+    };
+    let mut world = disputed(KERNEL);
+    assert_eq!(
+        world.refused(too_large(&world.clone(), 0)),
+        "assignment_status",
+        "nothing is asked"
+    );
+    world.must(question(&world, 1));
+    assert_eq!(
+        world.refused(too_large(&world.clone(), 2)),
+        "assignment_status",
+        "it is not asked"
+    );
+    world.must(too_large(&world.clone(), 0));
+    world.must(too_large(&world.clone(), 0));
+    world.must(too_large(&world.clone(), 1));
+    // A right answer still comes in time.
+    world.must(answer(&world, 1, 1, 0));
+    world.must(too_large(&world.clone(), 1));
+    world.now += 120;
+    world.must(Action::Tick);
+    let ids = world.ids();
+    assert_eq!(
+        status_of(&world, &ids[0]),
+        slashed("dispute_answer_too_large")
+    );
+    assert_eq!(world.refused(answer(&world, 0, 1, 0)), "answer_late");
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+    // Of another question it says nothing.
+    let mut world = disputed(KERNEL);
+    world.must(question(&world, 1));
+    world.must(too_large(&world.clone(), 0));
+    world.must(answer(&world, 0, 1, 0));
+    world.must(answer(&world, 1, 1, 0));
+    world.must(question(&world, 2));
+    world.must(answer(&world, 1, 2, 0));
+    world.now += 120;
+    world.must(Action::Tick);
+    assert_eq!(
+        status_of(&world, &world.ids()[0]),
+        slashed("dispute_unanswered")
+    );
+}
+
+#[test]
 fn a_referee_that_falls_silent_costs_nobody_anything() {
     let mut world = disputed(KERNEL);
     world.must(question(&world, 1));

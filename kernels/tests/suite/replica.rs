@@ -2,6 +2,7 @@
 
 use kernels::bisect::{
     Claims, Progress, Question, Referee, Ruling, Side, TraceClaim, Witness, WitnessError,
+    largest_answer, most_questions,
 };
 use kernels::committed::{AtHand, Committed};
 use kernels::point::{InMemory, SliceMissing, Slices, Tensor};
@@ -119,12 +120,16 @@ pub(crate) fn play(
     let [a, b] = claims;
     let mut referee = Referee::new(job, inputs, a, b).unwrap();
     let mut taken = Taken::default();
+    let (most, largest) = (u64::from(most_questions(job)), largest_answer(job));
     loop {
         let question = referee.question().unwrap();
         let text = serde_json::to_string(&question).unwrap();
         assert_eq!(serde_json::from_str::<Question>(&text).unwrap(), question);
         let answers = [0, 1].map(|side| sides[side](&question));
         taken.rounds += 1;
+        assert!(taken.rounds <= most, "{} of {most}", taken.rounds);
+        let len = question.answer_len(job).unwrap();
+        assert!(len <= largest, "{question:?}: {len} of {largest}");
         taken.bytes += answers[0].len() as u64;
         taken.longest = taken.longest.max(answers[0].len() as u64);
         assert_eq!(referee.answer(Side::A, &answers[0]), Progress::Waiting);

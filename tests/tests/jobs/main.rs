@@ -1,7 +1,7 @@
 //! Jobs over real HTTP: from an offer to settlement among software devices, and every way to lose a stake.
 
-use evidence::work::JobSpec;
-use evidence::work::wire::{Next, Open};
+use evidence::work::wire::{Answer, Next, Open, Reply};
+use evidence::work::{Blob, JobSpec};
 use receipt::{Method, ResultCheck};
 use serde_json::{Value, json};
 use tests::market::{FUNDS, Host, Market, PRICE, Party, Run, STAKE, audited, new_database, terms};
@@ -176,6 +176,28 @@ impl Pair {
     }
 }
 
+/// A liar answers the first question with so many bytes, and nothing else.
+async fn answered_with(market: &mut Market, bytes: usize) {
+    let mut pair = pair(market, &gemm(32, "[]"), terms(2), wrong_point).await;
+    pair.hand_in(market, 0).await;
+    pair.hand_in(market, 1).await;
+    market.until(&pair.job, "disputed").await;
+    let liar = &mut pair.hosts[1];
+    let Some(Next::Question(question)) = liar.next(market, 3).await else {
+        panic!("expected a question");
+    };
+    let answer = Answer {
+        number: question.number,
+        reply: Reply::Witness(Blob(vec![0; bytes])),
+    };
+    let refused = liar.reply(market, &pair.runs[1].id, &answer).await;
+    let (status, code, _) = problem(refused).await;
+    assert_eq!((status, code.as_str()), (413, "body_too_large"));
+    pair.hosts[0].testify(market, &pair.runs[0]).await;
+    market.clock.advance_s(121);
+    pair.ends_with(market, "dispute_answer_too_large").await;
+}
+
 fn wrong_point(outputs: &mut [Vec<u8>]) {
     outputs[0][77] ^= 1;
 }
@@ -212,6 +234,14 @@ on_both! {
         answers.await;
         market.clock.advance_s(121);
         pair.ends_with(&market, "dispute_unanswered").await;
+    }
+
+    async fn an_answer_larger_than_any_right_one_is_not_kept_and_no_silence(market) {
+        answered_with(&mut market, 200_000).await;
+    }
+
+    async fn an_answer_larger_than_is_read_is_no_silence(market) {
+        answered_with(&mut market, 50 << 20).await;
     }
 
     async fn a_skipped_part_is_caught_by_the_audit(market) {
@@ -425,7 +455,7 @@ on_both! {
             // Whole outputs of 64 MiB, which base64 makes a third more; slices of as much.
             (gemm(4096, r#"["freivalds"]"#), terms(1), 422, "opening_beyond_limit"),
             // With another replica, either may have to hand its outputs over.
-            (gemm(4096, "[]"), terms(2), 422, "opening_beyond_limit"),
+            (gemm(4096, "[]"), terms(2), 422, "dispute_beyond_limit"),
             (kernel("nothing", json!({})), terms(1), 422, "kernel_unknown"),
             (kernel("gemm_i8", json!({})), terms(1), 422, "job_parameters_invalid"),
         ];

@@ -1,5 +1,7 @@
 //! What an agent says of itself. Limits bound what one heartbeat can make the store keep.
 
+use std::collections::BTreeMap;
+
 use evidence::device::Architecture;
 use evidence::limits::MAX_DEVICES;
 use evidence::work::Hex;
@@ -44,6 +46,20 @@ impl Declared {
     /// As it is stored.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The devices in short, as `hopper x8, blackwell simulated`: the same for all that can be offered the same.
+    pub(crate) fn shape(&self) -> String {
+        let mut counts = BTreeMap::new();
+        for device in &self.devices {
+            let simulated = if device.simulated { " simulated" } else { "" };
+            let kind = format!("{}{simulated}", device.architecture.as_str());
+            *counts.entry(kind).or_insert(0_u32) += 1;
+        }
+        let kinds = counts
+            .iter()
+            .map(|(kind, count)| format!("{kind} x{count}"));
+        kinds.collect::<Vec<_>>().join(", ")
     }
 
     /// As it was stored. What an earlier version wrote and this one does not understand declares nothing: the next

@@ -7,7 +7,7 @@
 //! * presence: what an agent says of itself, and when it was heard of last. Nobody has verified it: it says which work an
 //!   agent can be offered, and the evidence it hands in later says whether that was true;
 //! * replays: [`Nonces`] knows the requests of the last minutes;
-//! * devices: [`Agents::claim_device`] remembers whose agent showed a device, once evidence of it was *verified*.
+//! * devices: [`SeenDevice`] says for how long a device is whose agent showed it, once evidence of it was *verified*.
 //!
 //! Out of scope: which agent gets which work.
 
@@ -27,7 +27,7 @@ use crate::id::Id;
 use crate::parties::{Secret, SecretKind};
 use crate::problem::{Problem, ProblemCode};
 use crate::store::agents::{
-    AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
+    AddedToken, Agent, AgentStore, Enrolled, EnrolmentToken, Said, SeenDevice,
 };
 use crate::store::{Answer, StoreError};
 
@@ -242,6 +242,7 @@ impl Agents {
         }
         let said = Said {
             capacity: declared.capacity,
+            shape: declared.shape(),
             report: text,
         };
         self.store.agent_seen(agent, said, now).await?;
@@ -249,39 +250,5 @@ impl Agents {
             self.duties.agent_has_news();
         }
         Ok(())
-    }
-
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the clerk claims by the store alone")
-    )]
-    /// Remembers whose agent showed a device, of which evidence was verified. A device stays with its provider for 30 days
-    /// after it was shown last.
-    pub(crate) async fn claim_device(
-        &self,
-        ueid: &[u8],
-        agent: &Agent,
-    ) -> Result<Claimed, StoreError> {
-        let seen = SeenDevice::new(ueid, agent, self.clock.now());
-        self.store.claim_device(seen).await
-    }
-
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "asked when jobs are dispatched")
-    )]
-    /// Agents that were heard of lately, and what they said of themselves.
-    pub(crate) async fn present(&self) -> Result<Vec<(Agent, Declared)>, StoreError> {
-        let since = self.clock.now().secs().saturating_sub(PRESENT_FOR_S);
-        let agents = self
-            .store
-            .agents_seen_since(UnixTime::from_secs(since))
-            .await?;
-        let with_words = agents.into_iter().map(|agent| {
-            let declared = agent.report.as_deref().map(Declared::from_json);
-            let declared = declared.unwrap_or_default();
-            (agent, declared)
-        });
-        Ok(with_words.collect())
     }
 }

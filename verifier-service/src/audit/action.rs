@@ -41,6 +41,10 @@ actions! {
     PolicySimulate = "policy"."simulate",
     /// A party was added.
     PartyCreate = "party"."create",
+    /// The agents of a party are offered no more work.
+    PartyBar = "party"."bar",
+    /// The agents of a party are offered work again.
+    PartyAdmit = "party"."admit",
     /// An API key was made.
     ApiKeyCreate = "api_key"."create",
     /// An API key was revoked.

@@ -155,6 +155,14 @@ impl Deed {
         }
     }
 
+    /// An agent handed in too much for an answer to the referee.
+    pub(crate) fn answer_too_large(assignment: &AssignmentId, by: &AgentId) -> Self {
+        Self::new(Action::AnswerTooLarge {
+            assignment: assignment.clone(),
+            by: by.clone(),
+        })
+    }
+
     /// An opening was judged.
     pub(super) fn judge(
         assignment: &AssignmentId,

@@ -108,8 +108,10 @@ impl Clerk {
 
     async fn candidates(&self, job: &Job) -> Result<Vec<Candidate>, ClerkError> {
         let wanted = Wanted {
+            now: self.parts().clock.now(),
             since: self.present_since(),
             workload: job.workload(),
+            size: job.size(),
             currency: job.terms().currency(),
         };
         let stake = job.terms().stake().minor_units();
@@ -126,8 +128,9 @@ fn vacant(agent: WithRoom) -> Option<Vacant> {
         candidate: Candidate {
             agent: agent.agent,
             owner: agent.owner,
-            // Whether it may have a replica does not depend on it.
+            // Whether it may have a replica does not depend on these.
             record: Record::default(),
+            missed: 0,
             devices: devices(&declared),
         },
         places,
@@ -144,6 +147,7 @@ fn candidate(agent: Available, stake: i64) -> Option<Candidate> {
         owner: agent.owner,
         record: agent.record,
         devices: devices(&declared),
+        missed: agent.missed,
     })
 }
 

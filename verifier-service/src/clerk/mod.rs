@@ -8,12 +8,13 @@
 //!
 //! In scope:
 //!
-//! * `offer`: what a job must be to be taken;
+//! * `offer`: what a job must be to be taken; `bounds`: how large what agents hand in can be;
 //! * `search`: which jobs agents are looked for, and when; `dispatch`: who is offered a replica;
 //! * `leaving`: what becomes of the work of agents that are removed;
 //! * `tasks`: what an agent is to do next;
 //! * `judging`: from stored bytes to a verdict, `referee`: from stored answers to the next question or a ruling;
 //! * `receipts`: what is signed once replicas agree;
+//! * `forgetting`: openings and answers of jobs that ended long ago;
 //! * `outage`: nobody is late because the service was away.
 //!
 //! Out of scope: HTTP; who may ask (`parties`, `agents`); whether evidence is good (`evidence`, through [`Proceedings`]).
@@ -23,7 +24,9 @@
 
 mod act;
 mod attend;
+mod bounds;
 mod dispatch;
+mod forgetting;
 mod judging;
 mod leaving;
 mod offer;
@@ -46,6 +49,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 pub(crate) use act::Deed;
+pub(crate) use bounds::{largest_answer, largest_opening};
 pub(crate) use offer::{NewOffer, Offered};
 
 use crate::clock::Clock;
@@ -79,6 +83,8 @@ pub(crate) struct Parts {
     pub(crate) body_limit: usize,
     /// Most open jobs of a tenant.
     pub(crate) most_open_jobs: u32,
+    /// Seconds that openings and answers are kept after their job ended.
+    pub(crate) opening_retention_s: u32,
 }
 
 /// See the [module documentation](self). Copies share everything.

@@ -1,5 +1,5 @@
 //! What a job must be to be taken: parameters that its kernel takes, checks that can be made and that the verifier can pay
-//! for, openings that an honest agent can hand in, a policy that is known.
+//! for, openings and answers that an honest agent can hand in, a policy that is known.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use evidence::work::{JobSpec, KernelTask, RequestedCheck, Task};
 use jobs::terms::AuditTerms;
 use jobs::{Amount, Context, Job, JobId, Nature, NewJob, PartyId, Refusal, Terms, TermsError};
 use kernels::point::Tensor;
-use kernels::{Randomness, audit};
+use kernels::{Randomness, audit, bisect};
 use serde_json::Value;
 
 use super::act::due_at;
-use super::{Clerk, ClerkError};
+use super::{Clerk, ClerkError, bounds};
 use crate::audit::{Action, By, New, details};
 use crate::id::Id;
 use crate::problem::{Problem, ProblemCode};
@@ -28,8 +28,6 @@ const SLICE_OVERHEAD: u64 = 2 * 1024 + 64 * 40;
 const DIGESTED_A_SECOND: u64 = 32 * 1024 * 1024;
 /// Seconds after which a tenant that has too many open jobs may have fewer.
 const OPEN_RETRY_S: u32 = 60;
-/// Bytes of an opening beside outputs and slices: statement, reports, chains.
-const OPENING_OVERHEAD: u64 = 256 * 1024;
 
 /// A job that is offered.
 pub(crate) struct NewOffer {
@@ -122,8 +120,9 @@ impl Clerk {
                 if terms.audit().is_some() {
                     return Err(unavailable("audit"));
                 }
-                let limit = command.limits().output_bytes;
-                self.whole_outputs_fit(spec, terms, limit)?;
+                let bytes = command.limits().output_bytes;
+                self.fits_into_an_opening(if spec.checks.is_empty() { 0 } else { bytes })?;
+                self.fits_into_an_answer(terms, bytes)?;
                 Ok(Nature::default())
             }
         }
@@ -150,13 +149,16 @@ impl Clerk {
         if asks(RequestedCheck::Audit) {
             is_affordable(&job, audit::Strength::DEFAULT.points)?;
         }
+        let in_last_round = points.saturating_mul(LAST_ROUND_FACTOR);
+        self.fits_into_an_opening(bounds::opening(&job, spec, in_last_round))?;
+        self.fits_into_an_answer(terms, bounds::dispute(&job))?;
+        Self::is_decided_in_time(&job, terms)?;
         let bytes = job.outputs().into_iter().map(|output| output.len);
-        let bytes = bytes.fold(0, u64::saturating_add);
-        self.whole_outputs_fit(spec, terms, bytes)?;
-        Self::there_is_time_to_open(terms, bytes)?;
+        Self::there_is_time_to_open(terms, bytes.fold(0, u64::saturating_add))?;
         Ok(Nature {
             recomputable: true,
             points,
+            operations: Some(job.cost().operations),
         })
     }
 
@@ -172,10 +174,10 @@ impl Clerk {
             )));
         }
         is_affordable(job, most)?;
-        let limit = self.opening_limit().min(MAX_SLICE_BYTES as u64);
-        match slice_bytes(job, most) <= limit {
+        let (bytes, limit) = (slice_bytes(job, most), MAX_SLICE_BYTES as u64);
+        match bytes <= limit {
             true => Ok(points),
-            false => Err(Problem::new(ProblemCode::OpeningTooLarge)),
+            false => Err(beyond(ProblemCode::OpeningTooLarge, limit, bytes)),
         }
     }
 
@@ -192,21 +194,39 @@ impl Clerk {
         }
     }
 
-    /// Where the verifier must hold the outputs, they fit into an opening. It may have to wherever there are replicas: whoever
-    /// says of another that it does not hold the output can be answered by handing it over, and by nothing less.
-    fn whole_outputs_fit(&self, spec: &JobSpec, terms: &Terms, bytes: u64) -> Result<(), Problem> {
-        let is_asked_for = !spec.checks.is_empty() || terms.replicas().count > 1;
-        match !is_asked_for || bytes <= self.opening_limit() {
+    /// What an opening must hold beside evidence: inputs, slices, and the outputs where the verifier asks for them.
+    fn fits_into_an_opening(&self, bytes: u64) -> Result<(), Problem> {
+        let limit = bounds::carried(self.parts().body_limit);
+        match bytes <= limit {
             true => Ok(()),
-            false => Err(Problem::new(ProblemCode::OpeningTooLarge)),
+            false => Err(beyond(ProblemCode::OpeningTooLarge, limit, bytes)),
         }
     }
 
-    /// Bytes that an opening can carry, which base64 makes a third more.
-    fn opening_limit(&self) -> u64 {
-        let limit = u64::try_from(self.parts().body_limit).unwrap_or(u64::MAX);
-        limit.saturating_sub(OPENING_OVERHEAD) / 4 * 3
+    /// Where there are replicas, each of them can be asked for all it holds: whoever says of another that it does not hold the
+    /// output can be answered by handing it over, and by nothing less. A side that could not answer would lose.
+    fn fits_into_an_answer(&self, terms: &Terms, bytes: u64) -> Result<(), Problem> {
+        let limit = bounds::carried(self.parts().body_limit);
+        match terms.replicas().count == 1 || bytes <= limit {
+            true => Ok(()),
+            false => Err(beyond(ProblemCode::DisputeTooLarge, limit, bytes)),
+        }
     }
+
+    /// A dispute comes to its end within the questions that there are for it.
+    fn is_decided_in_time(job: &kernels::Job, terms: &Terms) -> Result<(), Problem> {
+        let (most, needed) = (jobs::MOST_QUESTIONS, bisect::most_questions(job));
+        match terms.replicas().count == 1 || needed <= most {
+            true => Ok(()),
+            false => Err(Problem::new(ProblemCode::DisputeTooLarge).detail(format!(
+                "questions of a dispute: expected at most {most}, got {needed}"
+            ))),
+        }
+    }
+}
+
+fn beyond(code: ProblemCode, limit: u64, bytes: u64) -> Problem {
+    Problem::new(code).detail(format!("bytes: expected at most {limit}, got {bytes}"))
 }
 
 fn is_affordable(job: &kernels::Job, points: u32) -> Result<(), Problem> {
@@ -220,7 +240,7 @@ fn is_affordable(job: &kernels::Job, points: u32) -> Result<(), Problem> {
 }
 
 /// Bytes of the slices that open so many points of each output, at most: each by itself, or all outputs whole.
-fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
+pub(super) fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
     let (kernel, specs) = (job.points(), job.outputs());
     let total = |tensor| {
         let spec = specs

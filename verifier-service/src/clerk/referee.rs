@@ -13,7 +13,7 @@ use kernels::bisect::{Claims, Progress, Referee, Side, TraceClaim};
 use kernels::{Blake3Digest, Inputs, KeyedDigest};
 
 use super::act::Deed;
-use super::{Clerk, ClerkError};
+use super::{Clerk, ClerkError, bounds};
 use crate::store::jobs::JobStore;
 
 /// What the referee does next.
@@ -44,8 +44,9 @@ impl Clerk {
         let parties = self.parties(&job, &dispute).await?;
         let workers = &self.parts().proceedings.workers;
         let spec = job.spec().clone();
+        let limit = bounds::carried(self.parts().body_limit);
         let turn = workers.run(move || match dispute.about {
-            DisputeKind::Results => on_results(&spec, &dispute, &parties),
+            DisputeKind::Results => on_results(&spec, limit, &dispute, &parties),
             DisputeKind::Holding => on_holding(&dispute, &parties),
         });
         let action = match turn.await? {
@@ -101,9 +102,11 @@ impl Clerk {
     }
 }
 
-/// Results differ: bisection down to one point, which is recomputed here.
+/// Results differ: bisection down to one point, which is recomputed here. What could not be handed in is not asked for: such
+/// a dispute ends with the referee's time, and nobody loses it. Jobs that could lead there are not taken.
 fn on_results(
     spec: &evidence::work::JobSpec,
+    limit: u64,
     dispute: &Dispute,
     parties: &[Party],
 ) -> Result<Turn, ClerkError> {
@@ -128,6 +131,9 @@ fn on_results(
         }
     }
     match referee.question() {
+        Some(question) if question.answer_len(&job).is_none_or(|len| len > limit) => Err(broken(
+            format!("an answer to {question:?} may be larger than {limit} bytes"),
+        )),
         Some(question) => {
             let text = serde_json::to_string(&question).and_then(|text| ask(&Ask::Witness(text)));
             Ok(Turn::Ask {

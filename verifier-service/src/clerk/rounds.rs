@@ -24,7 +24,7 @@ const PLACES: usize = 32;
 pub(super) const HOLD_S: i64 = 60;
 /// How often the service says that it is there.
 const ALIVE_EVERY: Duration = Duration::from_secs(3);
-/// How often it looks for what removed agents left.
+/// How often it looks for what removed agents left, and for what is to be forgotten.
 const RELEASE_EVERY: Duration = Duration::from_secs(15);
 /// How often old news are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
@@ -34,7 +34,7 @@ struct Chores {
     alive: Instant,
     release: Instant,
     forget: Instant,
-    /// The search for what removed agents left; one at a time, beside all else.
+    /// The search for what removed agents left and old jobs keep; one at a time, beside all else.
     releasing: JoinSet<()>,
 }
 
@@ -104,9 +104,10 @@ impl Clerk {
         while chores.releasing.try_join_next().is_some() {}
         if is_time(&mut chores.release, RELEASE_EVERY) && chores.releasing.is_empty() {
             let clerk = Self(Arc::clone(&self.0));
-            chores
-                .releasing
-                .spawn(async move { clerk.release_left().await });
+            chores.releasing.spawn(async move {
+                clerk.release_left().await;
+                clerk.forget_old().await
+            });
         }
         if is_time(&mut chores.forget, FORGET_EVERY)
             && let Err(error) = self.store().forget_news().await

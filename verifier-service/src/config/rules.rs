@@ -58,6 +58,7 @@ pub(super) fn broken(c: &Config) -> impl Iterator<Item = &'static str> {
         (c.request_timeout_s <= MAX_REQUEST_S, "request_timeout_s must be at most 3600"),
         // A challenge must not be forgotten while an answer that came in time is being appraised.
         (c.challenge_retention_s >= c.request_timeout_s, "challenge_retention_s must be at least request_timeout_s"),
+        (c.opening_retention_s >= 1, "opening_retention_s must be at least 1"),
         (in_bounds(c.keys.publish_before_s, MAX_PUBLISH_S), "keys.publish_before_s must be 1 to 604800"),
         (c.keys.is_usable(), "keys.pkcs11 needs a token and a label with module, and a module for token and pin_file"),
         (c.metrics.listen != Some(c.listen), "metrics.listen must be another address than listen"),

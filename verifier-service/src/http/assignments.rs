@@ -12,11 +12,12 @@ use jobs::view::AgentView;
 use jobs::{AgentId, AssignmentId, AssignmentStatus, Job, PartyId};
 
 use super::jobs::Named;
-use super::signed::{self, Signed};
+use super::signed::{self, Signed, Unread};
 use super::{App, media_type, no_store};
-use crate::clerk::Deed;
+use crate::clerk::{self, ClerkError, Deed};
 use crate::hub::Topic;
 use crate::problem::{Problem, ProblemCode};
+use crate::store::agents::Agent;
 use crate::store::jobs::Document;
 
 pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
@@ -38,7 +39,7 @@ pub(super) async fn next(State(app): State<App>, request: Request) -> Result<Res
     let wait_s = number(&request, "wait_s")?.unwrap_or(WAIT_S);
     let signed = signed::read(&app, request, MAX_KNOWN_BYTES).await?;
     let asked: NextRequest = signed.json()?;
-    let agent = agent_of(&signed)?;
+    let agent = agent_of(&signed.agent)?;
     let deadline = app.news_deadline(wait_s.min(MAX_WAIT_S));
     let look = || async {
         let next = app.clerk.next_for(&agent, &asked.known).await;
@@ -118,6 +119,7 @@ pub(super) async fn opening(
     let round = number(&request, "round")?.unwrap_or(0);
     let limit = app.config.body_limit_bytes;
     let asked = asked_within(&app, id, request, limit).await?;
+    is_at_most(clerk::largest_opening(&asked.job), &asked.signed)?;
     let document = Document::new(asked.signed.bytes().to_vec());
     app.clerk.is_opened_in_trace(&asked.id);
     let deed = Deed::open(&asked.id, &asked.agent, round, document);
@@ -131,19 +133,55 @@ pub(super) async fn opening(
     Ok(status.into_response())
 }
 
-/// Takes an answer to the referee.
+/// Takes an answer to the referee. One that is larger than any right answer is not kept, and not taken for silence.
 pub(super) async fn answer(
     State(app): State<App>,
     id: Named,
     request: Request,
 ) -> Result<Response, Problem> {
     let limit = app.config.body_limit_bytes;
-    let asked = asked_within(&app, id, request, limit).await?;
+    let signed = match signed::read_or_tell_whose(&app, request, limit).await {
+        Ok(signed) => signed,
+        Err(Unread::TooLarge(agent, problem)) => {
+            let (agent, id) = (agent_of(&agent)?, assignment(id)?);
+            let job = app.clerk.job_of(&id, &agent).await?;
+            return Err(too_large(&app, &job, Deed::answer_too_large(&id, &agent), problem).await?);
+        }
+        Err(Unread::Refused(problem)) => return Err(problem),
+    };
+    let asked = about(&app, id, signed).await?;
     let answer: wire::Answer = asked.signed.json()?;
+    let standing = asked.job.dispute();
+    let standing = standing.and_then(|dispute| dispute.question.as_ref());
+    if standing.is_some_and(|question| question.number == answer.number)
+        && let Some(most) = clerk::largest_answer(&asked.job)
+        && let Err(problem) = is_at_most(most, &asked.signed)
+    {
+        let deed = Deed::answer_too_large(&asked.id, &asked.agent);
+        return Err(too_large(&app, &asked.job, deed, problem).await?);
+    }
     let document = Document::new(asked.signed.bytes().to_vec());
     let deed = Deed::answer(&asked.id, &asked.agent, answer.number, document);
     app.clerk.act(asked.job.id(), deed).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Notes that an answer was too large, where one is asked for. The answer to the request is the problem.
+async fn too_large(app: &App, job: &Job, deed: Deed, problem: Problem) -> Result<Problem, Problem> {
+    match app.clerk.act(job.id(), deed).await {
+        Ok(_) | Err(ClerkError::Refused(_)) => Ok(problem),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nobody has more kept than what is asked for can need.
+fn is_at_most(most: u64, signed: &Signed) -> Result<(), Problem> {
+    let actual = signed.bytes().len();
+    match u64::try_from(actual).is_ok_and(|actual| actual <= most) {
+        true => Ok(()),
+        false => Err(Problem::new(ProblemCode::BodyTooLarge)
+            .detail(format!("expected at most {most} bytes, got {actual}"))),
+    }
 }
 
 async fn asked(app: &App, id: Named, request: Request) -> Result<Asked, Problem> {
@@ -157,9 +195,11 @@ async fn asked_within(
     limit: usize,
 ) -> Result<Asked, Problem> {
     let signed = signed::read(app, request, limit).await?;
-    let agent = agent_of(&signed)?;
-    let id = id.ok().and_then(|Path(id)| AssignmentId::parse(&id).ok());
-    let id = id.ok_or_else(|| Problem::new(ProblemCode::AssignmentUnknown))?;
+    about(app, id, signed).await
+}
+
+async fn about(app: &App, id: Named, signed: Signed) -> Result<Asked, Problem> {
+    let (agent, id) = (agent_of(&signed.agent)?, assignment(id)?);
     let job = app.clerk.job_of(&id, &agent).await?;
     Ok(Asked {
         job,
@@ -167,6 +207,11 @@ async fn asked_within(
         agent,
         signed,
     })
+}
+
+fn assignment(id: Named) -> Result<AssignmentId, Problem> {
+    let id = id.ok().and_then(|Path(id)| AssignmentId::parse(&id).ok());
+    id.ok_or_else(|| Problem::new(ProblemCode::AssignmentUnknown))
 }
 
 fn lease(app: &App, job: &Job, asked: &Asked) -> Result<Response, Problem> {
@@ -183,8 +228,8 @@ fn lease(app: &App, job: &Job, asked: &Asked) -> Result<Response, Problem> {
     })))
 }
 
-fn agent_of(signed: &Signed) -> Result<AgentId, Problem> {
-    let agent = AgentId::parse(&signed.agent.id.to_string());
+fn agent_of(agent: &Agent) -> Result<AgentId, Problem> {
+    let agent = AgentId::parse(&agent.id.to_string());
     agent.map_err(|error| Problem::caused(ProblemCode::Internal, error))
 }
 

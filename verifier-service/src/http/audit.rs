@@ -188,6 +188,8 @@ fn recorded(method: &str, route: &str) -> Option<Action> {
         ("POST", "/v1/parties") => Action::PartyCreate,
         ("POST", "/v1/parties/{id}/keys") => Action::ApiKeyCreate,
         ("DELETE", "/v1/parties/{id}/keys/{key}") => Action::ApiKeyRevoke,
+        ("PUT", "/v1/parties/{id}/bar") => Action::PartyBar,
+        ("DELETE", "/v1/parties/{id}/bar") => Action::PartyAdmit,
         ("POST", "/v1/enrolment-tokens") => Action::EnrolmentTokenCreate,
         ("DELETE", "/v1/enrolment-tokens/{id}") => Action::EnrolmentTokenDelete,
         ("POST", "/v1/agents") => Action::AgentEnrol,
@@ -309,6 +311,6 @@ mod tests {
                 .any(|(m, p, _)| (*m, *p) == (method, path));
             assert!(is_recorded != is_known, "{method} {path}");
         }
-        assert_eq!(routes, not_recorded.len() + 19, "routes were found");
+        assert_eq!(routes, not_recorded.len() + 21, "routes were found");
     }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::attribution::Operator;
 use super::page::Page;
 use super::{App, json as body, later, no_store};
+use crate::audit::By;
 use crate::id::Id;
 use crate::label::Label;
 use crate::parties::{Caller, Kind, Scopes, Secret, SecretKind};
@@ -61,6 +62,8 @@ struct ShownParty {
     #[serde(skip_serializing_if = "Option::is_none")]
     oidc_name: Option<String>,
     created_at: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    barred_at: Option<UnixTime>,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +95,7 @@ pub(super) async fn create(
         name: new.name.0,
         oidc_name: new.oidc_name.map(|name| name.0),
         created_at: by.at,
+        barred_at: None,
     };
     match app.credentials.store().add_party(party.clone(), by).await? {
         AddedParty::OidcNameTaken => Err(Problem::new(ProblemCode::OidcNameTaken)),
@@ -126,6 +130,24 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     app.operator.authorize(&headers)?;
     Ok(no_store(Json(ShownParty::from(party(&app, id).await?))))
+}
+
+/// Offers the agents of a party no more work. What they were offered or have taken stays theirs.
+pub(super) async fn bar(
+    State(app): State<App>,
+    Operator(by): Operator,
+    id: Named,
+) -> Result<Response, Problem> {
+    set_barred(&app, id, true, by).await
+}
+
+/// Offers the agents of a party work again.
+pub(super) async fn admit(
+    State(app): State<App>,
+    Operator(by): Operator,
+    id: Named,
+) -> Result<Response, Problem> {
+    set_barred(&app, id, false, by).await
 }
 
 /// The party that asks, and what it may do.
@@ -220,6 +242,15 @@ pub(super) async fn revoke_key(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+async fn set_barred(app: &App, id: Named, is_barred: bool, by: By) -> Result<Response, Problem> {
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    let id = id.ok_or_else(not_found)?;
+    let party = app.credentials.store().set_barred(id, is_barred, by);
+    let party = party.await?.ok_or_else(not_found)?;
+    tracing::info!(%party.id, is_barred, "party barred or admitted");
+    Ok(no_store(Json(ShownParty::from(party))))
+}
+
 async fn party(app: &App, id: Named) -> Result<Party, Problem> {
     let id = id.ok().and_then(|Path(id)| id.parse().ok());
     let found = app
@@ -268,6 +299,7 @@ impl From<Party> for ShownParty {
             name: party.name,
             oidc_name: party.oidc_name,
             created_at: party.created_at,
+            barred_at: party.barred_at,
         }
     }
 }

@@ -53,13 +53,57 @@ impl Signed {
 /// # Errors
 /// 401; 400 for a body that is not the one signed; those of reading a body; 429, 503.
 pub(super) async fn read(app: &App, request: Request, limit: usize) -> Result<Signed, Problem> {
+    let read = read_or_tell_whose(app, request, limit).await;
+    read.map_err(Unread::into_problem)
+}
+
+/// Why a request was not read.
+pub(super) enum Unread {
+    /// Its body is too large. The agent signed it, whatever it is.
+    TooLarge(Box<Agent>, Problem),
+    /// As [`read`].
+    Refused(Problem),
+}
+
+impl Unread {
+    pub(super) fn into_problem(self) -> Problem {
+        match self {
+            Self::TooLarge(_, problem) | Self::Refused(problem) => problem,
+        }
+    }
+}
+
+impl From<Problem> for Unread {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+/// The same, for whoever has to know whose body was too large.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_or_tell_whose(
+    app: &App,
+    request: Request,
+    limit: usize,
+) -> Result<Signed, Unread> {
     let received = received(&request).map_err(unsigned)?;
     let id = received.params().key_id.parse().ok();
     let unknown = || challenged(ProblemCode::AgentUnknown);
-    let agent = app.agents.living(id.ok_or_else(unknown)?).await?;
-    let agent = agent.ok_or_else(unknown)?;
+    let agent = app.agents.living(id.ok_or_else(unknown)?).await;
+    let agent = agent.map_err(Problem::from)?.ok_or_else(unknown)?;
     let headers = request.headers().clone();
-    let body = app.bodies.read(request, app.body_limit(limit)).await?;
+    let body = match app.bodies.read(request, app.body_limit(limit)).await {
+        Err(problem) if problem.code() == ProblemCode::BodyTooLarge.as_str() => {
+            let is_its = received.verify_head(&agent.key, app.clock.now()).is_ok();
+            return Err(match is_its && is_new(app, &agent, &received).is_ok() {
+                true => Unread::TooLarge(Box::new(agent), problem),
+                false => problem.into(),
+            });
+        }
+        read => read?,
+    };
     let (body, received) = verified(app, agent.key, body, received).await?;
     is_new(app, &agent, &received)?;
     Ok(Signed {

@@ -141,6 +141,7 @@ impl Rig {
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
             most_open_jobs: config.max_open_jobs_per_tenant.get(),
+            opening_retention_s: config.opening_retention_s,
         });
         let of_keys = Config {
             state_dir: folder.path().to_owned(),

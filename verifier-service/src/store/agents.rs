@@ -55,6 +55,8 @@ pub(crate) struct Agent {
 pub(crate) struct Said {
     /// How many assignments it takes at one time.
     pub(crate) capacity: u32,
+    /// Its devices in short, as [`Declared::shape`](crate::agents::Declared::shape).
+    pub(crate) shape: String,
     /// All of it, as [`Agent::report`].
     pub(crate) report: String,
 }
@@ -139,9 +141,6 @@ pub(crate) trait AgentStore: Send + Sync {
 
     /// A page of a provider's agents, without those removed.
     fn agents(&self, owner: Id, page: PageOf) -> Answer<'_, Vec<Agent>>;
-
-    /// Agents heard of since then, without those removed, in the order of their names.
-    fn agents_seen_since(&self, since: UnixTime) -> Answer<'_, Vec<Agent>>;
 
     /// Ends an agent; `false` if the provider has no such agent.
     fn remove_agent(&self, owner: Id, agent: Id, by: By) -> Answer<'_, bool>;

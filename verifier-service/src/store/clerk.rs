@@ -5,9 +5,12 @@ use std::collections::HashMap;
 
 use evidence::UnixTime;
 use evidence::work::Hex;
-use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Workload};
+use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Size, Workload};
 
 use super::Answer;
+
+/// Most agents of one owner that are looked at for one job.
+pub(crate) const MOST_OF_OWNER: u32 = 64;
 
 /// The claims of an opening that held, before anybody knows whether others agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +30,10 @@ pub(crate) struct Available {
     pub(crate) owner: PartyId,
     /// What it last said of itself, JSON.
     pub(crate) declared: Option<String>,
-    /// Its record with the workload asked about.
+    /// Its good results with the workload asked about, of the size asked about and above.
     pub(crate) record: Record,
+    /// How often its owner's agents left others waiting lately.
+    pub(crate) missed: u32,
     /// Assignments it is at work on. They may be more by the time an offer is written.
     pub(crate) busy: u32,
     /// What its owner has available, in minor units of the currency asked about.
@@ -51,17 +56,23 @@ pub(crate) struct WithRoom {
 /// Who is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
+    /// What time it is.
+    pub(crate) now: UnixTime,
     /// Heard of since then.
     pub(crate) since: UnixTime,
     /// For work of this kind.
     pub(crate) workload: Workload,
+    /// Of this size; `None` where nobody can tell.
+    pub(crate) size: Option<Size>,
     /// Staked in this currency.
     pub(crate) currency: Currency,
 }
 
 /// See the [module documentation](self).
 pub(crate) trait ClerkStore: Send + Sync {
-    /// Agents that were heard of, without those removed.
+    /// Agents that were heard of and have room, without those removed and those of owners that are barred. Of one owner some
+    /// agents of each shape, drawn anew each time, and at most [`MOST_OF_OWNER`]: owners are what is chosen from, and none
+    /// may crowd out another.
     fn available(&self, wanted: Wanted) -> Answer<'_, Vec<Available>>;
 
     /// Agents that were heard of since then and have room, without those removed.
@@ -88,6 +99,9 @@ pub(crate) trait ClerkStore: Send + Sync {
 
     /// Jobs that have not ended, in the order of their names, after this one.
     fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>>;
+
+    /// Forgets openings, answers and drafts of a few jobs that ended before; how many jobs have nothing left.
+    fn forget_documents(&self, ended_before: UnixTime) -> Answer<'_, usize>;
 
     /// Forgets news that everybody has read.
     fn forget_news(&self) -> Answer<'_, ()>;

@@ -255,12 +255,14 @@ pub(crate) trait JobStore: Send + Sync {
     /// The assignments of an agent that it has not committed to, oldest first.
     fn unfinished<'a>(&'a self, agent: &'a AgentId) -> Answer<'a, Vec<OpenAssignment>>;
 
-    /// The record of an agent with a workload, to see what was written: dispatch reads the records of all candidates at once.
+    /// The record of an agent with a workload towards jobs of a size, to see what was written: dispatch reads the records of
+    /// all candidates at once.
     #[cfg(test)]
     fn record<'a>(
         &'a self,
         agent: &'a AgentId,
         workload: &'a ::jobs::Workload,
+        size: ::jobs::Size,
     ) -> Answer<'a, ::jobs::Record>;
 
     /// An opening or an answer of this job, by digest.

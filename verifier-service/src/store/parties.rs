@@ -22,6 +22,8 @@ pub(crate) struct Party {
     pub(crate) oidc_name: Option<String>,
     /// When it was added.
     pub(crate) created_at: UnixTime,
+    /// Since when its agents are offered no work.
+    pub(crate) barred_at: Option<UnixTime>,
 }
 
 /// An API key without its secret.
@@ -96,6 +98,10 @@ pub(crate) trait PartyStore: Send + Sync {
 
     /// A page of the parties.
     fn parties(&self, page: PageOf) -> Answer<'_, Vec<Party>>;
+
+    /// Bars a party from new offers, or lets it in again, and gives it as it is then; `None` if there is no such party. What its
+    /// agents were offered or have taken stays theirs.
+    fn set_barred(&self, id: Id, is_barred: bool, by: By) -> Answer<'_, Option<Party>>;
 
     /// Adds a key; a party may have `most` that are neither revoked nor expired.
     fn add_api_key(&self, key: ApiKey, most: u32, by: By) -> Answer<'_, AddedKey>;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::act::Deed;
 use super::super::{Clerk, Parts};
 use super::*;
+use crate::agents::Declared;
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::fixture::MadeToOrder;
@@ -41,6 +42,7 @@ async fn clerk(rig: &Rig) -> Clerk {
         audience: Vec::new(),
         body_limit: config.body_limit_bytes,
         most_open_jobs: 1000,
+        opening_retention_s: config.opening_retention_s,
     })
 }
 
@@ -48,7 +50,12 @@ async fn clerk(rig: &Rig) -> Clerk {
 async fn is_present(rig: &Rig, name: &str, capacity: u32) {
     let device = json!({ "architecture": "HOPPER", "assurance": "A0", "simulated": true });
     let report = json!({ "devices": [device], "executors": [], "capacity": capacity }).to_string();
-    let said = Said { capacity, report };
+    let shape = Declared::from_json(&report).shape();
+    let said = Said {
+        capacity,
+        shape,
+        report,
+    };
     rig.store.agent_seen(id(name), said, NOW).await.unwrap();
 }
 

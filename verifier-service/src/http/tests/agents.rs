@@ -543,38 +543,24 @@ async fn an_agent_that_sends_too_much_is_asked_to_wait() {
 }
 
 #[tokio::test]
-async fn who_is_there_and_whose_a_device_is() {
-    use crate::store::agents::Claimed;
+async fn a_device_is_its_providers_for_thirty_days() {
+    use crate::store::agents::{Agent, Claimed, SeenDevice};
 
     let served = Served::new().await;
-    let (_, machine) = with_agent(&served).await;
-    let (_, other) = with_agent(&served).await;
-    heartbeat(&served, &machine, 1, &declared(3))
-        .await
-        .is(200, "");
     let agents = &served.rig.agents;
-    let present = agents.present().await.unwrap();
-    let [(present, declared)] = present.as_slice() else {
-        panic!("{present:?}")
+    let agent = async || {
+        let (_, machine) = with_agent(&served).await;
+        let id = machine.id.parse().unwrap();
+        agents.living(id).await.unwrap().unwrap()
     };
-    assert_eq!((present.id.to_string(), declared.capacity), (machine.id, 3));
-    let other = agents
-        .living(other.id.parse().unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    let ueid = b"a device's own name";
-    assert_eq!(
-        agents.claim_device(ueid, present).await.unwrap(),
-        Claimed::Theirs
-    );
+    let (first, other) = (agent().await, agent().await);
+    let claim = async |agent: &Agent| {
+        let seen = SeenDevice::new(b"a device's own name", agent, served.rig.clock.now());
+        agents.store().claim_device(seen).await.unwrap()
+    };
+    assert_eq!(claim(&first).await, Claimed::Theirs);
     served.rig.clock.advance_s(30 * 86_400);
-    let claimed = agents.claim_device(ueid, &other).await.unwrap();
-    assert_eq!(claimed, Claimed::Of(present.owner));
+    assert_eq!(claim(&other).await, Claimed::Of(first.owner));
     served.rig.clock.advance_s(1);
-    assert_eq!(
-        agents.claim_device(ueid, &other).await.unwrap(),
-        Claimed::Theirs
-    );
-    assert!(agents.present().await.unwrap().is_empty());
+    assert_eq!(claim(&other).await, Claimed::Theirs);
 }

@@ -89,6 +89,11 @@ async fn act(served: &Served) -> Acted {
         .await
         .is(204, "");
 
+    let bar = format!("/v1/parties/{provider}/bar");
+    let request = served.request(Method::PUT, &bar).bearer_auth(operator);
+    served.answer(request).await.is(200, "");
+    served.delete(&bar, operator).await.is(200, "");
+
     let money = json!({ "amount": 1_000_000, "currency": "EUR" });
     let deposit = json!({ "party": tenant, "money": money, "reference": "one" });
     served
@@ -192,6 +197,8 @@ async fn each_action_leaves_one_entry() {
         "api_key.create",
         "api_key.create",
         "api_key.revoke",
+        "party.bar",
+        "party.admit",
         "transfer.deposit",
         "transfer.withdraw",
         "job.create",

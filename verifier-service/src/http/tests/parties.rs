@@ -95,6 +95,36 @@ async fn what_is_no_party() {
 }
 
 #[tokio::test]
+async fn a_party_is_barred_and_admitted() {
+    let served = Served::new().await;
+    let operator = served.operator();
+    let (party, key) = served.party_with_key("provider", &["agents:read"]).await;
+    let of_party = format!("/v1/parties/{party}");
+    let bar = format!("{of_party}/bar");
+    for _ in 0..2 {
+        let barred = served.ask(Method::PUT, &bar, operator, None).await;
+        barred.is(200, "");
+        assert_eq!(barred.json()["barred_at"], NOW.to_string());
+        served.rig.clock.advance_s(1);
+    }
+    // Whoever is barred is told.
+    let own = served.get("/v1/parties/me", &key).await;
+    assert_eq!(own.json()["barred_at"], NOW.to_string());
+    for _ in 0..2 {
+        let admitted = served.ask(Method::DELETE, &bar, operator, None).await;
+        admitted.is(200, "");
+        assert_eq!(admitted.json().get("barred_at"), None);
+    }
+    for id in ["x", &"0".repeat(32)] {
+        for method in [Method::PUT, Method::DELETE] {
+            let path = format!("/v1/parties/{id}/bar");
+            let none = served.ask(method, &path, operator, None).await;
+            none.is(404, "party_not_found");
+        }
+    }
+}
+
+#[tokio::test]
 async fn everything_about_parties_takes_the_operator_token() {
     let served = Served::new().await;
     let (party, key) = served.party_with_key("tenant", &["jobs:read"]).await;
@@ -103,6 +133,7 @@ async fn everything_about_parties_takes_the_operator_token() {
         format!("/v1/parties/{party}/keys"),
     );
     let of_key = format!("{keys}/{}", "0".repeat(32));
+    let bar = format!("{of_party}/bar");
     let table = [
         (Method::POST, "/v1/parties"),
         (Method::GET, "/v1/parties"),
@@ -110,6 +141,8 @@ async fn everything_about_parties_takes_the_operator_token() {
         (Method::POST, &keys),
         (Method::GET, &keys),
         (Method::DELETE, &of_key),
+        (Method::PUT, &bar),
+        (Method::DELETE, &bar),
     ];
     for (method, path) in table {
         let missing = served.ask(method.clone(), path, "", None).await;

@@ -18,7 +18,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 14] = [
+const SQLITE: [Step; 15] = [
     (
         1,
         "challenges and receipts",
@@ -89,9 +89,14 @@ const SQLITE: [Step; 14] = [
         "open jobs",
         include_str!("../../../migrations/sqlite/0014_open_jobs.sql"),
     ),
+    (
+        15,
+        "owners and retention",
+        include_str!("../../../migrations/sqlite/0015_owners_and_retention.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 11] = [
+const POSTGRES: [Step; 12] = [
     (
         1,
         "challenges, receipts, policies",
@@ -146,6 +151,11 @@ const POSTGRES: [Step; 11] = [
         11,
         "open jobs",
         include_str!("../../../migrations/postgres/0011_open_jobs.sql"),
+    ),
+    (
+        12,
+        "owners and retention",
+        include_str!("../../../migrations/postgres/0012_owners_and_retention.sql"),
     ),
 ];
 

@@ -128,9 +128,9 @@ impl SqlStore {
     async fn note_agent(&self, agent: Id, said: Said, now: UnixTime) -> Result<(), StoreError> {
         let mut tx = self.database.write().await?;
         tx.execute(
-            "UPDATE agents SET seen_at = $4, capacity = $2, report = $3
+            "UPDATE agents SET seen_at = $4, capacity = $2, report = $3, shape = $5
              WHERE id = $1 AND removed_at IS NULL AND (seen_at IS NULL OR seen_at <= $4)",
-            values![agent, said.capacity, said.report, now],
+            values![agent, said.capacity, said.report, now, said.shape],
         )
         .await?;
         tx.commit().await
@@ -221,18 +221,6 @@ impl AgentStore for SqlStore {
         Box::pin(
             async move { receipts::latest_of(&mut self.database.read().await?, agent_key).await },
         )
-    }
-
-    fn agents_seen_since(&self, since: UnixTime) -> Answer<'_, Vec<Agent>> {
-        Box::pin(async move {
-            let mut session = self.database.read().await?;
-            let rows = session.fetch(
-                "SELECT id, owner, key, name, enrolled_at, removed_at, seen_at, report FROM agents
-                 WHERE removed_at IS NULL AND seen_at >= $1 ORDER BY id",
-                values![since],
-            );
-            rows.await?.iter().map(read_agent).collect()
-        })
     }
 
     fn remove_agent(&self, owner: Id, agent: Id, by: By) -> Answer<'_, bool> {

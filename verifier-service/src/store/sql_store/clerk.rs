@@ -3,16 +3,21 @@
 use std::collections::HashMap;
 
 use evidence::UnixTime;
-use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record};
+use jobs::patience::Misses;
+use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Size};
 
 use super::{SqlStore, id, optional_id};
 use crate::hub::{Events, Note};
-use crate::store::clerk::{Available, ClerkStore, Draft, Wanted, WithRoom};
-use crate::store::sql::{Row, values};
+use crate::id::Id;
+use crate::store::clerk::{Available, ClerkStore, Draft, MOST_OF_OWNER, Wanted, WithRoom};
+use crate::store::sql::{Lock, Row, values};
 use crate::store::{Answer, StoreError};
 
-/// Most agents that are looked at for one job.
+/// Most agents that are looked at for one job. Of each owner the first comes before the second of any.
 const MOST_AVAILABLE: i64 = 10_000;
+/// Most jobs of which documents are forgotten in one go, and most documents of each: they are large.
+const SWEPT_JOBS: i64 = 16;
+const SWEPT_DOCUMENTS: i64 = 64;
 /// News beyond so many are read by now: they are looked for every second.
 const MOST_NEWS: i64 = 100_000;
 
@@ -22,27 +27,20 @@ impl ClerkStore for SqlStore {
             let mut session = self.database.read().await?;
             let rows = session
                 .fetch(
-                    "SELECT agents.id, agents.owner, agents.report,
-                            coalesce(records.good, 0) AS good,
-                            coalesce(accounts.balance, 0) AS funds,
-                            (SELECT count(*) FROM assignments
-                             WHERE assignments.agent = agents.id AND is_open = 1
-                               AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
-                     FROM agents
-                     LEFT JOIN records ON records.agent = agents.id AND records.workload = $1
-                     LEFT JOIN accounts ON accounts.name = 'party/' || agents.owner || '/available'
-                                       AND accounts.currency = $2
-                     WHERE agents.removed_at IS NULL AND agents.seen_at >= $3
-                     ORDER BY agents.seen_at DESC LIMIT $4",
+                    AVAILABLE,
                     values![
                         wanted.workload.as_str(),
+                        wanted.size.map_or(i64::MAX, number),
                         wanted.currency.to_string(),
                         wanted.since,
+                        // Where the walk over agents begins is drawn, so that each comes to its turn.
+                        Id::random(),
+                        MOST_OF_OWNER,
                         MOST_AVAILABLE
                     ],
                 )
                 .await?;
-            rows.iter().map(available).collect()
+            rows.iter().map(|row| available(row, wanted.now)).collect()
         })
     }
 
@@ -171,6 +169,10 @@ impl ClerkStore for SqlStore {
         })
     }
 
+    fn forget_documents(&self, ended_before: UnixTime) -> Answer<'_, usize> {
+        Box::pin(async move { self.again(|| self.sweep(ended_before)).await })
+    }
+
     fn forget_news(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut tx = self.database.write().await?;
@@ -207,12 +209,91 @@ impl Events for SqlStore {
     }
 }
 
-fn available(row: &Row) -> Result<Available, StoreError> {
+impl SqlStore {
+    async fn sweep(&self, ended_before: UnixTime) -> Result<usize, StoreError> {
+        let mut tx = self.database.write().await?;
+        let ended = tx
+            .fetch_locked(
+                "SELECT id FROM jobs WHERE unswept_since < $1 ORDER BY unswept_since LIMIT $2",
+                Lock::SkipTaken,
+                values![ended_before, SWEPT_JOBS],
+            )
+            .await?;
+        let mut emptied = 0;
+        for row in &ended {
+            let job = id(row, "id", JobId::parse)?;
+            let forgotten = tx
+                .execute(
+                    "DELETE FROM documents WHERE job = $1 AND sha256 IN
+                       (SELECT sha256 FROM documents WHERE job = $1 ORDER BY sha256 LIMIT $2)",
+                    values![&job, SWEPT_DOCUMENTS],
+                )
+                .await?;
+            if i64::try_from(forgotten).is_ok_and(|forgotten| forgotten < SWEPT_DOCUMENTS) {
+                tx.execute(
+                    "DELETE FROM drafts WHERE assignment IN (SELECT id FROM assignments WHERE job = $1)",
+                    values![&job],
+                )
+                .await?;
+                tx.execute(
+                    "UPDATE jobs SET unswept_since = NULL WHERE id = $1",
+                    values![&job],
+                )
+                .await?;
+                emptied += 1;
+            }
+        }
+        if !ended.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(emptied)
+    }
+}
+
+/// Agents with room, ranked within their owner: one of each shape, then a second of each, and so on. Reports are large, so they
+/// are read of those alone that are left.
+const AVAILABLE: &str = "
+    WITH present AS (
+        SELECT id, owner, shape, (id < $5) AS lap, capacity,
+               (SELECT count(*) FROM assignments
+                WHERE assignments.agent = agents.id AND is_open = 1
+                  AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
+        FROM agents
+        WHERE removed_at IS NULL AND seen_at >= $4
+          AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)),
+    shaped AS (
+        SELECT id, owner, busy, lap,
+               row_number() OVER (PARTITION BY owner, shape ORDER BY lap, id) AS of_shape
+        FROM present WHERE busy < capacity),
+    ranked AS (
+        SELECT id, busy,
+               row_number() OVER (PARTITION BY owner ORDER BY of_shape, lap, id) AS of_owner
+        FROM shaped WHERE of_shape <= $6)
+    SELECT agents.id, agents.owner, agents.report, ranked.busy,
+           (SELECT CAST(coalesce(sum(good), 0) AS BIGINT) FROM records
+            WHERE records.agent = ranked.id AND workload = $1 AND size >= $2) AS good,
+           coalesce(accounts.balance, 0) AS funds,
+           coalesce(misses.steps, 0) AS steps, coalesce(misses.at, 0) AS missed_at
+    FROM ranked JOIN agents ON agents.id = ranked.id
+    LEFT JOIN accounts ON accounts.name = 'party/' || agents.owner || '/available' AND accounts.currency = $3
+    LEFT JOIN misses ON misses.owner = agents.owner
+    WHERE of_owner <= $6 ORDER BY of_owner, ranked.id LIMIT $7";
+
+pub(super) fn number(size: Size) -> i64 {
+    size.number().into()
+}
+
+fn available(row: &Row, now: UnixTime) -> Result<Available, StoreError> {
+    let misses = Misses {
+        steps: row.u32("steps")?,
+        at: row.time("missed_at")?,
+    };
     Ok(Available {
         agent: id(row, "id", AgentId::parse)?,
         owner: id(row, "owner", PartyId::parse)?,
         declared: row.optional_text("report")?,
         record: Record(row.u32("good")?),
+        missed: misses.steps_at(now),
         busy: row.u32("busy")?,
         funds: row.int("funds")?,
     })

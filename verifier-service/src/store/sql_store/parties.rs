@@ -34,6 +34,27 @@ impl SqlStore {
         Ok(AddedParty::Stored)
     }
 
+    async fn bar(&self, id: Id, is_barred: bool, by: By) -> Result<Option<Party>, StoreError> {
+        let mut tx = self.database.write().await?;
+        let changed = tx.execute(
+            "UPDATE parties SET barred_at = $2 WHERE id = $1 AND (barred_at IS NULL) <> ($2 IS NULL)",
+            values![id, is_barred.then_some(by.at)],
+        );
+        let changed = changed.await? > 0;
+        let of_id =
+            "SELECT id, kind, name, oidc_name, created_at, barred_at FROM parties WHERE id = $1";
+        let row = tx.fetch_optional(of_id, values![id]).await?;
+        let party = row.as_ref().map(read_party).transpose()?;
+        if changed {
+            let action = match is_barred {
+                true => Action::PartyBar,
+                false => Action::PartyAdmit,
+            };
+            audit::commit(tx, New::done(by, action, id).of(id)).await?;
+        }
+        Ok(party)
+    }
+
     async fn insert_key(&self, key: ApiKey, most: u32, by: By) -> Result<AddedKey, StoreError> {
         let mut tx = self.database.write().await?;
         if !hold_party(&mut tx, key.party).await? {
@@ -133,14 +154,14 @@ impl PartyStore for SqlStore {
 
     fn party(&self, id: Id) -> Answer<'_, Option<Party>> {
         Box::pin(self.one_party(
-            "SELECT id, kind, name, oidc_name, created_at FROM parties WHERE id = $1",
+            "SELECT id, kind, name, oidc_name, created_at, barred_at FROM parties WHERE id = $1",
             values![id],
         ))
     }
 
     fn party_of_oidc_name<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Party>> {
         Box::pin(self.one_party(
-            "SELECT id, kind, name, oidc_name, created_at FROM parties WHERE oidc_name = $1",
+            "SELECT id, kind, name, oidc_name, created_at, barred_at FROM parties WHERE oidc_name = $1",
             values![name],
         ))
     }
@@ -150,12 +171,16 @@ impl PartyStore for SqlStore {
             let (at, id) = before(page);
             let mut session = self.database.read().await?;
             let rows = session.fetch(
-                "SELECT id, kind, name, oidc_name, created_at FROM parties
+                "SELECT id, kind, name, oidc_name, created_at, barred_at FROM parties
                  WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3",
                 values![at, id, page.limit],
             );
             rows.await?.iter().map(read_party).collect()
         })
+    }
+
+    fn set_barred(&self, id: Id, is_barred: bool, by: By) -> Answer<'_, Option<Party>> {
+        Box::pin(self.bar(id, is_barred, by))
     }
 
     fn add_api_key(&self, key: ApiKey, most: u32, by: By) -> Answer<'_, AddedKey> {
@@ -181,7 +206,7 @@ impl PartyStore for SqlStore {
             let row = session.fetch_optional(
                 "SELECT k.id AS key_id, k.party, k.prefix, k.sha256, k.scopes, k.label,
                         k.created_at AS key_created_at, k.expires_at, k.revoked_at, k.last_used_at,
-                        p.id, p.kind, p.name, p.oidc_name, p.created_at
+                        p.id, p.kind, p.name, p.oidc_name, p.created_at, p.barred_at
                  FROM api_keys AS k JOIN parties AS p ON p.id = k.party WHERE k.prefix = $1",
                 values![prefix],
             );
@@ -207,6 +232,7 @@ fn read_party(row: &Row) -> Result<Party, StoreError> {
         name: row.text("name")?,
         oidc_name: row.optional_text("oidc_name")?,
         created_at: row.time("created_at")?,
+        barred_at: row.optional_time("barred_at")?,
     })
 }
 

@@ -6,7 +6,13 @@ use crate::parties::Kind;
 use crate::store::agents::{
     AddedToken, Agent, AgentStore, Claimed, Enrolled, EnrolmentToken, Said, SeenDevice,
 };
+use crate::store::clerk::{ClerkStore, Wanted};
 use crate::store::parties::{PageOf, PartyStore};
+
+fn workload() -> ::jobs::Workload {
+    let spec = r#"{"profile":"pogw/1","checks":[],"kernel":"gemm_i8","params":{}}"#;
+    ::jobs::Workload::of(&serde_json::from_str(spec).unwrap())
+}
 
 fn token(owner: Id, n: u8) -> EnrolmentToken {
     EnrolmentToken {
@@ -37,6 +43,7 @@ fn agent(owner: Id, n: u8) -> Agent {
 fn said(report: &str) -> Said {
     Said {
         capacity: 1,
+        shape: String::new(),
         report: report.to_owned(),
     }
 }
@@ -175,8 +182,15 @@ on_both! {
         store.agent_seen(two.id, said("{2}"), at(200)).await.unwrap();
         store.agent_seen(two.id, said("{old}"), at(150)).await.unwrap();
         let seen = async |since| {
-            let agents = store.agents_seen_since(at(since)).await.unwrap();
-            let mut words: Vec<_> = agents.into_iter().filter_map(|a| a.report).collect();
+            let wanted = Wanted {
+                now: NOW,
+                since: at(since),
+                workload: workload(),
+                size: None,
+                currency: ::jobs::Currency::parse("EUR").unwrap(),
+            };
+            let agents = store.available(wanted).await.unwrap();
+            let mut words: Vec<_> = agents.into_iter().filter_map(|a| a.declared).collect();
             words.sort();
             words
         };

@@ -19,6 +19,7 @@ fn tenant() -> Party {
         name: "Acme".into(),
         oidc_name: None,
         created_at: NOW,
+        barred_at: None,
     }
 }
 

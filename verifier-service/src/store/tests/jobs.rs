@@ -32,7 +32,7 @@ on_both! {
         assert_eq!(rig.available("tenant").await, FUNDS - ESCROW);
         for (provider, name) in [("p1", "a1"), ("p2", "a2")] {
             assert_eq!(rig.available(provider).await, FUNDS + PRICE);
-            let record = store.record(&agent(name), &job.workload()).await.unwrap();
+            let record = store.record(&agent(name), &job.workload(), job.size().unwrap()).await.unwrap();
             assert_eq!(record, Record(1));
             assert_eq!(store.unfinished(&agent(name)).await.unwrap(), []);
             assert_eq!(store.askable(&agent(name)).await.unwrap(), []);

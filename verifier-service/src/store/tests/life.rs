@@ -69,6 +69,9 @@ pub(crate) fn terms_for(replicas: u32, architectures: &[&str]) -> Terms {
     Terms::parse(&terms).unwrap()
 }
 
+/// How much work the job is.
+pub(crate) const OPERATIONS: u64 = 1 << 19;
+
 pub(crate) fn request(name: &'static str) -> JobRequest {
     request_of("tenant", name, terms())
 }
@@ -81,7 +84,10 @@ pub(crate) fn request_of(tenant: &'static str, name: &'static str, terms: Terms)
             tenant: party(tenant),
             spec: serde_json::from_str(spec).unwrap(),
             terms: terms.clone(),
-            nature: ::jobs::Nature::default(),
+            nature: ::jobs::Nature {
+                operations: Some(OPERATIONS),
+                ..::jobs::Nature::default()
+            },
             available,
         };
         let (job, effects) = Job::create(new, &Context::new(NOW, [1; 32]))?;
@@ -218,7 +224,12 @@ impl Rig {
     /// An agent says how much it takes at one time.
     pub(crate) async fn has_capacity(&self, name: &str, capacity: u32) {
         let report = String::new();
-        let said = Said { capacity, report };
+        let shape = String::new();
+        let said = Said {
+            capacity,
+            shape,
+            report,
+        };
         self.store.agent_seen(id(name), said, NOW).await.unwrap();
     }
 
@@ -229,6 +240,7 @@ impl Rig {
             name: name.to_owned(),
             oidc_name: None,
             created_at: NOW,
+            barred_at: None,
         };
         let added = self.store.add_party(party, by(NOW)).await.unwrap();
         assert_eq!(added, AddedParty::Stored);
@@ -404,6 +416,7 @@ pub(crate) fn dispatch() -> Action {
         agent: agent(name),
         owner: party(owner),
         record: Record(0),
+        missed: 0,
         devices: vec![DeviceTraits {
             architecture: Architecture::Hopper,
             simulated: true,

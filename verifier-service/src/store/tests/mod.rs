@@ -9,9 +9,11 @@ mod keys;
 pub(crate) mod life;
 mod market;
 mod open_jobs;
+mod owners;
 mod parties;
 mod policies;
 mod postgres;
+mod retention;
 mod room;
 mod sqlite;
 

@@ -11,6 +11,7 @@ pub(super) fn party(n: i64, kind: Kind) -> Party {
         name: format!("party {n}"),
         oidc_name: (n > 0).then(|| format!("oidc {n}")),
         created_at: UnixTime::from_secs(n),
+        barred_at: None,
     }
 }
 

@@ -140,7 +140,7 @@ fn answer() -> Endpoint {
     ))
     .says(
         "Answer the referee",
-        "One question for each step of a dispute.",
+        "One question for each step of a dispute. What is larger than any right answer to it is not kept (413).",
     )
     .takes("Answer", limit, example)
     .gives_nothing(204, "Taken.")

@@ -50,6 +50,7 @@ fn create() -> Endpoint {
             JobNotCanonical,
             NothingToCheck,
             OpeningTooLarge,
+            DisputeTooLarge,
             PolicyUnknown,
             TooManyOpenJobs,
         ])

@@ -13,6 +13,8 @@ pub(super) fn all() -> Vec<Endpoint> {
         create(),
         list(),
         read(),
+        bar(),
+        admit(),
         create_key(),
         list_keys(),
         revoke_key(),
@@ -54,6 +56,29 @@ fn read() -> Endpoint {
         .says("See a party", "Any of them.")
         .named("id", of("Id"), NAME)
         .gives(200, "Party", "The party.")
+        .fails(&[PartyNotFound])
+}
+
+fn bar() -> Endpoint {
+    Endpoint::put("/v1/parties/{id}/bar", "barParty", parties::bar)
+        .says(
+            "Bar a party from new work",
+            "Its agents are offered nothing more. What they were offered or have taken stays theirs, and is paid. \
+             Doing so again changes nothing.",
+        )
+        .named("id", of("Id"), NAME)
+        .gives(200, "Party", "The party, barred.")
+        .fails(&[PartyNotFound])
+}
+
+fn admit() -> Endpoint {
+    Endpoint::delete("/v1/parties/{id}/bar", "admitParty", parties::admit)
+        .says(
+            "Let a party work again",
+            "Its agents are offered work like those of any other. Doing so again changes nothing.",
+        )
+        .named("id", of("Id"), NAME)
+        .gives(200, "Party", "The party, not barred.")
         .fails(&[PartyNotFound])
 }
 

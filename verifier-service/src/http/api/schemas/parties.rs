@@ -68,6 +68,10 @@ fn party() -> Value {
         ("name", of("Label")),
         ("oidc_name?", oidc_name()),
         ("created_at", of("Time")),
+        (
+            "barred_at?",
+            said(of("Time"), "Since when its agents are offered no work."),
+        ),
     ])
 }
 

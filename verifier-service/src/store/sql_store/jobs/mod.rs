@@ -204,17 +204,18 @@ impl JobStore for SqlStore {
         &'a self,
         agent: &'a AgentId,
         workload: &'a ::jobs::Workload,
+        size: ::jobs::Size,
     ) -> Answer<'a, ::jobs::Record> {
         Box::pin(async move {
             let mut session = self.database.read().await?;
-            let row = session
-                .fetch_optional(
-                    "SELECT good FROM records WHERE agent = $1 AND workload = $2",
-                    values![agent, workload.as_str()],
+            let good = session
+                .fetch_int(
+                    "SELECT CAST(coalesce(sum(good), 0) AS BIGINT) AS n FROM records
+                     WHERE agent = $1 AND workload = $2 AND size >= $3",
+                    values![agent, workload.as_str(), super::clerk::number(size)],
                 )
                 .await?;
-            let good = row.map(|row| row.u32("good")).transpose()?;
-            Ok(::jobs::Record(good.unwrap_or_default()))
+            Ok(::jobs::Record(u32::try_from(good).unwrap_or(u32::MAX)))
         })
     }
 

@@ -5,7 +5,8 @@ use jobs::{AgentId, Job};
 use crate::store::StoreError;
 use crate::store::sql::{Lock, Transaction, values};
 
-/// The first agent that is offered something by a change, and is gone or has as much as it takes.
+/// The first agent that is offered something by a change, and is gone, has as much as it takes, or is of an owner that is
+/// barred.
 ///
 /// The agents are locked until the end of the transaction: offers that others write at the same time are counted, and
 /// whoever removes an agent finds every offer that it got.
@@ -30,7 +31,8 @@ pub(super) async fn first_without(
 async fn has_room(tx: &mut Transaction, agent: &AgentId) -> Result<bool, StoreError> {
     let rows = tx
         .fetch_locked(
-            "SELECT capacity FROM agents WHERE id = $1 AND removed_at IS NULL",
+            "SELECT capacity FROM agents WHERE id = $1 AND removed_at IS NULL
+               AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)",
             Lock::Wait,
             values![agent],
         )

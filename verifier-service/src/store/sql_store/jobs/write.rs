@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use evidence::UnixTime;
 use jobs::books::{Account, Transfer};
+use jobs::patience::{Miss, Misses};
 use jobs::{AssignmentId, Effects, Event, Job, JobId, ResultKind};
 
 use super::execute;
 use crate::store::books::Booked;
 use crate::store::clerk::Draft;
 use crate::store::jobs::{Change, EventNumber, Search, told};
-use crate::store::sql::{Transaction, values};
+use crate::store::sql::{Lock, Transaction, values};
+use crate::store::sql_store::clerk::number;
 use crate::store::sql_store::{journal, receipts};
 use crate::store::{NewReceipt, StoreError};
 
@@ -75,12 +77,13 @@ pub(super) async fn update(
 ) -> Result<(), StoreError> {
     execute(
         tx,
-        "UPDATE jobs SET status = $1, due_at = $2, body = $3, sought = $4 WHERE id = $5",
+        "UPDATE jobs SET status = $1, due_at = $2, body = $3, sought = $4, unswept_since = $5 WHERE id = $6",
         values![
             job.status().as_str(),
             change.due_at,
             body(job)?,
             sought,
+            job.ended_at(),
             job.id()
         ],
     )
@@ -98,6 +101,7 @@ pub(super) async fn all(
         transfers,
         events,
         records: _,
+        missed,
         spent,
         receipts: _,
         revoked,
@@ -123,6 +127,8 @@ pub(super) async fn all(
         revoke(tx, assignment, at).await?;
     }
     records(tx, &change.effects).await?;
+    let now = events.first().map_or(job.created_at(), |event| event.at);
+    misses(tx, missed, now).await?;
     for (assignment, draft) in &change.drafts {
         keep(tx, assignment, draft).await?;
     }
@@ -236,18 +242,58 @@ async fn records(tx: &mut Transaction, effects: &Effects) -> Result<(), StoreErr
     // Always in the same order: other jobs change the same rows.
     changes.sort_by(|a, b| a.agent.cmp(&b.agent));
     for change in changes {
-        let good = match change.result {
-            ResultKind::Good => 1_i64,
-            ResultKind::Bad => 0,
-        };
-        execute(
-            tx,
-            "INSERT INTO records (agent, workload, good) VALUES ($1, $2, $3)
-             ON CONFLICT (agent, workload) DO UPDATE SET
-                 good = CASE WHEN excluded.good = 0 THEN 0 ELSE records.good + 1 END",
-            values![&change.agent, change.workload.as_str(), good],
-        )
-        .await?;
+        let (agent, workload) = (&change.agent, change.workload.as_str());
+        match change.result {
+            ResultKind::Good(size) => {
+                execute(
+                    tx,
+                    "INSERT INTO records (agent, workload, size, good) VALUES ($1, $2, $3, 1)
+                     ON CONFLICT (agent, workload, size) DO UPDATE SET good = records.good + 1",
+                    values![agent, workload, number(size)],
+                )
+                .await?;
+            }
+            ResultKind::Bad => {
+                execute(
+                    tx,
+                    "UPDATE records SET good = 0 WHERE agent = $1 AND workload = $2",
+                    values![agent, workload],
+                )
+                .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whoever left others waiting is drawn less.
+async fn misses(tx: &mut Transaction, missed: &[Miss], now: UnixTime) -> Result<(), StoreError> {
+    let mut missed: Vec<_> = missed.iter().collect();
+    // Always in the same order: other jobs change the same rows.
+    missed.sort_by(|a, b| a.owner.cmp(&b.owner));
+    for miss in missed {
+        let rows = tx
+            .fetch_locked(
+                "SELECT steps, at FROM misses WHERE owner = $1",
+                Lock::Wait,
+                values![&miss.owner],
+            )
+            .await?;
+        let before = rows.first().map(|row| {
+            let (steps, at) = (row.u32("steps")?, row.time("at")?);
+            Ok::<_, StoreError>(Misses { steps, at })
+        });
+        let before = before.transpose()?.unwrap_or(Misses::NONE);
+        let after = before.after(miss.kind, now);
+        if after != before {
+            execute(
+                tx,
+                "INSERT INTO misses (owner, steps, at) VALUES ($1, $2, $3)
+                 ON CONFLICT (owner) DO UPDATE SET steps = excluded.steps, at = excluded.at",
+                values![&miss.owner, after.steps, after.at],
+            )
+            .await?;
+        }
     }
     Ok(())
 }

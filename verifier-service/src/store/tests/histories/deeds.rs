@@ -186,6 +186,7 @@ fn nature(which: usize) -> Nature {
     Nature {
         recomputable,
         points,
+        operations: recomputable.then_some(1 << (2 * which)),
     }
 }
 
@@ -194,6 +195,7 @@ fn dispatch() -> Action {
         agent: agent(name),
         owner: party(owner),
         record: Record(0),
+        missed: 0,
         devices: vec![DeviceTraits {
             architecture: Architecture::Hopper,
             simulated: false,
