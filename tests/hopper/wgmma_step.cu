@@ -62,7 +62,7 @@ __device__ u32 specified(u32 c, const u16* a, const u16* b) {
     for (u32 i = 0; i < 16; ++i) terms[i] = product(number(a[i], 7), number(b[i], 7));
     terms[16] = number(c, 23);
     bool nan = false, up = false, down = false;
-    i32 top = -1000;
+    i32 top = -133; // of a term that is 0
     for (const Term& term : terms) {
         nan |= term.nan;
         up |= term.infinite && !term.negative;

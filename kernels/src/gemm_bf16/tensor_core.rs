@@ -17,8 +17,9 @@
 //! as the largest term this is better than f32 addition, and what lies 2^25 below it is lost.
 //!
 //! Source: MMA-Sim, arXiv 2511.10909, a public model that claims equality with the hardware.
-//! `vectors/hopper_wgmma_bf16_k16.bin` holds what it computes. An H200 computed the same in over a
-//! billion steps (`tests/hopper/run`); Blackwell was not tried. The full text is
+//! `vectors/hopper_wgmma_bf16_k16.bin` holds what it computes. An H200 computed the same in 1.6
+//! billion steps of all kinds (`tests/hopper/run`), and settled what a term of zero does;
+//! Blackwell was not tried. The full text is
 //! `spec/gemm_bf16.md`, "One step".
 
 use super::Bf16;
@@ -40,7 +41,7 @@ pub fn step(c: u32, a: &[u16; GROUP], b: &[u16; GROUP]) -> u32 {
     }
     let top = terms
         .iter()
-        .fold(MIN_EXPONENT, |top, term| top.max(term.exponent));
+        .fold(ZERO_EXPONENT, |top, term| top.max(term.exponent));
     let sum: i64 = terms.iter().map(|term| term.aligned(top)).sum();
     truncate(sum as f64 * power_of_two(top - KEPT_BITS)).to_bits()
 }
@@ -131,7 +132,7 @@ impl Term {
         Self {
             is_negative: a.is_negative != b.is_negative,
             exponent: if significand == 0 {
-                MIN_EXPONENT
+                ZERO_EXPONENT
             } else {
                 a.exponent + b.exponent
             },
@@ -142,6 +143,11 @@ impl Term {
     fn of_accumulator(c: u32) -> Self {
         let c = Self::of_f32_bits(c);
         Self {
+            exponent: if c.significand == 0 {
+                ZERO_EXPONENT
+            } else {
+                c.exponent
+            },
             significand: c.significand << (KEPT_BITS - 23),
             ..c
         }
@@ -219,8 +225,8 @@ fn power_of_two(exponent: i32) -> f64 {
 
 /// Fractional bits that survive alignment.
 const KEPT_BITS: i32 = 25;
-/// Exponent of subnormals and zeros.
-const MIN_EXPONENT: i32 = -126;
+/// Exponent of a term that is zero: that of the smallest bf16, by what an H200 computes.
+const ZERO_EXPONENT: i32 = -133;
 /// The NaN that NVIDIA's arithmetic writes.
 const NAN: u32 = 0x7fff_ffff;
 
@@ -269,6 +275,26 @@ mod tests {
         assert_eq!(step(0x8000_0001, &a, &b), 0x8000_0001);
     }
 
+    /// Seen on an H200: a C of zero keeps two products of 2^-145 and 2^-152 from losing bits that one of 2^-126 would.
+    #[test]
+    fn a_term_of_zero_has_the_exponent_of_the_smallest_bf16() {
+        let power = |exponent: i32| ((exponent + 127) as u16) << 7;
+        let (mut a, mut b) = ([0; GROUP], [0; GROUP]);
+        for place in 0..8 {
+            (a[place], b[place]) = (power(-76), power(-76));
+        }
+        // Eight of 2^-152 are 2^-149. In units of 2^-158 each is 64; in units of 2^-151 it would be nothing.
+        assert_eq!(step(0, &a, &b), 1);
+        assert_eq!(step(0x8000_0000, &a, &b), 1);
+        // The smallest f32 has the exponent of subnormals, -126.
+        assert_eq!(step(1, &a, &b), 1);
+        for place in 0..8 {
+            (a[place], b[place]) = (power(-80), power(-79));
+        }
+        // 2^-159 is below a unit.
+        assert_eq!(step(0, &a, &b), 0);
+    }
+
     /// The rule once more, as sums of scaled f64 values: another road to the same bits.
     fn by_scaled_values(c: u32, a: &[u16; GROUP], b: &[u16; GROUP]) -> u32 {
         let wide = |bits: u16| f64::from(f32::from_bits(u32::from(bits) << 16));
@@ -279,8 +305,10 @@ mod tests {
             .map(|(a, b)| (a * b, exponent(a) + exponent(b)))
             .collect();
         let c = f64::from(f32::from_bits(c));
-        terms.push((c, exponent(c)));
-        let top = terms.iter().map(|term| term.1).fold(-126, i32::max);
+        if c != 0.0 {
+            terms.push((c, exponent(c)));
+        }
+        let top = terms.iter().map(|term| term.1).fold(-133, i32::max);
         let unit = 2_f64.powi(top - 25);
         let sum = unit
             * terms
