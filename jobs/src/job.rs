@@ -65,6 +65,9 @@ pub struct Nature {
     /// tell.
     #[serde(default)]
     pub operations: Option<u64>,
+    /// Whether the tenant chose what is worked on: on a matrix of zeros the work may be worth less than its operations.
+    #[serde(default)]
+    pub given: bool,
 }
 
 /// Where a job stands.

@@ -23,7 +23,7 @@
 //!     tenant: PartyId::parse("tenant-1")?,
 //!     spec,
 //!     terms,
-//!     nature: Nature { recomputable: true, points: 0, operations: Some(1 << 19) },
+//!     nature: Nature { recomputable: true, points: 0, operations: Some(1 << 19), given: false },
 //!     available: Amount::new(10_000)?,
 //! };
 //! let fresh = [7; 32]; // from a cryptographic random source, for each action anew

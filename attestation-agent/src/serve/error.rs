@@ -98,7 +98,7 @@ impl ServeError {
                  made (pogw agent enrol-token)."
             }
             Self::ProcessSpoilt => {
-                "Start the agent again: its unit does so by itself. Assignments are taken up where they were."
+                "Start the agent again: its unit does so by itself. What was committed goes on; the rest was given back."
             }
             Self::NoRandomness => "The kernel's random number source must work (getrandom).",
             Self::TokenMalformed { .. } => {

@@ -33,6 +33,7 @@ pub(crate) const KERNEL: Nature = Nature {
     recomputable: true,
     points: 0,
     operations: Some(OPERATIONS),
+    given: false,
 };
 pub(crate) const AUDITED: Nature = Nature {
     points: 271,
@@ -42,6 +43,7 @@ pub(crate) const COMMAND: Nature = Nature {
     recomputable: false,
     points: 0,
     operations: None,
+    given: true,
 };
 
 pub(crate) fn terms_json(count: u32) -> Value {

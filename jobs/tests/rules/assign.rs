@@ -184,6 +184,21 @@ fn commands_earn_no_trust_since_nobody_can_tell_how_much_work_they_are() {
 }
 
 #[test]
+fn work_on_what_the_tenant_chose_earns_no_trust() {
+    for given in [false, true] {
+        let mut world = World::new(terms(2), Nature { given, ..KERNEL });
+        world.dispatch(2);
+        world.accept_all();
+        world.commit_all();
+        world.open_all();
+        world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+        world.tick_when_due();
+        assert_eq!(world.job.status(), JobStatus::Settled);
+        assert_eq!(world.records.is_empty(), given);
+    }
+}
+
+#[test]
 fn devices_must_be_what_the_terms_ask() {
     let mut json = terms_json(1);
     json["devices"] = json!({"count": 2, "architectures": ["BLACKWELL"]});

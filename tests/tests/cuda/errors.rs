@@ -213,6 +213,20 @@ fn a_process_that_the_driver_refuses_is_told_from_a_device_that_failed() {
     assert!(answer.process_spoilt);
 }
 
+/// The same error of a process in which nothing ran is about the device: a new process would not help.
+#[test]
+fn the_error_of_a_kernel_in_a_fresh_process_is_the_device_s() {
+    let cuda = FakeCuda::playing(&Scene {
+        faults: vec![Fault::always("cuCtxCreate_v2", 220)],
+        ..Scene::default()
+    });
+    let answer = ask(&cuda, &tasks(&[Task::Product(66), Task::Product(66)]));
+    for done in &answer.done {
+        assert_eq!(code_of(done.as_ref().err()), "device_ecc_uncorrectable");
+    }
+    assert!(!answer.process_spoilt);
+}
+
 #[test]
 fn a_driver_older_than_the_modules_is_named() {
     let cuda = FakeCuda::playing(&Scene {

@@ -1,7 +1,7 @@
 //! The agent on CUDA, against a stand-in for the driver: allocation, launches, order between streams, errors.
 //!
 //! **No GPU takes part, and nothing here is evidence about one.** What is tested is the agent's code on this side of the
-//! driver; `tests/tests/hardware.rs` is what runs on a GPU.
+//! driver; `tests/tests/hardware` is what runs on a GPU.
 
 mod agent;
 mod child;

@@ -1,8 +1,8 @@
 //! After a kernel went astray: whether this process can use the device again, in a new context.
 //!
 //! NVIDIA's documentation of such errors says that the process has to end, and an H200 (driver 580) was seen to refuse
-//! every new context. Whatever a device does, the agent has to say it: either the samples run as before, or every job is
-//! refused with the code for it.
+//! every new context. This is where another device or driver says what it does; what the agent makes of it is tried against
+//! the stand-in (`tests/tests/cuda/errors.rs`).
 
 use std::ffi::CString;
 
@@ -27,7 +27,7 @@ const ASTRAY: &str = "\
 }
 ";
 
-/// Lets a kernel go astray in a context of its own, ends that, and tries the samples.
+/// Lets a kernel go astray on the first device in a context of its own, ends that, and tries the samples.
 pub(crate) fn and_on(cuda: &Cuda) -> String {
     let told = fault();
     assert_eq!(told, Some(sys::CUresult::CUDA_ERROR_ILLEGAL_ADDRESS));
@@ -35,7 +35,8 @@ pub(crate) fn and_on(cuda: &Cuda) -> String {
     let after = match try_run(cuda, &job) {
         Ok(_) => format!("{} sample jobs as before", check_samples(cuda, "")),
         Err(error) => {
-            assert_eq!(error.code(), "cuda_process_spoilt", "{error}");
+            // The agent knows nothing of this kernel: to it, the device failed.
+            assert_eq!(error.code(), "launch_failed", "{error}");
             format!("{error} [{}]", error.code())
         }
     };

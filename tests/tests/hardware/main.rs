@@ -57,7 +57,7 @@ fn on_this_gpu() {
     println!("{}", tensor_core::compare(&cuda));
     println!("{}", table::of(&cuda, fake));
     println!("{}", evidence());
-    if !fake {
+    if !fake && std::env::var_os("POGW_GPU").is_none() {
         println!("{}", astray::and_on(&cuda));
     }
 }

@@ -12,7 +12,7 @@ use crate::{run, samples};
 struct Datasheet {
     /// What the driver's name for it contains.
     name: &'static str,
-    /// int8 on tensor cores; bfloat16 has half. The integer kernels here use `dp4a`, which is slower by design.
+    /// int8 on tensor cores; bfloat16 has half.
     int8_tops: Option<f64>,
     /// float32 outside tensor cores.
     float32_tflops: Option<f64>,
@@ -54,9 +54,9 @@ impl Datasheet {
     /// The rate of the arithmetic that a kernel is made of, where a datasheet has one.
     fn peak(&self, kernel: Kernel) -> Option<f64> {
         match kernel {
-            Kernel::GemmI8 | Kernel::GemmChain => self.int8_tops,
+            Kernel::GemmI8 | Kernel::GemmI8Requant | Kernel::GemmChain => self.int8_tops,
             Kernel::GemmBf16 => self.int8_tops.map(|tops| tops / 2.0),
-            Kernel::GemmF32 => self.float32_tflops,
+            Kernel::GemmF32 | Kernel::MlpSgd | Kernel::Nbody => self.float32_tflops,
             _ => None,
         }
     }
@@ -69,7 +69,29 @@ fn measured(small: bool) -> Vec<(&'static str, serde_json::Value)> {
     let words = if small { 1 << 12 } else { 1 << 28 };
     let bytes = if small { 1 << 16 } else { 1 << 28 };
     let product = json!({"m": n, "n": n, "k": n, "operands": {"seed": seed}});
+    let mut requantised = product.clone();
+    requantised["multiplier"] = json!(24_000);
+    requantised["shift"] = json!(24);
     let chain = json!({"n": n / 2, "steps": 8, "weights": 2, "seed": seed});
+    let (width, bodies, batch) = if small {
+        (32, 64, 16)
+    } else {
+        (1024, 1 << 16, 1024)
+    };
+    let block = json!({"tokens": width, "width": width, "heads": width / 32, "hidden": 4 * width,
+        "operands": {"seed": seed}});
+    let training = json!({"layers": [width / 2, width / 2, 10], "task": "regression", "samples": 4 * batch,
+        "batch": batch, "steps": 8, "checkpoint_every": 4, "learning_rate": 6554, "momentum": 58_982, "seed": seed,
+        "data": "seeded"});
+    let stars =
+        json!({"n": bodies, "steps": 2, "dt": 656, "softening": 3277, "bodies": {"seed": seed}});
+    let mut picture = kernels::pathtrace::Params::marbles(seed.parse().expect("a seed"));
+    if small {
+        (picture.width, picture.height, picture.samples) = (16, 9, 2);
+    }
+    let picture = serde_json::to_value(picture).expect("a picture");
+    let lanes = if small { 64 } else { 1 << 14 };
+    let walk = json!({"lanes": lanes, "depth": 64, "walkers": lanes, "hops": 64, "seed": seed});
     vec![
         ("gemm_i8", product.clone()),
         ("gemm_bf16", product.clone()),
@@ -80,6 +102,12 @@ fn measured(small: bool) -> Vec<(&'static str, serde_json::Value)> {
             json!({"words": words, "passes": 20, "seed": seed}),
         ),
         ("blake3", json!({"len": bytes, "input": {"seed": seed}})),
+        ("gemm_i8_requant", requantised),
+        ("transformer_block", block),
+        ("mlp_sgd", training),
+        ("nbody", stars),
+        ("pathtrace", picture),
+        ("vram_walk", walk),
     ]
 }
 

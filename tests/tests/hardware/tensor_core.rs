@@ -19,7 +19,7 @@ const VECTORS: &[u8] = include_bytes!("../../../kernels/vectors/hopper_wgmma_bf1
 /// 16 bf16 of A, 16 of B, an f32 of C and of D, little endian.
 const RECORD: usize = 72;
 
-/// Products in a step, and operands of a line of [`of_records`]: two steps.
+/// Products in a step, and operands of a line of a record's row of A: two steps.
 const STEP: usize = 16;
 const ONE: u16 = 0x3f80;
 

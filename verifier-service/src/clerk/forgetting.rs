@@ -9,17 +9,27 @@ use evidence::UnixTime;
 use super::Clerk;
 use crate::store::clerk::ClerkStore;
 
+/// Most batches in one go; the next go is seconds later.
+const MOST_BATCHES: u32 = 1000;
+
 impl Clerk {
-    /// Forgets what a few jobs keep that ended so long ago.
+    /// Forgets what jobs keep that ended so long ago, a few at a time, so that others write in between.
     pub(super) async fn forget_old(&self) {
         let (now, kept_s) = (self.parts().clock.now(), self.parts().opening_retention_s);
         let before = UnixTime::from_secs(now.secs().saturating_sub(kept_s.into()));
-        match self.store().forget_documents(before).await {
-            Ok(0) => {}
-            Ok(jobs) => tracing::info!(jobs, "openings and answers of old jobs are forgotten"),
-            Err(error) => {
-                tracing::warn!(cause = %error, "openings and answers of old jobs are not forgotten");
+        let mut forgotten = 0_usize;
+        for _ in 0..MOST_BATCHES {
+            match self.store().forget_documents(before).await {
+                Ok(0) => break,
+                Ok(jobs) => forgotten = forgotten.saturating_add(jobs),
+                Err(error) => {
+                    tracing::warn!(cause = %error, "openings and answers of old jobs are not forgotten");
+                    break;
+                }
             }
+        }
+        if forgotten > 0 {
+            tracing::info!(jobs = forgotten, "openings and answers of old jobs are forgotten");
         }
     }
 }

@@ -159,6 +159,7 @@ impl Clerk {
             recomputable: true,
             points,
             operations: Some(job.cost().operations),
+            given: !job.inputs().is_empty(),
         })
     }
 

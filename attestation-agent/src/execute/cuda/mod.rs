@@ -55,7 +55,9 @@ pub use select::{CudaDevice, CudaSelection};
 pub use shared::{IPC_HANDLE_LENGTH, SharedBuffers};
 pub(crate) use survey::{Surveyed, survey};
 use trial::Trials;
-use worker::{Hanging, NO_DEVICE, Place, note_process_spoilt, within};
+use worker::{
+    Hanging, NO_DEVICE, Place, kernel_failed, note_kernel_failed, note_process_spoilt, within,
+};
 pub use worker::{driver_hangs, process_spoilt};
 
 /// The longest the driver may take to start and to name its devices.
@@ -120,12 +122,9 @@ impl Cuda {
 
     /// After a kernel that went astray: whether this process can still have a context.
     fn look_after(&self, error: &ExecuteError, by: &Until<'_>) {
-        if matches!(error, ExecuteError::Device(failure) if failure.kind.is_of_a_kernel()) {
-            by.place
-                .set("trying a new context after a kernel that went astray");
-            if let Err(error) = self.context() {
-                warn!(code = error.code(), "{error}");
-            }
+        if went_astray(error) {
+            by.place.set(TRYING_AGAIN);
+            try_again(self.driver, &self.device);
         }
     }
 
@@ -250,13 +249,36 @@ fn add(counters: &mut BTreeMap<String, i64>, name: &str, value: Option<u64>) {
     }
 }
 
-/// Why there is no context: nothing ran in it, so an error of a kernel is of an earlier one.
+/// What is done after a kernel that went astray.
+const TRYING_AGAIN: &str = "trying a new context after a kernel that went astray";
+
+/// Whether a kernel failed, in a context that there was.
+fn went_astray(error: &ExecuteError) -> bool {
+    let ExecuteError::Device(failure) = error else {
+        return false;
+    };
+    failure.kind.is_of_a_kernel() && failure.during != MAKING_A_CONTEXT
+}
+
+/// Whether this process can still have a context is known afterwards ([`process_spoilt`]).
+fn try_again(driver: Driver, device: &CudaDevice) {
+    note_kernel_failed();
+    let context = Context::create(driver, &device.facts);
+    if let Err(error) = context.map_err(|error| no_context(device, error)) {
+        warn!(code = error.code(), "{error}");
+    }
+}
+
+const MAKING_A_CONTEXT: &str = "making a context";
+
+/// Why there is no context. Nothing ran in it, so the error of a kernel is of an earlier one of this process, if there was
+/// one; else it is the device's.
 fn no_context(device: &CudaDevice, error: CallError) -> ExecuteError {
     if error.number == OUT_OF_MEMORY {
         return device.out_of_memory(run::ALLOWANCE, 0, device.memory_bytes);
     }
-    if !FailureKind::of(error.number).is_of_a_kernel() {
-        return failure(&device.to_string(), "making a context", error);
+    if !FailureKind::of(error.number).is_of_a_kernel() || !kernel_failed() {
+        return failure(&device.to_string(), MAKING_A_CONTEXT, error);
     }
     note_process_spoilt();
     ExecuteError::ProcessSpoilt {

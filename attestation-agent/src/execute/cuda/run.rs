@@ -71,7 +71,7 @@ pub(super) fn run(
     work: &Work,
     by: &Until<'_>,
 ) -> Result<Ran, ExecuteError> {
-    by.place.set("making a context");
+    by.place.set(super::MAKING_A_CONTEXT);
     let started = Instant::now();
     let context = cuda.context()?;
     let desk = Desk {

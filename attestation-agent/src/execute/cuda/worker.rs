@@ -27,6 +27,17 @@ pub fn driver_hangs() -> bool {
     LEFT.load(Ordering::Acquire) > 0
 }
 
+/// Whether a kernel of this process went astray.
+static KERNEL_FAILED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn note_kernel_failed() {
+    KERNEL_FAILED.store(true, Ordering::Release);
+}
+
+pub(super) fn kernel_failed() -> bool {
+    KERNEL_FAILED.load(Ordering::Acquire)
+}
+
 /// Whether the driver refuses this process every context.
 static SPOILT: AtomicBool = AtomicBool::new(false);
 

@@ -46,6 +46,9 @@ impl SqlStore {
         let row = tx.fetch_optional(of_id, values![id]).await?;
         let party = row.as_ref().map(read_party).transpose()?;
         if changed {
+            // Whoever offers holds its agent: what is offered meanwhile is offered before this.
+            let touch = "UPDATE agents SET capacity = capacity WHERE owner = $1 AND removed_at IS NULL";
+            tx.execute(touch, values![id]).await?;
             let action = match is_barred {
                 true => Action::PartyBar,
                 false => Action::PartyAdmit,

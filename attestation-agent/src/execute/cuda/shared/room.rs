@@ -10,7 +10,7 @@ use super::super::driver::{
     CallError, Context, DeviceMemory, Driver, Module, PinnedMemory, SharedMemory, Stream,
 };
 use super::super::run::{Trouble, as_digest, broken, launch_one};
-use super::super::{CudaDevice, failure, no_context};
+use super::super::{CudaDevice, MAKING_A_CONTEXT, failure, no_context, try_again, went_astray};
 use super::{Act, Said, Task};
 use crate::execute::ExecuteError;
 
@@ -20,15 +20,22 @@ const DIGEST: u64 = 32;
 /// Does tasks until nobody can send one any more. A context ends with the first failure of the driver.
 pub(super) fn serve(driver: Driver, gpu: &CudaDevice, tasks: &Receiver<Task>) {
     while let Ok(first) = tasks.recv() {
-        first.place.set("making a context");
-        match Context::create(driver, &gpu.facts) {
+        first.place.set(MAKING_A_CONTEXT);
+        let astray = match Context::create(driver, &gpu.facts) {
             Ok(context) => in_context(gpu, &context, first, tasks),
-            Err(error) => first.end(Err(no_context(gpu, error))),
+            Err(error) => {
+                first.end(Err(no_context(gpu, error)));
+                false
+            }
+        };
+        if astray {
+            try_again(driver, gpu);
         }
     }
 }
 
-fn in_context(gpu: &CudaDevice, context: &Context, first: Task, tasks: &Receiver<Task>) {
+/// Returns whether a kernel went astray.
+fn in_context(gpu: &CudaDevice, context: &Context, first: Task, tasks: &Receiver<Task>) -> bool {
     let mut room = Room {
         gpu,
         context,
@@ -37,13 +44,17 @@ fn in_context(gpu: &CudaDevice, context: &Context, first: Task, tasks: &Receiver
     let mut next = Ok(first);
     while let Ok(task) = next {
         let done = room.act(&task);
-        let goes_on = !matches!(done, Err(ExecuteError::Device(_)));
+        let (goes_on, astray) = match &done {
+            Err(error @ ExecuteError::Device(_)) => (false, went_astray(error)),
+            _ => (true, false),
+        };
         task.end(done);
         if !goes_on {
-            return;
+            return astray;
         }
         next = tasks.recv();
     }
+    false
 }
 
 impl Task {

@@ -31,8 +31,7 @@ pub(super) async fn first_without(
 async fn has_room(tx: &mut Transaction, agent: &AgentId) -> Result<bool, StoreError> {
     let rows = tx
         .fetch_locked(
-            "SELECT capacity FROM agents WHERE id = $1 AND removed_at IS NULL
-               AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)",
+            "SELECT capacity FROM agents WHERE id = $1 AND removed_at IS NULL",
             Lock::Wait,
             values![agent],
         )
@@ -40,7 +39,17 @@ async fn has_room(tx: &mut Transaction, agent: &AgentId) -> Result<bool, StoreEr
     let Some(row) = rows.first() else {
         return Ok(false);
     };
-    // A statement of its own, which sees what was committed while the lock was waited for.
+    // Statements of their own, which see what was committed while the lock was waited for.
+    let barred = tx
+        .fetch_int(
+            "SELECT count(*) AS n FROM agents a JOIN parties p ON p.id = a.owner
+             WHERE a.id = $1 AND p.barred_at IS NOT NULL",
+            values![agent],
+        )
+        .await?;
+    if barred > 0 {
+        return Ok(false);
+    }
     let busy = tx
         .fetch_int(
             "SELECT count(*) AS n FROM assignments WHERE agent = $1 AND is_open = 1

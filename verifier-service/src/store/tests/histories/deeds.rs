@@ -187,6 +187,7 @@ fn nature(which: usize) -> Nature {
         recomputable,
         points,
         operations: recomputable.then_some(1 << (2 * which)),
+        given: which % 4 == 2,
     }
 }
 
