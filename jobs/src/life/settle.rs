@@ -28,9 +28,7 @@ fn pay_out(job: &mut Job, turn: &mut Turn<'_>) {
     let price = job.money(job.terms.price().amount);
     let (id, workload) = (job.id.clone(), job.workload());
     // Work of which nobody can tell how much it is earns no trust, nor does work on what its tenant chose.
-    let earned = job
-        .size()
-        .filter(|_| is_vouched(job) && !job.nature.given);
+    let earned = job.size().filter(|_| is_vouched(job) && !job.nature.given);
     let at = turn.now();
     let mut left = job.terms.escrow();
     let accepted = |assignment: &Assignment| assignment.stage == Stage::Accepted;

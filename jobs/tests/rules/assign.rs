@@ -186,7 +186,7 @@ fn commands_earn_no_trust_since_nobody_can_tell_how_much_work_they_are() {
 #[test]
 fn work_on_what_the_tenant_chose_earns_no_trust() {
     for given in [false, true] {
-        let mut world = World::new(terms(2), Nature { given, ..KERNEL });
+        let mut world = World::new(terms(2), jobs::Nature { given, ..KERNEL });
         world.dispatch(2);
         world.accept_all();
         world.commit_all();

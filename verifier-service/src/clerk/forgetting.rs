@@ -29,7 +29,10 @@ impl Clerk {
             }
         }
         if forgotten > 0 {
-            tracing::info!(jobs = forgotten, "openings and answers of old jobs are forgotten");
+            tracing::info!(
+                jobs = forgotten,
+                "openings and answers of old jobs are forgotten"
+            );
         }
     }
 }

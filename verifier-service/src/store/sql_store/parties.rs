@@ -47,7 +47,8 @@ impl SqlStore {
         let party = row.as_ref().map(read_party).transpose()?;
         if changed {
             // Whoever offers holds its agent: what is offered meanwhile is offered before this.
-            let touch = "UPDATE agents SET capacity = capacity WHERE owner = $1 AND removed_at IS NULL";
+            let touch =
+                "UPDATE agents SET capacity = capacity WHERE owner = $1 AND removed_at IS NULL";
             tx.execute(touch, values![id]).await?;
             let action = match is_barred {
                 true => Action::PartyBar,
