@@ -34,7 +34,7 @@ struct Vacant {
 impl Room {
     pub(super) fn of(all: Vec<WithRoom>) -> Self {
         Self {
-            vacant: all.into_iter().map(vacant).collect(),
+            vacant: all.into_iter().filter_map(vacant).collect(),
             funds: HashMap::new(),
         }
     }
@@ -133,9 +133,10 @@ impl Clerk {
     }
 }
 
-fn vacant(agents: WithRoom) -> Vacant {
+/// Whoever declares what this version does not understand has no room.
+fn vacant(agents: WithRoom) -> Option<Vacant> {
     let declared = Declared::from_json(agents.declared.as_deref().unwrap_or_default());
-    Vacant {
+    (declared.capacity > 0).then(|| Vacant {
         candidate: Candidate {
             agent: agents.agent,
             owner: agents.owner,
@@ -145,7 +146,7 @@ fn vacant(agents: WithRoom) -> Vacant {
             devices: devices(&declared),
         },
         places: agents.places,
-    }
+    })
 }
 
 fn candidate(agent: Available, stake: i64) -> Option<Candidate> {

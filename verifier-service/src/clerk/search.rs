@@ -7,10 +7,10 @@
 //!
 //! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant whose
 //! [turn](turns) it is the one that was looked after longest ago, before the second of any. So with T tenants whose jobs
-//! wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds of a search in which somebody has room, whatever
-//! the others have; and a place that several could use goes to the tenant that was given one longest ago. That is known to
-//! each verifier of what it gave itself. Rounds in which nothing is offered are [`PAUSE`] apart, and each takes twice as
-//! many as the last, up to [`MOST_IN_VAIN`].
+//! wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has room, whatever
+//! the others have; and of the tenants of a round the one that was given a place longest ago comes first. A verifier knows
+//! that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`] apart, and each takes twice as
+//! many jobs as the last, up to [`MOST_IN_VAIN`].
 //!
 //! Where this process makes an agent free it begins a search itself. What another verifier made free, and was ended before
 //! it looked, is seen within [`LOOK_EVERY`], since room and funds are compared with those of the last look; jobs that it
@@ -137,7 +137,6 @@ impl Search {
     fn begin(&mut self, number: i64) {
         self.number = number;
         self.begun = Some(Instant::now());
-        self.turns.begin();
     }
 
     /// Whether there was no such room at the last look, or less, or the owner had less.
@@ -230,8 +229,9 @@ impl Clerk {
             return Ok(Round::Over);
         }
         let (number, width) = (search.number, search.width(room.places()));
-        let mut tenants = self.store().tenants_lacking(number).await?;
-        search.turns.sort(&mut tenants);
+        let tenants = self.store().tenants_lacking(number).await?;
+        let most = usize::try_from(width).unwrap_or(usize::MAX);
+        let tenants = search.turns.next(tenants, most);
         let taken = self.store().take_lacking(number, &tenants, width);
         let mut taken = taken.await?.into_iter();
         let mut round = Round::Over;
@@ -243,7 +243,7 @@ impl Clerk {
                 true => Round::Offered,
                 false => Round::InVain,
             });
-            search.turns.had_one(lacking.tenant, is_offered);
+            search.turns.was_looked_at(lacking.tenant, is_offered);
         }
         self.hand_back(number, taken).await?;
         search.was(round, width);

@@ -45,8 +45,6 @@ pub(super) async fn take(
     limit: u32,
 ) -> Result<Vec<Lacking>, StoreError> {
     let mut tx = database.write().await?;
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let tenants = tenants.get(..most).unwrap_or(tenants);
     let share = limit.div_ceil(u32::try_from(tenants.len()).unwrap_or(limit).max(1));
     let mut queues = Vec::new();
     for tenant in tenants {
