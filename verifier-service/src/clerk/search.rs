@@ -206,7 +206,7 @@ impl Clerk {
         self.0.wanted.notify_one();
     }
 
-    /// Whether it was told so since agents were looked at last.
+    /// Whether it was told so since agents were looked at, or this was asked, last.
     #[cfg(test)]
     pub(crate) fn is_anybody_free(&self) -> bool {
         self.0.is_anybody_free.swap(false, Ordering::SeqCst)

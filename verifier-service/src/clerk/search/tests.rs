@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jobs::{Action, Job};
+use jobs::Job;
 use serde_json::json;
 
 use super::super::act::Deed;
@@ -135,18 +135,19 @@ on_both! {
         for _ in 0..8 {
             while clerk.round(&mut search).await.unwrap() != Round::Over {}
             let [held] = rig.store.unfinished(&agent("a1")).await.unwrap().try_into().unwrap();
-            let job = rig.store.job(&held.job).await.unwrap().unwrap();
-            given.push(job.tenant().clone());
+            given.push(job(&rig, held.job.as_str()).await.tenant().clone());
             // The place comes free.
-            clerk.act(job.id(), Deed::new(Action::Cancel)).await.unwrap();
+            clerk.act(&held.job, Deed::release(&held.id, &agent("a1"))).await.unwrap();
         }
         assert!(given.windows(2).all(|two| two[0] != two[1]), "{given:?}");
     }
 
     async fn a_job_behind_thousands_that_nobody_fits_is_found_in_a_few_rounds(rig) {
-        with_crowd(&rig, "BLACKWELL", 1).await;
-        is_present(&rig, "a1", CAPACITY).await;
+        rig.with_market().await;
+        make(&rig, "tenant", "j", "BLACKWELL", 1).await;
         make(&rig, "tenant", "last", "HOPPER", 1).await;
+        rig.crowd("j", CROWD).await;
+        is_present(&rig, "a1", CAPACITY).await;
         let clerk = clerk(&rig).await;
         let mut search = Search::new();
         let mut rounds = 1;

@@ -60,10 +60,10 @@ mod tests {
             (&[], "abcd"),
             (&[('a', true)], "bcda"),
             (&[('b', true), ('a', true), ('d', true)], "cbad"),
-            // In vain: it has its turn still.
+            // In vain: it is served before whoever was given something still.
             (
                 &[('c', true), ('a', false), ('b', false), ('b', false)],
-                "abdc",
+                "dabc",
             ),
         ];
         for (looks, expected) in cases {
