@@ -18,43 +18,49 @@ const TRIES: usize = 8;
 /// The agents with room, as they were at the beginning of a round, less what was offered in it. A job that none of them
 /// fits is known by it, so that it costs no question of its own.
 pub(super) struct Room {
-    agents: Vec<Vacant>,
+    vacant: Vec<Vacant>,
     /// What owners have available, of the currencies that were asked about.
     funds: HashMap<Currency, HashMap<PartyId, i64>>,
 }
 
+/// Agents of one owner with the same devices.
 struct Vacant {
+    /// The one that it is, or one that stands for all.
     candidate: Candidate,
+    /// How many assignments they take, all together.
     places: u32,
 }
 
 impl Room {
-    pub(super) fn of(agents: Vec<WithRoom>) -> Self {
+    pub(super) fn of(all: Vec<WithRoom>) -> Self {
         Self {
-            agents: agents.into_iter().filter_map(vacant).collect(),
+            vacant: all.into_iter().filter_map(vacant).collect(),
             funds: HashMap::new(),
         }
     }
 
     /// How many assignments they take, all together.
     pub(super) fn places(&self) -> u32 {
-        let places = self.agents.iter().map(|vacant| vacant.places);
+        let places = self.vacant.iter().map(|vacant| vacant.places);
         places.fold(0, u32::saturating_add)
     }
 
     /// Whether nobody has room any more.
     pub(super) fn is_full(&self) -> bool {
-        self.agents.is_empty()
+        self.vacant.is_empty()
     }
 
-    /// An agent was offered something, or has no room after all.
-    fn is_taken(&mut self, agent: &AgentId, by: u32) {
-        for vacant in &mut self.agents {
-            if vacant.candidate.agent == *agent {
-                vacant.places = vacant.places.saturating_sub(by);
-            }
+    /// An agent, one of these, was offered something, or has no room after all.
+    fn is_taken(&mut self, agent: &AgentId, among: &[Candidate]) {
+        let Some(taken) = among.iter().find(|one| one.agent == *agent) else {
+            return;
+        };
+        let is_its = |of: &Candidate| of.owner == taken.owner && of.devices == taken.devices;
+        let its = self.vacant.iter_mut().find(|it| is_its(&it.candidate));
+        if let Some(vacant) = its {
+            vacant.places = vacant.places.saturating_sub(1);
         }
-        self.agents.retain(|vacant| vacant.places > 0);
+        self.vacant.retain(|vacant| vacant.places > 0);
     }
 }
 
@@ -73,17 +79,21 @@ impl Clerk {
             if !job.could_offer(&candidates, self.parts().clock.now()) {
                 break;
             }
-            let deed = Deed::new(Action::Dispatch { candidates });
+            let deed = Deed::new(Action::Dispatch {
+                candidates: candidates.clone(),
+            });
             match self.act(job.id(), deed).await {
                 Err(ClerkError::NoRoom(agent)) => {
                     tracing::debug!(job = %job.id(), %agent, "full by now; agents are looked for again");
-                    room.is_taken(&agent, u32::MAX);
+                    room.is_taken(&agent, &candidates);
                 }
                 Err(error) => return Err(error),
                 Ok(then) => {
                     let all = then.assignments().iter();
                     let new: Vec<_> = all.filter(|it| job.assignment(it.id()).is_none()).collect();
-                    new.iter().for_each(|it| room.is_taken(it.agent(), 1));
+                    for it in &new {
+                        room.is_taken(it.agent(), &candidates);
+                    }
                     return Ok(!new.is_empty());
                 }
             }
@@ -100,10 +110,12 @@ impl Clerk {
         }
         let funds = room.funds.get(&currency);
         let has = |owner| funds.and_then(|of| of.get(owner)).copied().unwrap_or(0);
-        let all = room.agents.iter().map(|vacant| &vacant.candidate);
+        let all = room.vacant.iter().map(|vacant| &vacant.candidate);
         let funded = all.filter(|candidate| stake == 0 || has(&candidate.owner) >= stake);
-        let funded: Vec<Candidate> = funded.cloned().collect();
-        Ok(job.could_offer(&funded, self.parts().clock.now()))
+        // Most jobs that are looked at in vain end here: nothing is copied for them.
+        let fitting = funded.filter(|candidate| job.terms().fit(&candidate.devices));
+        let fitting: Vec<Candidate> = fitting.cloned().collect();
+        Ok(!fitting.is_empty() && job.could_offer(&fitting, self.parts().clock.now()))
     }
 
     async fn candidates(&self, job: &Job) -> Result<Vec<Candidate>, ClerkError> {
@@ -121,19 +133,19 @@ impl Clerk {
     }
 }
 
-fn vacant(agent: WithRoom) -> Option<Vacant> {
-    let declared = Declared::from_json(agent.declared.as_deref().unwrap_or_default());
-    let places = declared.capacity.saturating_sub(agent.busy);
-    (places > 0).then(|| Vacant {
+/// Whoever declares what this version does not understand has no room.
+fn vacant(agents: WithRoom) -> Option<Vacant> {
+    let declared = Declared::from_json(agents.declared.as_deref().unwrap_or_default());
+    (declared.capacity > 0).then(|| Vacant {
         candidate: Candidate {
-            agent: agent.agent,
-            owner: agent.owner,
+            agent: agents.agent,
+            owner: agents.owner,
             // Whether it may have a replica does not depend on these.
             record: Record::default(),
             missed: 0,
             devices: devices(&declared),
         },
-        places,
+        places: agents.places,
     })
 }
 
@@ -151,10 +163,13 @@ fn candidate(agent: Available, stake: i64) -> Option<Candidate> {
     })
 }
 
+/// In one order, so that agents of one shape have the same.
 fn devices(declared: &Declared) -> Vec<DeviceTraits> {
     let devices = declared.devices.iter().map(|device| DeviceTraits {
         architecture: device.architecture,
         simulated: device.simulated,
     });
-    devices.collect()
+    let mut devices: Vec<_> = devices.collect();
+    devices.sort_by_key(|device| (device.architecture.as_str(), device.simulated));
+    devices
 }

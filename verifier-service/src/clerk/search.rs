@@ -1,29 +1,32 @@
 //! The search for agents: rounds over jobs that lack some, fair to their tenants, beside everything that has a deadline.
 //!
 //! A **search** has a number and goes over every job that lacks agents once. A new one begins when there is a reason for a
-//! job to be looked at again: an agent came, says something else of itself, has less to do, or an owner got money back. A
-//! job that is new, or lost an agent, is looked at without one. While nothing happens no job is looked at, however many
-//! wait.
+//! job to be looked at again: an agent came, says something else of itself, has less to do, or an owner got money or was
+//! admitted again. A job that is new, or lost an agent, is looked at without one. While nothing happens no job is looked
+//! at, however many wait.
 //!
-//! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant in turn the
-//! one that was looked after longest ago, before the second of any. So with T tenants whose jobs wait, the first job of each
-//! is looked at within ⌈T / [`FEWEST`]⌉ rounds in which somebody has room, whatever the others have; and where places are
-//! few, each goes to the tenant whose turn it is. Rounds in which nothing is offered are [`PAUSE`] apart.
+//! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant whose
+//! [turn](turns) it is the one that was looked after longest ago, before the second of any. So with T tenants whose jobs
+//! wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has room, whatever
+//! the others have; and of the tenants of a round the one that was given a place longest ago comes first. A verifier knows
+//! that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`] apart, and each takes twice as
+//! many jobs as the last, up to [`MOST_IN_VAIN`].
 //!
 //! Where this process makes an agent free it begins a search itself. What another verifier made free, and was ended before
-//! it looked, is seen within [`LOOK_EVERY`], since all agents with room are compared with those of the last look; what
-//! nobody could see, within [`SEARCH_EVERY`].
+//! it looked, is seen within [`LOOK_EVERY`], since room and funds are compared with those of the last look; jobs that it
+//! had taken to look at are, [`HOLD`] after that; what nobody could see, within [`SEARCH_EVERY`].
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use evidence::UnixTime;
-use jobs::{AgentId, JobId, PartyId};
+use jobs::{JobId, PartyId};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use self::turns::Turns;
 use super::dispatch::Room;
 use super::{Clerk, ClerkError};
 use crate::agents::PRESENT_FOR_S;
@@ -34,10 +37,14 @@ use crate::store::jobs::{JobStore, Lacking};
 /// Jobs looked at in one round, at least where there are so many, and at most.
 const FEWEST: u32 = 8;
 const MOST: u32 = 32;
+/// The same after rounds in vain: what nobody fits costs a reading each, and stands before what somebody fits.
+const MOST_IN_VAIN: u32 = 256;
 /// How long after a round in which nothing was offered the next one begins.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often agents are looked at without a reason, while jobs lack some.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long the search of another verifier is the latest until one makes sure that no job was left in the midst of it.
+const HOLD: Duration = Duration::from_secs(60);
 /// How often a search begins without a reason.
 const SEARCH_EVERY: Duration = Duration::from_secs(300);
 
@@ -69,14 +76,18 @@ impl Searching {
 
 /// What a verifier remembers from round to round.
 pub(super) struct Search {
-    /// The search that is on.
+    /// The search that is on. One that was begun for a reason has an even number, one that makes sure an odd one: nobody
+    /// makes sure of that.
     number: i64,
     /// When it began.
     begun: Option<Instant>,
-    /// The agents that had room at the last look, and how much they had to do.
-    seen: HashMap<AgentId, (u32, Option<String>)>,
-    /// The tenant whose job was looked at last.
-    after: Option<PartyId>,
+    /// The latest search of any verifier, and since when it is.
+    latest: Option<(i64, Instant)>,
+    /// By owner and shape, the places that there were at the last look, and the funds.
+    seen: HashMap<(PartyId, String), (u32, i64)>,
+    turns: Turns,
+    /// How many jobs the next round takes at least, after one in vain.
+    widened: u32,
 }
 
 /// What a round came to.
@@ -96,32 +107,65 @@ impl Search {
         Self {
             number: 0,
             begun: None,
+            latest: None,
             seen: HashMap::new(),
-            after: None,
+            turns: Turns::default(),
+            widened: 0,
         }
     }
 
     /// Begins a new search if there is a reason to; `latest` is the number of the latest one of any verifier.
-    fn heed(&mut self, agents: &[WithRoom], is_told: bool, latest: i64) {
+    fn heed(&mut self, with_room: &[WithRoom], is_told: bool, latest: i64) {
         let is_old = self
             .begun
             .is_none_or(|begun| begun.elapsed() >= SEARCH_EVERY);
-        let has_more = agents.iter().any(|agent| self.is_more(agent));
+        let has_more = with_room.iter().any(|agents| self.is_more(agents));
+        let may_be_left = self.may_be_left(latest);
         if is_told || is_old || has_more {
-            self.number = self.number.max(latest).saturating_add(1);
-            self.begun = Some(Instant::now());
+            let before = self.number.max(latest);
+            self.begin((before | 1).saturating_add(1));
+        } else if may_be_left {
+            self.begin(latest.saturating_add(1));
         }
-        let seen = agents.iter().map(|agent| {
-            let said = (agent.busy, agent.declared.clone());
-            (agent.agent.clone(), said)
+        let seen = with_room.iter().map(|agents| {
+            let which = (agents.owner.clone(), agents.shape.clone());
+            (which, (agents.places, agents.funds))
         });
         self.seen = seen.collect();
     }
 
-    /// Whether an agent had no room at the last look, or said something else, or had more to do.
-    fn is_more(&self, agent: &WithRoom) -> bool {
-        let seen = self.seen.get(&agent.agent);
-        seen.is_none_or(|(busy, declared)| agent.busy < *busy || agent.declared != *declared)
+    fn begin(&mut self, number: i64) {
+        self.number = number;
+        self.begun = Some(Instant::now());
+    }
+
+    /// Whether there was no such room at the last look, or less, or the owner had less.
+    fn is_more(&self, agents: &WithRoom) -> bool {
+        let which = (agents.owner.clone(), agents.shape.clone());
+        let seen = self.seen.get(&which);
+        seen.is_none_or(|(places, funds)| agents.places > *places || agents.funds > *funds)
+    }
+
+    /// Whether the latest search is one of another verifier, which may have been ended with jobs in its hands.
+    fn may_be_left(&mut self, latest: i64) -> bool {
+        let known = self.latest.filter(|(number, _)| *number == latest);
+        let (_, since) = *self
+            .latest
+            .insert(known.unwrap_or((latest, Instant::now())));
+        latest > self.number && latest % 2 == 0 && since.elapsed() >= HOLD
+    }
+
+    /// How many jobs a round takes.
+    fn width(&self, places: u32) -> u32 {
+        places.clamp(FEWEST, MOST).max(self.widened)
+    }
+
+    /// A round took so many.
+    fn was(&mut self, round: Round, width: u32) {
+        self.widened = match round {
+            Round::InVain => width.saturating_mul(2).min(MOST_IN_VAIN),
+            Round::Offered | Round::Over => 0,
+        };
     }
 }
 
@@ -157,9 +201,15 @@ impl Clerk {
     }
 
     /// Who was passed over before may do now.
-    pub(super) fn agents_may_be_free(&self) {
+    pub(crate) fn agents_may_be_free(&self) {
         self.0.is_anybody_free.store(true, Ordering::SeqCst);
         self.0.wanted.notify_one();
+    }
+
+    /// Whether it was told so since agents were looked at, or this was asked, last.
+    #[cfg(test)]
+    pub(crate) fn is_anybody_free(&self) -> bool {
+        self.0.is_anybody_free.swap(false, Ordering::SeqCst)
     }
 
     /// One round. What it costs is bounded, whatever waits: two statements where nobody has room.
@@ -172,29 +222,31 @@ impl Clerk {
             return Ok(Round::Over);
         };
         let is_told = self.0.is_anybody_free.swap(false, Ordering::SeqCst);
-        let agents = self.store().with_room(self.present_since()).await?;
-        search.heed(&agents, is_told, latest);
-        let mut room = Room::of(agents);
+        let with_room = self.store().with_room(self.present_since()).await?;
+        search.heed(&with_room, is_told, latest);
+        let mut room = Room::of(with_room);
         if room.is_full() {
             return Ok(Round::Over);
         }
-        let (number, limit) = (search.number, room.places().clamp(FEWEST, MOST));
-        let taken = self
-            .store()
-            .take_lacking(number, search.after.clone(), limit);
+        let (number, width) = (search.number, search.width(room.places()));
+        let tenants = self.store().tenants_lacking(number).await?;
+        let most = usize::try_from(width).unwrap_or(usize::MAX);
+        let tenants = search.turns.next(tenants, most);
+        let taken = self.store().take_lacking(number, &tenants, width);
         let mut taken = taken.await?.into_iter();
         let mut round = Round::Over;
         while !room.is_full()
             && let Some(lacking) = taken.next()
         {
-            let offered = self.try_to_offer(&lacking.job, &mut room).await?;
-            round = round.max(match offered {
+            let is_offered = self.try_to_offer(&lacking.job, &mut room).await?;
+            round = round.max(match is_offered {
                 true => Round::Offered,
                 false => Round::InVain,
             });
-            search.after = Some(lacking.tenant);
+            search.turns.was_looked_at(lacking.tenant, is_offered);
         }
         self.hand_back(number, taken).await?;
+        search.was(round, width);
         Ok(round)
     }
 
@@ -244,6 +296,8 @@ impl Clerk {
         UnixTime::from_secs(now.secs().saturating_sub(PRESENT_FOR_S))
     }
 }
+
+mod turns;
 
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,10 @@ pub(super) async fn deposit(
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    book(&app, &caller, request, Transfer::deposit).await
+    let booked = book(&app, &caller, request, Transfer::deposit).await?;
+    // An owner of agents may have more to stake.
+    app.clerk.agents_may_be_free();
+    Ok(booked)
 }
 
 /// Money went out: 201, or 200 if the same was booked under the reference before.

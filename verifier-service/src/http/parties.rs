@@ -247,6 +247,9 @@ async fn set_barred(app: &App, id: Named, is_barred: bool, by: By) -> Result<Res
     let id = id.ok_or_else(not_found)?;
     let party = app.credentials.store().set_barred(id, is_barred, by);
     let party = party.await?.ok_or_else(not_found)?;
+    if !is_barred {
+        app.clerk.agents_may_be_free();
+    }
     tracing::info!(%party.id, is_barred, "party barred or admitted");
     Ok(no_store(Json(ShownParty::from(party))))
 }

@@ -40,17 +40,21 @@ pub(crate) struct Available {
     pub(crate) funds: i64,
 }
 
-/// An agent that is at work on less than it takes.
+/// The agents of one owner that have the same devices and are at work on less than they take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WithRoom {
-    /// Which.
+    /// Which it is, where it is one alone; else `any`, the name of none.
     pub(crate) agent: AgentId,
     /// Whose.
     pub(crate) owner: PartyId,
-    /// What it last said of itself, JSON.
+    /// Their devices in short.
+    pub(crate) shape: String,
+    /// What one of them last said of itself, JSON.
     pub(crate) declared: Option<String>,
-    /// Assignments it is at work on.
-    pub(crate) busy: u32,
+    /// Assignments that they take beside those they are at work on, all together.
+    pub(crate) places: u32,
+    /// What the owner has available, the minor units of all currencies added up: worth nothing but to be compared.
+    pub(crate) funds: i64,
 }
 
 /// Who is asked for.
@@ -75,7 +79,8 @@ pub(crate) trait ClerkStore: Send + Sync {
     /// may crowd out another.
     fn available(&self, wanted: Wanted) -> Answer<'_, Vec<Available>>;
 
-    /// Agents that were heard of since then and have room, without those removed.
+    /// Agents that were heard of since then and have room, without those removed and those of owners that are barred; of one
+    /// owner at most [`MOST_OF_OWNER`] shapes, in the order of their names.
     fn with_room(&self, since: UnixTime) -> Answer<'_, Vec<WithRoom>>;
 
     /// What the owners of agents that were heard of since then have available, in minor units; those without anything may

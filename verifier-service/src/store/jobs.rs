@@ -235,15 +235,18 @@ pub(crate) trait JobStore: Send + Sync {
     /// `None` if no job lacks any.
     fn latest_search(&self) -> Answer<'_, Option<i64>>;
 
-    /// Takes jobs that lack agents and were not part of this search: the tenants in turn, in the order of their names from
-    /// after `after` on and around; of each the job that was looked after longest ago, then of each the second, and so on.
-    /// They are part of the search from now on, so that nobody else is handed them in it.
-    fn take_lacking(
-        &self,
+    /// Tenants with jobs that lack agents and were not part of this search, in the order of their names.
+    fn tenants_lacking(&self, search: i64) -> Answer<'_, Vec<PartyId>>;
+
+    /// Takes jobs that lack agents and were not part of this search: of each of these tenants, in this order, the one that
+    /// was looked after longest ago, then of each the second, and so on. They are part of the search from now on, so that
+    /// nobody else is handed them in it.
+    fn take_lacking<'a>(
+        &'a self,
         search: i64,
-        after: Option<PartyId>,
+        tenants: &'a [PartyId],
         limit: u32,
-    ) -> Answer<'_, Vec<Lacking>>;
+    ) -> Answer<'a, Vec<Lacking>>;
 
     /// Has agents looked for again at once, for jobs that were taken and could not be looked after.
     fn hand_back<'a>(&'a self, search: i64, jobs: &'a [JobId]) -> Answer<'a, ()>;

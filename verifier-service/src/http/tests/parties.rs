@@ -107,6 +107,7 @@ async fn a_party_is_barred_and_admitted() {
         assert_eq!(barred.json()["barred_at"], NOW.to_string());
         served.rig.clock.advance_s(1);
     }
+    assert!(!served.rig.clerk.is_anybody_free());
     // Whoever is barred is told.
     let own = served.get("/v1/parties/me", &key).await;
     assert_eq!(own.json()["barred_at"], NOW.to_string());
@@ -115,12 +116,36 @@ async fn a_party_is_barred_and_admitted() {
         admitted.is(200, "");
         assert_eq!(admitted.json().get("barred_at"), None);
     }
+    assert!(served.rig.clerk.is_anybody_free(), "its agents");
     for id in ["x", &"0".repeat(32)] {
         for method in [Method::PUT, Method::DELETE] {
             let path = format!("/v1/parties/{id}/bar");
             let none = served.ask(method, &path, operator, None).await;
             none.is(404, "party_not_found");
         }
+    }
+}
+
+#[tokio::test]
+async fn whoever_gets_money_may_have_agents_for_jobs_that_wait() {
+    let served = Served::new().await;
+    let (party, _) = served.party_with_key("provider", &["agents:read"]).await;
+    let (_, key) = served.party_with_key("marketplace", &["books:write"]).await;
+    for (path, amount, (status, code), is_free) in [
+        ("/v1/withdrawals", 1, (402, "funds_missing"), false),
+        ("/v1/deposits", 0, (422, "money_malformed"), false),
+        ("/v1/deposits", 2, (201, ""), true),
+        ("/v1/withdrawals", 1, (201, ""), false),
+    ] {
+        let money = json!({ "amount": amount, "currency": "EUR" });
+        let body = json!({ "party": party, "reference": format!("{amount}"), "money": money });
+        let booked = served.post(path, &key, body).await;
+        booked.is(status, code);
+        assert_eq!(
+            served.rig.clerk.is_anybody_free(),
+            is_free,
+            "{path} {amount}"
+        );
     }
 }
 

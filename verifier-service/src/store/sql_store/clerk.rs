@@ -48,16 +48,7 @@ impl ClerkStore for SqlStore {
         Box::pin(async move {
             let mut session = self.database.read().await?;
             let rows = session
-                .fetch(
-                    "SELECT id, owner, report, busy FROM
-                       (SELECT id, owner, report, capacity, seen_at,
-                               (SELECT count(*) FROM assignments
-                                WHERE assignments.agent = agents.id AND is_open = 1
-                                  AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
-                        FROM agents WHERE removed_at IS NULL AND seen_at >= $1) AS present
-                     WHERE busy < capacity ORDER BY seen_at DESC LIMIT $2",
-                    values![since, MOST_AVAILABLE],
-                )
+                .fetch(WITH_ROOM, values![since, MOST_OF_OWNER, MOST_AVAILABLE])
                 .await?;
             rows.iter().map(with_room).collect()
         })
@@ -279,6 +270,28 @@ const AVAILABLE: &str = "
     LEFT JOIN misses ON misses.owner = agents.owner
     WHERE of_owner <= $6 ORDER BY of_owner, ranked.id LIMIT $7";
 
+/// Room by owner and shape, so that neither the many agents of one owner hide those of another nor each report is read: one
+/// for each shape tells the devices of all. What the owner has, of all currencies together, tells only whether it has more.
+const WITH_ROOM: &str = "
+    WITH present AS (
+        SELECT id, owner, shape, capacity,
+               (SELECT count(*) FROM assignments
+                WHERE assignments.agent = agents.id AND is_open = 1
+                  AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
+        FROM agents
+        WHERE removed_at IS NULL AND seen_at >= $1
+          AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)),
+    shapes AS (
+        SELECT owner, shape, count(*) AS number, min(id) AS one, CAST(sum(capacity - busy) AS BIGINT) AS places,
+               row_number() OVER (PARTITION BY owner ORDER BY shape) AS of_owner
+        FROM present WHERE busy < capacity GROUP BY owner, shape)
+    SELECT shapes.owner, shapes.shape, places, agents.report,
+           CASE WHEN number = 1 THEN one ELSE 'any' END AS agent,
+           (SELECT CAST(coalesce(sum(balance), 0) AS BIGINT) FROM accounts
+            WHERE name = 'party/' || shapes.owner || '/available') AS funds
+    FROM shapes JOIN agents ON agents.id = one
+    WHERE of_owner <= $2 ORDER BY of_owner, shapes.owner LIMIT $3";
+
 pub(super) fn number(size: Size) -> i64 {
     size.number().into()
 }
@@ -301,10 +314,12 @@ fn available(row: &Row, now: UnixTime) -> Result<Available, StoreError> {
 
 fn with_room(row: &Row) -> Result<WithRoom, StoreError> {
     Ok(WithRoom {
-        agent: id(row, "id", AgentId::parse)?,
+        agent: id(row, "agent", AgentId::parse)?,
         owner: id(row, "owner", PartyId::parse)?,
+        shape: row.text("shape")?,
         declared: row.optional_text("report")?,
-        busy: row.u32("busy")?,
+        places: row.u32("places")?,
+        funds: row.int("funds")?,
     })
 }
 

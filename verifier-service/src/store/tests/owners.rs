@@ -9,7 +9,7 @@ use ::jobs::{
     Action, AgentId, Context, Currency, Effects, RecordChange, Records, ResultKind, Size, Workload,
 };
 
-use super::life::{ESCROW, agent, dispatch, id, job_id, money, party};
+use super::life::{ESCROW, FUNDS, agent, dispatch, id, job_id, money, party};
 use super::*;
 use crate::store::agents::{AgentStore, Said};
 use crate::store::audit::{AuditStore, Wanted as Entries};
@@ -104,6 +104,40 @@ on_both! {
             assert_eq!(rig.looked_at("p2").await, [agent("a2")].into());
         }
         assert!(seen.len() > 2 * most, "{} agents in ten looks", seen.len());
+    }
+
+    async fn room_is_told_by_owner_and_shape_however_many_agents_one_has(rig) {
+        rig.with_market().await;
+        rig.agents_of("p1", 0, 10_000, ("HOPPER x1", 3)).await;
+        rig.agents_of("p1", 10_000, 1, ("HOPPER x8", 5)).await;
+        // Full ones are none.
+        rig.agents_of("p1", 10_001, 9, ("HOPPER x8", 0)).await;
+        // They were all heard of last.
+        rig.run("UPDATE agents SET seen_at = seen_at - 1 WHERE shape = ''").await.unwrap();
+        let with_room = async || rig.store.with_room(UnixTime::from_secs(0)).await.unwrap();
+        let all = with_room().await;
+        let of = |owner, shape: &str| {
+            let mut found = all.iter().filter(|one| one.owner == party(owner) && one.shape == shape);
+            let only = found.next().unwrap();
+            assert_eq!(found.next(), None);
+            (only.places, only.agent.as_str() == "any", only.funds)
+        };
+        assert_eq!(of("p1", "HOPPER x1"), (30_000, true, FUNDS));
+        assert_eq!(of("p1", "HOPPER x8"), (5, false, FUNDS));
+        let other = all.iter().find(|one| one.owner == party("p2")).unwrap();
+        assert_eq!(other.agent, agent("a2"));
+        // Nor does one with more shapes than anybody needs.
+        for n in 0..100 {
+            rig.agents_of("p1", 20_000 + n, 1, (&format!("many {n}"), 1)).await;
+        }
+        let all = with_room().await;
+        let of_one = all.iter().filter(|one| one.owner == party("p1")).count();
+        assert_eq!(of_one, usize::try_from(MOST_OF_OWNER).unwrap());
+        assert!(all.iter().any(|one| one.owner == party("p2")));
+        // Who is barred has no room for anything.
+        rig.store.set_barred(id("p2"), true, by(NOW)).await.unwrap();
+        let all = with_room().await;
+        assert!(all.iter().all(|one| one.owner != party("p2")));
     }
 
     async fn agents_of_another_shape_are_among_those_of_an_owner(rig) {

@@ -1,13 +1,13 @@
-//! Jobs that lack agents, and who of them comes first.
+//! Jobs that lack agents, of the tenants whose turn it is. Whose it is, is not known here.
 //!
 //! A search has a number and goes over every such job once. What a round of it costs does not depend on how many jobs wait:
-//! tenants are found by leaping over the index from one to the next, and of each the first few jobs are read.
+//! tenants are found by leaping over the index from one to the next, and of some the first few jobs are read.
 
 use jobs::{JobId, PartyId};
 
 use crate::store::StoreError;
 use crate::store::jobs::Lacking;
-use crate::store::sql::{Database, Lock, Session, Transaction, values};
+use crate::store::sql::{Database, Lock, Transaction, values};
 use crate::store::sql_store::id;
 
 pub(super) async fn latest_search(database: &Database) -> Result<Option<i64>, StoreError> {
@@ -18,14 +18,33 @@ pub(super) async fn latest_search(database: &Database) -> Result<Option<i64>, St
     row.optional_int("latest")
 }
 
+pub(super) async fn tenants(database: &Database, search: i64) -> Result<Vec<PartyId>, StoreError> {
+    let mut session = database.read().await?;
+    let rows = session
+        .fetch(
+            "WITH RECURSIVE tenants (tenant) AS (
+               SELECT min(tenant) FROM jobs WHERE sought IS NOT NULL
+               UNION ALL
+               SELECT (SELECT min(jobs.tenant) FROM jobs
+                       WHERE sought IS NOT NULL AND jobs.tenant > tenants.tenant)
+               FROM tenants WHERE tenants.tenant IS NOT NULL)
+             SELECT tenant FROM tenants
+             WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.tenant = tenants.tenant AND sought < $1)
+             ORDER BY tenant",
+            values![search],
+        )
+        .await?;
+    let tenants = rows.iter().map(|row| id(row, "tenant", PartyId::parse));
+    tenants.collect()
+}
+
 pub(super) async fn take(
     database: &Database,
     search: i64,
-    after: Option<&PartyId>,
+    tenants: &[PartyId],
     limit: u32,
 ) -> Result<Vec<Lacking>, StoreError> {
     let mut tx = database.write().await?;
-    let tenants = tenants_in_turn(&mut tx, search, after, limit).await?;
     let share = limit.div_ceil(u32::try_from(tenants.len()).unwrap_or(limit).max(1));
     let mut queues = Vec::new();
     for tenant in tenants {
@@ -55,53 +74,11 @@ pub(super) async fn hand_back(
     tx.commit().await
 }
 
-/// Tenants with jobs that were not part of the search: those after the one, then those up to it.
-async fn tenants_in_turn(
-    session: &mut Session,
-    search: i64,
-    after: Option<&PartyId>,
-    limit: u32,
-) -> Result<Vec<PartyId>, StoreError> {
-    let after = after.map_or("", |party| party.as_str());
-    let mut tenants = tenants_after(session, search, after, limit).await?;
-    let left = limit.saturating_sub(u32::try_from(tenants.len()).unwrap_or(limit));
-    if left > 0 && !after.is_empty() {
-        let first = tenants_after(session, search, "", left).await?;
-        let before = first.into_iter();
-        tenants.extend(before.take_while(|tenant| tenant.as_str() <= after));
-    }
-    Ok(tenants)
-}
-
-async fn tenants_after(
-    session: &mut Session,
-    search: i64,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<PartyId>, StoreError> {
-    let rows = session
-        .fetch(
-            "WITH RECURSIVE tenants (tenant) AS (
-               SELECT min(tenant) FROM jobs WHERE sought IS NOT NULL AND tenant > $1
-               UNION ALL
-               SELECT (SELECT min(jobs.tenant) FROM jobs
-                       WHERE sought IS NOT NULL AND jobs.tenant > tenants.tenant)
-               FROM tenants WHERE tenants.tenant IS NOT NULL)
-             SELECT tenant FROM tenants
-             WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.tenant = tenants.tenant AND sought < $2)
-             LIMIT $3",
-            values![after, search, limit],
-        )
-        .await?;
-    let tenants = rows.iter().map(|row| id(row, "tenant", PartyId::parse));
-    tenants.collect()
-}
-
 /// The jobs of one tenant that were looked after longest ago; of those alike, the oldest.
 async fn first_of(
     tx: &mut Transaction,
     search: i64,
-    tenant: PartyId,
+    tenant: &PartyId,
     share: u32,
 ) -> Result<Vec<Lacking>, StoreError> {
     let rows = tx
@@ -109,7 +86,7 @@ async fn first_of(
             "SELECT id FROM jobs WHERE tenant = $1 AND sought < $2
              ORDER BY sought, created_at, id LIMIT $3",
             Lock::SkipTaken,
-            values![&tenant, search, share],
+            values![tenant, search, share],
         )
         .await?;
     let lacking = rows.iter().map(|row| {

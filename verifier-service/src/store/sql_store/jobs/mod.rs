@@ -172,14 +172,18 @@ impl JobStore for SqlStore {
         Box::pin(lacking::latest_search(&self.database))
     }
 
-    fn take_lacking(
-        &self,
+    fn tenants_lacking(&self, search: i64) -> Answer<'_, Vec<PartyId>> {
+        Box::pin(lacking::tenants(&self.database, search))
+    }
+
+    fn take_lacking<'a>(
+        &'a self,
         search: i64,
-        after: Option<PartyId>,
+        tenants: &'a [PartyId],
         limit: u32,
-    ) -> Answer<'_, Vec<Lacking>> {
+    ) -> Answer<'a, Vec<Lacking>> {
         Box::pin(async move {
-            let take = || lacking::take(&self.database, search, after.as_ref(), limit);
+            let take = || lacking::take(&self.database, search, tenants, limit);
             self.again(take).await
         })
     }
