@@ -247,25 +247,25 @@ fn wanting_stack() -> Vec<(&'static str, Fate, String)> {
             NESTED,
             deny(&format!(
                 "{}1{} == 1",
-                "abs(\n".repeat(30_000),
-                ")".repeat(30_000)
+                "abs(\n".repeat(9_000),
+                ")".repeat(9_000)
                     .replace(")))))))))))))))", ")))))))))))))))\n")
             )),
         ),
         (
             "brackets in brackets",
             NESTED,
-            format!("a := [1]\n{}", deny(&"a[\n".repeat(50_000))),
+            format!("a := [1]\n{}", deny(&"a[\n".repeat(9_000))),
         ),
         (
-            "a sum of 60000 terms",
+            "a sum of 9000 terms",
             NESTED,
-            format!("s := 1{}", "\n+ 1".repeat(60_000)),
+            format!("s := 1{}", "\n+ 1".repeat(9_000)),
         ),
         (
             "minus of minus",
             NESTED,
-            format!("s := {}1", "-\n".repeat(60_000)),
+            format!("s := {}1", "-\n".repeat(9_000)),
         ),
     ]
 }
