@@ -10,13 +10,14 @@
 //! ([`rules`](super::rules)): about 150 MB were the most that a second was seen to come to.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use regorus::unstable::{BUILTINS, BuiltinFcn, Expr, Ref, Source, Span};
 use regorus::{Engine, Value};
 
-use super::PolicyError;
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Price};
+use super::{PolicyError, reads};
 
 /// Bytes that the builtins of one evaluation may make, all of them together, reckoned by what they are given.
 pub const MAX_POLICY_MEMORY_BYTES: usize = 32 * 1024 * 1024;
@@ -28,14 +29,16 @@ thread_local! {
     static REFUSED: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-/// Evaluates with a budget of its own.
+/// Evaluates with a budget of its own. A panic of the engine is a fault of the text that it fell over.
 pub(super) fn within<T>(
     evaluate: impl FnOnce() -> Result<T>,
     fault: fn(anyhow::Error) -> PolicyError,
 ) -> Result<T, PolicyError> {
     LEFT.set(MAX_POLICY_MEMORY_BYTES);
     REFUSED.set(None);
-    evaluate().map_err(|error| {
+    let evaluated = catch_unwind(AssertUnwindSafe(evaluate));
+    let result = evaluated.unwrap_or_else(|_| Err(anyhow!("the engine panicked")));
+    result.map_err(|error| {
         REFUSED
             .take()
             .map_or_else(|| fault(error), PolicyError::Memory)
@@ -46,17 +49,21 @@ pub(super) fn within<T>(
 /// told, so that it is told of no builtin that the text does not name.
 pub(super) fn hold(engine: &mut Engine, rego: &str) -> Result<()> {
     for (&name, &builtin) in BUILTINS.iter() {
-        if let Some(cost) = cost::of(name).filter(|_| names(rego, name)) {
+        if let Price::Of(cost) = cost::of(name)
+            && names(rego, name)
+        {
             let called = move |arguments: Vec<Value>| call(name, builtin, cost, &arguments);
             engine.add_extension(name.to_owned(), builtin.1, Box::new(called))?;
         }
     }
-    // `print` is no builtin of the table: the engine writes what it is given to standard error.
-    engine.add_extension(
-        "print".to_owned(),
-        1,
-        Box::new(|_| bail!("print is not for policies")),
-    )
+    // `print` is no builtin of the table: the engine would write what it is given, of any length, to the standard error of
+    // whoever decides. Here it does nothing and is true.
+    for values in reads::given(rego, "print") {
+        let values = u8::try_from(values)?;
+        let nothing = |_: Vec<Value>| Ok(Value::Bool(true));
+        engine.add_extension("print".to_owned(), values, Box::new(nothing))?;
+    }
+    Ok(())
 }
 
 /// Whether a text names a builtin, or may: by its last word, be it quoted, or by letters in the form of numbers.
@@ -99,9 +106,27 @@ fn place(name: &str, parameters: usize) -> Result<(Span, Vec<Ref<Expr>>)> {
     Ok((span, parameters))
 }
 
+/// The builtin that a call names, where it is not for policies.
+pub(super) fn refused(name: &str) -> Option<&'static str> {
+    let (&name, _) = BUILTINS.get_key_value(name)?;
+    matches!(cost::of(name), Price::Refused).then_some(name)
+}
+
 /// What a builtin gives, with all the memory there is.
 #[cfg(test)]
 pub(super) fn call_for_tests(name: &'static str, arguments: &[Value]) -> Result<Value> {
     LEFT.set(usize::MAX);
     call(name, BUILTINS[name], |_, _| Some(0), arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_fault_of_the_text() {
+        let fault = |error: anyhow::Error| PolicyError::Evaluate(error.to_string());
+        let refused = within::<()>(|| panic!("for this test"), fault).unwrap_err();
+        assert!(refused.to_string().contains("panicked"), "{refused}");
+    }
 }

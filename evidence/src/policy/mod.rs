@@ -45,6 +45,8 @@ mod reads;
 mod relying_party;
 mod revocation;
 mod rules;
+mod shape;
+mod syntax;
 
 use std::fmt;
 

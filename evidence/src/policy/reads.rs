@@ -1,4 +1,4 @@
-//! Which members of its input a text can read, and whether it calls a function, told by its words.
+//! Which members of its input a text can read, and what it gives to a function, told by its words.
 //!
 //! A text reaches its input by the word `input` and in no other way. Where a member's name follows it each time, as in
 //! `input.devices`, nothing else in the input can make a difference to what the text says.
@@ -14,8 +14,7 @@ const RANDOM: &str = "rand";
 /// The members of the input that a text can read, where its answer follows from these alone; `None` where it may read
 /// others or draw lots. A word that only looks like one of the two counts as if it were it.
 pub(super) fn members_read(rego: &str) -> Option<BTreeSet<String>> {
-    let source = Source::from_contents(String::new(), rego.to_owned()).ok()?;
-    let words = words(&source)?;
+    let words = words_of(rego)?;
     let mut members = BTreeSet::new();
     let mut rest = words.as_slice();
     while let [word, after @ ..] = rest {
@@ -31,20 +30,51 @@ pub(super) fn members_read(rego: &str) -> Option<BTreeSet<String>> {
     Some(members)
 }
 
-/// Whether a text calls a function of this name, which has no dot in it. A text that is none calls nothing.
-pub(super) fn calls(rego: &str, name: &str) -> bool {
-    let Ok(source) = Source::from_contents(String::new(), rego.to_owned()) else {
-        return false;
-    };
-    let words = words(&source).unwrap_or_default();
-    let called = |pair: &[Token]| {
-        matches!(pair, [function, open] if function.0 == TokenKind::Ident
-            && function.1.text() == name && open.1.text() == "(")
-    };
-    words.windows(2).any(called)
+/// How many values a text gives to a function of this name, which has no dot in it, where it calls it.
+pub(super) fn given(rego: &str, name: &str) -> BTreeSet<usize> {
+    let words = words_of(rego).unwrap_or_default();
+    let mut given = BTreeSet::new();
+    for (place, pair) in words.windows(2).enumerate() {
+        if let [function, open] = pair
+            && function.0 == TokenKind::Ident
+            && function.1.text() == name
+            && open.1.text() == "("
+        {
+            given.insert(values(words.get(place + 2..).unwrap_or_default()));
+        }
+    }
+    given
 }
 
-/// The words of a text without its comments, as the engine tells them apart.
+/// How many values stand before the bracket that closes them.
+fn values(words: &[Token]) -> usize {
+    let mut level = 0_usize;
+    let mut commas = 0;
+    for (place, word) in words.iter().enumerate() {
+        match (word.0 == TokenKind::Symbol, word.1.text()) {
+            (true, ")") if level == 0 && place == 0 => return 0,
+            (true, "(" | "[" | "{") | (_, "set(") => level += 1,
+            (true, ")" | "]" | "}") if level == 0 => break,
+            (true, ")" | "]" | "}") => level -= 1,
+            (true, ",") if level == 0 => commas += 1,
+            _ => {}
+        }
+    }
+    commas + 1
+}
+
+/// Whether a text has a word in it, outside comments and quotes.
+pub(super) fn has_word(rego: &str, word: &str) -> bool {
+    let words = words_of(rego).unwrap_or_default();
+    let is = |token: &Token| token.0 == TokenKind::Ident && token.1.text() == word;
+    words.iter().any(is)
+}
+
+/// The words of a text without its comments, as the engine tells them apart; `None` where it could not.
+pub(super) fn words_of(rego: &str) -> Option<Vec<Token>> {
+    words(&Source::from_contents(String::new(), rego.to_owned()).ok()?)
+}
+
 fn words(source: &Source) -> Option<Vec<Token>> {
     let mut lexer = Lexer::new(source);
     let mut words = Vec::new();
@@ -102,16 +132,22 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_a_name_and_what_it_is_given() {
-        let table = [
-            ("x if print(1)", true),
-            ("x if print (1)", true),
-            ("x if sprint(1)", false),
-            ("x := input.print", false),
-            ("# print(1)\nx := \"print(1)\"", false),
+    fn what_a_call_is_given_is_counted() {
+        let table: &[(&str, &[usize])] = &[
+            ("x if print()", &[0]),
+            ("x if print(1)", &[1]),
+            ("x if print (f(1, 2), [3, 4])", &[2]),
+            ("x if { print(\",\"); print({1, 2}, set(), 3) }", &[1, 3]),
+            ("x if sprint(1)", &[]),
+            ("x := input.print", &[]),
+            ("# print(1)\nx := \"print(1)\"", &[]),
         ];
         for (text, expected) in table {
-            assert_eq!(calls(text, "print"), expected, "{text}");
+            assert_eq!(
+                given(text, "print"),
+                BTreeSet::from_iter(expected.iter().copied()),
+                "{text}"
+            );
         }
     }
 

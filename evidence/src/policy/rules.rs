@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde::Deserialize;
 
-use super::{PolicyError, budget, reads};
+use super::{PolicyError, budget, shape};
 use crate::appraise::Document;
 use crate::check::{Check, CheckId};
 use crate::limits::MAX_VALUE_CHARS;
@@ -54,10 +55,7 @@ impl Rules {
         if rego.len() > MAX_POLICY_BYTES {
             return Err(PolicyError::TooLarge(rego.len()));
         }
-        // It would write to the standard error of whoever decides, and what it writes can be of any length.
-        if reads::calls(rego, "print") {
-            return Err(PolicyError::Builtin("print"));
-        }
+        shape::nesting(rego)?;
         let source = format!("{id}.rego");
         let mut engine = Engine::new();
         budget::hold(&mut engine, rego).map_err(compile_error)?;
@@ -65,6 +63,9 @@ impl Rules {
         engine
             .add_policy(source.clone(), rego.to_owned())
             .map_err(compile_error)?;
+        for module in engine.get_modules() {
+            shape::check(module, rego)?;
+        }
         engine.set_execution_timer_config(TIME_LIMIT);
         // Compiling for the entry point shows that there is one, and leaves the engine ready to be copied.
         let compile = || engine.compile_with_entrypoint(&entry_point.into());
@@ -92,16 +93,39 @@ impl Rules {
     pub(super) fn evaluate(&self, input: Value) -> Result<Value, PolicyError> {
         let mut engine = self.engine.clone();
         engine.set_input(input);
-        budget::within(
-            || engine.eval_rule(self.entry_point.clone()),
-            evaluation_error,
-        )
+        within(TIME_LIMIT.limit, || {
+            budget::within(
+                || engine.eval_rule(self.entry_point.clone()),
+                evaluation_error,
+            )
+        })
     }
 
     /// The value of a rule that looks at no input.
     pub(super) fn constant(&self, rule: &str) -> Result<Value, PolicyError> {
         let mut engine = self.engine.clone();
-        budget::within(|| engine.eval_rule(rule.to_owned()), evaluation_error)
+        within(TIME_LIMIT.limit, || {
+            budget::within(|| engine.eval_rule(rule.to_owned()), evaluation_error)
+        })
+    }
+}
+
+/// Refuses what ended late. The engine looks at the clock between two steps, and the last step may have been a long one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a decision took is no part of it: it is made in time or not at all"
+)]
+fn within<T>(
+    limit: Duration,
+    evaluate: impl FnOnce() -> Result<T, PolicyError>,
+) -> Result<T, PolicyError> {
+    let start = Instant::now();
+    let value = evaluate()?;
+    match start.elapsed() {
+        taken if taken > limit => Err(evaluation_error(format_args!(
+            "execution exceeded time limit: expected at most {limit:?}, took {taken:?}"
+        ))),
+        _ => Ok(value),
     }
 }
 
@@ -159,9 +183,29 @@ pub(super) fn package(rego: &str) -> Option<&str> {
     words.next().filter(|_| keyword == "package")
 }
 
-/// A value as a message may show it.
+/// A value as a message may show it. A few lines can share a value more often than can be written, so that writing ends
+/// where the message does.
 pub(super) fn shown(value: &Value) -> String {
-    shortened(&value.to_string())
+    let mut written = Beginning(Vec::new());
+    // What is cut off ends with an error.
+    let _ = serde_json::to_writer(&mut written, value);
+    shortened(&String::from_utf8_lossy(&written.0))
+}
+
+/// Takes as many bytes as the letters of a message can have, and then no more.
+struct Beginning(Vec<u8>);
+
+impl io::Write for Beginning {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = (4 * MAX_VALUE_CHARS + 4).saturating_sub(self.0.len());
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.0.extend_from_slice(taken);
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A text as a message may repeat it.
@@ -179,4 +223,32 @@ fn compile_error(error: impl fmt::Display) -> PolicyError {
 
 fn evaluation_error(error: impl fmt::Display) -> PolicyError {
     PolicyError::Evaluate(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_late_is_refused() {
+        let late = || {
+            std::thread::sleep(Duration::from_millis(2));
+            Ok(1)
+        };
+        let refused = within(Duration::from_millis(1), late).unwrap_err();
+        assert!(refused.to_string().contains("time limit"), "{refused}");
+        assert_eq!(within(TIME_LIMIT.limit, late), Ok(1));
+    }
+
+    #[test]
+    fn a_long_value_is_shown_by_its_beginning() {
+        let long = Value::from("é".repeat(1000));
+        let short = shown(&long);
+        assert_eq!(short.chars().count(), MAX_VALUE_CHARS + 1);
+        assert!(
+            short.starts_with("\"éé") && short.ends_with("é…"),
+            "{short}"
+        );
+        assert_eq!(shown(&Value::from(vec![Value::Null])), "[null]");
+    }
 }

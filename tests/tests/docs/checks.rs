@@ -59,7 +59,7 @@ fn a_row_says_where_how_and_why() {
             ),
             "policy" | "recorded" => {
                 assert!(
-                    !row.note.is_empty() && !row.made_in.is_empty(),
+                    !row.tests.is_empty() && !row.note.is_empty() && !row.made_in.is_empty(),
                     "row {number}"
                 );
             }
