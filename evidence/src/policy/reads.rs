@@ -40,7 +40,9 @@ pub(super) fn given(rego: &str, name: &str) -> BTreeSet<usize> {
             && function.1.text() == name
             && open.1.text() == "("
         {
-            given.insert(values(words.get(place + 2..).unwrap_or_default()));
+            given.insert(values(
+                words.get(place.saturating_add(2)..).unwrap_or_default(),
+            ));
         }
     }
     given
@@ -49,18 +51,18 @@ pub(super) fn given(rego: &str, name: &str) -> BTreeSet<usize> {
 /// How many values stand before the bracket that closes them.
 fn values(words: &[Token]) -> usize {
     let mut level = 0_usize;
-    let mut commas = 0;
+    let mut commas = 0_usize;
     for (place, word) in words.iter().enumerate() {
         match (word.0 == TokenKind::Symbol, word.1.text()) {
             (true, ")") if level == 0 && place == 0 => return 0,
-            (true, "(" | "[" | "{") | (_, "set(") => level += 1,
+            (true, "(" | "[" | "{") | (_, "set(") => level = level.saturating_add(1),
             (true, ")" | "]" | "}") if level == 0 => break,
-            (true, ")" | "]" | "}") => level -= 1,
-            (true, ",") if level == 0 => commas += 1,
+            (true, ")" | "]" | "}") => level = level.saturating_sub(1),
+            (true, ",") if level == 0 => commas = commas.saturating_add(1),
             _ => {}
         }
     }
-    commas + 1
+    commas.saturating_add(1)
 }
 
 /// Whether a text has a word in it, outside comments and quotes.

@@ -18,6 +18,8 @@ use super::{budget, reads, syntax};
 
 /// Brackets open at once, and operators before them on their levels.
 const MAX_NESTING: usize = 64;
+/// Of `[` and `{`: the engine reads each as a comprehension first, and then all in it again as what it is.
+const MAX_READ_TWICE: usize = 12;
 /// Steps of evaluation that can be open at once: they take less than half of the 2 MiB of a thread.
 pub(super) const MAX_HEIGHT: usize = 800;
 /// Levels of a value inside values: made, compared and thrown away in less than half of the 2 MiB of a thread.
@@ -36,7 +38,7 @@ pub(super) fn nesting(rego: &str) -> Result<(), PolicyError> {
     };
     // Operators so far on each level that is open.
     let mut levels = vec![0_usize];
-    let mut open = 0_usize;
+    let (mut open, mut read_twice) = (0_usize, 0_usize);
     let mut ended = false;
     for word in &words {
         let text = word.1.text();
@@ -45,28 +47,32 @@ pub(super) fn nesting(rego: &str) -> Result<(), PolicyError> {
         let Some(level) = level else { return Ok(()) };
         match text {
             "(" | "[" | "{" | "set(" if symbol => {
-                open += *level + 1;
+                open = open.saturating_add(level.saturating_add(1));
                 levels.push(0);
+                read_twice = read_twice.saturating_add(usize::from(text == "[" || text == "{"));
             }
             ")" | "]" | "}" if symbol => {
                 levels.pop();
                 let Some(level) = levels.last_mut() else {
                     return Ok(());
                 };
-                open = open.saturating_sub(*level + 1);
-                *level += 1;
+                open = open.saturating_sub(level.saturating_add(1));
+                *level = level.saturating_add(1);
+                read_twice = read_twice.saturating_sub(usize::from(text != ")"));
             }
             "," | ";" | ":" | ":=" | "=" if symbol => *level = 0,
-            "in" => *level += 1,
-            _ if symbol => *level += 1,
-            _ if text.starts_with('-') => *level += 1,
+            "in" => *level = level.saturating_add(1),
+            _ if symbol || text.starts_with('-') => *level = level.saturating_add(1),
             _ if ended => *level = 0,
             _ => {}
         }
         ended = !symbol && text != "in" || matches!(text, ")" | "]" | "}");
-        if open + levels.last().unwrap_or(&0) > MAX_NESTING {
+        if open.saturating_add(*levels.last().unwrap_or(&0)) > MAX_NESTING
+            || read_twice > MAX_READ_TWICE
+        {
             return Err(refused(format!(
-                "line {}: expected at most {MAX_NESTING} brackets and operators in one another, got more",
+                "line {}: expected at most {MAX_NESTING} brackets and operators in one another, of `[` and `{{` at most \
+                 {MAX_READ_TWICE}, got more",
                 word.1.line
             )));
         }
@@ -299,32 +305,35 @@ impl<'a> Walk<'_, 'a> {
         }
         let (parts, nested) = syntax::parts_of_query(query);
         self.locals.push(syntax::locals(query));
-        self.height += 1;
+        self.height = self.height.saturating_add(1);
         let mut shape = self.all(parts)?.and(self.all(values.to_vec())?);
         for (query, values) in nested {
             shape = shape.and(self.query(query, &values)?);
         }
-        self.height -= 1;
+        self.height = self.height.saturating_sub(1);
         self.locals.pop();
-        shape.height = 1 + shape.height + shape.loops + query.stmts.len();
+        let own = shape.loops.saturating_add(query.stmts.len());
+        shape.height = shape.height.saturating_add(own).saturating_add(1);
         shape.loops = 0;
         Ok(shape)
     }
 
     fn expression(&mut self, expression: &'a Expr) -> Result<Shape, PolicyError> {
         let (parts, query) = syntax::parts(expression);
-        self.height += 1;
+        self.height = self.height.saturating_add(1);
         let mut shape = match query {
             Some(query) => self.query(query, &parts)?,
             None => self.all(parts)?,
         };
         shape = shape.and(self.asked(expression)?);
-        self.height -= 1;
-        shape.height += 1;
+        self.height = self.height.saturating_sub(1);
+        shape.height = shape.height.saturating_add(1);
         shape.added = shape
             .added
             .saturating_add(usize::from(syntax::wraps(expression)));
-        shape.loops += usize::from(syntax::loops(expression));
+        shape.loops = shape
+            .loops
+            .saturating_add(usize::from(syntax::loops(expression)));
         Ok(shape)
     }
 
@@ -355,7 +364,7 @@ impl<'a> Walk<'_, 'a> {
             ..Shape::default()
         };
         for name in meant {
-            let height = self.height + LINK;
+            let height = self.height.saturating_add(LINK);
             let rule = self.text.rule(name, height)?;
             shape = shape.and(self.from(rule, called));
         }
@@ -370,7 +379,7 @@ impl<'a> Walk<'_, 'a> {
             false => (rule.depth(), 0),
         };
         Shape {
-            height: rule.height + LINK,
+            height: rule.height.saturating_add(LINK),
             loops: 0,
             found,
             added,
@@ -421,7 +430,7 @@ mod tests {
 
     #[test]
     fn nesting_is_counted_where_it_is() {
-        let inside = "[".repeat(20) + &"]".repeat(20);
+        let inside = "[".repeat(MAX_READ_TWICE) + &"]".repeat(MAX_READ_TWICE);
         let many = format!("a := {inside}\n").repeat(50);
         let sums = "x == 1 + 2\n".repeat(500);
         for text in [many, sums, "a := f(b)\n".repeat(500)] {
@@ -462,9 +471,18 @@ mod tests {
         assert_eq!(on_little_stack(decide), 1);
     }
 
+    /// Each `[` doubles the time that the engine takes to read what is in it.
+    #[test]
+    fn brackets_that_are_read_again_and_again_are_refused_before() {
+        for (levels, accepted) in [(MAX_READ_TWICE - 2, true), (40, false)] {
+            let value = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+            let text = with_deny(&format!("value := {value}\n"));
+            assert_eq!(Policy::compile("test", &text).is_ok(), accepted, "{levels}");
+        }
+    }
+
     fn on_little_stack<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
-        let kib = std::env::var("STACK").map_or(1024, |kib| kib.parse::<usize>().unwrap());
-        let thread = std::thread::Builder::new().stack_size(kib * 1024);
+        let thread = std::thread::Builder::new().stack_size(1 << 20);
         thread.spawn(what).unwrap().join().unwrap()
     }
 
@@ -476,7 +494,8 @@ mod tests {
             with_deny(&format!("{first}\n{rules}"))
                 .replace("if false", &format!("if top{links} == input"))
         };
-        let kinds: [(&str, fn(usize) -> String); 4] = [
+        type Kind = (&'static str, fn(usize) -> String);
+        let kinds: [Kind; 4] = [
             ("top0 := 1", |i| format!("top{i} := top{} + 1\n", i - 1)),
             ("top0 := 1", |i| {
                 format!("top{i} := [x | some x in [top{}]]\n", i - 1)

@@ -162,7 +162,7 @@ pub(super) fn head(rule: &Rule) -> &Expr {
 /// Levels that a rule puts around its values by what it is called.
 pub(super) fn levels(rule: &Rule) -> usize {
     let (_, fields) = path(head(rule)).unwrap_or_default();
-    fields.len() + 1
+    fields.len().saturating_add(1)
 }
 
 /// The expressions in a head that are evaluated: keys and values.
