@@ -1,7 +1,7 @@
-// A 64x64 tile of an exact int8 product: what every kernel that multiplies int8 matrices is made of.
+// A 64x64 tile of an exact int8 product: what the products of transformer_block.cu are made of, and on a CPU the larger
+// tile of the others (gemm_i8_wide.cuh).
 //
-// In scope: the sums of one block of threads. Out of scope: what becomes of them (gemm_i8.cu, gemm_i8_requant.cu,
-// gemm_chain.cu), and where operands come from.
+// In scope: the sums of one block of threads. Out of scope: what becomes of them, and where operands come from.
 //
 // 256 threads as 16x16. K is taken in slices of 256: A's part of a slice is copied to shared memory, B's is transposed
 // on the way, so that 16 bytes in a row are 16 steps of one sum. Thread (x, y) has the sums of rows y + 16 i and

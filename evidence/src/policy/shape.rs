@@ -22,7 +22,8 @@ const MAX_NESTING: usize = 64;
 const MAX_READ_TWICE: usize = 12;
 /// Steps of evaluation that can be open at once: they take less than half of the 2 MiB of a thread.
 pub(super) const MAX_HEIGHT: usize = 800;
-/// Levels of a value inside values: made, compared and thrown away in less than half of the 2 MiB of a thread.
+/// Levels of a value inside values. Of 256 it was measured that they are made, compared and thrown away in less than half
+/// of the 2 MiB of a thread.
 pub(super) const MAX_DEPTH: usize = 2048;
 /// What a rule that asks for another costs in steps.
 const LINK: usize = 4;
@@ -444,7 +445,7 @@ mod tests {
         }
     }
 
-    /// The deepest values that are let through, made, compared and thrown away on half of the stack a thread has.
+    /// Deep values that are let through, made, compared and thrown away on half of the stack a thread has.
     #[test]
     fn the_deepest_values_fit() {
         let text = |links: usize, wraps: usize| {
@@ -467,7 +468,6 @@ mod tests {
             let policy = Policy::compile("test", &text).unwrap();
             policy.denials(&serde_json::json!(1)).unwrap().len()
         };
-        println!("{} levels", wraps << links);
         assert_eq!(on_little_stack(decide), 1);
     }
 
@@ -522,8 +522,7 @@ mod tests {
                 let policy = Policy::compile("test", &text).unwrap();
                 policy.denials(&serde_json::Value::Null).map(|_| ())
             };
-            let decided = on_little_stack(decide);
-            println!("{highest} links: {decided:?}");
+            assert_eq!(on_little_stack(decide), Ok(()), "{first}, {highest} links");
         }
     }
 }

@@ -123,15 +123,10 @@ impl Cuda {
     /// After a kernel that went astray: whether this process can still have a context.
     fn look_after(&self, error: &ExecuteError, by: &Until<'_>) {
         if went_astray(error) {
-            by.place.set(TRYING_AGAIN);
+            by.place
+                .set("trying a new context after a kernel that went astray");
             try_again(self.driver, &self.device);
         }
-    }
-
-    /// A context of this device, made current on this thread.
-    fn context(&self) -> Result<Context, ExecuteError> {
-        Context::create(self.driver, &self.device.facts)
-            .map_err(|error| no_context(&self.device, error))
     }
 
     fn unsupported(&self, job: &Job) -> ExecuteError {
@@ -249,9 +244,6 @@ fn add(counters: &mut BTreeMap<String, i64>, name: &str, value: Option<u64>) {
     }
 }
 
-/// What is done after a kernel that went astray.
-const TRYING_AGAIN: &str = "trying a new context after a kernel that went astray";
-
 /// Whether a kernel failed, in a context that there was.
 fn went_astray(error: &ExecuteError) -> bool {
     let ExecuteError::Device(failure) = error else {
@@ -263,13 +255,17 @@ fn went_astray(error: &ExecuteError) -> bool {
 /// Whether this process can still have a context is known afterwards ([`process_spoilt`]).
 fn try_again(driver: Driver, device: &CudaDevice) {
     note_kernel_failed();
-    let context = Context::create(driver, &device.facts);
-    if let Err(error) = context.map_err(|error| no_context(device, error)) {
+    if let Err(error) = new_context(driver, device) {
         warn!(code = error.code(), "{error}");
     }
 }
 
 const MAKING_A_CONTEXT: &str = "making a context";
+
+/// A context of a device, made current on this thread.
+fn new_context(driver: Driver, device: &CudaDevice) -> Result<Context, ExecuteError> {
+    Context::create(driver, &device.facts).map_err(|error| no_context(device, error))
+}
 
 /// Why there is no context. Nothing ran in it, so the error of a kernel is of an earlier one of this process, if there was
 /// one; else it is the device's.

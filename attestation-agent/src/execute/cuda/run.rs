@@ -73,7 +73,7 @@ pub(super) fn run(
 ) -> Result<Ran, ExecuteError> {
     by.place.set(super::MAKING_A_CONTEXT);
     let started = Instant::now();
-    let context = cuda.context()?;
+    let context = super::new_context(cuda.driver, &cuda.device)?;
     let desk = Desk {
         cuda,
         context: &context,

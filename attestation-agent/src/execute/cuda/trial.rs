@@ -1,7 +1,8 @@
 //! A module for one generation alone, before it is used: a small job whose answer is known.
 //!
 //! In scope: once for a device and a module, whether its bits are those of the reference. What it computes is fixed by
-//! the kernel's specification, but of tensor cores the specification follows a model, which one H200 confirmed and others may not.
+//! the kernel's specification, but of tensor cores the specification follows a model, which one H200
+//! confirmed and others may not.
 //! Out of scope: the portable modules, whose arithmetic is that of every device.
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use super::super::driver::{
     CallError, Context, DeviceMemory, Driver, Module, PinnedMemory, SharedMemory, Stream,
 };
 use super::super::run::{Trouble, as_digest, broken, launch_one};
-use super::super::{CudaDevice, MAKING_A_CONTEXT, failure, no_context, try_again, went_astray};
+use super::super::{CudaDevice, MAKING_A_CONTEXT, failure, new_context, try_again, went_astray};
 use super::{Act, Said, Task};
 use crate::execute::ExecuteError;
 
@@ -21,10 +21,10 @@ const DIGEST: u64 = 32;
 pub(super) fn serve(driver: Driver, gpu: &CudaDevice, tasks: &Receiver<Task>) {
     while let Ok(first) = tasks.recv() {
         first.place.set(MAKING_A_CONTEXT);
-        let astray = match Context::create(driver, &gpu.facts) {
+        let astray = match new_context(driver, gpu) {
             Ok(context) => in_context(gpu, &context, first, tasks),
             Err(error) => {
-                first.end(Err(no_context(gpu, error)));
+                first.end(Err(error));
                 false
             }
         };
