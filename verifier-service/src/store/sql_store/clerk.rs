@@ -243,12 +243,14 @@ impl SqlStore {
 
 /// Agents with room, ranked within their owner: one of each shape, then a second of each, and so on. Reports are large, so they
 /// are read of those alone that are left.
-const AVAILABLE: &str = "
+const AVAILABLE: &str = concat!(
+    "
     WITH present AS (
         SELECT id, owner, shape, (id < $5) AS lap, capacity,
                (SELECT count(*) FROM assignments
-                WHERE assignments.agent = agents.id AND is_open = 1
-                  AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
+                WHERE assignments.agent = agents.id AND ",
+    takes_a_place!(),
+    ") AS busy
         FROM agents
         WHERE removed_at IS NULL AND seen_at >= $4
           AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)),
@@ -268,16 +270,19 @@ const AVAILABLE: &str = "
     FROM ranked JOIN agents ON agents.id = ranked.id
     LEFT JOIN accounts ON accounts.name = 'party/' || agents.owner || '/available' AND accounts.currency = $3
     LEFT JOIN misses ON misses.owner = agents.owner
-    WHERE of_owner <= $6 ORDER BY of_owner, ranked.id LIMIT $7";
+    WHERE of_owner <= $6 ORDER BY of_owner, ranked.id LIMIT $7"
+);
 
 /// Room by owner and shape, so that neither the many agents of one owner hide those of another nor each report is read: one
 /// for each shape tells the devices of all. What the owner has, of all currencies together, tells only whether it has more.
-const WITH_ROOM: &str = "
+const WITH_ROOM: &str = concat!(
+    "
     WITH present AS (
         SELECT id, owner, shape, capacity,
                (SELECT count(*) FROM assignments
-                WHERE assignments.agent = agents.id AND is_open = 1
-                  AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')) AS busy
+                WHERE assignments.agent = agents.id AND ",
+    takes_a_place!(),
+    ") AS busy
         FROM agents
         WHERE removed_at IS NULL AND seen_at >= $1
           AND owner NOT IN (SELECT id FROM parties WHERE barred_at IS NOT NULL)),
@@ -290,7 +295,8 @@ const WITH_ROOM: &str = "
            (SELECT CAST(coalesce(sum(balance), 0) AS BIGINT) FROM accounts
             WHERE name = 'party/' || shapes.owner || '/available') AS funds
     FROM shapes JOIN agents ON agents.id = one
-    WHERE of_owner <= $2 ORDER BY of_owner, shapes.owner LIMIT $3";
+    WHERE of_owner <= $2 ORDER BY of_owner, shapes.owner LIMIT $3"
+);
 
 pub(super) fn number(size: Size) -> i64 {
     size.number().into()

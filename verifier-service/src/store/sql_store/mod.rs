@@ -1,5 +1,12 @@
 //! The store over SQL.
 
+/// SQL: that an assignment takes up one of its agent's places.
+macro_rules! takes_a_place {
+    () => {
+        "is_open = 1 AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')"
+    };
+}
+
 mod agents;
 mod audit;
 mod books;

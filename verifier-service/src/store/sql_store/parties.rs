@@ -46,10 +46,10 @@ impl SqlStore {
         let row = tx.fetch_optional(of_id, values![id]).await?;
         let party = row.as_ref().map(read_party).transpose()?;
         if changed {
-            // Whoever offers holds its agent: what is offered meanwhile is offered before this.
-            let touch =
-                "UPDATE agents SET capacity = capacity WHERE owner = $1 AND removed_at IS NULL";
-            tx.execute(touch, values![id]).await?;
+            // Whoever offers holds its agents, in this order: what is offered meanwhile is offered before this.
+            let its_agents =
+                "SELECT id FROM agents WHERE owner = $1 AND removed_at IS NULL ORDER BY id";
+            tx.fetch_locked(its_agents, Lock::Wait, values![id]).await?;
             let action = match is_barred {
                 true => Action::PartyBar,
                 false => Action::PartyAdmit,

@@ -52,8 +52,10 @@ async fn has_room(tx: &mut Transaction, agent: &AgentId) -> Result<bool, StoreEr
     }
     let busy = tx
         .fetch_int(
-            "SELECT count(*) AS n FROM assignments WHERE agent = $1 AND is_open = 1
-               AND status IN ('offered', 'leased', 'committed', 'opening', 'opened')",
+            concat!(
+                "SELECT count(*) AS n FROM assignments WHERE agent = $1 AND ",
+                takes_a_place!()
+            ),
             values![agent],
         )
         .await?;
