@@ -11,7 +11,8 @@
 //! other, forged under a test root; everything but its manifests is new.
 //!
 //! Every line is measured in turn, round after round, and stands for its fastest tenth: what else the machine does then
-//! weighs on all lines alike, or on none. A second process that takes a processor still shows in the line of two threads.
+//! weighs on all lines alike, or on none. A second process that takes a processor still shows in the line of two threads, and
+//! `RUST_BACKTRACE` in the first appraisal: the policy engine's errors record a backtrace then.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
