@@ -153,7 +153,7 @@ fn is_said_to_be_on_hold(claims: &Map<String, Value>, tolerated: bool, case: &st
     let chain = &claims["x-nvidia-gpu-driver-rim-cert-chain"];
     assert_eq!(chain["x-nvidia-cert-ocsp-status"], "revoked", "{case}");
     let why = "x-nvidia-cert-revocation-reason";
-    assert_eq!(chain[why], "certificate_hold", "{case}");
+    assert_eq!(chain[why], "certificateHold", "{case}");
     let warning = &claims["x-nvidia-attestation-warning"];
     assert_eq!(warning.is_string(), tolerated, "{case}: {warning}");
 }

@@ -4,7 +4,10 @@
 //! of the GPUs. A device's own PDI is in its certificate. So the graph can be closed: no device can be left out, added
 //! or swapped for another genuine one.
 //!
-//! In scope: the graph. Out of scope: how many GPUs and switches there should be, which is a policy's question.
+//! GPUs without switches have no graph; that they run in one mode is judged all the same.
+//!
+//! In scope: the graph, and one mode for all GPUs. Out of scope: how many GPUs and switches there should be, and which
+//! mode, which are a policy's questions.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +21,7 @@ pub type Pdi = [u8; 8];
 
 type Pdis = BTreeSet<Pdi>;
 
-/// Judges the graph where there are GPUs and switches; otherwise there is none to judge.
+/// Judges the graph where there are GPUs and switches; otherwise there is none to judge, and the modes alone can refute.
 pub(super) fn judge(devices: &[DeviceAppraisal]) -> Check {
     let id = CheckId::Topology;
     let of_kind = |kind: DeviceKind| -> Vec<&DeviceAppraisal> {
@@ -29,7 +32,10 @@ pub(super) fn judge(devices: &[DeviceAppraisal]) -> Check {
     };
     let (gpus, switches) = (of_kind(DeviceKind::Gpu), of_kind(DeviceKind::Switch));
     if gpus.is_empty() || switches.is_empty() {
-        return Check::not_requested(id);
+        return match other_modes(&gpus) {
+            Some(reason) => Check::refuted_by(id, vec![reason]),
+            None => Check::not_requested(id),
+        };
     }
     let (Some(present_gpus), Some(present_switches)) = (identities(&gpus), identities(&switches))
     else {

@@ -2,7 +2,7 @@
 
 use super::Denial;
 use crate::appraise::{Appraised, CORE_DEVICE_CHECKS};
-use crate::check::{CheckId, Status};
+use crate::check::{Check, CheckId, Status};
 use crate::reason::Code;
 
 /// The checks no policy can waive and that are not affirmed.
@@ -34,24 +34,49 @@ pub(super) fn beside_devices<A: Appraised>(appraisal: &A) -> Vec<Denial> {
     denials.chain(untold(appraisal)).collect()
 }
 
-/// What claims about a device cannot say: that it states two modes, and that nobody could tell whether a certificate is
-/// revoked. A certificate that is revoked they can, and a policy may look past it.
+/// What policies over claims pass over. NVIDIA's client asks its policy only where it got to the end: a chain, manifest or
+/// comparison that is broken ends it with an error and no claims (nvidia-evidence 9.2), so published policies read of a
+/// manifest no more than the life and the revocation of its certificates, and of the comparison no more than its
+/// differences. And claims have no words for a device that states two modes, or for revocation that nobody could tell.
 fn untold<A: Appraised>(appraisal: &A) -> impl Iterator<Item = Denial> {
     let devices = appraisal.devices().iter().enumerate();
     let checks = devices.flat_map(|(position, device)| {
         let of_device = device.checks().iter();
         of_device.map(move |check| (position, check))
     });
-    let untold = checks.filter(|(_, check)| match check.id {
-        CheckId::Mode => matches!(check.status, Status::Refuted | Status::Unverifiable),
-        CheckId::Revocation => matches!(check.status, Status::Unverifiable | Status::NotRequested),
-        _ => false,
-    });
+    let untold = checks.filter(|(_, check)| !is_told(check));
     untold.map(|(position, check)| Denial {
         code: format!("{}_{}", check.id, check.status),
         message: format!("device {position}: {} is {}", check.id, check.status),
     })
 }
+
+/// Whether claims say all that is found by a check, in words that published policies read.
+fn is_told(check: &Check) -> bool {
+    let failed = matches!(check.status, Status::Refuted | Status::Unverifiable);
+    let only = |codes: &[Code]| {
+        let mut reasons = check.reasons.iter();
+        !check.reasons.is_empty() && reasons.all(|reason| codes.contains(&reason.code))
+    };
+    match check.id {
+        CheckId::Mode | CheckId::Fwid => !failed,
+        // A certificate that is revoked they tell of, and a policy may look past it.
+        CheckId::Revocation => {
+            matches!(check.status, Status::Affirmed | Status::Refuted)
+        }
+        CheckId::DriverRim | CheckId::VbiosRim => !failed || only(&[Code::CertificateExpired]),
+        CheckId::Measurements => !failed || only(&DIFFERENCES),
+        _ => true,
+    }
+}
+
+/// What a comparison finds that claims list index by index, and what follows from a manifest, which has claims of its own.
+const DIFFERENCES: [Code; 4] = [
+    Code::MeasurementMismatch,
+    Code::MeasurementMissing,
+    Code::UnverifiedReferenceMismatch,
+    Code::ReferenceNotVerified,
+];
 
 fn unaffirmed(subject: &str, id: CheckId, status: Option<Status>) -> Option<Denial> {
     if status == Some(Status::Affirmed) {

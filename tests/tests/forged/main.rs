@@ -45,6 +45,10 @@ const IN_TESTS_OF_THEIR_OWN: &[(u8, &str)] = &[
     ),
     (77, "forged/rim.rs::no_id_leaves_its_folder"),
     (
+        110,
+        "forged/system.rs::gpus_without_switches_run_in_one_mode",
+    ),
+    (
         109,
         "forged/comparison.rs::what_no_manifest_covers_is_recorded",
     ),

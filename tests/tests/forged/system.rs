@@ -226,6 +226,30 @@ impl SystemCase {
     }
 }
 
+/// Row 110 where there are no switches, as on a Blackwell board: no graph, and the modes are compared all the same.
+#[test]
+fn gpus_without_switches_run_in_one_mode() {
+    let gpus = || system().into_iter().take(GPUS).collect::<Vec<_>>();
+    let topology = |devices: &[Forged]| {
+        let devices = devices.iter().map(appraise).collect();
+        let appraisal = EvidenceAppraisal::new(devices, forge::AS_OF);
+        let mut checks = appraisal.checks().iter();
+        let check = checks.find(|check| check.id == CheckId::Topology);
+        let check = check.expect("a check");
+        let codes: Vec<_> = check.reasons.iter().map(|reason| reason.code).collect();
+        (check.status, codes)
+    };
+    let nothing_to_judge = (Status::NotRequested, Vec::new());
+    assert_eq!(topology(&gpus()), nothing_to_judge);
+    assert_eq!(topology(&gpus()[..1]), nothing_to_judge);
+    let mut other = gpus();
+    mode(&mut other[5], 1, 0x55);
+    let refuted = (Refuted, vec![FeatureFlagMismatch]);
+    assert_eq!(topology(&other), refuted);
+    other.iter_mut().for_each(|gpu| mode(gpu, 1, 0x55));
+    assert_eq!(topology(&other), nothing_to_judge);
+}
+
 /// Row 121: what is found of a device depends on that device alone, wherever it stands among good and bad ones.
 #[test]
 fn no_device_leaves_traces_in_another() {

@@ -11,13 +11,25 @@
 //!
 //! architecture and form → device chain → firmware id → nonce → signature → driver RIM → VBIOS RIM → comparison
 //!
-//! As in NVIDIA's C++ verifier, an expired certificate, a revoked one and another version do not end it: each has a claim
-//! of its own that says so, and published policies tolerate them one by one.
+//! As in NVIDIA's C++ verifier, an expired certificate and a revoked one do not end it: each has a claim of its own that
+//! says so, and published policies tolerate them one by one. Nor does a manifest of another version, as in NVIDIA's Python
+//! verifier; a policy over claims cannot tolerate that ([`evidence::policy`]).
+//!
+//! # Dialects
+//!
+//! NVIDIA's verifiers write some words differently. What its C++ client adds to version 3 comes with that client's words
+//! ([`Form::extended`]), since published policies are written for them; otherwise they are those of its service and its
+//! Python verifier:
+//!
+//! | Claim | Service, Python | C++ |
+//! |---|---|---|
+//! | `x-nvidia-cert-status` of a chain with a revoked certificate | `revoked` | `valid` or `expired`: of the chain and its time alone |
+//! | `x-nvidia-cert-revocation-reason` | `certificate_hold` | `certificateHold`, as in RFC 5280 |
 
 use evidence::appraise::{ChainRevocation, DeviceAppraisal, Mismatch, ReferenceUsed};
 use evidence::device::DeviceKind;
 use evidence::forms::ClaimsVersion;
-use evidence::ocsp::{RevocationFinding, RevocationStatus};
+use evidence::ocsp::{RevocationFinding, RevocationReason, RevocationStatus};
 use evidence::{CheckId, Code, Status, UnixTime};
 use serde_json::{Map, Value, json};
 
@@ -108,11 +120,16 @@ pub fn array(devices: &[DeviceAppraisal], waivers: Waivers) -> Value {
 /// Members of NVIDIA's C++ client that its service's published answers do not have. NVIDIA's names for the links differ by
 /// kind; its zeros for unused ones are left out.
 fn extend(claims: &mut Claims, device: &DeviceAppraisal) {
-    let (kind, links) = match device.kind() {
-        DeviceKind::Gpu => ("gpu", "x-nvidia-gpu-switch-pdis"),
-        DeviceKind::Switch => ("nvswitch", "x-nvidia-switch-gpu-pdis"),
+    let (kind, version, links) = match device.kind() {
+        DeviceKind::Gpu => (
+            "gpu",
+            "x-nvidia-gpu-claims-version",
+            "x-nvidia-gpu-switch-pdis",
+        ),
+        DeviceKind::Switch => ("nvswitch", "x-nvidia-version", "x-nvidia-switch-gpu-pdis"),
     };
     claims.insert("x-nvidia-device-type".to_owned(), json!(kind));
+    claims.insert(version.to_owned(), json!(ClaimsVersion::V3));
     let records = "x-nvidia-mismatch-measurement-records".to_owned();
     claims.insert(records, mismatch_records(device));
     // What is linked is said by the report, and believed as far as that.
@@ -147,9 +164,11 @@ const INVALID: &str = "invalid";
 #[derive(Default)]
 struct Chain {
     expires: Option<UnixTime>,
+    /// Of the chain and its time; revocation aside.
     status: Option<&'static str>,
     ocsp: Option<&'static str>,
-    reason: Option<&'static str>,
+    /// Why a certificate of it is revoked; `None` if none is.
+    reason: Option<RevocationReason>,
     /// Whether each answer about revocation could be believed; `None` if nobody asked.
     answered: Option<bool>,
     /// Whether every answer repeats the nonce of its question; `None` if none was sent.
@@ -380,7 +399,7 @@ impl Chain {
         let certificates = asked.map_or(&[][..], |asked| &asked.certificates);
         let any = |status| certificates.iter().any(|c| c.status() == status);
         let ocsp = if any(RevocationStatus::Revoked) || any(RevocationStatus::OnHold) {
-            Some("revoked")
+            Some(REVOKED)
         } else if any(RevocationStatus::Unknown) {
             Some("unknown")
         } else if certificates.is_empty() || any(RevocationStatus::NotChecked) {
@@ -389,16 +408,13 @@ impl Chain {
             Some("good")
         };
         let reasons = certificates.iter().filter(|c| c.revoked_at().is_some());
-        let mut reasons =
-            reasons.map(|c| c.revocation_reason().map_or("unspecified", |r| r.as_str()));
+        let unspecified = RevocationReason::Unspecified;
+        let mut reasons = reasons.map(|c| c.revocation_reason().unwrap_or(unspecified));
         Self {
             expires,
-            status: match (status, ocsp) {
-                (Some(VALID | EXPIRED), Some("revoked")) => Some(REVOKED),
-                (status, _) => status,
-            },
+            status,
             ocsp,
-            reason: reasons.next().filter(|_| ocsp == Some("revoked")),
+            reason: reasons.next().filter(|_| ocsp == Some(REVOKED)),
             answered: asked.map(|_| !any(RevocationStatus::NotChecked)),
             nonce: nonces_match(certificates),
             unrevoked: asked.map(is_unrevoked),
@@ -406,14 +422,29 @@ impl Chain {
         }
     }
 
+    /// The same with revocation, as NVIDIA's service tells it.
+    fn status_with_revocation(&self) -> Option<&'static str> {
+        match (self.status, self.ocsp) {
+            (Some(VALID | EXPIRED), Some(REVOKED)) => Some(REVOKED),
+            (status, _) => status,
+        }
+    }
+
     /// Whether the answers repeat a nonce is told where one was sent, which is where each was made for this appraisal. Of
     /// answers that appraisals share nothing is told: what was not compared is neither true nor false.
     fn object(&self, extended: bool) -> Value {
+        let (status, reason) = match extended {
+            true => (self.status, self.reason.map(rfc_5280)),
+            false => (
+                self.status_with_revocation(),
+                self.reason.map(RevocationReason::as_str),
+            ),
+        };
         let mut chain = json!({
             "x-nvidia-cert-expiration-date": self.expires.map(|at| at.to_string()),
-            "x-nvidia-cert-status": self.status,
+            "x-nvidia-cert-status": status,
             "x-nvidia-cert-ocsp-status": self.ocsp,
-            "x-nvidia-cert-revocation-reason": self.reason,
+            "x-nvidia-cert-revocation-reason": reason,
         });
         if let Some(answered) = self.answered.filter(|_| extended) {
             chain["x-nvidia-cert-ocsp-response-valid"] = json!(answered);
@@ -429,8 +460,25 @@ impl Chain {
     fn is_validated(&self, waivers: Waivers) -> bool {
         let unrevoked = self.unrevoked.unwrap_or(waivers.without_revocation)
             || (self.unknown && waivers.unknown_revocation);
-        let on_hold = self.status == Some(REVOKED) && self.unrevoked == Some(true);
-        (self.status == Some(VALID) || on_hold) && unrevoked
+        let status = self.status_with_revocation();
+        let on_hold = status == Some(REVOKED) && self.unrevoked == Some(true);
+        (status == Some(VALID) || on_hold) && unrevoked
+    }
+}
+
+/// The word of RFC 5280 5.3.1 as it stands there, which NVIDIA's C++ client has from OpenSSL.
+const fn rfc_5280(reason: RevocationReason) -> &'static str {
+    match reason {
+        RevocationReason::Unspecified => "unspecified",
+        RevocationReason::KeyCompromise => "keyCompromise",
+        RevocationReason::CaCompromise => "cACompromise",
+        RevocationReason::AffiliationChanged => "affiliationChanged",
+        RevocationReason::Superseded => "superseded",
+        RevocationReason::CessationOfOperation => "cessationOfOperation",
+        RevocationReason::CertificateHold => "certificateHold",
+        RevocationReason::RemoveFromCrl => "removeFromCRL",
+        RevocationReason::PrivilegeWithdrawn => "privilegeWithdrawn",
+        RevocationReason::AaCompromise => "aACompromise",
     }
 }
 
