@@ -9,7 +9,7 @@ use evidence::rim::Rim;
 
 use super::*;
 use crate::collateral::fixture::{
-    Answer, Asked, DAY, DRIVER_ID, DRIVER_VERSION, Fake, PKI, Says, unsuccessful,
+    Answer, Asked, DAY, DRIVER_ID, DRIVER_VERSION, Fake, PKI, Says, rim_answer, unsuccessful,
 };
 
 const OCSP: &str = "application/ocsp-request";
@@ -85,9 +85,9 @@ async fn a_manifest_is_mirrored_in_the_form_of_the_service() {
     let again = Request::get(&path).header("if-none-match", answered.header("etag"));
     let again = rig.send(again.body(Body::empty()).unwrap()).await;
     assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""));
+    assert_eq!(fake.hits(), 1);
     let ids = rig.get("/v1/rim/ids").await.json();
     assert_eq!(ids["ids"], json!([DRIVER_ID]));
-    assert_eq!(fake.hits(), 1);
 
     fake.says(|_| Says::status(500));
     rig.clock.advance_s(DAY + 1);
@@ -529,7 +529,7 @@ async fn a_board_is_looked_for_among_what_the_service_lists() {
     const BOARD: &str = "NV_GPU_VBIOS_1010_0200_882_96009F0001";
     let lists = |asked: &Asked| match asked.path.ends_with("/ids") {
         true => listing(&["NV_SWITCH_BIOS_5612_0002_890_9610550001", BOARD]),
-        false => Fake::any_rim(asked),
+        false => Says::body(rim_answer(BOARD, &PKI.manifest("96.00.9F.00.01"))),
     };
     let fake = Fake::new(lists).await;
     let rig = with_rims(&fake).await;
