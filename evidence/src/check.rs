@@ -1,9 +1,11 @@
 //! The outcome of one check, and of many.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::limits::MAX_REASONS;
 use crate::reason::Reason;
 
 /// What is known after a check (DESIGN section 1). Unavailable is a finding, never a pass.
@@ -204,8 +206,11 @@ pub struct Check {
     pub id: CheckId,
     /// The answer.
     pub status: Status,
-    /// Everything found, not only the first; may be non-empty for an affirmed check that has something to say.
+    /// What was found, not only the first; may be non-empty for an affirmed check that has something to say. Of a code
+    /// that was found at all there is always one; beyond that they are at most [`MAX_REASONS`].
     pub reasons: Vec<Reason>,
+    /// How many more were found.
+    pub reasons_left_out: usize,
 }
 
 impl Check {
@@ -224,8 +229,11 @@ impl Check {
     /// The same, with more to say that changes nothing about its status.
     #[must_use]
     pub(crate) fn remarking(mut self, remarks: impl IntoIterator<Item = Reason>) -> Self {
+        let left_out = self.reasons_left_out;
         self.reasons.extend(remarks);
-        self
+        let mut check = Self::with(self.id, self.status, self.reasons);
+        check.reasons_left_out = check.reasons_left_out.saturating_add(left_out);
+        check
     }
 
     /// Not checkable, for one reason.
@@ -247,10 +255,13 @@ impl Check {
 
     /// A check with the given status.
     #[must_use]
-    pub fn with(id: CheckId, status: Status, reasons: Vec<Reason>) -> Self {
+    pub fn with(id: CheckId, status: Status, mut reasons: Vec<Reason>) -> Self {
+        let found = reasons.len();
+        leave_out_repetitions(&mut reasons);
         Self {
             id,
             status,
+            reasons_left_out: found.saturating_sub(reasons.len()),
             reasons,
         }
     }
@@ -271,6 +282,25 @@ impl Check {
     pub fn is_affirmed(&self) -> bool {
         self.status == Status::Affirmed
     }
+}
+
+/// Keeps the order, the first of every code, which is what policies go by, and of the others as many as there is room for.
+fn leave_out_repetitions(reasons: &mut Vec<Reason>) {
+    if reasons.len() <= MAX_REASONS {
+        return;
+    }
+    let codes: BTreeSet<_> = reasons.iter().map(|reason| reason.code).collect();
+    let mut room = MAX_REASONS.saturating_sub(codes.len());
+    let mut told = BTreeSet::new();
+    reasons.retain(|reason| {
+        let is_first = told.insert(reason.code);
+        let is_kept = is_first || room > 0;
+        if is_kept && !is_first {
+            room = room.saturating_sub(1);
+        }
+        is_kept
+    });
+    reasons.shrink_to_fit();
 }
 
 /// The sum of all checks.
@@ -357,6 +387,47 @@ mod tests {
             assert_ne!(of(code).remedy(), general);
             assert_eq!(Some(of(code).remedy()), code.remedy());
         }
+    }
+
+    #[test]
+    fn of_many_reasons_some_are_told_and_the_rest_is_counted() {
+        use Code::{
+            MeasurementBlockMalformed as Block, MeasurementIndexInvalid as Index, TrailingBytes,
+        };
+        let reasons = |codes: &[Code]| -> Vec<_> {
+            let numbered = codes.iter().enumerate();
+            numbered
+                .map(|(n, code)| Reason::new(*code, n.to_string()))
+                .collect()
+        };
+        let few = reasons(&[Block; MAX_REASONS]);
+        let check = Check::refuted_by(CheckId::Parse, few.clone());
+        assert_eq!((&check.reasons, check.reasons_left_out), (&few, 0));
+
+        let mut many = [Block, Index].repeat(300);
+        many.push(TrailingBytes);
+        let many = reasons(&many);
+        let check = Check::refuted_by(CheckId::Parse, many.clone());
+        assert_eq!(check.reasons.len(), MAX_REASONS);
+        assert_eq!(
+            check.reasons[..15],
+            many[..15],
+            "in the order they were found in"
+        );
+        assert_eq!(
+            check.reasons[15], many[600],
+            "no code is hidden from a policy"
+        );
+        assert_eq!(check.reasons_left_out, 601 - MAX_REASONS);
+        let check = check.remarking(reasons(&[TrailingBytes; 2]));
+        assert_eq!(
+            (check.reasons.len(), check.reasons_left_out),
+            (MAX_REASONS, 603 - MAX_REASONS)
+        );
+
+        let each = reasons(&Code::ALL.iter().map(|(code, _)| *code).collect::<Vec<_>>());
+        let check = Check::refuted_by(CheckId::Parse, each.clone());
+        assert_eq!((check.reasons, check.reasons_left_out), (each, 0));
     }
 
     #[test]

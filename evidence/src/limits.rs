@@ -85,6 +85,10 @@ pub const MAX_FILE_NAME_BYTES: usize = 200;
 /// Longest run of a command, in seconds: four weeks.
 pub const MAX_WALL_S: u64 = 28 * 24 * 3600;
 
+/// Most reasons told of one check, as long as their codes are fewer: of junk, each of 255 blocks can be three reasons, and
+/// the answer about it must not be much larger than the junk. Nobody mends a sixteenth fault before the first.
+pub const MAX_REASONS: usize = 16;
+
 /// Most characters of one expected or actual value in a [`Reason`](crate::Reason).
 pub const MAX_VALUE_CHARS: usize = 256;
 

@@ -62,6 +62,8 @@ pub enum Conduct<L> {
 /// What a RIM service can say that is not so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RimLie {
+    /// That there is none.
+    TakenBack,
     /// A page of HTML.
     Babble,
     /// The manifest asked for, said to be that of another id.
@@ -277,15 +279,23 @@ async fn manifest(
     };
     let json = "application/json";
     match conduct {
+        Conduct::Lies(RimLie::TakenBack) => no_such_rim(),
         Conduct::Lies(lie) => whole(json, desk.lie_about(&id, lie)),
         other => match desk.manifests.get(&id) {
             Some(document) => {
                 let body = rim_json(&id, document, &digest_of(document));
                 behave(other, json, body).await
             }
-            None => StatusCode::NOT_FOUND.into_response(),
+            None => no_such_rim(),
         },
     }
+}
+
+/// The word of NVIDIA's service.
+fn no_such_rim() -> Response {
+    let json = [("content-type", "application/json")];
+    let body = r#"{"message":"RIM_NOT_FOUND","request_id":"test"}"#;
+    (StatusCode::NOT_FOUND, json, body).into_response()
 }
 
 async fn answer(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
@@ -404,7 +414,7 @@ impl Desk {
             .find(|(other, _)| *other != id)
             .expect("another manifest");
         match lie {
-            RimLie::Babble => BABBLE.to_vec(),
+            RimLie::TakenBack | RimLie::Babble => BABBLE.to_vec(),
             RimLie::OtherId => rim_json(other_id, document, &digest_of(document)),
             RimLie::OtherDigest => rim_json(id, document, &digest_of(other)),
             RimLie::OtherManifest => rim_json(id, other, &digest_of(other)),

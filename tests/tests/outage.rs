@@ -541,7 +541,7 @@ async fn a_revocation_shows_at_once_where_answers_are_made_for_the_appraisal() {
 }
 
 /// Each conduct of a RIM service that is of no use: what good evidence is told.
-const RIM_FAULTS: [(Conduct<RimLie>, &str, &str); 9] = [
+const RIM_FAULTS: [(Conduct<RimLie>, &str, &str); 10] = [
     (
         Conduct::Lies(RimLie::OtherId),
         "rim_service_id_mismatch",
@@ -571,9 +571,14 @@ const RIM_FAULTS: [(Conduct<RimLie>, &str, &str); 9] = [
     (Conduct::Status(500), "rim_not_available", "status 500"),
     (Conduct::Status(403), "rim_not_available", "access refused"),
     (
-        Conduct::Status(404),
+        Conduct::Lies(RimLie::TakenBack),
         "rim_not_available",
         "no manifest of this id",
+    ),
+    (
+        Conduct::Status(404),
+        "rim_not_available",
+        "not by the word of the service",
     ),
 ];
 
@@ -603,13 +608,14 @@ async fn a_lying_rim_service_is_refused_by_name_and_poisons_nothing() {
         let (sent, bundle) = bundles[0].clone();
         submit(&world.client, sent, bundle).await.is_granted();
 
-        // A copy that is to be renewed outlives what came instead, but not the word that there is none any more.
+        // A copy that is to be renewed outlives what came instead, a 404 of some proxy too, but not the service's word that
+        // there is none any more.
         world.advance_s(13 * HOUR);
         world.upstream.rims(conduct);
         let before = world.asked();
         world.good().await.is_granted();
         world.until_asked(before + MANIFESTS + CERTIFICATES).await;
-        if conduct != Conduct::Status(404) {
+        if conduct != Conduct::Lies(RimLie::TakenBack) {
             world.good().await.is_granted();
         }
     }

@@ -6,30 +6,21 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::header;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::budget::{Budget, SMALL_BYTES, Share};
 use crate::metrics::HttpMeters;
 use crate::problem::{Problem, ProblemCode};
 
-/// Unit of the memory budget. A finer one would let many tiny requests starve nobody; a coarser one would.
-const SHARE_BYTES: usize = 1024;
-/// Largest body that may use the reserve: a challenge, or a bundle that hands over no outputs.
-const SMALL_BODY_BYTES: usize = 64 * 1024;
-/// The part of the budget that is the reserve. Of 512 MiB it is room for 1024 of the largest small bodies.
-const RESERVE_PART: usize = 8;
 /// How often progress is looked at. A packet lost twice in a row is sent again within 3 s.
 const PACE_WINDOW: Duration = Duration::from_secs(5);
 /// Least bytes in one such time: 3.2 KiB/s, less than any link that could send a bundle before its challenge expires.
 const PACE_BYTES: usize = 16 * 1024;
-/// Seconds after which other bodies have gone.
-const BUDGET_RETRY_S: u32 = 1;
 
 /// Reads bodies.
 #[derive(Clone, Debug)]
@@ -45,20 +36,6 @@ pub(crate) struct BodyReader {
 pub(crate) struct Body {
     bytes: Vec<u8>,
     share: Share,
-}
-
-/// The memory for bodies.
-#[derive(Clone, Debug)]
-struct Budget {
-    common: Arc<Semaphore>,
-    reserve: Arc<Semaphore>,
-}
-
-/// What one body has of the memory; given back when it is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Share {
-    common: Option<OwnedSemaphorePermit>,
-    reserve: Option<OwnedSemaphorePermit>,
 }
 
 /// Whether a body moves.
@@ -131,7 +108,7 @@ impl BodyReader {
             return Err(Unread::Refused(too_large(limit)));
         }
         let most = stated.upper().and_then(|most| usize::try_from(most).ok());
-        let is_small = most.unwrap_or(limit).min(limit) <= SMALL_BODY_BYTES;
+        let is_small = most.unwrap_or(limit).min(limit) <= SMALL_BYTES;
         let mut share = Share::default();
         let mut bytes = Vec::new();
         let mut pace = Pace::new(self.pace_window);
@@ -139,8 +116,9 @@ impl BodyReader {
             if data.len() > limit - bytes.len() {
                 return Err(Unread::Refused(too_large(limit)));
             }
-            self.budget
-                .extend(&mut share, bytes.len() + data.len(), is_small)?;
+            let held = bytes.len() + data.len();
+            let extended = self.budget.extend(&mut share, held, is_small);
+            extended.map_err(Problem::from)?;
             bytes.extend_from_slice(&data);
         }
         Ok(Body { bytes, share })
@@ -169,51 +147,6 @@ impl Body {
     pub(crate) fn into_parts(self) -> (Vec<u8>, Share) {
         (self.bytes, self.share)
     }
-}
-
-impl Budget {
-    fn new(bytes: usize) -> Self {
-        let reserve = (bytes / RESERVE_PART).max(SMALL_BODY_BYTES).min(bytes / 2);
-        let shares = |bytes: usize| (bytes / SHARE_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self {
-            common: Arc::new(Semaphore::new(shares(bytes - reserve))),
-            reserve: Arc::new(Semaphore::new(shares(reserve))),
-        }
-    }
-
-    /// Makes `share` large enough for `bytes` that are here. Who finds no memory gives up at once: if all waited,
-    /// each holding a part, nobody would get through.
-    fn extend(&self, share: &mut Share, bytes: usize, is_small: bool) -> Result<(), Problem> {
-        let missing = bytes.div_ceil(SHARE_BYTES).saturating_sub(share.count());
-        let taken = take(&self.common, &mut share.common, missing)
-            || (is_small && take(&self.reserve, &mut share.reserve, missing));
-        match taken {
-            true => Ok(()),
-            false => Err(Problem::new(ProblemCode::Overloaded).retry_after_s(BUDGET_RETRY_S)),
-        }
-    }
-}
-
-impl Share {
-    fn count(&self) -> usize {
-        let held = [&self.common, &self.reserve].into_iter().flatten();
-        held.map(OwnedSemaphorePermit::num_permits).sum()
-    }
-}
-
-/// Moves this many shares from the pool to what is held of it, or none.
-fn take(pool: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, shares: usize) -> bool {
-    let Some(more) = u32::try_from(shares)
-        .ok()
-        .and_then(|shares| Arc::clone(pool).try_acquire_many_owned(shares).ok())
-    else {
-        return false;
-    };
-    match held {
-        Some(held) => held.merge(more),
-        None => *held = Some(more),
-    }
-    true
 }
 
 impl Pace {
@@ -341,8 +274,8 @@ mod tests {
         answer(begun(server, len, len).await).await
     }
 
-    async fn until_free(pool: &Semaphore, shares: usize) {
-        while pool.available_permits() != shares {
+    async fn until_held(reader: &BodyReader, bytes: usize) {
+        while reader.budget.held() != bytes {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -370,8 +303,8 @@ mod tests {
         for _ in 0..100 {
             idle.push(begun(server, 64 * MIB, 1).await);
         }
-        // Of the 896 KiB for all, each connection has the one its byte is in.
-        until_free(&reader.budget.common, 796).await;
+        // Each connection has the one that its byte is in.
+        until_held(&reader, 100 * 1024).await;
         assert_eq!(sent(server, 10).await, "10");
         assert_eq!(sent(server, 512 * 1024).await, "524288");
     }
@@ -381,11 +314,11 @@ mod tests {
         let reader = BodyReader::new(MIB, Duration::from_secs(30));
         let server = serving(&reader).await;
         let _large = begun(server, 64 * MIB, 896 * 1024).await;
-        until_free(&reader.budget.common, 0).await;
-        assert_eq!(sent(server, SMALL_BODY_BYTES + 1).await, "overloaded");
-        assert_eq!(sent(server, SMALL_BODY_BYTES).await, "65536");
+        until_held(&reader, 896 * 1024).await;
+        assert_eq!(sent(server, SMALL_BYTES + 1).await, "overloaded");
+        assert_eq!(sent(server, SMALL_BYTES).await, "65536");
         let of = |len: usize| reader.read(Request::new(vec![7; len].into()), MIB);
-        let small = [of(SMALL_BODY_BYTES).await, of(SMALL_BODY_BYTES).await];
+        let small = [of(SMALL_BYTES).await, of(SMALL_BYTES).await];
         assert!(small.iter().all(Result::is_ok));
         assert_eq!(of(1).await.unwrap_err().code(), "overloaded");
     }
@@ -402,6 +335,6 @@ mod tests {
         assert!(String::from_utf8_lossy(&text[..len]).ends_with("body_timeout"));
         // The first window had enough, the second nothing.
         assert!((400..10_000).contains(&started.elapsed().as_millis()));
-        assert_eq!(reader.budget.common.available_permits(), 896);
+        assert_eq!(reader.budget.held(), 0);
     }
 }

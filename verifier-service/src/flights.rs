@@ -13,7 +13,7 @@ use crate::lock::lock;
 
 /// Most things in the air at one time, those that wait for their turn included. Beyond it nobody is let wait: memory
 /// is bounded, and what is asked for by so many strangers at once is asked for again.
-const MAX_FLIGHTS: usize = 1024;
+pub(crate) const MAX_FLIGHTS: usize = 1024;
 
 /// What is being fetched or made. Copies share it.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ mod bearer;
 mod body;
 mod books;
 mod bounded;
+mod budget;
 mod clerk;
 mod clock;
 pub mod collateral;

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt;
 use evidence::policy::RevocationMode;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -92,9 +90,6 @@ pub enum ServiceError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The listener failed.
-    #[error("cannot listen: {0}")]
-    Listen(#[source] std::io::Error),
 }
 
 /// A service ready to listen: configuration valid, keys and policy loaded, store open and up to date.
@@ -307,7 +302,7 @@ impl Service {
     /// Answers requests until `shutdown` is ready, then finishes those in progress, within the configured time.
     ///
     /// # Errors
-    /// [`ServiceError::Listen`].
+    /// None so far: what fails from here on is answered, or in the log.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -326,20 +321,20 @@ impl Service {
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
-        let server = listening(listener, self.certificates, router(self.app), async {
+        let server = tls::serve(listener, self.certificates, router(self.app), async {
             drop(stopped.await);
         });
         let mut server = std::pin::pin!(server);
-        let ended = tokio::select! {
-            ended = &mut server => ended,
+        tokio::select! {
+            () = &mut server => {}
             () = shutdown => {
                 tracing::info!("stopping");
                 let _ = stop.send(());
                 // Whoever waits for news is answered that there are none.
                 self.hub.close();
-                finish(server, self.shutdown_timeout).await
+                finish(server, self.shutdown_timeout).await;
             }
-        };
+        }
         // What is under way is finished; what is not done is due again, here or elsewhere.
         drop(rest);
         drop(leave);
@@ -359,7 +354,7 @@ impl Service {
         {
             tracing::warn!("store is still in use; its log is folded in at the next start");
         }
-        ended.map_err(ServiceError::Listen)
+        Ok(())
     }
 }
 
@@ -376,27 +371,6 @@ async fn scraped(listener: Listener, exposition: Exposition) {
     if let Err(error) = listener.serve(exposition).await {
         tracing::error!(cause = %error, "metrics are served no more");
     }
-}
-
-/// Answers requests, over TLS where there is a certificate, until `stop` is ready and those in progress are done.
-async fn listening(
-    listener: TcpListener,
-    certificates: Option<Certificates>,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    if let Some(certificates) = certificates {
-        tls::serve(listener, certificates, router, stop).await;
-        return Ok(());
-    }
-    let listener = listener.tap_io(|connection| {
-        // Answers are small and whole; waiting for more to send only delays them.
-        drop(connection.set_nodelay(true));
-    });
-    // A router by itself would be copied for each connection, route by route: 160 KiB of each that is idle.
-    axum::serve(listener, router.into_make_service())
-        .with_graceful_shutdown(stop)
-        .await
 }
 
 /// Opens a service and serves.
@@ -422,19 +396,13 @@ fn not_resumed(error: ClerkError) -> ServiceError {
     }
 }
 
-async fn finish(
-    server: impl Future<Output = std::io::Result<()>>,
-    within: Duration,
-) -> std::io::Result<()> {
-    tokio::time::timeout(within, server)
-        .await
-        .unwrap_or_else(|_| {
-            tracing::warn!(
-                within_s = within.as_secs(),
-                "requests were still in progress and are cut off"
-            );
-            Ok(())
-        })
+async fn finish(server: impl Future<Output = ()>, within: Duration) {
+    if tokio::time::timeout(within, server).await.is_err() {
+        tracing::warn!(
+            within_s = within.as_secs(),
+            "requests were still in progress and are cut off"
+        );
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use evidence::{Code, UnixTime};
 use tracing::Instrument;
 
 use crate::appraiser::Inquiry;
-use crate::body::{Body, Share};
+use crate::body::Body;
+use crate::budget::Share;
 use crate::clock::Clock;
 use crate::flights::{Flights, Landing};
 use crate::id::Id;

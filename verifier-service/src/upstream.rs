@@ -26,6 +26,8 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_KEY_BYTES: usize = 8 * 1024;
 /// Longest file of roots read; all public roots together have about 250 KiB.
 const MAX_ROOTS_BYTES: usize = 1024 * 1024;
+/// The longest words beside a status that are read.
+const MAX_WORDS_BYTES: usize = 4 * 1024;
 /// Permissions of all others on the machine.
 const OF_OTHERS: u32 = 0o007;
 
@@ -98,8 +100,9 @@ pub(crate) struct Answer {
 /// Why there is no answer, by what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The service has no such thing.
-    Missing,
+    /// The status says that there is no such thing. Whoever answers for a service that is away may say so too, and what
+    /// it says beside it, as far as it was read, can tell the two apart.
+    Missing { said: Vec<u8> },
     /// It does not want to tell us.
     Forbidden(u16),
     /// It cannot say now.
@@ -207,7 +210,12 @@ impl Upstream {
         let status = response.status().as_u16();
         match status {
             200 => self.read(response, limit).await,
-            404 | 410 => Err(Failure::Missing),
+            404 | 410 => Err(Failure::Missing {
+                said: self
+                    .read(response, MAX_WORDS_BYTES)
+                    .await
+                    .map_or_else(|_| Vec::new(), |answer| answer.body),
+            }),
             401 | 403 => Err(Failure::Forbidden(status)),
             300..=399 => Err(Failure::Unusable(format!(
                 "a redirect (status {status}), which is not followed"

@@ -119,6 +119,10 @@ fn print_check(check: &Check, out: &mut Output<'_>) -> Result<(), Failure> {
     for reason in &check.reasons {
         out.line(format_args!("         {reason}"))?;
     }
+    if check.reasons_left_out > 0 {
+        let count = check.reasons_left_out;
+        out.line(format_args!("         and {count} more of these codes"))?;
+    }
     if matches!(check.status, Status::Refuted | Status::Unverifiable) {
         out.line(format_args!("         remedy: {}", check.remedy()))?;
     }

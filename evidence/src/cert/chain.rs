@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{AnchorUse, Certificate, TrustAnchors};
+use crate::crypto;
 use crate::limits::{MAX_CHAIN_BYTES, MAX_CHAIN_CERTIFICATES};
 use crate::reason::{Code, Reason};
 use crate::time::UnixTime;
@@ -39,6 +40,24 @@ pub struct CertificateChain {
     certificates: Arc<[Certificate]>,
 }
 
+/// The blocks of PEM text, all of which are said to be certificates.
+fn blocks(pem: &[u8]) -> Result<Vec<pem::Pem>, Reason> {
+    if pem.len() > MAX_CHAIN_BYTES {
+        let reason = Reason::new(Code::ChainTooLarge, "chain size in bytes");
+        let reason = reason.expected(format!("at most {MAX_CHAIN_BYTES}"));
+        return Err(reason.actual(pem.len()));
+    }
+    let blocks = pem::parse_many(pem)
+        .map_err(|e| Reason::new(Code::PemMalformed, format!("chain is not PEM: {e}")))?;
+    match blocks.iter().find(|block| block.tag() != "CERTIFICATE") {
+        Some(alien) => {
+            let reason = Reason::new(Code::PemMalformed, "PEM block in chain");
+            Err(reason.expected("CERTIFICATE").actual(alien.tag()))
+        }
+        None => Ok(blocks),
+    }
+}
+
 impl CertificateChain {
     /// Reads PEM text. Text outside the blocks is ignored; blocks other than certificates are refused.
     ///
@@ -46,26 +65,21 @@ impl CertificateChain {
     /// [`Code::ChainTooLarge`], [`Code::PemMalformed`], [`Code::CertificateMalformed`], [`Code::ChainLength`] for an
     /// empty or endless chain. A chain of the wrong length is read, so that the rules can say more about it.
     pub fn from_pem(pem: &[u8]) -> Result<Unverified<Self>, Vec<Reason>> {
-        if pem.len() > MAX_CHAIN_BYTES {
-            let reason = Reason::new(Code::ChainTooLarge, "chain size in bytes")
-                .expected(format!("at most {MAX_CHAIN_BYTES}"))
-                .actual(pem.len());
-            return Err(vec![reason]);
-        }
-        let blocks = pem::parse_many(pem).map_err(|e| {
-            vec![Reason::new(
-                Code::PemMalformed,
-                format!("chain is not PEM: {e}"),
-            )]
-        })?;
-        let alien = blocks.iter().find(|block| block.tag() != "CERTIFICATE");
-        if let Some(block) = alien {
-            let reason = Reason::new(Code::PemMalformed, "PEM block in chain")
-                .expected("CERTIFICATE")
-                .actual(block.tag());
-            return Err(vec![reason]);
-        }
+        let blocks = blocks(pem).map_err(|reason| vec![reason])?;
         Self::from_ders(blocks.iter().map(pem::Pem::contents))
+    }
+
+    /// SHA-256 over the certificates of PEM text, each with its length before it: the same for every text that is read as
+    /// the same certificates, whatever stands around the blocks. `None` of text that no chain is read from.
+    #[must_use]
+    pub fn digest_of(pem: &[u8]) -> Option<[u8; 32]> {
+        let mut content = Vec::with_capacity(pem.len());
+        for block in blocks(pem).ok()? {
+            let der = block.contents();
+            content.extend_from_slice(&u64::try_from(der.len()).ok()?.to_be_bytes());
+            content.extend_from_slice(der);
+        }
+        Some(crypto::sha256(&content))
     }
 
     /// Reads DER certificates, leaf first.

@@ -67,14 +67,19 @@ impl Manifest {
         }
     }
 
-    /// A VBIOS of which no manifest is at hand, and no board is known to ask for one.
+    /// A VBIOS of which no manifest is known for any board: there is none, or, for the reason given, nobody could be asked.
     #[must_use]
-    pub fn of_unknown_board(version: &str) -> Self {
-        let message = "no manifest at hand for any board with this VBIOS; state the board to have it asked for";
-        let reason = Reason::new(Code::RimNotAvailable, message).expected(version);
+    pub fn of_unknown_board(version: &str, unasked: Option<Reason>) -> Self {
+        let message =
+            "no manifest for any board with this VBIOS, neither at hand nor listed by a service";
+        let reason = || Reason::new(Code::RimNotAvailable, message).expected(version);
+        let (reason, status) = match unasked {
+            Some(reason) => (reason, ManifestStatus::Unreachable),
+            None => (reason(), ManifestStatus::Missing),
+        };
         Self {
             reasons: vec![reason],
-            ..Self::empty(RimRole::Vbios, ManifestStatus::Missing)
+            ..Self::empty(RimRole::Vbios, status)
         }
     }
 

@@ -20,7 +20,7 @@ use super::issuers::Issuers;
 use super::ocsp_directory::OcspDirectory;
 use super::relay::RelayedAnswer;
 use super::responder::Responder;
-use super::rim_service::{Delivered, RimService, Undelivered};
+use super::rim_service::{Delivered, RimService, Undelivered, is_the_service_s_word};
 use super::shelf::Shelf;
 use super::{
     Absence, AbsenceKind, FreshOcsp, LinkKey, Need, OcspAtHand, OcspNeed, Origin, RimAtHand, later,
@@ -67,7 +67,12 @@ pub(super) struct Fetcher {
     pub(super) relayed: Cache<CertificateId, RelayedAnswer>,
     /// Manifests fetched because a client of the mirror asked: what strangers ask for displaces nothing of ours.
     pub(super) mirrored: Cache<String, KeptRim>,
+    /// The ids that the RIM service has.
+    pub(super) list: Cache<(), Arc<[String]>>,
     flights: Flights<Errand>,
+    /// What is in the air for clients of mirror and relay: however many they set off, an appraisal's has room.
+    mirror_flights: Flights<Errand>,
+    pub(super) relay_flights: Flights<Errand>,
     rim_places: Semaphore,
     ocsp_places: Semaphore,
     /// Requests for clients of mirror and relay: they take no place from an appraisal.
@@ -91,6 +96,8 @@ pub(super) enum Errand {
     Need(Need),
     /// The manifest of this id, for a client of the mirror.
     Mirror(String),
+    /// The ids that the RIM service has, for a client who knows a part of one.
+    List,
     /// For a client of the relay, who asked by this id.
     Relay(CertificateId),
 }
@@ -171,7 +178,10 @@ impl Fetcher {
             answers: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
             relayed: Cache::new(ANSWERS_KEPT, FAILURES_KEPT),
             mirrored: Cache::new(RIMS_MIRRORED, FAILURES_KEPT),
+            list: Cache::new(NonZeroUsize::MIN, NonZeroUsize::MIN),
             flights: Flights::new(),
+            mirror_flights: Flights::new(),
+            relay_flights: Flights::new(),
             rim_places: Semaphore::new(REQUESTS_AT_ONCE),
             ocsp_places: Semaphore::new(REQUESTS_AT_ONCE),
             mirror_places: Semaphore::new(STRANGERS_AT_ONCE),
@@ -259,7 +269,12 @@ impl Fetcher {
         step: Span,
         wanted: impl FnOnce() -> bool,
     ) -> Option<Wait> {
-        let (wait, landing) = self.flights.join(&errand)?;
+        let Some((wait, landing)) = self.flights_of(&errand).join(&errand) else {
+            if let Errand::Need(_) = errand {
+                tracing::warn!("not fetched: too much is being fetched for appraisals");
+            }
+            return None;
+        };
         if let Some(landing) = landing
             && wanted()
         {
@@ -268,11 +283,20 @@ impl Fetcher {
         Some(wait)
     }
 
+    pub(super) fn flights_of(&self, errand: &Errand) -> &Flights<Errand> {
+        match errand {
+            Errand::Need(_) => &self.flights,
+            Errand::Mirror(_) | Errand::List => &self.mirror_flights,
+            Errand::Relay(_) => &self.relay_flights,
+        }
+    }
+
     async fn fly(self: Arc<Self>, errand: Errand, landing: Landing<Errand>) {
         match errand {
             Errand::Need(Need::Rim(id)) => self.fetch_rim(id, landing).await,
             Errand::Need(Need::Ocsp(need)) => self.fetch_answer(&need).await,
             Errand::Mirror(id) => self.fetch_for_mirror(id).await,
+            Errand::List => self.fetch_list().await,
             Errand::Relay(id) => self.fetch_for_relay(&id).await,
         }
     }
@@ -390,11 +414,16 @@ impl Fetcher {
         })
     }
 
-    fn rim_failure(&self, id: &str, failure: &Failure) -> (Absence, u32) {
+    pub(super) fn rim_failure(&self, id: &str, failure: &Failure) -> (Absence, u32) {
         let (kind, what, for_secs) = match failure {
-            Failure::Missing => {
+            Failure::Missing { said } if is_the_service_s_word(said) => {
                 let what = "no manifest of this id".to_owned();
                 (AbsenceKind::Missing, what, self.rim_terms.negative_s)
+            }
+            // What stands in front of a service that is away says so as well: a copy at hand outlives it.
+            Failure::Missing { .. } => {
+                let what = "not found, and not by the word of the service".to_owned();
+                (AbsenceKind::Unreachable, what, PASSING_S)
             }
             failure => passing(failure, self.rim_terms.negative_s),
         };
@@ -578,7 +607,7 @@ async fn examine(need: &OcspNeed, der: Arc<[u8]>) -> Option<Arc<Examined<OcspRes
 fn passing(failure: &Failure, negative_s: u32) -> (AbsenceKind, String, u32) {
     let unreachable = AbsenceKind::Unreachable;
     match failure {
-        Failure::Missing => (
+        Failure::Missing { .. } => (
             unreachable,
             "nothing at this address".to_owned(),
             negative_s,
@@ -597,7 +626,7 @@ fn passing(failure: &Failure, negative_s: u32) -> (AbsenceKind, String, u32) {
     }
 }
 
-fn refused(reason: Reason) -> Absence {
+pub(super) fn refused(reason: Reason) -> Absence {
     Absence {
         kind: AbsenceKind::Refused,
         reason,

@@ -97,6 +97,16 @@ impl Pki {
         self.anchors.clone()
     }
 
+    /// The chain of the device, as PEM text.
+    pub(crate) fn chain_pem(&self) -> String {
+        let ders = self.chain.get().certificates().iter().map(Certificate::der);
+        let block = |der: &[u8]| {
+            let body = STANDARD.encode(der);
+            format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+        };
+        ders.map(block).collect()
+    }
+
     /// The certificate at a position, 1 to 3, with its issuer.
     pub(crate) fn link(&self, position: usize) -> Link<'_> {
         let mut links = Link::of_device(&self.chain).into_iter();
@@ -397,6 +407,15 @@ impl Says {
         Self {
             status,
             ..Self::default()
+        }
+    }
+
+    /// The word of NVIDIA's service that it has no such manifest.
+    pub(crate) fn no_such_rim() -> Self {
+        let body = json!({ "message": "RIM_NOT_FOUND", "request_id": "test" });
+        Self {
+            body: body.to_string().into(),
+            ..Self::status(404)
         }
     }
 

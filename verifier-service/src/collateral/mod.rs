@@ -40,7 +40,7 @@ use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::device::is_safe_rim_id;
 use evidence::ocsp::{Link, OcspResponse, Terms};
 use evidence::rim::Rim;
-use evidence::{Code, Examined, Reason, UnixTime, crypto};
+use evidence::{Code, Examined, Reason, UnixTime};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -139,11 +139,12 @@ impl Collateral {
         &self.fetcher.anchors
     }
 
-    /// Examines a device chain, or remembers it. Only authentic ones are kept, so that junk displaces nothing.
+    /// Examines a device chain, or remembers it. Only authentic ones are kept, each once whatever text stands around its
+    /// certificates, so that junk displaces nothing.
     #[must_use]
     pub fn chain(&self, pem: &[u8]) -> Arc<Examined<CertificateChain>> {
-        let key = crypto::sha256(pem);
-        let kept = lock(&self.chains).get(&key).map(Arc::clone);
+        let key = CertificateChain::digest_of(pem);
+        let kept = key.and_then(|key| lock(&self.chains).get(&key).map(Arc::clone));
         let outcome = match &kept {
             Some(_) => LookupOutcome::Fresh,
             None => LookupOutcome::Missed,
@@ -155,7 +156,7 @@ impl Collateral {
         let anchors = self.anchors();
         let examined = CertificateChain::examine(pem, ChainProfile::Device, anchors);
         let examined = Arc::new(examined);
-        if let Examined::Authentic(chain) = &*examined {
+        if let (Examined::Authentic(chain), Some(key)) = (&*examined, key) {
             self.fetcher.issuers.note(chain.get().certificates());
             lock(&self.chains).put(key, Arc::clone(&examined));
         }

@@ -1,12 +1,13 @@
 //! NVIDIA's RIM service, or a mirror of it: `GET <base>/v1/rim/<id>` (nvidia-evidence 6.1, rows 75 to 77).
 //!
-//! In scope: the request, and the JSON around the document. That the document is the one asked for and arrived whole
+//! In scope: the requests, for a manifest and for the ids that there are, and the JSON around the document. That the document is the one asked for and arrived whole
 //! is checked here (nobody else does); whether anybody signed it is not.
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use evidence::device::is_rim_id;
 use evidence::limits::MAX_RIM_BYTES;
 use evidence::work::{Hex, StrictValue};
 use evidence::{Code, Reason, UnixTime, crypto};
@@ -19,6 +20,8 @@ use crate::upstream::{Failure, Upstream, UpstreamError};
 const ENVELOPE_BYTES: usize = 8 * 1024;
 /// The largest answer read: base64 adds a third.
 const MAX_ANSWER_BYTES: usize = MAX_RIM_BYTES / 3 * 4 + ENVELOPE_BYTES;
+/// The largest list of ids read: NVIDIA's has some thousand of about 40 bytes.
+const MAX_LIST_BYTES: usize = 1024 * 1024;
 /// The one form there is of a GPU's manifest.
 const FORMAT: &str = "TCG";
 
@@ -54,6 +57,13 @@ impl RimService {
         self.0.timeout()
     }
 
+    /// Asks for the ids of the manifests that it has.
+    pub(super) async fn ids(&self) -> Result<Vec<String>, Undelivered> {
+        let answer = self.0.get(&["v1", "rim", "ids"], MAX_LIST_BYTES).await;
+        let answer = answer.map_err(Undelivered::Failed)?;
+        read_ids(&answer.body).map_err(Undelivered::Refused)
+    }
+
     /// Asks for the manifest of an id, which must be safe in a URL.
     pub(super) async fn manifest(&self, id: &str) -> Result<Delivered, Undelivered> {
         let answer = self.0.get(&["v1", "rim", id], MAX_ANSWER_BYTES).await;
@@ -65,6 +75,18 @@ impl RimService {
             })
         })
     }
+}
+
+/// Reads the list of ids: those of them that a device of a kind known here could ask for.
+fn read_ids(body: &[u8]) -> Result<Vec<String>, Reason> {
+    let malformed = || {
+        Reason::new(Code::RimServiceMalformed, "RIM service: list of ids")
+            .expected("JSON with an array of ids")
+    };
+    let answer = serde_json::from_slice::<StrictValue>(body).map_err(|_| malformed())?;
+    let ids = answer.as_value().get("ids").and_then(Value::as_array);
+    let ids = ids.ok_or_else(malformed)?.iter().filter_map(Value::as_str);
+    Ok(ids.filter(|id| is_rim_id(id)).map(str::to_owned).collect())
 }
 
 /// Reads an answer. No member may occur twice, known or not: two readers would take two different ones.
@@ -94,6 +116,17 @@ fn read(id: &str, body: &[u8]) -> Result<Delivered, Reason> {
         sha256,
         last_updated: member("last_updated").and_then(UnixTime::parse_rfc3339),
     })
+}
+
+/// Whether what was said beside a 404 is the word of a RIM service that it has no such manifest: NVIDIA's has
+/// `"message": "RIM_NOT_FOUND"`, a mirror like ours `"code": "rim_not_found"`.
+pub(super) fn is_the_service_s_word(said: &[u8]) -> bool {
+    let Ok(said) = serde_json::from_slice::<StrictValue>(said) else {
+        return false;
+    };
+    let has =
+        |name: &str, word: &str| said.as_value().get(name).and_then(Value::as_str) == Some(word);
+    has("message", "RIM_NOT_FOUND") || has("code", "rim_not_found")
 }
 
 /// Row 75.
@@ -170,6 +203,48 @@ mod tests {
         for (body, code) in table {
             let refused = read(ID, body.as_bytes()).unwrap_err();
             assert_eq!(refused.code, code, "{body}");
+        }
+    }
+
+    #[test]
+    fn of_a_list_what_a_device_asks_for_is_read() {
+        let other = r#"{"ids":["NV_NIC_FIRMWARE_CX7_28.39.4082-LTS_MCX713104AC-ADA","../x",7,"ids"],"request_id":"x"}"#;
+        assert_eq!(read_ids(other.as_bytes()), Ok(Vec::new()));
+        let listed = other.replace("../x", ID);
+        assert_eq!(read_ids(listed.as_bytes()), Ok(vec![ID.to_owned()]));
+        for body in [
+            "{}",
+            "[]",
+            r#"{"ids":"x"}"#,
+            r#"{"ids":[],"ids":[]}"#,
+            "<html/>",
+        ] {
+            let refused = read_ids(body.as_bytes()).unwrap_err();
+            assert_eq!(refused.code, Code::RimServiceMalformed, "{body}");
+        }
+    }
+
+    #[test]
+    fn not_every_404_is_the_service_s_word() {
+        let table = [
+            (r#"{"message":"RIM_NOT_FOUND","request_id":"x"}"#, true),
+            (
+                r#"{"type":"about:blank","status":404,"code":"rim_not_found"}"#,
+                true,
+            ),
+            (r#"{"code":"not_found"}"#, false),
+            (r#"{"message":"no Route matched with those values"}"#, false),
+            (
+                r#"{"message":"Not Found","message":"RIM_NOT_FOUND"}"#,
+                false,
+            ),
+            (r#"["RIM_NOT_FOUND"]"#, false),
+            ("<html>RIM_NOT_FOUND</html>", false),
+            ("{}", false),
+            ("", false),
+        ];
+        for (said, is_word) in table {
+            assert_eq!(is_the_service_s_word(said.as_bytes()), is_word, "{said}");
         }
     }
 

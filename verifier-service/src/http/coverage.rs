@@ -80,10 +80,12 @@ pub(super) async fn read(
     let mut ids = question.ids;
     let mut unknown = None;
     if let Some(board) = question.vbios_of_any_board {
-        let boards = board.among(&rims::known_ids(&app).await?);
+        let known = rims::known_ids(&app).await?;
+        let boards = board.among(&known.ids);
+        let unasked = known.unlisted.map(|absence| absence.reason);
         unknown = boards
             .is_empty()
-            .then(|| Manifest::of_unknown_board(&board.digits));
+            .then(|| Manifest::of_unknown_board(&board.digits, unasked));
         ids.extend(boards);
     }
     let found = rims::obtain(&app, ids).await;

@@ -1,13 +1,32 @@
 //! Requests whose body is JSON of ours.
 
 use axum::extract::Request;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 
 use super::{App, media_type};
 use crate::malformed;
 use crate::problem::{Problem, ProblemCode};
+
+/// A JSON text, written where writing it holds nobody up: answers about many devices are large.
+pub(super) struct Written(Vec<u8>);
+
+impl Written {
+    pub(super) fn of(value: &impl Serialize) -> Result<Self, Problem> {
+        let text = serde_json::to_vec(value);
+        text.map(Self)
+            .map_err(|error| Problem::caused(ProblemCode::Internal, error))
+    }
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, media_type::JSON)], self.0).into_response()
+    }
+}
 
 /// Reads a body of at most `limit` bytes as `T`.
 ///

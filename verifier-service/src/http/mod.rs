@@ -1,11 +1,12 @@
 //! The HTTP interface (DESIGN section 7): which path goes where, and what every request goes through.
 //!
 //! From the outside in: a request id and a line in the log, refusals for the audit log, panics made into answers, a time
-//! limit, the route. The
+//! limit, the route; and back, a share of the memory for answers. The
 //! routes read, ask, and answer; what they ask is elsewhere.
 
 mod accept;
 mod agents;
+mod answers;
 mod api;
 mod assignments;
 mod attribution;
@@ -53,6 +54,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::agents::Agents;
 use crate::audit::Recorder;
 use crate::body::BodyReader;
+use crate::budget::Budget;
 use crate::clerk::Clerk;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
@@ -83,6 +85,7 @@ pub(crate) struct App {
     collateral: Arc<Collateral>,
     workers: Workers,
     bodies: BodyReader,
+    answers: Budget,
     desk: Desk,
     book: Book,
     simulator: Simulator,
@@ -160,6 +163,7 @@ impl App {
         let bodies = BodyReader::new(config.body_budget_bytes, config.body_timeout());
         Self {
             bodies: bodies.metered(meters.clone()),
+            answers: Budget::new(config.body_budget_bytes),
             meters,
             desk: Desk {
                 store: Arc::clone(&store),
@@ -258,6 +262,7 @@ pub(crate) fn router(app: App) -> Router {
         ))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(from_fn_with_state(app.clone(), audit::record_refusals))
+        .layer(from_fn_with_state(app.answers.clone(), answers::bound))
         .layer(from_fn_with_state(app.meters.clone(), layers::observe))
         .with_state(app)
 }

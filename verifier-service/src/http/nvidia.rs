@@ -16,7 +16,6 @@
 
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use evidence::appraise::EvidenceAppraisal;
@@ -26,7 +25,7 @@ use evidence::policy::Decision;
 use evidence::{CheckId, Code, Overall, Reason, Status};
 use serde_json::{Map, Value, json};
 
-use super::{App, media_type};
+use super::{App, json, media_type};
 use crate::appraiser::DeviceSubmission;
 use crate::nvidia::appraisal_of;
 use crate::nvidia::claims::{Form, Waivers};
@@ -50,7 +49,7 @@ struct Route {
     extended: bool,
 }
 
-type Answer = Result<Json<Value>, Problem>;
+type Answer = Result<json::Written, Problem>;
 
 pub(super) async fn v3_gpu(app: State<App>, request: Request) -> Answer {
     attest(app, request, Route::v3(DeviceKind::Gpu)).await
@@ -121,14 +120,14 @@ async fn answer(app: App, request: Request, route: Route) -> Answer {
             // Times count from when the evidence was judged: a token promises nothing about later.
             issuer
                 .detached_eat(&decision, &asked.nonce, asked.form, as_of)
-                .map(|token| (token, verdict))
                 .map_err(|error| Problem::caused(ProblemCode::Internal, error))
+                .and_then(|token| Ok((json::Written::of(&token)?, verdict)))
         })
     });
     let (token, verdict) = token.await?;
     let counts = &app.proceedings.statistics;
     counts.note(app.clock.now(), Subject::Devices, verdict, begun.elapsed());
-    Ok(Json(token))
+    Ok(token)
 }
 
 /// Row 71: on request only, and only if the operator allows it; the policy has to, too.

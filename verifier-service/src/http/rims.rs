@@ -4,6 +4,9 @@
 //! verifier does, and clients verify what they get. What is neither at hand nor filed is fetched, if a device could ask
 //! for it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -71,9 +74,18 @@ pub(super) async fn read(
     Ok((caching, Json(answer)).into_response())
 }
 
-/// The ids of the manifests at hand. The service may have more.
+/// What manifests there are, as far as is known.
+pub(super) struct KnownIds {
+    /// Those at hand, then those that the service lists, in order.
+    pub(super) ids: Vec<String>,
+    /// Why the service's are not among them.
+    pub(super) unlisted: Option<Absence>,
+}
+
+/// The ids of the manifests at hand and of those that the service lists. Where it cannot be asked there may be more.
 pub(super) async fn ids(State(app): State<App>) -> Result<Response, Problem> {
-    let ids = known_ids(&app).await?;
+    let KnownIds { mut ids, .. } = known_ids(&app).await?;
+    ids.sort_unstable();
     let body: Value = json!({ "ids": ids, "request_id": request_id() });
     let caching = [(
         header::CACHE_CONTROL,
@@ -82,14 +94,24 @@ pub(super) async fn ids(State(app): State<App>) -> Result<Response, Problem> {
     Ok((caching, Json(body)).into_response())
 }
 
-/// The ids of the manifests at hand, in order.
-pub(super) async fn known_ids(app: &App) -> Result<Vec<String>, Problem> {
+/// The ids of the manifests that are known to be there.
+pub(super) async fn known_ids(app: &App) -> Result<KnownIds, Problem> {
+    let listed = app.collateral.listed(app.collateral_deadline()).await;
     let (collateral, now) = (app.collateral.clone(), app.clock.now());
-    let listed = app.workers.run(move || collateral.rim_ids(now)).await;
-    let ids = listed.map_err(|error| {
+    let at_hand = app.workers.run(move || collateral.rim_ids(now)).await;
+    let at_hand = at_hand.map_err(|error| {
         Problem::caused(ProblemCode::RimUnavailable, error).retry_after_s(UNAVAILABLE_RETRY_S)
     })?;
-    Ok(ids.into_iter().collect())
+    let (listed, unlisted) = match listed {
+        Ok(listed) => (listed, None),
+        Err(absence) => (Arc::default(), Some(absence)),
+    };
+    let others = listed.iter().filter(|id| !at_hand.contains(*id)).cloned();
+    let others: BTreeSet<_> = others.collect();
+    Ok(KnownIds {
+        ids: at_hand.into_iter().chain(others).collect(),
+        unlisted,
+    })
 }
 
 /// Looks up manifests, fetches those that are asked for, looks again.

@@ -2,14 +2,12 @@
 
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use evidence::device::Architecture;
 use evidence::limits::{MAX_CHAIN_BYTES, MAX_DEVICES, MAX_REPORT_BYTES};
 use evidence::work::{Blob, Hex};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::{App, json};
 use crate::appraiser::{DeviceSubmission, Inquiry};
@@ -46,7 +44,7 @@ struct AnyCaseHex([u8; 32]);
 pub(super) async fn verify(
     State(app): State<App>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<json::Written, Problem> {
     let Evidence { nonce, devices } = json::read(&app, request, MAX_BODY_BYTES).await?;
     if devices.len() > MAX_DEVICES {
         let detail = format!(
@@ -65,9 +63,8 @@ pub(super) async fn verify(
     let decision = proceedings.conduct(proceedings.inquiry(), examine).await?;
     let (verdict, counts) = (word_of_devices(&decision), &proceedings.statistics);
     counts.note(app.clock.now(), Subject::Devices, verdict, begun.elapsed());
-    serde_json::to_value(AppraisalReport::from(&decision))
-        .map(Json)
-        .map_err(|error| Problem::caused(ProblemCode::Internal, error))
+    let write = move || json::Written::of(&AppraisalReport::from(&decision));
+    app.workers.run(write).await
 }
 
 /// Absent or a name, read as a string first: serde_json takes anything else in place of a name for a fault of syntax.

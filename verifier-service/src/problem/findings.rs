@@ -20,7 +20,15 @@ pub(crate) struct FailedCheck {
     device: Option<usize>,
     status: Status,
     reasons: Vec<Finding>,
+    /// How many more were found.
+    #[serde(skip_serializing_if = "is_none_left_out")]
+    reasons_left_out: usize,
     remedy: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none_left_out(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One reason, with the members of an [`evidence::Reason`]: `null` where there is no value.
@@ -40,6 +48,7 @@ impl FailedCheck {
             device: None,
             status: Status::Refuted,
             reasons: vec![reason],
+            reasons_left_out: 0,
             remedy,
         }
     }
@@ -57,6 +66,7 @@ impl FailedCheck {
             device,
             status: check.status,
             reasons: check.reasons.iter().map(Finding::from).collect(),
+            reasons_left_out: check.reasons_left_out,
             remedy: check.remedy(),
         }
     }

@@ -1,11 +1,12 @@
-//! TLS in front of the HTTP interface, for a verifier without a proxy.
+//! Connections of the HTTP interface: TLS, for a verifier without a proxy, or none.
 //!
 //! # In scope
 //!
 //! * [`Certificates`]: chain and key from two PEM files, read again when one of them changes or somebody asks. Files that
 //!   cannot be used change nothing: the old ones go on, and the log says why.
-//! * [`serve`]: connections, each bounded in the time it may take to shake hands and to send the headers of a request, and
-//!   in their number. Those that are open when the certificate changes keep theirs.
+//! * [`serve`]: connections. Over TLS each is bounded in the time it may take to shake hands and to send the headers of a
+//!   request, and all in their number; those that are open when the certificate changes keep theirs.
+//! * [`Line`]: whether the answers on a connection move, over TLS or not; one on which they do not is ended.
 //!
 //! # Out of scope
 //!
@@ -14,10 +15,12 @@
 mod attended;
 mod certificates;
 mod connections;
+mod line;
 
 pub(crate) use certificates::Certificates;
 pub use certificates::{CertificateFileError, check_certificates};
 pub(crate) use connections::serve;
+pub(crate) use line::{Line, OpenAnswer};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,29 +24,29 @@ use super::*;
 use crate::config::TlsSettings;
 
 /// A fresh certificate for `localhost`, as PEM with its key, and in DER.
-fn certificate() -> (String, String, CertificateDer<'static>) {
+pub(crate) fn certificate() -> (String, String, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let der = made.cert.der().clone();
     (made.cert.pem(), made.signing_key.serialize_pem(), der)
 }
 
 /// Files of a certificate, and what reads them.
-struct Files {
+pub(crate) struct Files {
     folder: TempDir,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder }
     }
 
-    fn put(&self, certificate: &str, key: &str) {
+    pub(crate) fn put(&self, certificate: &str, key: &str) {
         put(&self.folder.path().join("cert.pem"), certificate, 0o644);
         put(&self.folder.path().join("key.pem"), key, 0o640);
     }
 
-    fn open(&self) -> Result<Certificates, CertificateFileError> {
+    pub(crate) fn open(&self) -> Result<Certificates, CertificateFileError> {
         let settings = TlsSettings {
             certificate: Some(self.folder.path().join("cert.pem")),
             key: Some(self.folder.path().join("key.pem")),
@@ -81,7 +81,7 @@ async fn start(certificates: Certificates) -> Server {
         .route("/", get(|| async { "hello" }))
         .route("/slow", get(slow));
     let stopped = async { drop(stopped.await) };
-    let ended = tokio::spawn(serve(listener, certificates, router, stopped));
+    let ended = tokio::spawn(serve(listener, Some(certificates), router, stopped));
     Server {
         address,
         stop,
@@ -98,7 +98,7 @@ async fn connect(
 }
 
 /// The same, asking for these protocols.
-async fn connect_for(
+pub(crate) async fn connect_for(
     address: SocketAddr,
     trusted: &CertificateDer<'static>,
     protocols: &[&[u8]],

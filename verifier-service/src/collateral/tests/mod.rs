@@ -8,13 +8,16 @@ mod shelf;
 use std::path::Path;
 use std::time::Duration;
 
+use evidence::crypto;
 use tokio::time::Instant;
 
 use super::directory::LOOK_AGAIN;
+use super::fetch::Errand;
 use super::fixture::{DAY, DRIVER_ID, DRIVER_VERSION, Fake, NOW, PKI, Says, rim_answer};
 use super::*;
 use crate::clock::ManualClock;
 use crate::config::{OcspSettings, RimServiceSettings};
+use crate::flights::MAX_FLIGHTS;
 
 /// Collateral under test and the clock it goes by.
 struct Site {
@@ -90,4 +93,33 @@ fn with_ocsp(fake: &Fake) -> AppraisalSettings {
         },
         ..AppraisalSettings::default()
     }
+}
+
+#[test]
+fn one_chain_is_kept_once_whatever_stands_around_its_certificates() {
+    let site = Site::new(&AppraisalSettings::default(), None);
+    let pem = PKI.chain_pem();
+    let chain = site.collateral.chain(pem.as_bytes());
+    assert!(matches!(*chain, Examined::Authentic(_)));
+    for text in [
+        format!("a comment\n{pem}"),
+        pem.replace("-----BEGIN", "another\n-----BEGIN"),
+        pem.replace('\n', "\r\n"),
+    ] {
+        let same = site.collateral.chain(text.as_bytes());
+        assert!(Arc::ptr_eq(&chain, &same), "{text:.60}");
+    }
+    let block = pem
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .next()
+        .unwrap();
+    for other in [
+        format!("{block}{pem}"),
+        pem.replacen(block, "", 1),
+        "no chain".to_owned(),
+    ] {
+        let other = site.collateral.chain(other.as_bytes());
+        assert!(!matches!(*other, Examined::Authentic(_)));
+    }
+    assert_eq!(lock(&site.collateral.chains).len(), 1);
 }

@@ -96,16 +96,37 @@ async fn statuses_have_their_meaning() {
         ..Says::status(302)
     };
     use AbsenceKind::{Missing, Refused, Unreachable};
+    const OF_A_PROXY: &str = "RIM service: not found, and not by the word of the service";
     let table = [
         (
-            Says::status(404),
+            Says::no_such_rim(),
             Missing,
             "RIM service: no manifest of this id",
         ),
         (
-            Says::status(410),
+            Says {
+                status: 410,
+                ..Says::no_such_rim()
+            },
             Missing,
             "RIM service: no manifest of this id",
+        ),
+        (Says::status(404), Unreachable, OF_A_PROXY),
+        (
+            Says {
+                body: b"<html>default backend - 404</html>".to_vec(),
+                ..Says::status(404)
+            },
+            Unreachable,
+            OF_A_PROXY,
+        ),
+        (
+            Says {
+                body: vec![b' '; 1024 * 1024],
+                ..Says::status(404)
+            },
+            Unreachable,
+            OF_A_PROXY,
         ),
         (
             Says::status(401),

@@ -187,7 +187,7 @@ async fn a_service_too_slow_for_this_request_leaves_it_the_stale_copy() {
 
 #[tokio::test]
 async fn a_manifest_the_service_does_not_have_is_remembered_as_missing() {
-    let fake = Fake::new(|_| Says::status(404)).await;
+    let fake = Fake::new(|_| Says::no_such_rim()).await;
     let site = Site::new(&with_rims(&fake), None);
     site.want(DRIVER_ID).await;
     let absence = site.absent(DRIVER_ID);
@@ -209,7 +209,7 @@ async fn a_manifest_taken_back_is_dropped() {
     let fake = Fake::new(Fake::any_rim).await;
     let site = Site::new(&with_rims(&fake), None);
     site.want(DRIVER_ID).await;
-    fake.says(|_| Says::status(404));
+    fake.says(|_| Says::no_such_rim());
     site.clock.advance_s(DAY / 2);
     site.found(DRIVER_ID);
     fake.until_asked(2).await;
@@ -331,4 +331,37 @@ async fn clients_of_the_mirror_take_no_place_from_an_appraisal() {
         .await;
     assert_eq!(site.found(DRIVER_ID).origin, Origin::Service);
     drop(taken);
+}
+
+#[tokio::test]
+async fn nor_does_a_flood_of_them_keep_an_appraisal_on_the_ground() {
+    let (flood, crawls) = ("_9.", Duration::from_secs(3600));
+    let fake = Fake::new(move |asked| Says {
+        after: if asked.path.contains(flood) {
+            crawls
+        } else {
+            Duration::ZERO
+        },
+        ..Fake::any_rim(asked)
+    });
+    let fake = fake.await;
+    let site = Site::new(&with_rims(&fake), None);
+    let ids = |n: usize| format!("NV_GPU_DRIVER_GH100{flood}{n}");
+    let asked = (0..2 * MAX_FLIGHTS).map(ids).collect();
+    site.collateral.mirror(asked, Instant::now()).await;
+    let fetcher = &site.collateral.fetcher;
+    let one_more = Errand::Mirror(DRIVER_ID.to_owned());
+    assert!(
+        fetcher.launch(one_more).is_none(),
+        "the flood takes every place of strangers"
+    );
+    let by_relay: Vec<_> = (0..MAX_FLIGHTS)
+        .map(|n| fetcher.relay_flights.join(&Errand::Mirror(ids(n))))
+        .collect();
+    assert!(
+        by_relay.iter().all(Option::is_some),
+        "relay and mirror keep each other from nothing"
+    );
+    site.want(DRIVER_ID).await;
+    assert_eq!(site.found(DRIVER_ID).origin, Origin::Service);
 }

@@ -96,7 +96,7 @@ async fn a_file_that_was_changed_is_passed_over() {
 #[tokio::test]
 async fn a_manifest_taken_back_leaves_the_disk() {
     let (folder, fake) = fetched().await;
-    fake.says(|_| Says::status(404));
+    fake.says(|_| Says::no_such_rim());
     let now = UnixTime::from_secs(NOW.secs() + DAY + 1);
     let site = Site::at(&with_rims(&fake), Some(folder.path()), now);
     site.want(DRIVER_ID).await;

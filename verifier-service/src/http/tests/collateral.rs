@@ -9,7 +9,7 @@ use evidence::rim::Rim;
 
 use super::*;
 use crate::collateral::fixture::{
-    Answer, Asked, DAY, DRIVER_ID, DRIVER_VERSION, Fake, PKI, Says, unsuccessful,
+    Answer, Asked, DAY, DRIVER_ID, DRIVER_VERSION, Fake, PKI, Says, rim_answer, unsuccessful,
 };
 
 const OCSP: &str = "application/ocsp-request";
@@ -85,9 +85,9 @@ async fn a_manifest_is_mirrored_in_the_form_of_the_service() {
     let again = Request::get(&path).header("if-none-match", answered.header("etag"));
     let again = rig.send(again.body(Body::empty()).unwrap()).await;
     assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""));
+    assert_eq!(fake.hits(), 1);
     let ids = rig.get("/v1/rim/ids").await.json();
     assert_eq!(ids["ids"], json!([DRIVER_ID]));
-    assert_eq!(fake.hits(), 1);
 
     fake.says(|_| Says::status(500));
     rig.clock.advance_s(DAY + 1);
@@ -98,7 +98,7 @@ async fn a_manifest_is_mirrored_in_the_form_of_the_service() {
 
 #[tokio::test]
 async fn what_cannot_be_mirrored_has_the_status_that_clients_look_at() {
-    let fake = Fake::new(|_| Says::status(404)).await;
+    let fake = Fake::new(|_| Says::no_such_rim()).await;
     let rig = with_rims(&fake).await;
     rig.get(&format!("/v1/rim/{DRIVER_ID}"))
         .await
@@ -512,15 +512,64 @@ async fn an_answer_by_another_hash_is_found_by_its_issuer_and_given_for_no_other
     }
 }
 
+fn listing(ids: &[&str]) -> Says {
+    Says::body(json!({ "ids": ids, "request_id": "test" }).to_string())
+}
+
+/// What coverage says of a VBIOS without its board.
+async fn of_any_board(rig: &Rig) -> (bool, Value, Value) {
+    let body = rig.get("/v1/coverage?vbios=96.00.9F.00.01").await.json();
+    let row = &body["manifests"][0];
+    let covered = body["covered"].as_bool().unwrap();
+    (covered, row["id"].clone(), row["status"].clone())
+}
+
+#[tokio::test]
+async fn a_board_is_looked_for_among_what_the_service_lists() {
+    const BOARD: &str = "NV_GPU_VBIOS_1010_0200_882_96009F0001";
+    let lists = |asked: &Asked| match asked.path.ends_with("/ids") {
+        true => listing(&["NV_SWITCH_BIOS_5612_0002_890_9610550001", BOARD]),
+        false => Says::body(rim_answer(BOARD, &PKI.manifest("96.00.9F.00.01"))),
+    };
+    let fake = Fake::new(lists).await;
+    let rig = with_rims(&fake).await;
+    let available = (true, json!(BOARD), json!("available"));
+    assert_eq!(of_any_board(&rig).await, available);
+    assert_eq!(fake.hits(), 2, "the list, and the manifest");
+    let ids = rig.get("/v1/rim/ids").await.json();
+    assert_eq!(ids["ids"].as_array().unwrap().len(), 2, "{ids}");
+
+    // A list counts for an hour; after that nobody knows what the service has, unless it says so.
+    let unknown = |status: &str| (false, Value::Null, json!(status));
+    let other = with_rims(&fake).await;
+    fake.says(|_| Says::status(503));
+    assert_eq!(of_any_board(&other).await, unknown("unreachable"));
+    let hits = fake.hits();
+    assert_eq!(of_any_board(&other).await, unknown("unreachable"));
+    assert_eq!(fake.hits(), hits, "a failure is remembered");
+    other.clock.advance_s(10);
+    fake.says(|_| Says::body("<html/>"));
+    assert_eq!(of_any_board(&other).await, unknown("unreachable"));
+    other.clock.advance_s(10);
+    fake.says(|_| listing(&[]));
+    assert_eq!(of_any_board(&other).await, unknown("missing"));
+    fake.says(lists);
+    other.clock.advance_s(3600);
+    assert_eq!(of_any_board(&other).await, unknown("missing"));
+    other.clock.advance_s(1);
+    assert_eq!(of_any_board(&other).await, available);
+}
+
 #[tokio::test]
 async fn coverage_says_of_each_manifest_what_it_is_worth() {
     let folder = tempfile::tempdir().unwrap();
     let file = |id: &str, document: &[u8]| {
         std::fs::write(folder.path().join(format!("{id}.xml")), document).unwrap();
     };
-    let fake = Fake::new(|asked| match asked.path.ends_with("_away") {
-        true => Says::status(500),
-        false => Says::status(404),
+    let fake = Fake::new(|asked| match asked.path.rsplit(['/', '_']).next() {
+        Some("away") => Says::status(500),
+        Some("ids") => listing(&[]),
+        _ => Says::no_such_rim(),
     })
     .await;
     let mut settings = AppraisalSettings {

@@ -94,7 +94,7 @@ impl CollateralMeters {
     pub(crate) fn fetched<T>(&self, source: Source, came: Result<&T, &Failure>, took: Duration) {
         let outcome = match came {
             Ok(_) => "delivered",
-            Err(Failure::Missing) => "missing",
+            Err(Failure::Missing { .. }) => "missing",
             Err(Failure::Forbidden(_)) => "forbidden",
             Err(Failure::Unavailable { .. }) => "unavailable",
             Err(Failure::Unusable(_)) => "unusable",

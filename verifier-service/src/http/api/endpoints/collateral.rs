@@ -47,7 +47,7 @@ fn coverage() -> Endpoint {
 
 fn ids() -> Endpoint {
     Endpoint::get("/v1/rim/ids", "listRims", rims::ids)
-        .says("List the manifests at hand", "In the form of NVIDIA's RIM service. There may be more at the service that this one asks.")
+        .says("List the manifests", "In the form of NVIDIA's RIM service: those at hand, and those that the service lists which this one asks. While that cannot be asked there may be more.")
         .gives(200, "RimIds", "Their ids.")
         .fails(&[RimUnavailable])
 }

@@ -90,6 +90,13 @@ fn check() -> Value {
         ("id", text()),
         ("status", of("CheckStatus")),
         ("reasons", list(of("Reason"))),
+        (
+            "reasons_left_out",
+            said(
+                count_32(),
+                "How many more were found, of codes that are among the reasons.",
+            ),
+        ),
     ])
 }
 

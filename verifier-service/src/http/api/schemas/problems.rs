@@ -113,6 +113,13 @@ fn failed_check() -> Value {
         ),
         ("status", of("CheckStatus")),
         ("reasons", list(of("Reason"))),
+        (
+            "reasons_left_out?",
+            said(
+                count_32(),
+                "How many more were found, of codes that are among the reasons; absent where none.",
+            ),
+        ),
         ("remedy", said(text(), "What can be done about it.")),
     ])
 }
