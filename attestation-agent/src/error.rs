@@ -113,7 +113,9 @@ impl AgentError {
                 VerifierError::Url { .. } | VerifierError::File(_) | VerifierError::Client { .. },
             ) => Ending::Unusable,
             Self::Verifier(_) | Self::Device(_) | Self::Execute(_) => Ending::Unavailable,
-            Self::Serve(ServeError::ProcessSpoilt) => Ending::Unavailable,
+            Self::Serve(ServeError::ProcessSpoilt | ServeError::NotLetIn { .. }) => {
+                Ending::Unavailable
+            }
             Self::Bind(BindError::Device(_)) => Ending::Unavailable,
             Self::Command(CommandError::Supervisor { .. }) => Ending::Unavailable,
             Self::Bind(_)

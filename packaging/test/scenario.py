@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import ssl
 import stat
 import subprocess
@@ -17,6 +18,8 @@ URL = "http://127.0.0.1:8477"
 AUDIENCE = "https://market.example"
 SIMULATED = Path("/srv/simulated")
 EXPOSURE = 20
+# Where the commands of the pages are run: what they name without a path lies here.
+DESK = Path("/root/desk")
 
 
 def say(text):
@@ -31,11 +34,31 @@ def run(*command, status=0, **options):
     return ended.stdout + ended.stderr
 
 
+def shell(script):
+    """Runs a script as a page has it; what it printed."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
+    return run("bash", "-euc", script, cwd=DESK, env=environment)
+
+
+def commands(page, of):
+    """The commands of the one block of a page that has this text. `# ` is the prompt; what has none goes on."""
+    blocks = re.findall(r"^```console[^\n]*\n(.*?)^```$", Path("/mnt", page).read_text(), re.M | re.S)
+    found = [block for block in blocks if of in block]
+    assert len(found) == 1, f"{page}: {len(found)} blocks have {of}"
+    return [command.strip() for command in re.split(r"^# ", found[0], flags=re.M) if command.strip()]
+
+
+def package(version, name):
+    """Puts the package where its page has it."""
+    (made,) = glob.glob(f"/mnt/{version}/{name}_*.deb")
+    return shell(f"cp {made} {name}_0.1.0-1_amd64.deb")
+
+
 def install(version):
-    packages = sorted(glob.glob(f"/mnt/{version}/*.deb"))
-    assert len(packages) == 2, packages
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run("apt-get", "install", "-y", "--no-install-recommends", *packages, env=environment)
+    """By the commands of the page."""
+    for name, page in ((AGENT, "apt install ./attestation-agent"), (VERIFIER, "apt install ./pogw-verifier")):
+        package(version, name)
+        shell(commands("packaging.md", page)[0])
 
 
 def systemctl(*arguments, status=0):
@@ -50,7 +73,7 @@ def start(unit):
     """Starts a unit; what its journal says, where it does not start."""
     ended = subprocess.run(["systemctl", "start", unit], capture_output=True, text=True, timeout=100)
     if ended.returncode != 0:
-        sys.exit(f"{unit} did not start\n{run('journalctl', '-n', '40', '--no-pager', '-u', unit)}")
+        sys.exit(f"{unit} did not start\n{ended.stderr}{run('journalctl', '-n', '40', '--no-pager', '-u', unit)}")
 
 
 def journal(unit):
@@ -87,7 +110,8 @@ def check_units():
         assert shown(name, "UnitFileState") == "disabled", "nothing runs before it is configured"
         assert shown(name, "ActiveState") == "inactive"
     units = glob.glob(f"/lib/systemd/system/{AGENT}*.service") + [f"/lib/systemd/system/{VERIFIER}.service"]
-    assert len(units) == 3, units
+    units += [f"/lib/systemd/system/{AGENT}-gpu.path", f"/lib/systemd/system/{AGENT}-gpu.target"]
+    assert len(units) == 5, units
     for unit in units:
         complaints = run("systemd-analyze", "verify", "--man=no", unit)
         # Of other units of this machine it may complain.
@@ -97,9 +121,25 @@ def check_units():
 
 
 def check_without_gpu():
-    """A host without a GPU skips the unit; a verifier that is not configured fails once, and says why."""
+    """A host without a GPU skips the unit, and starts it, once, when one appears."""
     start(AGENT)
     assert shown(AGENT, "ConditionResult") == "no" and shown(AGENT, "ActiveState") == "inactive"
+    node = Path("/dev/nvidia0")
+    node.touch()
+    # There is no driver behind this one, which is the end of it.
+    until("the agent's start and end", lambda: shown(AGENT, "ExecMainStatus") == "3", 20)
+    assert shown(AGENT, "ConditionResult") == "yes" and "nvml_library_not_found" in journal(AGENT), journal(AGENT)
+    begun = shown(AGENT, "ExecMainStartTimestampMonotonic")
+    systemctl("stop", AGENT)
+    time.sleep(1)
+    assert shown(AGENT, "ExecMainStartTimestampMonotonic") == begun, "started again by the GPU that it has seen"
+    assert shown(f"{AGENT}-gpu.path", "ActiveState") == "inactive"
+    node.unlink()
+    systemctl("reset-failed", AGENT)
+
+
+def check_without_settings():
+    """A verifier that is not configured fails once, and says why."""
     systemctl("start", VERIFIER, status=1)
     time.sleep(1)
     assert shown(VERIFIER, "ActiveState") == "failed", "status 2 is not tried again"
@@ -114,8 +154,8 @@ def serve_verifier():
     os.makedirs("/var/lib/private", mode=0o700, exist_ok=True)
     run(AGENT, "simulated-collateral", "--device-dir", f"{state}/simulated", "--out", str(SIMULATED))
     run("chmod", "-R", "a+rX", str(SIMULATED))
-    (SETTINGS[VERIFIER] / "10-site.toml").write_text(
-        f'issuer = "https://verifier.example"\naudience = ["{AUDIENCE}"]\n'
+    run("chown", "-R", f"--reference={state}", f"{state}/simulated")
+    (SETTINGS[VERIFIER] / "20-simulated.toml").write_text(
         f'[appraisal]\nrim_dir = "{SIMULATED}"\nsimulated_anchors = ["{SIMULATED}/anchors.toml"]\n'
         f'[appraisal.ocsp]\ndir = "{SIMULATED}/ocsp"\n'
     )
@@ -123,24 +163,52 @@ def serve_verifier():
     token.write_text("operator-" * 5 + "\n")
     token.chmod(0o600)
     systemctl("reset-failed", VERIFIER)
-    systemctl("enable", VERIFIER)
-    start(VERIFIER)
+    _, settings, enable = commands("packaging.md", "apt install ./pogw-verifier")
+    shell(settings)
+    assert f'"{AUDIENCE}"' in (SETTINGS[VERIFIER] / "10-site.toml").read_text()
+    shell(enable)
     assert shown(VERIFIER, "StatusText") == "listening on 127.0.0.1:8477", shown(VERIFIER, "StatusText")
     assert request("/readyz")["status"] == "ready"
     return token.read_text().strip()
+
+
+def check_wrong_address():
+    """An agent whose verifier is nowhere says so while it is waited for, ends when told to, and by itself with the cause."""
+    site = SETTINGS[AGENT] / "10-site.toml"
+    site.write_text('verifier = "http://127.0.0.1:9"\n')
+    systemctl("start", "--no-block", AGENT)
+    until("the cause", lambda: "Connection refused" in shown(AGENT, "StatusText"), 20)
+    told = time.monotonic()
+    systemctl("stop", AGENT)
+    assert time.monotonic() - told < 10, "it heeds SIGTERM before it is enrolled"
+    assert shown(AGENT, "Result") == "success", shown(AGENT, "Result")
+    default = Path(f"/etc/default/{AGENT}")
+    before = default.read_text()
+    default.write_text(before + "ATTESTATION_AGENT__SERVE__ENROL_WITHIN_S=2\n")
+    systemctl("start", AGENT, status=1)
+    # Nothing keeps it from being tried again.
+    assert shown(AGENT, "ExecMainStatus") == "3" and shown(AGENT, "ActiveState") == "activating", shown(AGENT, "ActiveState")
+    assert "enrolment_unanswered" in journal(AGENT), journal(AGENT)
+    systemctl("stop", AGENT)
+    default.write_text(before)
+    site.unlink()
 
 
 def serve_agent(operator):
     """One line of configuration, beside the word that there is no GPU, and a token."""
     provider, provider_key = party(operator, "provider", ["agents:read", "agents:write", "books:read"])
     token = request("/v1/enrolment-tokens", {}, provider_key)["token"]
-    run("cp", f"/usr/share/doc/{AGENT}/examples/simulated.toml", str(SETTINGS[AGENT]))
-    (SETTINGS[AGENT] / "10-site.toml").write_text(f'verifier = "{URL}"\n')
     file = Path(f"/etc/{AGENT}/enrolment-token")
-    file.write_text(token + "\n")
-    file.chmod(0o600)
-    systemctl("enable", AGENT)
-    start(AGENT)
+    (DESK / "token").write_text(token + "\n")
+    _, site, handed, enable = commands("packaging.md", "apt install ./attestation-agent")
+    for command in commands("packaging.md", "simulated.toml"):
+        shell(command)
+    shell(handed)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    check_wrong_address()
+    shell(site.replace("https://verifier.example", URL))
+    assert (SETTINGS[AGENT] / "10-site.toml").read_text() == f'verifier = "{URL}"\n'
+    shell(enable)
     assert "enrolled" in journal(AGENT), journal(AGENT)
     until("the status line", lambda: f"serving {URL}" in shown(AGENT, "StatusText"))
     # It was needed once.
@@ -161,6 +229,7 @@ def check_sandbox():
         assert stat.S_IMODE(state.stat().st_mode) == 0o700 and state.stat().st_uid == uid
         assert int(shown(name, "WatchdogUSec").rstrip("min").strip() or 0) == 1, shown(name, "WatchdogUSec")
         assert int(shown(name, "WatchdogTimestampMonotonic")) > 0
+        assert 0 < int(shown(name, "MemoryMax")) < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_install_check():
@@ -194,6 +263,32 @@ def check_install_check():
     # Outside of the unit it says that it is not about the service.
     outside = run(AGENT, "install-check", "--config", f"/etc/{AGENT}/config.toml", status=1)
     assert "unknown  sandbox" in outside, outside
+
+
+def check_metrics():
+    """Figures for node_exporter, by the commands of the page; a folder that is not given to the agent is told."""
+    folder = Path("/var/lib/prometheus/node-exporter")
+    # As Debian's package makes it.
+    folder.mkdir(parents=True)
+    wanted = commands("observability.md", "metrics.conf")
+    shell(f"{wanted[0]} && {wanted[1]} && {wanted[3]} && systemctl daemon-reload")
+    systemctl("start", f"{AGENT}-check", status=1)
+    told = journal(f"{AGENT}-check")
+    assert "problem  metrics_file" in told and "Permission denied" in told, told
+    shell("\n".join(wanted))
+    # It was started often within seconds, which nobody else does.
+    systemctl("reset-failed", f"{AGENT}-check")
+    start(f"{AGENT}-check")
+    assert f"ok       metrics_file: {folder}" in journal(f"{AGENT}-check"), journal(f"{AGENT}-check")
+    file = folder / "attestation-agent.prom"
+    until("the file of figures", lambda: file.exists() and "pogw_agent_build_info" in file.read_text(), 30)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    # Read by another account, such as node_exporter's, and written anew by the account of the next start.
+    run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "cat", str(file))
+    first = file.stat().st_ino
+    systemctl("restart", AGENT)
+    until("the next file", lambda: file.stat().st_ino != first, 30)
+    assert "figures are not written" not in journal(AGENT), journal(AGENT)
 
 
 def run_job(operator, provider):
@@ -235,7 +330,7 @@ def check_watchdog():
 
 
 def keys(*words, status=0):
-    return run("pogw-verifier-keys", *words, status=status)
+    return run("pogw-verifier-run", "keys", *words, status=status)
 
 
 def check_keys():
@@ -269,9 +364,10 @@ def check_keys():
     until("its end", lambda: [key["stage"] for key in listed() if key["kid"] in first] == ["retired"], 30)
     with urllib.request.urlopen(f"{URL}/.well-known/jwks.json", timeout=20) as answer:
         assert set(first + signs()) <= {key["kid"] for key in json.load(answer)["keys"]}
+    check_audit(first[0])
     # The same process with the same folders, and it starts again.
     assert shown(VERIFIER, "MainPID") == pid and [path.stat().st_mode for path in (state, own)] == modes
-    assert run("systemctl", "list-units", "--all", "--plain", "--no-legend", f"{VERIFIER}-keys*") == ""
+    assert run("systemctl", "list-units", "--all", "--plain", "--no-legend", f"{VERIFIER}-run*") == ""
     systemctl("restart", VERIFIER)
     assert request("/readyz")["status"] == "ready"
     # Keys that cannot be used are the operator's to mend: nothing is tried again, as each try with a wrong PIN would cost one.
@@ -285,6 +381,24 @@ def check_keys():
     systemctl("daemon-reload")
     systemctl("reset-failed", VERIFIER)
     systemctl("start", VERIFIER)
+
+
+def check_audit(retired):
+    """The packaged operator's way to the audit log, by the commands of the page."""
+    *_, verify, export, settings = commands("packaging.md", "pogw-verifier-run audit")
+    head = shell(verify).strip()
+    assert re.fullmatch(r"[0-9]+:[0-9a-f]{64}", head), head
+    shell(export)
+    entries = [json.loads(line) for line in (DESK / "audit.jsonl").read_text().splitlines()]
+    assert len(entries) == int(head.split(":")[0]) and entries[-1]["digest"] == head.split(":")[1]
+    # By the account of the service, about the database of the service.
+    assert any(entry["actor"]["kind"] == "cli" for entry in entries), entries
+    assert any(entry["action"] == "signing_key.retire" and retired in json.dumps(entry) for entry in entries), entries
+    assert run("pogw-verifier-run", "audit", "verify", "--head", head).strip() == head
+    wrong = head[:-4] + ("0000" if head[-4:] != "0000" else "1111")
+    run("pogw-verifier-run", "audit", "verify", "--head", wrong, status=1)
+    shell(settings)
+    run("pogw-verifier-run", "serve", status=2)
 
 
 def certificate(name):
@@ -336,6 +450,8 @@ def check_upgrade():
     kept += [str(path) for name in (AGENT, VERIFIER) for path in SETTINGS[name].glob("*.toml")]
     own = Path(f"/etc/default/{AGENT}")
     own.write_text(own.read_text() + "RUST_LOG=info\n")
+    for name in (AGENT, VERIFIER):
+        assert "older version" in Path(f"/etc/{name}/config.toml").read_text() and "older version" in shown(name, "Description")
     before = {path: digest(path) for path in kept}
     pids = {name: shown(name, "MainPID") for name in (AGENT, VERIFIER)}
     install("new")
@@ -345,6 +461,10 @@ def check_upgrade():
     assert before == {path: digest(path) for path in kept}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o710, "the folder's mode is the site's"
     assert own.read_text().endswith("RUST_LOG=info\n"), "a changed file of settings stays"
+    for name in (AGENT, VERIFIER):
+        # What the older version had is gone (see `run`).
+        assert "older version" not in Path(f"/etc/{name}/config.toml").read_text(), "an unchanged file of settings is the new one"
+        assert "older version" not in shown(name, "Description"), "the unit is the new one"
     until("the agent", lambda: f"serving {URL}" in shown(AGENT, "StatusText"))
 
 
@@ -362,9 +482,11 @@ def check_removal():
 
 def main():
     say("apt install: nothing runs before it is configured; units are good")
+    DESK.mkdir()
     install("old")
     check_units()
     check_without_gpu()
+    check_without_settings()
     say("the verifier starts, with its operator token as a credential")
     operator = serve_verifier()
     say("the agent starts with one line of configuration, and enrols with its credential")
@@ -372,6 +494,8 @@ def main():
     check_sandbox()
     say("install-check in the sandbox")
     check_install_check()
+    say("figures for node_exporter")
+    check_metrics()
     say("a job, from terms to a receipt that validates")
     run_job(operator, provider)
     say("the watchdog")

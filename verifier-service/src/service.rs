@@ -228,6 +228,7 @@ impl Service {
             of_jobs,
             collateral: Arc::clone(appraiser.collateral()),
             keys: keys.clone(),
+            certificates: certificates.clone(),
             hub: hub.clone(),
             store: SqlStore::clone(&store),
             clock: Arc::clone(&clock),

@@ -32,7 +32,13 @@ pub(crate) struct Cli {
     pub(crate) format: Format,
 
     /// How to write the log on standard error; RUST_LOG chooses what is in it
-    #[arg(long, value_enum, default_value_t, global = true)]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "ATTESTATION_AGENT_LOG",
+        global = true
+    )]
     pub(crate) log: LogFormat,
 
     #[command(subcommand)]

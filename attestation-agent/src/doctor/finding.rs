@@ -81,6 +81,10 @@ findings! {
     CommandLimits = "command_limits",
         "limits of programs can be set, where programs are run",
         "Install the drop-in commands.conf of the package's examples.";
+    /// The folder of the file of figures.
+    MetricsFile = "metrics_file",
+        "a folder that this account can write to, where figures are written",
+        "Install metrics.conf and metrics.tmpfiles of the package's examples, or take serve.metrics_file out of the settings.";
     /// Whether the agent is enrolled.
     Enrolment = "enrolment",
         "enrolled, or a token at hand",
@@ -208,6 +212,7 @@ impl FindingId {
         Self::DeviceNodes,
         Self::ExecutableMemory,
         Self::CommandLimits,
+        Self::MetricsFile,
         Self::Enrolment,
     ];
 }

@@ -1,4 +1,5 @@
-//! What a sandbox may block: device nodes, folders, executable memory, limits of programs, the enrolment.
+//! What a sandbox may block: device nodes, folders, executable memory, limits of programs, the file of figures, the
+//! enrolment.
 //!
 //! In scope: trying each as the agent will need it, in this process, whose sandbox is that of whoever started it.
 //! Out of scope: devices themselves and the way to the verifier, which the other questions of the doctor are about.
@@ -32,6 +33,7 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
         device_nodes(settings.device.kind, Path::new(NODES)),
         memory(settings),
         limits(settings),
+        metrics_file(settings.serve.metrics_file.as_deref()),
         enrolment(settings),
     ]
 }
@@ -58,9 +60,22 @@ fn folder(id: FindingId, variable: &str) -> Finding {
     let Some(path) = env::var_os(variable).map(PathBuf::from) else {
         return Finding::not_applicable(id, format!("{variable} is not set"));
     };
-    match files::can_write(&path) {
-        Ok(()) => Finding::ok(id, path.display().to_string()),
+    writable(id, &path)
+}
+
+fn writable(id: FindingId, folder: &Path) -> Finding {
+    match files::can_write(folder) {
+        Ok(()) => Finding::ok(id, folder.display().to_string()),
         Err(error) => Finding::problem(id, error.to_string()).code(error.code()),
+    }
+}
+
+/// The folder that figures are written to, of which the unit knows nothing without a drop-in.
+fn metrics_file(file: Option<&Path>) -> Finding {
+    let id = FindingId::MetricsFile;
+    match file.and_then(Path::parent) {
+        None => Finding::not_applicable(id, "no figures are written (serve.metrics_file)"),
+        Some(folder) => writable(id, folder),
     }
 }
 
@@ -254,6 +269,16 @@ mod tests {
         assert_eq!(memory(&settings).status, FindingStatus::NotApplicable);
         assert_eq!(limits(&settings).status, FindingStatus::NotApplicable);
         assert_eq!(memory(&Settings::default()).status, FindingStatus::Ok);
+    }
+
+    #[test]
+    fn figures_need_a_folder_that_can_be_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = |file: &str| metrics_file(Some(&folder.path().join(file)));
+        assert_eq!(look("agent.prom").status, FindingStatus::Ok);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(look("absent/agent.prom").codes, ["file_unusable"]);
+        assert_eq!(metrics_file(None).status, FindingStatus::NotApplicable);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use super::line::{Call, Fault, Line, read};
 use super::manager::Manager;
 use super::presence::{Beat, Presence, beat};
 use super::produce::size_of;
+use super::settings::ServeSettings;
 use super::shop::Shop;
 use super::worker::{Event, Worker, give_back};
 use crate::error::AgentError;
@@ -92,6 +93,10 @@ impl Desk {
             desk.employ(case);
         }
         Ok(desk)
+    }
+
+    pub(super) fn settings(&self) -> &ServeSettings {
+        &self.shop.agent.settings().serve
     }
 
     /// Serves until it is told to stop, the verifier does not know this agent, or this process cannot go on.

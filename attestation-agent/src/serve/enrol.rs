@@ -2,9 +2,15 @@
 //!
 //! An agent that was killed after it was enrolled and before it wrote that down asks again with the same key and the same
 //! token, and is answered the same.
+//!
+//! One that is not let in within [`ServeSettings::enrol_within_s`](super::ServeSettings::enrol_within_s) ends with the cause:
+//! nothing depends on it yet, and whoever waits for the service to start (`systemctl start`) learns of a wrong address from
+//! it. Before that the status line has the cause.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use daemon::notify;
 use evidence::work::wire::{Enrolled, Enrolment, EnrolmentToken};
 
 use super::case::{Home, Identity};
@@ -13,6 +19,7 @@ use super::line::{Call, Line, No, read};
 use crate::agent::Agent;
 use crate::error::AgentError;
 use crate::files::{self, FileError};
+use crate::http::Answer;
 use crate::verifier::VerifierError;
 
 /// Name of the systemd credential (systemd.exec(5), `LoadCredential=`).
@@ -48,18 +55,34 @@ async fn ask(agent: &Agent, line: &Line) -> Result<Identity, AgentError> {
     let key = agent.key();
     let body = Enrolment::new(token, key.public(), |message| key.sign(message));
     let call = Call::json("/v1/agents".to_owned(), &body);
-    let answer = match line.insist(&call).await {
-        Ok(answer) => answer,
-        Err(No::Removed(problem) | No::Refused(problem)) => {
-            return Err(VerifierError::Refused(problem).into());
-        }
-    };
+    let within = Duration::from_secs(agent.settings().serve.enrol_within_s);
+    let answer = be_let_in(line, &call, within).await?;
     let enrolled: Enrolled = read(&answer).map_err(|detail| VerifierError::Answer { detail })?;
     Ok(Identity {
         verifier: line.url().to_owned(),
         id: enrolled.id,
         provider: enrolled.provider,
     })
+}
+
+async fn be_let_in(line: &Line, call: &Call, within: Duration) -> Result<Answer, AgentError> {
+    let mut last = "it has not answered yet".to_owned();
+    let failed = |cause: &str| {
+        notify::status(&format!("not let in by {} yet: {cause}", line.url()));
+        cause.clone_into(&mut last);
+    };
+    match tokio::time::timeout(within, line.insist_telling(call, failed)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(No::Removed(problem) | No::Refused(problem))) => {
+            Err(VerifierError::Refused(problem).into())
+        }
+        Err(_) => Err(ServeError::NotLetIn {
+            verifier: line.url().to_owned(),
+            within,
+            cause: last,
+        }
+        .into()),
+    }
 }
 
 fn token(set: Option<PathBuf>) -> Result<EnrolmentToken, ServeError> {

@@ -1,6 +1,7 @@
 //! Why an agent cannot serve, or serves no longer.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::files::FileError;
 use crate::problem::Problem;
@@ -43,6 +44,16 @@ pub enum ServeError {
     /// The CUDA driver refuses this process; a new one can use the GPU again.
     #[error("the CUDA driver refuses this process since a kernel went astray in it")]
     ProcessSpoilt,
+    /// The verifier has neither let this agent in nor refused it.
+    #[error("{verifier} did not enrol this agent within {} s: {cause}", within.as_secs())]
+    NotLetIn {
+        /// The verifier of the settings.
+        verifier: String,
+        /// How long it was asked.
+        within: Duration,
+        /// How the last attempt failed.
+        cause: String,
+    },
     /// There is no randomness for salts and nonces.
     #[error("no random bytes")]
     NoRandomness,
@@ -71,6 +82,7 @@ impl ServeError {
             Self::Journal { .. } => "journal_damaged",
             Self::ProcessSpoilt => "cuda_process_spoilt",
             Self::Removed(_) => "agent_removed",
+            Self::NotLetIn { .. } => "enrolment_unanswered",
             Self::NoRandomness => "randomness_unavailable",
             Self::TokenMalformed { .. } => "enrolment_token_malformed",
             Self::TokenMissing => "enrolment_token_missing",
@@ -99,6 +111,10 @@ impl ServeError {
             }
             Self::ProcessSpoilt => {
                 "Start the agent again: its unit does so by itself. What was committed goes on; the rest was given back."
+            }
+            Self::NotLetIn { .. } => {
+                "Check the address (verifier, or --verifier), and that the verifier is up and can be reached from here; then \
+                 start the agent again, which its unit does by itself."
             }
             Self::NoRandomness => "The kernel's random number source must work (getrandom).",
             Self::TokenMalformed { .. } => {

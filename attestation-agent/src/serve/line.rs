@@ -160,11 +160,24 @@ impl Line {
 
     /// Sends a request until it is answered for good, however long that takes.
     pub(super) async fn insist(&self, call: &Call) -> Result<Answer, No> {
-        let step = telemetry::span!("POST", otel.name = call.name(), otel.kind = "client");
-        self.until_answered(call).instrument(step).await
+        self.insist_telling(call, |_| {}).await
     }
 
-    async fn until_answered(&self, call: &Call) -> Result<Answer, No> {
+    /// The same, and tells why each attempt failed.
+    pub(super) async fn insist_telling(
+        &self,
+        call: &Call,
+        failed: impl FnMut(&str),
+    ) -> Result<Answer, No> {
+        let step = telemetry::span!("POST", otel.name = call.name(), otel.kind = "client");
+        self.until_answered(call, failed).instrument(step).await
+    }
+
+    async fn until_answered(
+        &self,
+        call: &Call,
+        mut failed: impl FnMut(&str),
+    ) -> Result<Answer, No> {
         let mut attempt = 1;
         loop {
             let (cause, retry_after) = match self.once(call).await {
@@ -174,6 +187,7 @@ impl Line {
                 Err(Fault::Passing { cause, retry_after }) => (cause, retry_after),
             };
             self.figures.repeats();
+            failed(&cause);
             let wait = self.wait_after(attempt, retry_after);
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(

@@ -72,28 +72,50 @@ impl Agent {
     /// Serves assignments until it is told to stop.
     ///
     /// Told to stop, it takes no more, gives back what it has not begun, has [`ServeSettings::stop_within_s`] for what runs
-    /// to be committed to, and gives back the rest. What is committed stays on disk, to be opened by the next start.
+    /// to be committed to, and gives back the rest. What is committed stays on disk, to be opened by the next start. Before
+    /// it serves there is nothing to wind up: told to stop while devices are opened or the verifier is asked to enrol it,
+    /// it ends at once.
     ///
     /// # Errors
     /// [`AgentError::Serve`] with [`ServeError::Removed`] where the verifier has no such agent any more; before that
     /// whatever keeps an agent from starting: devices, settings, state, enrolment.
-    pub async fn serve(self, progress: Arc<dyn Progress>, until: Until) -> Result<(), AgentError> {
-        let agent = Arc::new(self);
-        notify::status("looking at the devices");
-        let devices = agent.devices(progress.as_ref()).await?.describe();
-        let executors = agent.executor().await?.names();
-        let figures = Figures::new().map_err(|error| ServeError::Figures(error.to_string()))?;
-        let line = Line::new(&agent, Arc::clone(&figures))?;
-        let home = case::Home::open(&agent.settings().serve_dir())?;
-        notify::status(&format!("asking {} to know this agent", line.url()));
-        enrol::enrol(&agent, &line, &home).await?;
-        let shop = Shop::new(agent, line, progress);
-        let presence = presence::Presence::new(&shop, &devices, executors);
+    pub async fn serve(
+        self,
+        progress: Arc<dyn Progress>,
+        mut until: Until,
+    ) -> Result<(), AgentError> {
+        let (desk, figures) = tokio::select! {
+            biased;
+            _ = until.wait_for(|stop| *stop) => {
+                notify::stopping();
+                tracing::info!("told to stop before it served");
+                return Ok(());
+            }
+            ready = ready(Arc::new(self), progress) => ready?,
+        };
         // Ends with this function, however that ends.
         let mut writing = JoinSet::new();
-        if let Some(path) = shop.agent.settings().serve.metrics_file.clone() {
+        if let Some(path) = desk.settings().metrics_file.clone() {
             writing.spawn(figures.keep_written(path));
         }
-        Desk::new(shop, home, presence)?.run(until).await
+        desk.run(until).await
     }
+}
+
+/// Everything up to the first poll: devices, executor, enrolment, what an earlier process left.
+async fn ready(
+    agent: Arc<Agent>,
+    progress: Arc<dyn Progress>,
+) -> Result<(Desk, Arc<Figures>), AgentError> {
+    notify::status("looking at the devices");
+    let devices = agent.devices(progress.as_ref()).await?.describe();
+    let executors = agent.executor().await?.names();
+    let figures = Figures::new().map_err(|error| ServeError::Figures(error.to_string()))?;
+    let line = Line::new(&agent, Arc::clone(&figures))?;
+    let home = case::Home::open(&agent.settings().serve_dir())?;
+    notify::status(&format!("asking {} to know this agent", line.url()));
+    enrol::enrol(&agent, &line, &home).await?;
+    let shop = Shop::new(agent, line, progress);
+    let presence = presence::Presence::new(&shop, &devices, executors);
+    Ok((Desk::new(shop, home, presence)?, figures))
 }

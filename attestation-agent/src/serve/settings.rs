@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct ServeSettings {
     /// File with the one-time enrolment token; else the systemd credential `enrolment-token`, where there is one.
     pub token_file: Option<PathBuf>,
+    /// How long an agent that is not enrolled asks its verifier before it ends with the cause, seconds. Less than
+    /// `TimeoutStartSec=` of its unit.
+    pub enrol_within_s: u64,
     /// Assignments worked on at a time.
     pub capacity: u32,
     /// Whether several of them may run at once on the same devices. If not, they run one after the other.
@@ -45,6 +48,7 @@ impl Default for ServeSettings {
     fn default() -> Self {
         Self {
             token_file: None,
+            enrol_within_s: 60,
             capacity: 1,
             share_devices: false,
             commands: false,
@@ -82,6 +86,7 @@ impl ServeSettings {
     pub(crate) fn fault(&self) -> Option<String> {
         let most = u64::try_from(MAX_HELD).unwrap_or(u64::MAX);
         let bounded = [
+            ("serve.enrol_within_s", self.enrol_within_s, 24 * 3600),
             ("serve.capacity", u64::from(self.capacity), most),
             ("serve.heartbeat_s", self.heartbeat_s, 3600),
             ("serve.keep_s", self.keep_s, 10 * 365 * 24 * 3600),

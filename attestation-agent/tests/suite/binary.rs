@@ -109,6 +109,28 @@ fn json_formats_are_json_on_both_streams() {
 }
 
 #[test]
+fn the_environment_of_a_service_chooses_the_form_of_its_log() {
+    let told = |form: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_attestation-agent"))
+            .env_clear()
+            .env("ATTESTATION_AGENT_LOG", form)
+            .args(["serve", "--verifier", "http://127.0.0.1:1"])
+            .args(["--device", "simulated", "--token-file", "absent"])
+            .arg("--state-dir")
+            .arg(tempfile::tempdir().unwrap().path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (json, human) = (told("json"), told("human"));
+    let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    let line: Value = serde_json::from_str(&first(&json)).unwrap();
+    assert!(line["message"].is_string(), "{json}");
+    assert!(!first(&human).starts_with('{'), "{human}");
+    assert!(told("neither").contains("ATTESTATION_AGENT_LOG") || told("neither").contains("--log"));
+}
+
+#[test]
 fn a_refusal_is_told_in_full_and_ends_with_1() {
     let dir = tempfile::tempdir().unwrap();
     let server = verifier(Reply::problem(422, "evidence_refuted"));

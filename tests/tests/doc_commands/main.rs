@@ -5,7 +5,7 @@
 //! is replaced by a free one, so that pages do not meet.
 //!
 //! The programs are those that `cargo test --workspace` builds beside this test, or those in `POGW_BIN_DIR`. Where one of
-//! [`TOOLS`] is missing, pages are listed as ignored.
+//! [`TOOLS`] is missing, pages are listed as ignored. What a block needs beside them, it names itself.
 
 mod output;
 mod page;
@@ -46,6 +46,7 @@ fn main() {
             Err(refused) => trials.push(Trial::test(name, move || Err(refused.to_string().into()))),
             Ok(steps) if steps.iter().any(|step| matches!(step, Step::Run { .. })) => {
                 let root = root.clone();
+                let steps = possible(&name, steps);
                 let trial = Trial::test(name, move || {
                     shell::run(&root, &steps).map_err(Failed::from)
                 });
@@ -64,6 +65,26 @@ fn main() {
 fn keeps(promises: fn()) -> Result<(), Failed> {
     promises();
     Ok(())
+}
+
+/// The steps whose needs this machine meets. What is left out is said.
+fn possible(page: &str, steps: Vec<Step>) -> Vec<Step> {
+    let meets = |step: &Step| step.needs().is_none_or(is_at_hand);
+    let (possible, missing): (Vec<_>, Vec<_>) = steps.into_iter().partition(meets);
+    for needs in missing.iter().filter_map(Step::needs) {
+        eprintln!("{page}: NOT run, since {needs} is missing");
+    }
+    possible
+}
+
+/// Whether a machine has what a block says it needs: a program, or `postgresql`, a server (`tests/postgres/server`).
+fn is_at_hand(thing: &str) -> bool {
+    match thing {
+        "postgresql" => fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| {
+            versions.any(|version| version.is_ok_and(|it| it.path().join("bin/initdb").exists()))
+        }),
+        program => is_there(program),
+    }
 }
 
 fn is_there(tool: &str) -> bool {

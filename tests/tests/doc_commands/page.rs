@@ -23,7 +23,19 @@ pub(crate) enum Step {
         commands: String,
         /// Lines to expect.
         output: Option<Vec<String>>,
+        /// What it needs that not every machine has.
+        needs: Option<String>,
     },
+}
+
+impl Step {
+    /// What it needs that not every machine has.
+    pub(crate) fn needs(&self) -> Option<&str> {
+        match self {
+            Self::Run { needs, .. } => needs.as_deref(),
+            Self::File { .. } => None,
+        }
+    }
 }
 
 /// Why a page is refused.
@@ -48,8 +60,8 @@ struct Block {
 
 /// The steps of a page.
 ///
-/// A block of a shell says `run`, or `not-run="REASON"`. One of `text output` says what the block before it prints. A
-/// comment that begins with `run` is run and not shown. A fence names its language.
+/// A block of a shell says `run`, `run needs="THING"`, or `not-run="REASON"`. One of `text output` says what the block before
+/// it prints. A comment that begins with `run` is run and not shown. A fence names its language.
 ///
 /// # Errors
 /// A block says none of this.
@@ -69,7 +81,13 @@ fn add(steps: &mut Vec<Step>, block: Block) -> Result<(), &'static str> {
         ("console", "run") => steps.extend(dialogue(&block)),
         (shell, "run") if SHELLS.contains(&shell) => steps.push(run(block.line, &block.text)),
         (shell, rest) if SHELLS.contains(&shell) => {
-            if !is_reason(rest) {
+            if let Some(thing) = quoted(rest, "run needs=") {
+                let mut step = run(block.line, &block.text);
+                if let Step::Run { needs, .. } = &mut step {
+                    *needs = Some(thing.to_owned());
+                }
+                steps.push(step);
+            } else if !quoted(rest, "not-run=").is_some_and(|reason| reason.contains(' ')) {
                 return Err("commands neither `run` nor `not-run=\"REASON\"`");
             }
         }
@@ -90,11 +108,10 @@ fn add(steps: &mut Vec<Step>, block: Block) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_reason(rest: &str) -> bool {
-    let reason = rest.strip_prefix("not-run=\"");
-    reason
-        .and_then(|rest| rest.strip_suffix('"'))
-        .is_some_and(|reason| reason.contains(' '))
+/// What stands in quotes after this.
+fn quoted<'a>(rest: &'a str, before: &str) -> Option<&'a str> {
+    let quoted = rest.strip_prefix(before)?.strip_prefix('"')?;
+    quoted.strip_suffix('"').filter(|text| !text.is_empty())
 }
 
 fn run(line: usize, commands: &str) -> Step {
@@ -102,6 +119,7 @@ fn run(line: usize, commands: &str) -> Step {
         line,
         commands: commands.to_owned(),
         output: None,
+        needs: None,
     }
 }
 
@@ -142,10 +160,10 @@ fn blocks(page: &str) -> Result<Vec<Block>, Refused> {
         let line = number + 1;
         let indent = opening.len() - opening.trim_start().len();
         let opening = opening.trim();
-        let (info, closing) = if opening == "<!-- run" {
-            ("sh run", "-->")
+        let (info, closing) = if let Some(rest) = hidden(opening) {
+            (format!("sh run{rest}"), "-->")
         } else if let Some(info) = opening.strip_prefix("```") {
-            (info.trim(), "```")
+            (info.trim().to_owned(), "```")
         } else {
             continue;
         };
@@ -162,13 +180,15 @@ fn blocks(page: &str) -> Result<Vec<Block>, Refused> {
             text += &inner[white.min(indent)..];
             text.push('\n');
         }
-        blocks.push(Block {
-            line,
-            info: info.to_owned(),
-            text,
-        });
+        blocks.push(Block { line, info, text });
     }
     Ok(blocks)
+}
+
+/// What follows `run` where a comment begins that is run.
+fn hidden(opening: &str) -> Option<&str> {
+    let rest = opening.strip_prefix("<!-- run")?;
+    (rest.is_empty() || rest.starts_with(" needs=")).then_some(rest)
 }
 
 /// What this module promises, for `main` to run: this binary has a harness of its own.
@@ -180,6 +200,7 @@ pub(crate) fn keeps_its_promises() {
         line,
         commands: commands.to_owned(),
         output,
+        needs: None,
     };
     let file = Step::File {
         name: "d.json".to_owned(),
@@ -193,6 +214,13 @@ pub(crate) fn keeps_its_promises() {
         run(17, "h", None),
     ];
     assert_eq!(steps(page), Ok(expected));
+    let page = "<!-- run needs=\"postgresql\"\na\n-->\n```sh run needs=\"b3sum\"\nb\n```\n```text output\nc\n```\n";
+    let needed: Vec<_> = steps(page).unwrap_or_default();
+    let needed = needed.iter().map(Step::needs);
+    assert_eq!(
+        needed.collect::<Vec<_>>(),
+        [Some("postgresql"), Some("b3sum")]
+    );
     for (page, reason) in [
         (
             "```sh\na\n```\n",
@@ -200,6 +228,10 @@ pub(crate) fn keeps_its_promises() {
         ),
         (
             "```sh not-run=\"\"\na\n```\n",
+            "commands neither `run` nor `not-run=\"REASON\"`",
+        ),
+        (
+            "```sh run needs=\"\"\na\n```\n",
             "commands neither `run` nor `not-run=\"REASON\"`",
         ),
         (

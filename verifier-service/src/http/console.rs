@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
-use super::{App, accept, etag};
+use super::{App, accept, encoding, etag};
 use crate::problem::{Problem, ProblemCode};
 
 /// A file of the console.
@@ -97,7 +97,7 @@ async fn file_or_page(
 fn served(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let asset = ASSETS.iter().find(|asset| asset.path == path);
     let asset = asset.ok_or_else(|| Problem::new(ProblemCode::NotFound))?;
-    let in_brotli = takes_brotli(headers);
+    let in_brotli = encoding::is_taken(headers, "br");
     let tag = match in_brotli {
         true => format!("\"{}-br\"", asset.sha256),
         false => format!("\"{}\"", asset.sha256),
@@ -145,46 +145,9 @@ impl Asset {
     }
 }
 
-/// Whether `br` is among the encodings the client names (RFC 9110 12.5.3), and not as one it refuses.
-fn takes_brotli(headers: &HeaderMap) -> bool {
-    let named = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let named = named.filter_map(|value| value.to_str().ok());
-    named.flat_map(|value| value.split(',')).any(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let is_brotli = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case("br"));
-        let is_refused = parts.any(|part| {
-            let weight = part.strip_prefix("q=").map(str::parse::<f32>);
-            matches!(weight, Some(Ok(0.0)))
-        });
-        is_brotli && !is_refused
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn brotli_is_sent_to_those_who_take_it() {
-        let table = [
-            ("gzip, deflate, br, zstd", true),
-            ("BR", true),
-            ("br;q=0.5", true),
-            ("br;q=0", false),
-            ("br; q=0.000", false),
-            ("gzip", false),
-            ("broken", false),
-            ("", false),
-        ];
-        for (stated, taken) in table {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(stated));
-            assert_eq!(takes_brotli(&headers), taken, "{stated}");
-        }
-        assert!(!takes_brotli(&HeaderMap::new()));
-    }
 
     #[test]
     fn the_page_is_there_once_and_every_other_file_is_named_by_its_content() {

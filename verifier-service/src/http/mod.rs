@@ -16,6 +16,7 @@ mod caller;
 mod challenges;
 mod console;
 mod coverage;
+mod encoding;
 mod etag;
 mod events;
 mod facts;

@@ -20,6 +20,7 @@ use crate::hub::Hub;
 use crate::judge::Proceedings;
 use crate::keys::Keys;
 use crate::store::{Counts, SqlStore};
+use crate::tls::Certificates;
 use crate::workers::Workers;
 
 /// How long the store may take for its part of a scrape. Prometheus waits ten seconds unless told otherwise.
@@ -43,6 +44,8 @@ pub(crate) struct Readings {
     pub(crate) collateral: Arc<Collateral>,
     /// The keys that sign.
     pub(crate) keys: Keys,
+    /// What TLS is spoken with, where it is.
+    pub(crate) certificates: Option<Certificates>,
     /// Who waits.
     pub(crate) hub: Hub,
     /// Jobs, agents, messages.
@@ -99,6 +102,9 @@ impl Readings {
         reading.set(table::LONG_POLLS, &[], signed(self.hub.agents_waiting()));
         reading.collateral(&self.collateral, now);
         reading.keys(&self.keys, now);
+        if let Some(at) = self.certificates.as_ref().and_then(Certificates::expires) {
+            reading.set(table::TLS_EXPIRY, &[], at.secs());
+        }
         reading.store(&self.store, counts);
         reading
     }

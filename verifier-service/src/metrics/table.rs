@@ -59,6 +59,7 @@ table! {
     HTTP_SENT: Counter "pogw_http_sent_bytes_total" [] "Bytes of answers whose length is known when they begin.";
     LONG_POLLS: Gauge "pogw_long_polls_held" [] "Requests of agents that wait for something to do.";
     EVENT_STREAMS: Gauge "pogw_event_streams_open" [] "Histories of jobs that somebody follows.";
+    TLS_EXPIRY: Gauge "pogw_tls_certificate_expiry_timestamp_seconds" [] "When the first certificate of the chain in use expires. Absent without TLS of the service's own.";
     // Verdicts
     VERDICTS: Counter "pogw_verdicts_total" ["subject", "verdict", "reason"] "Verdicts reached.";
     VERDICT_SECONDS: Histogram "pogw_verdict_duration_seconds" ["subject"] "Time from evidence to a verdict, with waiting for a place and for collateral.";

@@ -174,6 +174,7 @@ async fn a_scrape_has_what_the_table_has_and_nothing_else() {
         "pogw_signature_duration_seconds",
         "pogw_signatures_total",
         "pogw_signing_key_next_timestamp_seconds",
+        "pogw_tls_certificate_expiry_timestamp_seconds",
         "pogw_verdict_duration_seconds",
         "pogw_verdicts_total",
         "pogw_webhook_attempt_duration_seconds",

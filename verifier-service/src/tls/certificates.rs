@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use evidence::UnixTime;
+use evidence::cert::Certificate;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
@@ -80,8 +82,17 @@ pub(crate) struct Certificates(Arc<Inner>);
 struct Inner {
     certificate: PathBuf,
     key: PathBuf,
-    current: watch::Sender<Arc<ServerConfig>>,
+    current: watch::Sender<Loaded>,
     seen: Mutex<[Mark; 2]>,
+}
+
+/// A pair that can be used.
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// The first moment at which a certificate of the chain has expired. `None` where one of them is not understood here,
+    /// which is no reason not to use it: clients judge it.
+    expires: Option<UnixTime>,
 }
 
 /// What of a file changes when it is replaced or written to.
@@ -117,7 +128,12 @@ impl Certificates {
 
     /// What the next connection is shaken hands with.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.current.borrow())
+        Arc::clone(&self.0.current.borrow().config)
+    }
+
+    /// When the first certificate of the chain expires, as far as it is understood.
+    pub(crate) fn expires(&self) -> Option<UnixTime> {
+        self.0.current.borrow().expires
     }
 
     /// Reads the files again. What cannot be used is logged, and changes nothing.
@@ -131,8 +147,8 @@ impl Certificates {
         // Marked first: a change in between is seen at the next look.
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = marks(certificate, key);
         match load(certificate, key) {
-            Ok(config) => {
-                current.send_replace(config);
+            Ok(loaded) => {
+                current.send_replace(loaded);
                 tracing::info!("certificate and key were read again");
             }
             Err(error) => {
@@ -165,7 +181,7 @@ fn marks(certificate: &Path, key: &Path) -> [Mark; 2] {
     })
 }
 
-fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, CertificateFileError> {
+fn load(certificate: &Path, key: &Path) -> Result<Loaded, CertificateFileError> {
     let chain = CertificateDer::pem_slice_iter(&read(certificate)?.0)
         .collect::<Result<Vec<_>, _>>()
         .and_then(|chain| match chain.is_empty() {
@@ -184,11 +200,21 @@ fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Certificate
     let pem = zeroize::Zeroizing::new(pem);
     let private = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|source| not_pem(key, "private key", source))?;
-    config(chain, private).map_err(|source| CertificateFileError::Unusable {
+    let expires = expiry(&chain);
+    let config = config(chain, private).map_err(|source| CertificateFileError::Unusable {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
         source,
-    })
+    })?;
+    Ok(Loaded { config, expires })
+}
+
+fn expiry(chain: &[CertificateDer<'_>]) -> Option<UnixTime> {
+    let ends = chain.iter().map(|der| {
+        let certificate = Certificate::from_der(der);
+        Some(certificate.ok()?.validity().not_after)
+    });
+    ends.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1. That the key is the certificate's is seen to by the library.

@@ -30,6 +30,14 @@ pub(crate) fn certificate() -> (String, String, CertificateDer<'static>) {
     (made.cert.pem(), made.signing_key.serialize_pem(), der)
 }
 
+/// The same, that expires on this day of 2040.
+fn certificate_until(month: u8) -> (String, String) {
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2040, month, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
 /// Files of a certificate, and what reads them.
 pub(crate) struct Files {
     folder: TempDir,
@@ -254,4 +262,25 @@ async fn stopping_finishes_what_is_in_progress() {
     // Closed, with or without an alert.
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
     TcpStream::connect(server.address).await.unwrap_err();
+}
+
+#[test]
+fn the_first_end_of_a_chain_is_known_and_follows_the_files() {
+    let files = Files::new();
+    let (leaf, key) = certificate_until(6);
+    let (sooner, _) = certificate_until(2);
+    files.put(&leaf, &key);
+    let certificates = files.open().unwrap();
+    let expires = |text| Some(evidence::UnixTime::parse_rfc3339(text).unwrap());
+    assert_eq!(certificates.expires(), expires("2040-06-01T00:00:00Z"));
+    files.put(&(leaf + &sooner), &key);
+    certificates.look();
+    assert_eq!(certificates.expires(), expires("2040-02-01T00:00:00Z"));
+    files.put("none", &key);
+    certificates.look();
+    assert_eq!(
+        certificates.expires(),
+        expires("2040-02-01T00:00:00Z"),
+        "the old ones go on"
+    );
 }

@@ -1,7 +1,7 @@
 //! How it ends: refusals, late answers, a verifier that is away, a full disk, a word to stop.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::verifier::When;
 use super::work::command;
@@ -67,6 +67,56 @@ fn a_lease_that_is_lost_ends_it() {
     scene.wait_until_clean("a-1");
     scene.wait_until_logged("renew was refused");
     assert!(scene.verifier.state().commitments.is_empty());
+}
+
+/// No verifier is there; the agent is not enrolled.
+fn before_nobody() -> Scene {
+    // A port that nobody listens on: it was ours a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    Scene::new().at(format!("http://{port}"))
+}
+
+#[test]
+fn told_to_stop_before_it_is_enrolled_it_ends_at_once() {
+    let nobody = before_nobody();
+    let silent = Scene::new();
+    silent.verifier.state().stall = Some(("agents", When::Before));
+    let away = Scene::new();
+    let unavailable = Reply::problem(503, "overloaded");
+    away.verifier.state().refusals.insert("agents", unavailable);
+    for (scene, sign) in [
+        (&nobody, "attempt failed"),
+        (&silent, ""),
+        (&away, "attempt failed"),
+    ] {
+        let mut agent = scene.serve();
+        match sign {
+            "" => scene
+                .verifier
+                .wait_until("a request", |state| state.stalled),
+            sign => scene.wait_until_logged(sign),
+        }
+        let told = Instant::now();
+        agent.terminate();
+        assert_eq!(agent.wait().code(), Some(0), "{}", scene.log());
+        assert!(told.elapsed() < Duration::from_secs(5), "{}", scene.log());
+        assert!(scene.log().contains("told to stop before it served"));
+    }
+}
+
+#[test]
+fn an_agent_that_nobody_lets_in_ends_with_the_cause() {
+    let scene = before_nobody().with("ATTESTATION_AGENT__SERVE__ENROL_WITHIN_S", 1);
+    let mut agent = scene.serve();
+    // Not among the statuses after which its unit does not start it again.
+    assert_eq!(agent.wait().code(), Some(3), "{}", scene.log());
+    let log = scene.log();
+    for part in ["enrolment_unanswered", "within 1 s", "Connection refused"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
 }
 
 #[test]

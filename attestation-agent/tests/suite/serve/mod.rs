@@ -24,6 +24,8 @@ const REPLICA_KEY: [u8; 32] = [8; 32];
 struct Scene {
     dir: TempDir,
     verifier: Verifier,
+    /// The address that the agent is given, where that is not the verifier's.
+    address: Option<String>,
     /// More settings, as environment.
     settings: Vec<(&'static str, String)>,
 }
@@ -73,6 +75,7 @@ impl Scene {
         Self {
             dir,
             verifier: Verifier::start(),
+            address: None,
             settings: Vec::new(),
         }
     }
@@ -80,6 +83,11 @@ impl Scene {
     fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.settings.push((name, value.to_string()));
         self
+    }
+
+    fn at(self, address: String) -> Self {
+        let address = Some(address);
+        Self { address, ..self }
     }
 
     fn path(&self) -> &Path {
@@ -106,7 +114,7 @@ impl Scene {
             .args([
                 "serve",
                 "--verifier",
-                self.verifier.url(),
+                self.address.as_deref().unwrap_or(self.verifier.url()),
                 "--token-file",
                 "token",
             ])

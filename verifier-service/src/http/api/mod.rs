@@ -18,11 +18,14 @@ mod examples;
 mod schema;
 mod schemas;
 
+use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::Router;
 use evidence::crypto;
 use evidence::work::Hex;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::App;
 use endpoint::Endpoint;
@@ -33,13 +36,29 @@ pub(super) struct Document {
     pub(super) json: String,
     /// The tag of its bytes, with its quotes.
     pub(super) etag: String,
+    /// Its text in gzip (RFC 1952).
+    pub(super) gzip: Vec<u8>,
+    /// The tag of these bytes.
+    pub(super) gzip_etag: String,
 }
 
 static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     let json = format!("{}\n", document::of_table(&endpoints::all()));
-    let etag = format!("\"{}\"", Hex(crypto::sha256(json.as_bytes())));
-    Document { json, etag }
+    let digest = Hex(crypto::sha256(json.as_bytes()));
+    Document {
+        etag: format!("\"{digest}\""),
+        gzip: compressed(json.as_bytes()),
+        gzip_etag: format!("\"{digest}-gzip\""),
+        json,
+    }
 });
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    // A `Vec` takes everything.
+    let written = gzip.write_all(bytes).and_then(|()| gzip.finish());
+    written.unwrap_or_default()
+}
 
 /// The document, made when it is asked for first.
 pub(super) fn document() -> &'static Document {

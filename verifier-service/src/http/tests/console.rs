@@ -119,6 +119,53 @@ async fn what_is_compressed_is_another_form_under_another_tag() {
 }
 
 #[tokio::test]
+async fn the_document_of_the_interface_is_compressed_for_those_who_take_it() {
+    let rig = Rig::new().await;
+    let (_, plain, bytes) = asked(&rig, "/openapi.json", &[("accept-encoding", "br")]).await;
+    assert!(!plain.contains_key("content-encoding"));
+    let gzip = [("accept-encoding", "gzip, br")];
+    let (status, compressed, smaller) = asked(&rig, "/openapi.json", &gzip).await;
+    assert_eq!(
+        (status, &compressed["content-encoding"], &compressed["vary"]),
+        (
+            StatusCode::OK,
+            &HeaderValue::from_static("gzip"),
+            &HeaderValue::from_static("accept-encoding")
+        )
+    );
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(
+        &mut flate2::read::GzDecoder::new(smaller.as_slice()),
+        &mut unpacked,
+    )
+    .unwrap();
+    assert_eq!(unpacked, bytes);
+    // The README says how large it is; a tenth more or less is the same to a reader.
+    let readme = include_str!("../../../README.md");
+    let (_, said) = readme.split_once("The document has ").unwrap();
+    let said: Vec<usize> = said
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .take(2)
+        .collect();
+    for (kilobytes, actual) in said.iter().zip([bytes.len(), smaller.len()]) {
+        let off = actual.abs_diff(kilobytes * 1000);
+        assert!(
+            off * 10 <= actual,
+            "{kilobytes} KB are said, {actual} bytes it has"
+        );
+    }
+    assert_eq!(said.len(), 2);
+    let tag = compressed["etag"].to_str().unwrap();
+    assert_ne!(plain["etag"], compressed["etag"]);
+    let known = ("if-none-match", tag);
+    let (status, _, body) = asked(&rig, "/openapi.json", &[gzip[0], known]).await;
+    assert_eq!((status, body.len()), (StatusCode::NOT_MODIFIED, 0));
+    let (status, _, _) = asked(&rig, "/openapi.json", &[known]).await;
+    assert_eq!(status, StatusCode::OK, "the other form is not known");
+}
+
+#[tokio::test]
 async fn people_are_led_to_the_pages_and_programs_are_not() {
     let rig = Rig::new().await;
     let browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];

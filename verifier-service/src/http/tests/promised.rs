@@ -93,7 +93,9 @@ impl Promises {
         let is_promised = content.is_some_and(|content| content.contains_key(media_type));
         assert!(is_promised, "{place}: {media_type} is not in the document");
         let schema = format!("{place}/content/{}/schema", media_type.replace('/', "~1"));
-        media_type.ends_with("json").then_some(schema)
+        // What is compressed has a test of its own.
+        let is_plain = !parts.headers.contains_key("content-encoding");
+        (is_plain && media_type.ends_with("json")).then_some(schema)
     }
 
     /// The pointer of the answers of an operation. What the document has none of is answered with 404 or 405, or is a page.
