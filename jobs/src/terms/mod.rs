@@ -6,11 +6,13 @@
 
 mod form;
 mod rules;
+mod shown;
 #[cfg(test)]
 mod tests;
 
 use evidence::crypto::sha256;
 use evidence::device::{Architecture, DeviceKind};
+use evidence::work::wire::TermsShown;
 use evidence::work::{Hex, canonical_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +50,7 @@ pub struct Terms {
     price: Money,
     stake: Amount,
     escrow: Amount,
+    shown: TermsShown,
 }
 
 /// How many replicas.
@@ -292,6 +295,12 @@ impl Terms {
     pub fn min_assurance(&self) -> Assurance {
         let asked = self.devices().and_then(|devices| devices.min_assurance);
         asked.unwrap_or(Assurance::A0)
+    }
+
+    /// What an agent may know of them before it takes an assignment.
+    #[must_use]
+    pub const fn shown(&self) -> &TermsShown {
+        &self.shown
     }
 
     /// The policy that decides, where one is named.

@@ -107,13 +107,23 @@ fn who_withholds_is_slashed_and_the_honest_one_is_paid() {
 
 #[test]
 fn what_is_refuted_is_slashed_or_sent_away() {
-    for (blame, gain) in [(Blame::Wrong, -STAKE), (Blame::Unfit, 0)] {
+    let table = [
+        (Blame::Wrong, -STAKE, true),
+        (Blame::Unfit, 0, true),
+        (Blame::Unsuited, 0, false),
+    ];
+    for (blame, gain, costs_the_record) in table {
         let mut world = World::new(terms(2), AUDITED);
         world.dispatch(2);
         world.commit_all();
         world.open_all();
         let ids = world.ids();
         world.must(world.judge(&ids[0], refuted("audit_failed", blame)));
+        assert_eq!(
+            world.records.len(),
+            usize::from(costs_the_record),
+            "{blame:?}"
+        );
         let honest = world.honest(&ids[1]);
         world.must(world.judge(&ids[1], Verdict::Upheld(honest)));
         world.tick_when_due();
@@ -125,7 +135,7 @@ fn what_is_refuted_is_slashed_or_sent_away() {
 }
 
 #[test]
-fn evidence_must_be_what_the_terms_ask() {
+fn evidence_must_be_what_the_terms_ask_and_the_agent_declared() {
     let mut json = terms_json(1);
     json["devices"] = json!({"min_assurance": "A3"});
     let table = [
@@ -134,7 +144,13 @@ fn evidence_must_be_what_the_terms_ask() {
     ];
     for (terms, simulated, code) in table {
         let mut world = World::new(terms, KERNEL);
-        world.dispatch(1);
+        let boasts = Candidate {
+            devices: vec![declared(Assurance::A3)],
+            ..candidate(0)
+        };
+        world.must(Action::Dispatch {
+            candidates: vec![boasts],
+        });
         world.commit_all();
         world.open_all();
         let id = world.ids()[0].clone();
@@ -147,6 +163,7 @@ fn evidence_must_be_what_the_terms_ask() {
         assert_eq!(status_of(&world, &id), sent_away(code));
         assert_eq!(world.job.code(), Some(&Code::NO_RESULT));
         assert_closed(&world);
+        assert_eq!(world.records.len(), 1, "its word was wrong");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evidence::work::wire::Offer;
+use evidence::work::wire::{Assurance, Conditions, Offer};
 use reqwest::Method;
 
 use super::*;
@@ -49,6 +49,43 @@ on_both! {
         let offers = tokio::time::timeout(Duration::from_secs(20), host.offer(&market));
         // The others cannot be offered to this host.
         offers.await.expect("an offer within seconds");
+    }
+
+    async fn an_agent_is_offered_what_its_devices_can_show_and_told_what_is_asked(market) {
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let mut beyond = terms(1);
+        beyond["devices"] = json!({ "simulated": true, "min_assurance": "A1" });
+        let waits = market.job(&gemm(16, "[]"), beyond).await;
+        market.job(&gemm(16, "[]"), terms(1)).await;
+        let fits = offers(&mut host, &market).await;
+        assert_eq!(fits.len(), 1, "its device is software, and says so");
+        // An agent of before there were conditions would not understand more.
+        assert_eq!((&fits[0].terms.devices, &fits[0].terms.policy), (&None, &None));
+        assert_eq!(market.seen(&waits).await["status"], "open");
+        decline(&host, &market, &fits[0]).await;
+        market.clock.advance_s(OFFER_S);
+        host.conditions = Some(Conditions::default());
+        host.heartbeat(&market).await;
+        let told = host.offer(&market).await;
+        let asked = told.terms.devices.unwrap();
+        assert_eq!((asked.count, asked.min_assurance, asked.simulated), (1, Assurance::A0, true));
+    }
+
+    async fn work_that_does_not_meet_an_agents_conditions_is_never_offered_to_it(market) {
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let least_price = u64::try_from(PRICE).unwrap() + 1;
+        host.conditions = Some(Conditions { least_price, ..Conditions::default() });
+        host.heartbeat(&market).await;
+        for _ in 0..20 {
+            market.job(&gemm(16, "[]"), terms(1)).await;
+        }
+        assert_eq!(offers(&mut host, &market).await.len(), 0);
+        let mut better = terms(1);
+        better["price"]["amount"] = json!(PRICE + 1);
+        market.job(&gemm(16, "[]"), better).await;
+        assert_eq!(offers(&mut host, &market).await.len(), 1);
     }
 
     async fn many_jobs_at_once_are_offered_to_an_agent_as_far_as_it_has_room(market) {

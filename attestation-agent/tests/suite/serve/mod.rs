@@ -193,6 +193,8 @@ fn offer(assignment: &str, spec: &JobSpec) -> Offer {
             audit: None,
             open_within_s: 60,
             dispute_window_s: 60,
+            devices: None,
+            policy: None,
         },
     }
 }
