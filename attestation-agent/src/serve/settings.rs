@@ -33,6 +33,8 @@ pub struct ServeSettings {
     pub least_open_within_s: u32,
     /// The longest time that outputs are kept for, from acceptance to payment, seconds.
     pub longest_dispute_window_s: u32,
+    /// The most replicas that must agree for any to be paid; any number, if there is none.
+    pub most_agreeing: Option<u32>,
     /// The policies under which work is taken, where the terms name one; any, if there is none.
     pub policies: Option<Vec<PolicyName>>,
     /// The most that is said of any device, and so asked of its evidence; as much as its kind can show, if there is none.
@@ -62,6 +64,7 @@ impl Default for ServeSettings {
             least_commit_within_s: 10,
             least_open_within_s: 10,
             longest_dispute_window_s: 30 * 24 * 60 * 60,
+            most_agreeing: None,
             policies: None,
             most_assurance: None,
             metrics_file: None,
@@ -81,6 +84,7 @@ impl ServeSettings {
             least_commit_within_s: self.least_commit_within_s,
             least_open_within_s: self.least_open_within_s,
             longest_dispute_window_s: Some(self.longest_dispute_window_s),
+            most_agreeing: self.most_agreeing,
             policies: self.policies.clone(),
         }
     }

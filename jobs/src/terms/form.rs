@@ -47,6 +47,7 @@ impl TryFrom<TermsForm> for Terms {
 
     fn try_from(form: TermsForm) -> Result<Self, TermsError> {
         rules::replicas(form.replicas)?;
+        rules::min_agreeing(form.replicas)?;
         form.audit.map_or(Ok(()), rules::audit)?;
         form.devices.as_ref().map_or(Ok(()), rules::devices)?;
         form.policy.as_deref().map_or(Ok(()), rules::policy)?;

@@ -32,7 +32,7 @@ pub const MAX_STEP_S: u32 = 30 * 24 * 60 * 60;
 /// The terms of a job; every rule holds of a value of this type.
 ///
 /// ```json
-/// {"replicas": {"count": 2, "adaptive": true},
+/// {"replicas": {"count": 2, "adaptive": false, "min_agreeing": 2},
 ///  "audit": {"wrong_ppm": 50000, "log2_miss": -20},
 ///  "devices": {"count": 1, "architectures": ["HOPPER"], "min_assurance": "A2", "simulated": true},
 ///  "policy": "default",
@@ -41,7 +41,7 @@ pub const MAX_STEP_S: u32 = 30 * 24 * 60 * 60;
 ///  "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400}
 /// ```
 ///
-/// `audit`, `devices` with each of its members, and `policy` are optional; everything else is stated. What is absent
+/// `min_agreeing`, `audit`, `devices` with each of its members, and `policy` are optional; everything else is stated. What is absent
 /// stays absent, so the digest of the terms is that of the text the tenant sent, whatever its spacing and order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TermsForm", into = "TermsForm")]
@@ -61,6 +61,14 @@ pub struct Replicas {
     pub count: u32,
     /// Whether a host with a good record may run it alone (see [`crate::replication`]).
     pub adaptive: bool,
+    /// How many must agree for anything to be paid, 1 to `count`; absent means one. A replica that may run alone agrees with
+    /// nobody, so nothing beyond one goes with `adaptive`.
+    #[serde(
+        default,
+        deserialize_with = "form::present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub min_agreeing: Option<u32>,
 }
 
 /// The strength of the point audit of each output.
@@ -190,6 +198,14 @@ pub enum TermsError {
         /// What is wrong, and where.
         what: String,
     },
+    /// None that must agree, or more than there can be.
+    #[error("replicas.min_agreeing: expected 1 to {most}, got {actual}")]
+    MinAgreeing {
+        /// The largest there is.
+        most: u32,
+        /// What is stated.
+        actual: u32,
+    },
     /// A name no policy has.
     #[error("policy: expected 1 to 64 of A-Z a-z 0-9 . _ -")]
     PolicyName,
@@ -235,6 +251,7 @@ impl TermsError {
             Self::DeviceCount { .. } => "terms_device_count",
             Self::Escrow => "terms_escrow",
             Self::Malformed { .. } => "terms_malformed",
+            Self::MinAgreeing { .. } => "terms_min_agreeing",
             Self::PolicyName => "terms_policy_name",
             Self::Price { .. } => "terms_price",
             Self::ReplicaCount { .. } => "terms_replica_count",
@@ -268,6 +285,12 @@ impl Terms {
     #[must_use]
     pub fn replicas(&self) -> Replicas {
         self.form.replicas
+    }
+
+    /// How many replicas must agree for anything to be paid.
+    #[must_use]
+    pub fn min_agreeing(&self) -> u32 {
+        self.replicas().min_agreeing.unwrap_or(1)
     }
 
     /// The audit, where one is asked for.

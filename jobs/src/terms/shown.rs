@@ -1,4 +1,5 @@
-//! What an agent may know of terms before it takes an assignment: not how many replicas there are.
+//! What an agent may know of terms before it takes an assignment: not how many replicas there are, but how many must agree
+//! before any is paid.
 
 use evidence::work::wire::{self, DevicesAsked, PolicyName, Price, TermsShown};
 
@@ -18,6 +19,7 @@ pub(super) fn of(form: &TermsForm, price: Money, stake: Amount) -> TermsShown {
         open_within_s: form.open_within_s,
         dispute_window_s: form.dispute_window_s,
         devices: Some(devices(form.devices.as_ref())),
+        min_agreeing: form.replicas.min_agreeing.filter(|least| *least > 1),
         // Whatever terms name has the form of a name.
         policy: form
             .policy

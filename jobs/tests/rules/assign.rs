@@ -363,6 +363,18 @@ fn work_is_offered_to_whom_it_is_good_enough_for() {
         };
         assert_eq!(is_offered(&json, &candidate), expected, "{conditions:?}");
     }
+    json["replicas"] = json!({"count": 2, "adaptive": false, "min_agreeing": 2});
+    for (most, expected) in [(1, false), (2, true)] {
+        let conditions = Conditions {
+            most_agreeing: Some(most),
+            ..any()
+        };
+        let candidate = Candidate {
+            conditions,
+            ..candidate(0)
+        };
+        assert_eq!(is_offered(&json, &candidate), expected, "{most}");
+    }
     // Under the policy of the service work is taken by everybody.
     let conditions = Conditions {
         policies: named("default"),

@@ -188,6 +188,7 @@ fn shown(job: &Job, knows_conditions: bool) -> TermsShown {
         true => terms,
         false => TermsShown {
             devices: None,
+            min_agreeing: None,
             policy: None,
             ..terms
         },

@@ -241,6 +241,12 @@ fn what_does_not_fit_is_declined() {
             "[\"default\"]",
             "policy_not_taken",
         ),
+        (
+            "a-11",
+            "ATTESTATION_AGENT__SERVE__MOST_AGREEING",
+            "1",
+            "too_many_must_agree",
+        ),
         // The device is software.
         (
             "a-10",
@@ -259,6 +265,7 @@ fn what_does_not_fit_is_declined() {
                 offer = super::offer(assignment, &spec);
             }
             "job_digest_mismatch" => offer.job = evidence::work::Hex([0; 32]),
+            "too_many_must_agree" => offer.terms.min_agreeing = Some(2),
             "policy_not_taken" => offer.terms.policy = PolicyName::parse("strict").ok(),
             "assurance_beyond_devices" => {
                 offer.terms.devices = Some(DevicesAsked {

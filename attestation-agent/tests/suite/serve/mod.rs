@@ -194,6 +194,7 @@ fn offer(assignment: &str, spec: &JobSpec) -> Offer {
             open_within_s: 60,
             dispute_window_s: 60,
             devices: None,
+            min_agreeing: None,
             policy: None,
         },
     }

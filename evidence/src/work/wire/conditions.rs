@@ -37,6 +37,13 @@ pub struct Conditions {
         skip_serializing_if = "Option::is_none"
     )]
     pub longest_dispute_window_s: Option<u32>,
+    /// The most replicas that must agree for any to be paid: with others, their silence can cost the price.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub most_agreeing: Option<u32>,
     /// The policies under which work is taken, where the terms name one; absent: any.
     #[serde(
         default,
@@ -51,6 +58,7 @@ impl Conditions {
     #[must_use]
     pub fn unmet(&self, terms: &TermsShown) -> Option<&'static str> {
         let above = |most: Option<u64>, actual| most.is_some_and(|most| actual > most);
+        let (agreeing, most) = (terms.min_agreeing.unwrap_or(1), self.most_agreeing);
         let window = self.longest_dispute_window_s.map(u64::from);
         let is_strange = |name: &PolicyName| {
             let known = self.policies.as_ref();
@@ -64,6 +72,7 @@ impl Conditions {
             }
             () if terms.open_within_s < self.least_open_within_s => Some("time_too_short"),
             () if above(window, terms.dispute_window_s.into()) => Some("dispute_window_too_long"),
+            () if above(most.map(u64::from), agreeing.into()) => Some("too_many_must_agree"),
             () if terms.policy.as_ref().is_some_and(is_strange) => Some("policy_not_taken"),
             () => None,
         }

@@ -106,6 +106,13 @@ pub struct TermsShown {
         skip_serializing_if = "Option::is_none"
     )]
     pub devices: Option<DevicesAsked>,
+    /// How many replicas must agree for any to be paid, where that is more than one.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub min_agreeing: Option<u32>,
     /// The policy that the evidence is judged by, where the terms name one.
     #[serde(
         default,

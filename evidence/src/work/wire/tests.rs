@@ -25,14 +25,14 @@ fn offer() -> Value {
             "audit": {"wrong_ppm": 50000, "log2_miss": -20},
             "open_within_s": 120, "dispute_window_s": 3600,
             "devices": {"count": 1, "architectures": ["HOPPER"], "min_assurance": "A2", "simulated": false},
-            "policy": "strict"}}})
+            "min_agreeing": 2, "policy": "strict"}}})
 }
 
 /// As an agent of before there were conditions is shown it.
 fn offer_without_demands() -> Value {
     let mut offer = offer();
     let terms = offer.pointer_mut("/offer/terms").unwrap();
-    for member in ["devices", "policy"] {
+    for member in ["devices", "min_agreeing", "policy"] {
         terms.as_object_mut().unwrap().remove(member).unwrap();
     }
     offer
@@ -190,7 +190,7 @@ fn conditions_have_one_form() {
     assert_eq!(none, Conditions::default());
     both_ways::<Conditions>(&json!({
         "least_price": 1, "most_stake": 2, "least_commit_within_s": 3, "least_open_within_s": 4,
-        "longest_dispute_window_s": 5, "policies": ["default"]}));
+        "longest_dispute_window_s": 5, "most_agreeing": 2, "policies": ["default"]}));
 }
 
 #[test]
@@ -220,6 +220,8 @@ fn terms_meet_conditions_or_it_is_said_which_not() {
             json!({"longest_dispute_window_s": 3599}),
             Some("dispute_window_too_long"),
         ),
+        (json!({"most_agreeing": 2}), None),
+        (json!({"most_agreeing": 1}), Some("too_many_must_agree")),
         (json!({"policies": ["default"]}), Some("policy_not_taken")),
         (json!({"policies": []}), Some("policy_not_taken")),
     ];

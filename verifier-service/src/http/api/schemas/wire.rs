@@ -102,6 +102,7 @@ fn conditions() -> Value {
             ("least_commit_within_s?", count_32()),
             ("least_open_within_s?", count_32()),
             ("longest_dispute_window_s?", count_32()),
+            ("most_agreeing?", count_32()),
             (
                 "policies?",
                 said(
@@ -187,6 +188,7 @@ fn offer() -> Value {
                 "What the devices must be and their evidence show; for agents that state conditions.",
             ),
         ),
+        ("min_agreeing?", count_32()),
         ("policy?", text()),
     ]);
     object([
