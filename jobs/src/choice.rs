@@ -121,8 +121,8 @@ fn owns_no_replica(job: &Job, candidate: &Candidate) -> bool {
 }
 
 fn has_devices(job: &Job, candidate: &Candidate) -> bool {
-    let traits: Vec<_> = candidate.devices.iter().map(|it| it.traits).collect();
-    job.terms.fit(&traits)
+    let traits = candidate.devices.iter().map(|it| &it.traits);
+    job.terms.fit(traits)
 }
 
 /// A receipt is about all devices, and its level that of the least of them.

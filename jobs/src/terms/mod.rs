@@ -127,14 +127,18 @@ pub struct DeviceTraits {
 impl DeviceTerms {
     /// Whether these devices will do: those that are not asked for are not counted, and software ones spoil the rest.
     #[must_use]
-    pub fn fit(&self, devices: &[DeviceTraits]) -> bool {
+    pub fn fit<'d, D>(&self, devices: D) -> bool
+    where
+        D: IntoIterator<Item = &'d DeviceTraits> + Clone,
+    {
         let simulated = self.simulated.unwrap_or(false);
         let wanted = |device: &&DeviceTraits| match &self.architectures {
             Some(architectures) => architectures.contains(&device.architecture),
             None => device.architecture.kind() == DeviceKind::Gpu,
         };
-        let fitting = u32::try_from(devices.iter().filter(wanted).count()).unwrap_or(u32::MAX);
-        let honest = simulated || !devices.iter().any(|device| device.simulated);
+        let fitting = devices.clone().into_iter().filter(wanted).count();
+        let fitting = u32::try_from(fitting).unwrap_or(u32::MAX);
+        let honest = simulated || !devices.into_iter().any(|device| device.simulated);
         honest && fitting >= self.count.unwrap_or(1)
     }
 }
@@ -307,7 +311,10 @@ impl Terms {
 
     /// Whether these devices will do.
     #[must_use]
-    pub fn fit(&self, devices: &[DeviceTraits]) -> bool {
+    pub fn fit<'d, D>(&self, devices: D) -> bool
+    where
+        D: IntoIterator<Item = &'d DeviceTraits> + Clone,
+    {
         self.devices()
             .unwrap_or(&DeviceTerms::default())
             .fit(devices)

@@ -12,6 +12,13 @@ const CAPACITY: usize = 4;
 /// After so long a job is offered again to an agent that had declined it, seconds: the rules' `OFFER_S`.
 const OFFER_S: i64 = 30;
 
+/// A policy that refuses whatever it is asked about, and asks what the verifier's own asks.
+const NEVER: &str = r#"package pogw
+import rego.v1
+revocation := {"mode": "cached", "max_age_s": 86400, "allow_hold": false}
+deny contains {"code": "never", "message": "never"} if true
+"#;
+
 /// Everything a host is offered now.
 async fn offers(host: &mut Host, market: &Market) -> Vec<Offer> {
     let mut offers = Vec::new();
@@ -86,6 +93,36 @@ on_both! {
         better["price"]["amount"] = json!(PRICE + 1);
         market.job(&gemm(16, "[]"), better).await;
         assert_eq!(offers(&mut host, &market).await.len(), 1);
+    }
+
+    /// Whoever was asked for more than the verifier itself asks keeps its record: it still runs alone.
+    async fn evidence_that_only_the_policy_of_the_terms_refuses_costs_no_record(market) {
+        market.policy("never", NEVER).await;
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let trusted = format!(
+            "INSERT INTO records (agent, workload, size, good) VALUES ('{}', 'kernel/gemm_i8', 31, 1000000000)",
+            host.id
+        );
+        market.restart_after(&trusted).await;
+        let mut named = terms(1);
+        named["policy"] = json!("never");
+        let refused = market.job(&gemm(16, "[]"), named).await;
+        let offer = host.offer(&market).await;
+        let run = host.run(&market, &offer, honest).await;
+        assert_eq!(host.commit(&market, &run).await.status(), 204);
+        let open = host.open(&market).await;
+        assert_eq!(host.hand_in(&market, &run, &open).await.status(), 202);
+        let seen = market.until(&refused, "failed").await;
+        assert_eq!(seen["code"], "no_result");
+        assert_eq!(market.balance(&provider).await, FUNDS);
+        let mut adaptive = terms(2);
+        adaptive["replicas"]["adaptive"] = json!(true);
+        let alone = market.job(&gemm(16, "[]"), adaptive).await;
+        let offer = host.offer(&market).await;
+        let run = host.run(&market, &offer, honest).await;
+        assert_eq!(host.commit(&market, &run).await.status(), 204);
+        market.until(&alone, "opening").await;
     }
 
     async fn many_jobs_at_once_are_offered_to_an_agent_as_far_as_it_has_room(market) {

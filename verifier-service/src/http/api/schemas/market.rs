@@ -186,7 +186,7 @@ fn terms() -> Value {
     ]);
     said(
         terms,
-        "The conditions: jobs/README.md says what each means. A value out of bounds has a code of its own.",
+        "The terms: jobs/README.md says what each means. A value out of bounds has a code of its own.",
     )
 }
 
