@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-9bf4e48a5175.js",
+        path: "console-4a0074e5feb0.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "9bf4e48a517509346af1e21b0a1e38491197c922d9b47bb703d99945fdca0da7",
+        sha256: "4a0074e5feb04aba1cb02e3f07c3ab0fd1ee34f5c86d452a1d46b1f0e6c74330",
         is_named_by_content: true,
-        plain: include_bytes!("console-9bf4e48a5175.js"),
-        brotli: include_bytes!("console-9bf4e48a5175.js.br"),
+        plain: include_bytes!("console-4a0074e5feb0.js"),
+        brotli: include_bytes!("console-4a0074e5feb0.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "cccc38dd36dc00a718264237d2d6dbd13f35e63b5b2e637f23df70ff448bcf42",
+        sha256: "a5bb37cb69d89e188e7e55f53ddc303d88b50710f93cde5dbdd226ef44dc6f9f",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

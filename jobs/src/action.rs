@@ -1,13 +1,14 @@
 //! Actions: everything that can happen to a job after its creation.
 
 use evidence::UnixTime;
+use evidence::work::wire::Conditions;
 use evidence::work::{Base64Url, Hex};
 
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
 use crate::job::Nature;
 use crate::money::Amount;
 use crate::record::Record;
-use crate::terms::{DeviceTraits, Terms};
+use crate::terms::{Assurance, DeviceTraits, Terms};
 use crate::verdict::Verdict;
 
 /// A job that is to be created.
@@ -39,7 +40,20 @@ pub struct Candidate {
     /// How often its owner's agents left others waiting lately: [`Misses::steps_at`](crate::patience::Misses::steps_at).
     pub missed: u32,
     /// Its devices, as it declares them. Evidence is judged with the opening; this only saves vain assignments.
-    pub devices: Vec<DeviceTraits>,
+    pub devices: Vec<DeclaredDevice>,
+    /// Whether it runs people's own programs.
+    pub runs_commands: bool,
+    /// What its owner takes work for.
+    pub conditions: Conditions,
+}
+
+/// A device, as its agent declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredDevice {
+    /// What it is.
+    pub traits: DeviceTraits,
+    /// The most that a receipt about it can say.
+    pub assurance: Assurance,
 }
 
 /// Something that happens to a job.

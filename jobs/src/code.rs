@@ -58,6 +58,8 @@ codes! {
     OPENING_WITHHELD = "opening_withheld";
     /// The results of the replicas differ, and nobody can recompute which is right. Nobody is paid, nobody slashed.
     REPLICAS_DISAGREE = "replicas_disagree";
+    /// Fewer replicas agree than the terms ask for. Nobody is paid, and nobody slashed for it.
+    TOO_FEW_AGREE = "too_few_agree";
     /// The verifier could not judge in time, for want of collateral or of itself. Nobody is slashed.
     UNVERIFIABLE = "unverifiable";
 }

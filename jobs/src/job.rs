@@ -8,6 +8,7 @@ use crate::assignment::{Assignment, Stage};
 use crate::clock::{stored as moment, stored_option as maybe_moment};
 use crate::code::Code;
 use crate::id::{AssignmentId, JobId, PartyId};
+use crate::passed_over::PassedOver;
 use crate::record::{Size, Workload};
 use crate::secret::Secret;
 use crate::terms::Terms;
@@ -43,7 +44,7 @@ pub struct Job {
     pub(crate) wanted: Option<u32>,
     pub(crate) assignments: Vec<Assignment>,
     /// Owners whose agents let the job wait, the last one last.
-    pub(crate) passed_over: Vec<PartyId>,
+    pub(crate) passed_over: Vec<PassedOver>,
     /// Who had the results audited again.
     pub(crate) challenged_by: Vec<PartyId>,
     /// Whether a referee decided a dispute about the results.

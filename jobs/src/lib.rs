@@ -81,6 +81,7 @@ pub mod incentive;
 mod job;
 mod life;
 mod money;
+mod passed_over;
 pub mod patience;
 mod record;
 mod refusal;
@@ -91,7 +92,7 @@ pub mod terms;
 mod verdict;
 pub mod view;
 
-pub use action::{Action, Candidate, NewJob};
+pub use action::{Action, Candidate, DeclaredDevice, NewJob};
 pub use assignment::{Assignment, AssignmentStatus, Commitment, Opened, Stake};
 pub use clock::{JUDGING_S, LEASE_S, MIN_OPEN_S, OFFER_S};
 pub use code::{Code, CodeError};

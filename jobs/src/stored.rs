@@ -14,6 +14,7 @@ use crate::assignment::{Assignment, Commitment, Opened, Stage, Stake};
 use crate::clock::{stored as moment, stored_option as maybe_moment};
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
 use crate::job::{Job, Nature, Phase};
+use crate::passed_over::PassedOver;
 use crate::secret::Secret;
 use crate::terms::Terms;
 use crate::verdict::Upheld;
@@ -105,7 +106,7 @@ struct JobForm {
     #[serde(with = "assignments")]
     assignments: Vec<Assignment>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    passed_over: Vec<PartyId>,
+    passed_over: Vec<PassedOver>,
     challenged_by: Vec<PartyId>,
     refereed: bool,
     questions: u32,

@@ -64,8 +64,11 @@ pub struct Refuted {
 pub enum Blame {
     /// It handed in what no honest agent does: the stake is slashed.
     Wrong,
-    /// Its evidence is not good enough, as with an old driver: the stake goes back, nothing is paid.
+    /// Its evidence is not good enough, as with an old driver: the stake goes back, nothing is paid, the record starts again.
     Unfit,
+    /// Its evidence is good enough for the service, and not for the policy that the terms name: the stake goes back, nothing
+    /// is paid, the record is as it was. Whoever orders work must not be able to ruin a record by what it asks for.
+    Unsuited,
 }
 
 /// SHA-256("pogw/1 results\n" ‖ JCS({"outputs": …, "trace": …})): two statements with this digest in common claim the

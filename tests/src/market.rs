@@ -319,6 +319,18 @@ impl Market {
         request.send().await.expect("answer")
     }
 
+    /// Uploads the first version of a policy.
+    ///
+    /// # Panics
+    /// It is not taken.
+    pub async fn policy(&self, name: &str, rego: &str) {
+        let request = self.request(Method::PUT, &format!("/v1/policies/{name}"));
+        let request = request.bearer_auth(&self.operator);
+        let request = request.header("Content-Type", "text/x-rego");
+        let answer = request.body(rego.to_owned()).send().await.expect("answer");
+        assert_eq!(answer.status(), 201);
+    }
+
     /// A request that is yet to be sent.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url()))

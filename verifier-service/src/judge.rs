@@ -371,7 +371,9 @@ impl Judge for Bench {
             let decision = policies::decide(inquiry.policy(), appraisal);
             match decision.map_err(policy_failed)? {
                 Decision::Granted(granted) => self.uphold(case, &granted),
-                Decision::Refused(refused) => blame::refuted(refused),
+                Decision::Refused(refused) => {
+                    blame::refuted(refused, |appraisal| self.suits_service(appraisal, inquiry))
+                }
             }
         })
     }
@@ -439,6 +441,15 @@ impl Judge for Bench {
 }
 
 impl Bench {
+    /// Whether the policy in force has nothing against evidence that another one, which the terms name, refused. Where that
+    /// cannot be said, it has not: the doubt is not the agent's.
+    fn suits_service(&self, appraisal: &WorkAppraisal, inquiry: &Inquiry) -> bool {
+        let in_force = self.inquiry();
+        let (asked, usual) = (inquiry.policy(), in_force.policy());
+        asked.identity() != usual.identity()
+            && policies::objections(usual, appraisal).map_or(true, |against| against.is_empty())
+    }
+
     fn uphold(
         &self,
         case: &OpeningCase,

@@ -262,6 +262,8 @@ codes! {
     TermsMalformed = 422 "terms_malformed",
     /// The policy of the terms has a name that no policy has.
     TermsPolicyName = 422 "terms_policy_name",
+    /// The terms ask for the agreement of none, or of more replicas than there can be.
+    TermsMinAgreeing = 422 "terms_min_agreeing",
     /// The price of the terms is none.
     TermsPrice = 422 "terms_price",
     /// The terms ask for no replica, or for too many.

@@ -22,7 +22,7 @@ use crate::clock::{Clock, micros};
 use crate::device::nvml::Gauge;
 
 /// The word of statements for where a command ran.
-pub const PROGRAM_EXECUTOR: &str = "host-program";
+pub use evidence::work::wire::PROGRAM_EXECUTOR;
 
 /// Longest report of a supervisor, in bytes: 4096 process ids and a few numbers.
 const MAX_REPORT_BYTES: u64 = 256 * 1024;

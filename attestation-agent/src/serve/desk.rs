@@ -147,6 +147,12 @@ impl Desk {
                             self.hear(answer);
                         }
                         Beat::Lost => self.manager.unheard(),
+                        Beat::Strange => {
+                            warn!("the verifier knows no conditions: what does not meet them is declined");
+                            self.presence.is_not_understood();
+                            heartbeat = self.heartbeat(Duration::ZERO);
+                            continue;
+                        }
                         Beat::Removed(problem) => return Leave::Removed(problem),
                     }
                     heartbeat = self.heartbeat(self.presence.every());
@@ -350,7 +356,7 @@ impl Desk {
             () if bytes.is_none() => Some("job_unknown"),
             () if self.uncommitted() >= settings.capacity => Some("capacity_exceeded"),
             () if self.held.len() >= MAX_HELD || bytes.is_some_and(full) => Some("spool_full"),
-            () => settings.declines(&offer.terms),
+            () => self.presence.declines(offer),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use evidence::work::wire::{MAX_HELD, TermsShown};
+use evidence::work::wire::{Assurance, Conditions, MAX_HELD, MAX_POLICIES, PolicyName};
 use serde::{Deserialize, Serialize};
 
 /// How assignments are served.
@@ -30,10 +30,18 @@ pub struct ServeSettings {
     pub least_price: u64,
     /// The highest stake put down, in minor units of whatever currency; any, if there is none.
     pub most_stake: Option<u64>,
+    /// The least time taken for the work itself, seconds: what is not done by then was done for nothing.
+    pub least_commit_within_s: u32,
     /// The least time taken from the call for an opening, or a question, to the answer, seconds: who is late loses the stake.
     pub least_open_within_s: u32,
     /// The longest time that outputs are kept for, from acceptance to payment, seconds.
     pub longest_dispute_window_s: u32,
+    /// The most replicas that must agree for any to be paid; any number, if there is none.
+    pub most_agreeing: Option<u32>,
+    /// The policies under which work is taken, where the terms name one; any, if there is none.
+    pub policies: Option<Vec<PolicyName>>,
+    /// The most that is said of any device, and so asked of its evidence; as much as its kind can show, if there is none.
+    pub most_assurance: Option<Assurance>,
     /// File that figures are written to, for node_exporter's textfile collector; its name ends in `.prom`.
     pub metrics_file: Option<PathBuf>,
     /// Seconds between heartbeats.
@@ -57,8 +65,12 @@ impl Default for ServeSettings {
             spool_bytes: 64 * 1024 * 1024 * 1024,
             least_price: 0,
             most_stake: None,
+            least_commit_within_s: 10,
             least_open_within_s: 10,
             longest_dispute_window_s: 30 * 24 * 60 * 60,
+            most_agreeing: None,
+            policies: None,
+            most_assurance: None,
             metrics_file: None,
             heartbeat_s: 30,
             keep_s: 60 * 24 * 60 * 60,
@@ -68,17 +80,16 @@ impl Default for ServeSettings {
 }
 
 impl ServeSettings {
-    /// Why work is not taken on such terms, if it is not.
-    pub(super) fn declines(&self, terms: &TermsShown) -> Option<&'static str> {
-        let stake_is_too_high = self.most_stake.is_some_and(|most| terms.stake > most);
-        match () {
-            () if terms.price.amount < self.least_price => Some("price_too_low"),
-            () if stake_is_too_high => Some("stake_too_high"),
-            () if terms.open_within_s < self.least_open_within_s => Some("time_too_short"),
-            () if terms.dispute_window_s > self.longest_dispute_window_s => {
-                Some("dispute_window_too_long")
-            }
-            () => None,
+    /// What work is taken for, as the verifier is told.
+    pub(super) fn conditions(&self) -> Conditions {
+        Conditions {
+            least_price: self.least_price,
+            most_stake: self.most_stake,
+            least_commit_within_s: self.least_commit_within_s,
+            least_open_within_s: self.least_open_within_s,
+            longest_dispute_window_s: Some(self.longest_dispute_window_s),
+            most_agreeing: self.most_agreeing,
+            policies: self.policies.clone(),
         }
     }
 
@@ -95,6 +106,11 @@ impl ServeSettings {
         let wrong = bounded
             .into_iter()
             .find(|(_, value, most)| !(1..=*most).contains(value));
-        wrong.map(|(name, value, most)| format!("{name}: expected 1 to {most}, got {value}"))
+        let named = self.policies.as_ref().map_or(0, Vec::len);
+        let many = (named > MAX_POLICIES)
+            .then(|| format!("serve.policies: expected at most {MAX_POLICIES}, got {named}"));
+        wrong
+            .map(|(name, value, most)| format!("{name}: expected 1 to {most}, got {value}"))
+            .or(many)
     }
 }

@@ -39,6 +39,17 @@ pub(super) fn of(job: &Job) -> Agreement {
     }
 }
 
+impl Job {
+    /// Whether as many are left as must agree. A referee that recomputed where results parted is one of them: who was right
+    /// before it agrees with it. What agreed in the first round is not asked for again in a later one, or a replica could
+    /// take the others' reward by falling silent in it.
+    pub(super) fn can_agree(&self) -> bool {
+        let all = self.standing().count().saturating_add(self.refereed.into());
+        let least = usize::try_from(self.terms.min_agreeing()).unwrap_or(usize::MAX);
+        self.round() > 0 || all >= least
+    }
+}
+
 /// Those that ran on a device another replica of the job ran on: two identities, one machine.
 pub(super) fn sharing_devices(job: &Job) -> BTreeSet<AssignmentId> {
     let standing: Vec<_> = job.standing().collect();

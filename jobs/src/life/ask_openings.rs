@@ -17,10 +17,11 @@ pub(super) fn if_complete(job: &mut Job, turn: &mut Turn<'_>) {
     if job.phase != Phase::Open || waiting {
         return;
     }
-    let committed = job.standing().next().is_some();
-    match committed {
-        true => ask(job, 0, None, turn),
-        false => job.fail(&Code::NO_COMMITMENT, turn),
+    match job.standing().count() {
+        0 => job.fail(&Code::NO_COMMITMENT, turn),
+        // Nothing of the work was shown to anybody yet.
+        _ if !job.can_agree() => job.fail(&Code::TOO_FEW_AGREE, turn),
+        _ => ask(job, 0, None, turn),
     }
 }
 

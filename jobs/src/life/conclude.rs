@@ -1,7 +1,8 @@
 //! Conclude: all openings are judged or withheld; what do the replicas say together?
 //!
 //! In this order: no two on one device; the same results, or a dispute; the same results held by all, or a dispute. The
-//! replicas left are then accepted. There is no vote: two that agree do not outweigh a third.
+//! replicas left are then accepted, if they are as many as the terms ask for. There is no vote: two that agree do not outweigh
+//! a third.
 
 use super::agreement::{self, Agreement};
 use super::endings::Cost;
@@ -38,7 +39,8 @@ pub(super) fn conclude(job: &mut Job, turn: &mut Turn<'_>) {
         Agreement::KeyedDigestsDiffer(opponents) => {
             dispute(job, DisputeKind::Holding, opponents, turn)
         }
-        Agreement::Unanimous => accept(job, turn),
+        Agreement::Unanimous if job.can_agree() => accept(job, turn),
+        Agreement::Unanimous => job.fail(&Code::TOO_FEW_AGREE, turn),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Dispatch: agents are picked for the replicas that are missing.
 //!
 //! An offer that was never taken leaves no trace for long: it moved no money and showed no challenge, so its agent is
-//! passed over for as long as an offer stands, and is one like any other afterwards. It is forgotten then, and so uses up
+//! passed over for as long as an offer stands, and its owner for longer each time it did not take one of this job
+//! ([`crate::passed_over`]). It is forgotten then, and so uses up
 //! none of the job's assignments; how many may be remembered at one time is bounded as those are.
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ pub(super) fn dispatch(job: &mut Job, candidates: &[Candidate], turn: &mut Turn<
     }
     job.forget_untaken(turn.now());
     while job.wants_agents(turn.now()) && !job.rests() {
-        let Some(chosen) = choose(job, candidates, turn.randomness()) else {
+        let Some(chosen) = choose(job, candidates, (turn.randomness(), turn.now())) else {
             return;
         };
         decide_replicas(job, chosen, turn);
@@ -70,13 +71,14 @@ impl Job {
         untaken.count()
     }
 
-    /// When the first of the agents that are passed over after this time, for not taking an offer, may be offered the job
-    /// again.
+    /// When the first of the agents and owners that are passed over after this time, for not taking offers, may be offered the
+    /// job again.
     #[must_use]
     pub fn passes_over_until(&self, now: UnixTime) -> Option<UnixTime> {
         let untaken = self.assignments.iter().filter_map(Assignment::untaken_at);
-        let ends = untaken.map(|at| later(at, OFFER_S));
-        ends.filter(|until| now < *until).min()
+        let agents = untaken.map(|at| later(at, OFFER_S));
+        let owners = self.let_alone_until().map(|(_, until)| until);
+        agents.chain(owners).filter(|until| now < *until).min()
     }
 
     fn most(&self) -> usize {

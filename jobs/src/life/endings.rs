@@ -73,22 +73,28 @@ impl Job {
     }
 
     /// Ends an assignment before its commitment, by time or by its agent's wish. Its owner is not asked again before others.
-    pub(super) fn drop_one(
-        &mut self,
-        id: &AssignmentId,
-        stage: Stage,
-        cost: Cost,
-        turn: &mut Turn<'_>,
-    ) {
+    ///
+    /// Work that is given back, or not done in its time, may be the fault of its terms, and whoever orders work must not be
+    /// able to ruin a record by it. Silence is nobody's but the agent's.
+    pub(super) fn drop_one(&mut self, id: &AssignmentId, stage: Stage, turn: &mut Turn<'_>) {
         let kind = match stage {
             Stage::Released { .. } => EventKind::AssignmentReleased,
             _ => EventKind::AssignmentExpired,
         };
-        let missed = self.assignments.iter().find(|a| a.id == *id).cloned();
-        if let Some(missed) = missed {
-            turn.miss(&missed, how(&stage, &missed));
-            self.pass_over(&missed.owner);
-        }
+        let Some(missed) = self.assignments.iter().find(|a| a.id == *id).cloned() else {
+            return;
+        };
+        let how = how(&stage, &missed);
+        let cost = match (how, &missed.stage) {
+            (MissKind::Silent, Stage::Leased { .. }) => Cost::Record,
+            _ => Cost::Nothing,
+        };
+        turn.miss(&missed, how);
+        let ended = Assignment {
+            stage: stage.clone(),
+            ..missed
+        };
+        self.pass_over(&ended);
         let ending = Ending {
             stage,
             kind,

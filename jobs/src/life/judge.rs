@@ -29,6 +29,7 @@ pub(super) fn judge(
             let cost = match refuted.blame {
                 Blame::Wrong => Cost::Stake,
                 Blame::Unfit => Cost::Record,
+                Blame::Unsuited => Cost::Nothing,
             };
             job.refuse(is_it, &refuted.code, cost, turn);
         }
@@ -74,7 +75,8 @@ fn uphold(
     Ok(())
 }
 
-/// What the evidence lacks that the terms ask for.
+/// What the evidence lacks that the terms ask for. The agent declared that it had it, or it would not have been offered the
+/// job: the record starts again.
 fn unfit(terms: &Terms, upheld: &Upheld) -> Option<Code> {
     let traits = |device: &SeenDevice| DeviceTraits {
         architecture: device.architecture,

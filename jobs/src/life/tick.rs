@@ -41,16 +41,14 @@ pub(super) fn tick(job: &mut Job, turn: &mut Turn<'_>) -> Result<(), Refusal> {
 
 /// Offers and leases end by themselves. Without any, the job waits for agents as long as they would have time enough.
 fn open_until(job: &Job) -> UnixTime {
-    let ends = job.running().filter_map(end_of);
-    let first = ends.map(|(until, _)| until).min();
+    let first = job.running().filter_map(end_of).min();
     first.unwrap_or_else(|| job.offer_until())
 }
 
-/// When an assignment ends by itself, and what that costs.
-fn end_of(assignment: &Assignment) -> Option<(UnixTime, Cost)> {
+/// When an assignment ends by itself.
+const fn end_of(assignment: &Assignment) -> Option<UnixTime> {
     match assignment.stage {
-        Stage::Offered { until } => Some((until, Cost::Nothing)),
-        Stage::Leased { until, .. } => Some((until, Cost::Record)),
+        Stage::Offered { until } | Stage::Leased { until, .. } => Some(until),
         _ => None,
     }
 }
@@ -60,9 +58,9 @@ fn expire(job: &mut Job, turn: &mut Turn<'_>) {
         .running()
         .filter_map(|a| Some((a.id.clone(), end_of(a)?)));
     let ends: Vec<_> = ends.collect();
-    for (id, (at, cost)) in ends {
+    for (id, at) in ends {
         if at <= turn.now() {
-            job.drop_one(&id, Stage::Expired { at }, cost, turn);
+            job.drop_one(&id, Stage::Expired { at }, turn);
         }
     }
     ask_openings::if_complete(job, turn);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AuditTerms, DeviceTerms, Replicas, Terms, TermsError, rules};
+use super::{AuditTerms, DeviceTerms, Replicas, Terms, TermsError, rules, shown};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +47,7 @@ impl TryFrom<TermsForm> for Terms {
 
     fn try_from(form: TermsForm) -> Result<Self, TermsError> {
         rules::replicas(form.replicas)?;
+        rules::min_agreeing(form.replicas)?;
         form.audit.map_or(Ok(()), rules::audit)?;
         form.devices.as_ref().map_or(Ok(()), rules::devices)?;
         form.policy.as_deref().map_or(Ok(()), rules::policy)?;
@@ -55,11 +56,13 @@ impl TryFrom<TermsForm> for Terms {
         let price = rules::price(&form.price)?;
         let stake = rules::stake(form.stake)?;
         let escrow = rules::escrow(price.amount, stake, form.replicas)?;
+        let shown = shown::of(&form, price, stake);
         Ok(Self {
             form,
             price,
             stake,
             escrow,
+            shown,
         })
     }
 }

@@ -6,11 +6,13 @@
 
 mod form;
 mod rules;
+mod shown;
 #[cfg(test)]
 mod tests;
 
 use evidence::crypto::sha256;
 use evidence::device::{Architecture, DeviceKind};
+use evidence::work::wire::TermsShown;
 use evidence::work::{Hex, canonical_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +32,7 @@ pub const MAX_STEP_S: u32 = 30 * 24 * 60 * 60;
 /// The terms of a job; every rule holds of a value of this type.
 ///
 /// ```json
-/// {"replicas": {"count": 2, "adaptive": true},
+/// {"replicas": {"count": 2, "adaptive": false, "min_agreeing": 2},
 ///  "audit": {"wrong_ppm": 50000, "log2_miss": -20},
 ///  "devices": {"count": 1, "architectures": ["HOPPER"], "min_assurance": "A2", "simulated": true},
 ///  "policy": "default",
@@ -39,7 +41,7 @@ pub const MAX_STEP_S: u32 = 30 * 24 * 60 * 60;
 ///  "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400}
 /// ```
 ///
-/// `audit`, `devices` with each of its members, and `policy` are optional; everything else is stated. What is absent
+/// `min_agreeing`, `audit`, `devices` with each of its members, and `policy` are optional; everything else is stated. What is absent
 /// stays absent, so the digest of the terms is that of the text the tenant sent, whatever its spacing and order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TermsForm", into = "TermsForm")]
@@ -48,6 +50,7 @@ pub struct Terms {
     price: Money,
     stake: Amount,
     escrow: Amount,
+    shown: TermsShown,
 }
 
 /// How many replicas.
@@ -58,6 +61,14 @@ pub struct Replicas {
     pub count: u32,
     /// Whether a host with a good record may run it alone (see [`crate::replication`]).
     pub adaptive: bool,
+    /// How many must agree for anything to be paid, 1 to `count`; absent means one. A replica that may run alone agrees with
+    /// nobody, so nothing beyond one goes with `adaptive`.
+    #[serde(
+        default,
+        deserialize_with = "form::present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub min_agreeing: Option<u32>,
 }
 
 /// The strength of the point audit of each output.
@@ -116,14 +127,18 @@ pub struct DeviceTraits {
 impl DeviceTerms {
     /// Whether these devices will do: those that are not asked for are not counted, and software ones spoil the rest.
     #[must_use]
-    pub fn fit(&self, devices: &[DeviceTraits]) -> bool {
+    pub fn fit<'d, D>(&self, devices: D) -> bool
+    where
+        D: IntoIterator<Item = &'d DeviceTraits> + Clone,
+    {
         let simulated = self.simulated.unwrap_or(false);
         let wanted = |device: &&DeviceTraits| match &self.architectures {
             Some(architectures) => architectures.contains(&device.architecture),
             None => device.architecture.kind() == DeviceKind::Gpu,
         };
-        let fitting = u32::try_from(devices.iter().filter(wanted).count()).unwrap_or(u32::MAX);
-        let honest = simulated || !devices.iter().any(|device| device.simulated);
+        let fitting = devices.clone().into_iter().filter(wanted).count();
+        let fitting = u32::try_from(fitting).unwrap_or(u32::MAX);
+        let honest = simulated || !devices.into_iter().any(|device| device.simulated);
         honest && fitting >= self.count.unwrap_or(1)
     }
 }
@@ -187,6 +202,14 @@ pub enum TermsError {
         /// What is wrong, and where.
         what: String,
     },
+    /// None that must agree, or more than there can be.
+    #[error("replicas.min_agreeing: expected 1 to {most}, got {actual}")]
+    MinAgreeing {
+        /// The largest there is.
+        most: u32,
+        /// What is stated.
+        actual: u32,
+    },
     /// A name no policy has.
     #[error("policy: expected 1 to 64 of A-Z a-z 0-9 . _ -")]
     PolicyName,
@@ -232,6 +255,7 @@ impl TermsError {
             Self::DeviceCount { .. } => "terms_device_count",
             Self::Escrow => "terms_escrow",
             Self::Malformed { .. } => "terms_malformed",
+            Self::MinAgreeing { .. } => "terms_min_agreeing",
             Self::PolicyName => "terms_policy_name",
             Self::Price { .. } => "terms_price",
             Self::ReplicaCount { .. } => "terms_replica_count",
@@ -267,6 +291,12 @@ impl Terms {
         self.form.replicas
     }
 
+    /// How many replicas must agree for anything to be paid.
+    #[must_use]
+    pub fn min_agreeing(&self) -> u32 {
+        self.replicas().min_agreeing.unwrap_or(1)
+    }
+
     /// The audit, where one is asked for.
     #[must_use]
     pub fn audit(&self) -> Option<AuditTerms> {
@@ -281,7 +311,10 @@ impl Terms {
 
     /// Whether these devices will do.
     #[must_use]
-    pub fn fit(&self, devices: &[DeviceTraits]) -> bool {
+    pub fn fit<'d, D>(&self, devices: D) -> bool
+    where
+        D: IntoIterator<Item = &'d DeviceTraits> + Clone,
+    {
         self.devices()
             .unwrap_or(&DeviceTerms::default())
             .fit(devices)
@@ -292,6 +325,12 @@ impl Terms {
     pub fn min_assurance(&self) -> Assurance {
         let asked = self.devices().and_then(|devices| devices.min_assurance);
         asked.unwrap_or(Assurance::A0)
+    }
+
+    /// What an agent may know of them before it takes an assignment.
+    #[must_use]
+    pub const fn shown(&self) -> &TermsShown {
+        &self.shown
     }
 
     /// The policy that decides, where one is named.

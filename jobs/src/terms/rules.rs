@@ -18,6 +18,16 @@ pub(super) fn replicas(replicas: Replicas) -> Result<(), TermsError> {
     }
 }
 
+pub(super) fn min_agreeing(replicas: Replicas) -> Result<(), TermsError> {
+    let most = if replicas.adaptive { 1 } else { replicas.count };
+    match replicas.min_agreeing {
+        Some(actual) if !(1..=most).contains(&actual) => {
+            Err(TermsError::MinAgreeing { most, actual })
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn audit(audit: AuditTerms) -> Result<(), TermsError> {
     if !(1..=1_000_000).contains(&audit.wrong_ppm) {
         let actual = audit.wrong_ppm;

@@ -22,6 +22,13 @@ fn with(pointer: &str, value: Value) -> Value {
     terms
 }
 
+fn agreeing(count: u32, adaptive: bool, least: Value) -> Value {
+    with(
+        "/replicas",
+        json!({"count": count, "adaptive": adaptive, "min_agreeing": least}),
+    )
+}
+
 fn without(member: &str) -> Value {
     let mut terms = full();
     terms
@@ -56,6 +63,10 @@ fn every_rule_has_its_code() {
         ),
         ("terms_replica_count", with("/replicas/count", json!(0))),
         ("terms_replica_count", with("/replicas/count", json!(9))),
+        ("terms_malformed", agreeing(2, false, Value::Null)),
+        ("terms_min_agreeing", agreeing(2, false, json!(0))),
+        ("terms_min_agreeing", agreeing(2, false, json!(3))),
+        ("terms_min_agreeing", agreeing(2, true, json!(2))),
         ("terms_audit_fraction", with("/audit/wrong_ppm", json!(0))),
         (
             "terms_audit_fraction",
@@ -115,6 +126,8 @@ fn every_rule_has_its_code() {
 fn the_bounds_themselves_are_allowed() {
     let table = [
         with("/replicas/count", json!(8)),
+        agreeing(2, false, json!(2)),
+        agreeing(2, true, json!(1)),
         with("/audit/wrong_ppm", json!(1_000_000)),
         with("/audit/log2_miss", json!(-100)),
         with("/devices/count", json!(128)),

@@ -2,7 +2,7 @@
 //!
 //! | | tenant | the assignment's agent |
 //! |---|---|---|
-//! | work, terms, price | yes | work, price, stake; not how many replicas |
+//! | work, terms, price | yes | work, terms; of replicas, how many must agree where it is more than one |
 //! | how many replicas run, who runs them | once openings are asked for | never |
 //! | challenge, replica key | never | its own, once the assignment is taken |
 //! | replica keys of the others | never | once openings are asked for |

@@ -9,14 +9,15 @@ use std::sync::OnceLock;
 
 use evidence::UnixTime;
 use evidence::device::Architecture;
+use evidence::work::wire::Conditions;
 use evidence::work::{Base64Url, Hex, JobSpec};
 use jobs::books::{Account, Ledger, Transfer, TransferKind};
 use jobs::patience::Miss;
 use jobs::terms::{Assurance, DeviceTraits};
 use jobs::{
-    Action, AgentId, Amount, AssignmentId, Candidate, Context, Currency, Effects, Event, Job,
-    JobId, Money, Nature, NewJob, PartyId, Record, Records, Refusal, SeenDevice, Terms, Upheld,
-    Verdict, Workload,
+    Action, AgentId, Amount, AssignmentId, Candidate, Context, Currency, DeclaredDevice, Effects,
+    Event, EventKind, Job, JobId, Money, Nature, NewJob, PartyId, Record, Records, Refusal,
+    SeenDevice, Terms, Upheld, Verdict, Workload,
 };
 use serde_json::{Value, json};
 
@@ -99,12 +100,22 @@ pub(crate) fn candidate(n: usize) -> Candidate {
         owner: owner(n),
         record: Record(0),
         missed: 0,
-        devices: vec![hopper()],
+        devices: vec![declared(Assurance::A2)],
+        runs_commands: false,
+        conditions: Conditions::default(),
     }
 }
 
 pub(crate) fn candidates(count: usize) -> Vec<Candidate> {
     (0..count).map(candidate).collect()
+}
+
+/// A Hopper of which an agent says so much.
+pub(crate) fn declared(assurance: Assurance) -> DeclaredDevice {
+    DeclaredDevice {
+        traits: hopper(),
+        assurance,
+    }
 }
 
 pub(crate) fn hopper() -> DeviceTraits {
@@ -156,8 +167,12 @@ impl World {
 
     /// A world in which chance falls otherwise.
     pub(crate) fn with_salt(terms: Terms, nature: Nature, salt: u64) -> Self {
+        Self::of(new_job(terms, nature), salt)
+    }
+
+    pub(crate) fn of(new: NewJob, salt: u64) -> Self {
         let context = Context::new(at(0), seed(0, salt));
-        let (job, effects) = Job::create(new_job(terms, nature), &context).unwrap();
+        let (job, effects) = Job::create(new, &context).unwrap();
         let mut world = Self {
             job,
             ledger: funded(),
@@ -267,6 +282,13 @@ impl World {
         self.transfers
             .iter()
             .filter(|transfer| transfer.kind() == kind)
+            .count()
+    }
+
+    pub(crate) fn of_event(&self, kind: EventKind) -> usize {
+        self.events
+            .iter()
+            .filter(|event| event.kind == kind)
             .count()
     }
 

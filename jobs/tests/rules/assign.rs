@@ -206,9 +206,12 @@ fn devices_must_be_what_the_terms_ask() {
     world.dispatch(4);
     assert_eq!(world.ids().len(), 0);
     let mut simulated = candidate(0);
-    simulated.devices = vec![jobs::terms::DeviceTraits {
-        simulated: true,
-        ..hopper()
+    simulated.devices = vec![DeclaredDevice {
+        traits: jobs::terms::DeviceTraits {
+            simulated: true,
+            ..hopper()
+        },
+        assurance: Assurance::A0,
     }];
     let mut world = World::new(terms(1), KERNEL);
     world.must(Action::Dispatch {
@@ -221,6 +224,216 @@ fn devices_must_be_what_the_terms_ask() {
         candidates: vec![simulated],
     });
     assert_eq!(world.ids().len(), 1);
+}
+
+/// Whether this candidate is offered a job of these terms.
+fn is_offered(terms: &serde_json::Value, candidate: &Candidate) -> bool {
+    let mut world = World::new(Terms::parse(terms).unwrap(), KERNEL);
+    let candidates = vec![candidate.clone()];
+    let could = world.job.could_offer(&candidates, at(world.now));
+    world.must(Action::Dispatch { candidates });
+    let is_offered = !world.ids().is_empty();
+    assert_eq!(could, is_offered);
+    is_offered
+}
+
+#[test]
+fn a_receipt_of_the_devices_can_say_what_the_terms_ask() {
+    use Assurance::{A0, A1, A2, A3};
+    let table = [
+        (&[A2][..], "A2", true),
+        (&[A2], "A1", true),
+        (&[A2], "A3", false),
+        (&[A3], "A3", true),
+        (&[A0], "A1", false),
+        (&[A3, A1, A3], "A2", false),
+        (&[A3, A2], "A2", true),
+    ];
+    for (levels, asked, expected) in table {
+        let mut json = terms_json(1);
+        json["devices"] = json!({"min_assurance": asked});
+        let mut candidate = candidate(0);
+        candidate.devices = levels.iter().copied().map(declared).collect();
+        assert_eq!(
+            is_offered(&json, &candidate),
+            expected,
+            "{levels:?}, {asked}"
+        );
+    }
+}
+
+#[test]
+fn work_is_offered_to_whom_it_is_good_enough_for() {
+    let mut json = terms_json(1);
+    json["policy"] = json!("strict");
+    let named = |name: &str| Some(vec![evidence::work::wire::PolicyName::parse(name).unwrap()]);
+    let any = Conditions::default;
+    let (price, stake) = (PRICE.unsigned_abs(), STAKE.unsigned_abs());
+    let table = [
+        (any(), true),
+        (
+            Conditions {
+                least_price: price,
+                ..any()
+            },
+            true,
+        ),
+        (
+            Conditions {
+                least_price: price + 1,
+                ..any()
+            },
+            false,
+        ),
+        (
+            Conditions {
+                most_stake: Some(stake),
+                ..any()
+            },
+            true,
+        ),
+        (
+            Conditions {
+                most_stake: Some(stake - 1),
+                ..any()
+            },
+            false,
+        ),
+        (
+            Conditions {
+                least_commit_within_s: 600,
+                ..any()
+            },
+            true,
+        ),
+        (
+            Conditions {
+                least_commit_within_s: 601,
+                ..any()
+            },
+            false,
+        ),
+        (
+            Conditions {
+                least_open_within_s: 120,
+                ..any()
+            },
+            true,
+        ),
+        (
+            Conditions {
+                least_open_within_s: 121,
+                ..any()
+            },
+            false,
+        ),
+        (
+            Conditions {
+                longest_dispute_window_s: Some(3600),
+                ..any()
+            },
+            true,
+        ),
+        (
+            Conditions {
+                longest_dispute_window_s: Some(3599),
+                ..any()
+            },
+            false,
+        ),
+        (
+            Conditions {
+                policies: named("strict"),
+                ..any()
+            },
+            true,
+        ),
+        (
+            Conditions {
+                policies: named("default"),
+                ..any()
+            },
+            false,
+        ),
+    ];
+    for (conditions, expected) in table {
+        let candidate = Candidate {
+            conditions: conditions.clone(),
+            ..candidate(0)
+        };
+        assert_eq!(is_offered(&json, &candidate), expected, "{conditions:?}");
+    }
+    json["replicas"] = json!({"count": 2, "adaptive": false, "min_agreeing": 2});
+    for (most, expected) in [(1, false), (2, true)] {
+        let conditions = Conditions {
+            most_agreeing: Some(most),
+            ..any()
+        };
+        let candidate = Candidate {
+            conditions,
+            ..candidate(0)
+        };
+        assert_eq!(is_offered(&json, &candidate), expected, "{most}");
+    }
+    // Under the policy of the service work is taken by everybody.
+    let conditions = Conditions {
+        policies: named("default"),
+        ..any()
+    };
+    assert!(is_offered(
+        &terms_json(1),
+        &Candidate {
+            conditions,
+            ..candidate(0)
+        }
+    ));
+}
+
+#[test]
+fn commands_are_offered_to_whoever_runs_commands() {
+    let limits = json!({"wall_s": 1, "output_bytes": 1, "processes": 1, "memory_bytes": 1});
+    let command = json!({"profile": "pogw/1", "checks": [], "command": {
+        "argv": ["train"], "inputs": {}, "outputs": ["model"], "limits": limits}});
+    let new = NewJob {
+        spec: serde_json::from_value(command).unwrap(),
+        ..new_job(terms(1), COMMAND)
+    };
+    for runs_commands in [false, true] {
+        let mut world = World::of(new.clone(), 0);
+        let candidates = vec![Candidate {
+            runs_commands,
+            ..candidate(0)
+        }];
+        world.must(Action::Dispatch { candidates });
+        assert_eq!(world.ids().len(), usize::from(runs_commands));
+    }
+}
+
+#[test]
+fn an_owner_is_passed_over_for_twice_as_long_with_each_offer_that_it_does_not_take() {
+    let mut world = World::new(terms(1), KERNEL);
+    let mut rests = Vec::new();
+    for _ in 0..10 {
+        world.dispatch(1);
+        let offered = world.ids().last().unwrap().clone();
+        let (assignment, by) = (offered, agent(0));
+        world.must(Action::Release { assignment, by });
+        let since = world.now;
+        while !world.job.could_offer(&candidates(1), at(world.now)) {
+            world.now = world.job.passes_over_until(at(world.now)).unwrap().secs();
+        }
+        rests.push(world.now - since);
+    }
+    assert_eq!(rests, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+    // Whatever its agent is called; others are asked at once.
+    world.dispatch(1);
+    world.tick_when_due();
+    let another = Candidate {
+        agent: agent(7),
+        ..candidate(0)
+    };
+    assert!(!world.job.could_offer(&[another], at(world.now)));
+    assert!(world.job.could_offer(&[candidate(1)], at(world.now)));
 }
 
 #[test]
@@ -277,11 +490,12 @@ fn offers_that_nobody_takes_use_up_nothing_and_are_forgotten() {
         assert_eq!(world.job.status(), JobStatus::Open);
         let most = usize::try_from(world.job.terms().max_assignments()).unwrap();
         assert!(world.ids().len() <= most + 2, "{}", world.ids().len());
-        offers = world.events.len();
+        offers = world.of_event(EventKind::AssignmentOffered);
         world.now += OFFER;
         world.must(Action::Tick);
     }
-    assert!(offers > 1000, "{offers}");
+    // Seven times within two hours, and then once an hour.
+    assert!((3 * 20..=3 * 31).contains(&offers), "{offers}");
     // Somebody comes in time.
     world.now -= 1;
     world.dispatch(8);
@@ -372,7 +586,7 @@ fn acceptance_is_refused() {
 }
 
 #[test]
-fn an_offer_that_runs_out_costs_nothing_and_a_lease_costs_the_record() {
+fn an_offer_that_runs_out_costs_nothing_and_a_lease_without_sign_of_life_the_record() {
     let mut world = World::new(terms(1), KERNEL);
     world.dispatch(1);
     world.tick_when_due();
@@ -388,6 +602,25 @@ fn an_offer_that_runs_out_costs_nothing_and_a_lease_costs_the_record() {
     );
     assert_eq!(world.gain(&owner(1)), 0);
     assert_eq!(world.records.len(), 1);
+}
+
+/// Whoever orders work must not be able to ruin a record by it.
+#[test]
+fn work_that_could_not_be_done_in_its_time_leaves_the_record_as_it_was() {
+    for (commit_within_s, kept) in [(1, true), (LEASE, true), (LEASE + 1, false)] {
+        let mut json = terms_json(1);
+        json["commit_within_s"] = json!(commit_within_s);
+        let mut world = World::new(Terms::parse(&json).unwrap(), KERNEL);
+        world.dispatch(1);
+        world.accept_all();
+        world.tick_when_due();
+        let id = world.ids()[0].clone();
+        assert_eq!(
+            status_of(&world, &id),
+            (AssignmentStatus::Expired, None, Stake::Returned)
+        );
+        assert_eq!(world.records.is_empty(), kept, "{commit_within_s}");
+    }
 }
 
 #[test]
@@ -431,7 +664,7 @@ fn what_is_released_goes_to_somebody_else() {
         status_of(&world, &second),
         (AssignmentStatus::Released, None, Stake::Returned)
     );
-    assert_eq!(world.records.len(), 1);
+    assert!(world.records.is_empty());
     world.dispatch(3);
     let third = world.ids()[2].clone();
     world.must(world.accept(&third));

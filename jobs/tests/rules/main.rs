@@ -9,12 +9,15 @@ mod dispute;
 mod open;
 mod window;
 
+use evidence::work::wire::Conditions;
 use evidence::work::{Base64Url, Hex};
 use jobs::books::{Account, TransferKind};
 use jobs::patience::{Miss, MissKind};
+use jobs::terms::Assurance;
 use jobs::{
-    Action, AssignmentStatus, Blame, Candidate, Code, Context, DisputeKind, Job, JobStatus,
-    LEASE_S, OFFER_S, Record, Refuted, SeenDevice, Stake, Terms, Verdict,
+    Action, AssignmentStatus, Blame, Candidate, Code, Context, DeclaredDevice, DisputeKind,
+    EventKind, Job, JobStatus, LEASE_S, NewJob, OFFER_S, Record, Refuted, SeenDevice, Stake, Terms,
+    Verdict,
 };
 use kit::*;
 use serde_json::json;

@@ -62,6 +62,113 @@ fn a_replica_that_never_comes_does_not_hold_up_the_others() {
     assert!(!world.records.contains_key(&alone), "nobody vouched for it");
 }
 
+/// Two replicas of which both must agree.
+fn two_of_two() -> World {
+    let mut json = terms_json(2);
+    json["replicas"]["min_agreeing"] = json!(2);
+    let mut world = World::new(Terms::parse(&json).unwrap(), KERNEL);
+    world.dispatch(2);
+    world.accept_all();
+    world
+}
+
+/// Failed: nobody was paid, nobody but these was slashed, and no record or receipt is out.
+fn assert_too_few(world: &World, slashed: &[&jobs::AssignmentId]) {
+    assert_eq!(world.job.code(), Some(&Code::TOO_FEW_AGREE));
+    assert_closed(world);
+    assert_eq!(world.gain(&tenant()), 0);
+    assert!(world.receipts.is_empty());
+    for id in world.ids() {
+        let lost = if slashed.contains(&&id) { -STAKE } else { 0 };
+        assert_eq!(world.gain(&world.owner_of(&id)), lost);
+        let record = (world.agent_of(&id), world.job.workload());
+        let is_blamed = status_of(world, &id).0 == AssignmentStatus::Expired || lost < 0;
+        assert_eq!(world.records.contains_key(&record), is_blamed);
+    }
+}
+
+#[test]
+fn where_fewer_commit_than_must_agree_nothing_is_opened_and_nothing_paid() {
+    let mut world = two_of_two();
+    let ids = world.ids();
+    world.must(world.commit(&ids[0]));
+    world.tick_when_due();
+    assert_eq!(
+        world.job.status(),
+        JobStatus::Open,
+        "a replacement may still come"
+    );
+    world.tick_when_due();
+    assert_too_few(&world, &[]);
+    assert_eq!(world.of_event(EventKind::OpeningsAsked), 0);
+}
+
+#[test]
+fn where_fewer_open_than_must_agree_nothing_is_paid() {
+    let mut world = two_of_two();
+    world.commit_all();
+    let ids = world.ids();
+    world.must(world.open(&ids[0]));
+    let honest = Verdict::Upheld(world.honest(&ids[0]));
+    world.must(world.judge(&ids[0], honest));
+    world.tick_when_due();
+    assert_too_few(&world, &[&ids[1]]);
+}
+
+#[test]
+fn as_many_as_must_agree_are_paid() {
+    let mut world = two_of_two();
+    world.commit_all();
+    world.open_all();
+    world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.gain(&tenant()), -2 * PRICE);
+}
+
+#[test]
+fn who_was_right_before_the_referee_agrees_with_it() {
+    let mut world = two_of_two();
+    world.commit_all();
+    world.open_all();
+    world.judge_all(|world, n, id| {
+        let honest = world.honest(id);
+        let results = if n == 0 { honest.results } else { WRONG };
+        Verdict::Upheld(jobs::Upheld { results, ..honest })
+    });
+    assert_eq!(world.job.status(), JobStatus::Disputed);
+    let ids = world.ids();
+    world.must(Action::Decide {
+        wrong: vec![ids[1].clone()],
+    });
+    world.tick_when_due();
+    assert_closed(&world);
+    assert_eq!(world.gain(&world.owner_of(&ids[0])), PRICE);
+    assert_eq!(world.gain(&world.owner_of(&ids[1])), -STAKE);
+}
+
+/// What agreed once is not undone by whoever falls silent later.
+#[test]
+fn a_later_audit_does_not_ask_again_how_many_agree() {
+    let mut json = terms_json(2);
+    json["replicas"]["min_agreeing"] = json!(2);
+    let mut world = World::new(Terms::parse(&json).unwrap(), AUDITED);
+    world.dispatch(2);
+    world.accept_all();
+    world.commit_all();
+    world.open_all();
+    world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+    world.must(Action::ChallengeAgain { by: tenant() });
+    let ids = world.ids();
+    world.must(world.open(&ids[0]));
+    let honest = Verdict::Upheld(world.honest(&ids[0]));
+    world.must(world.judge(&ids[0], honest));
+    world.tick_when_due();
+    assert_eq!(status_of(&world, &ids[1]), slashed("opening_withheld"));
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+}
+
 #[test]
 fn an_opening_is_refused() {
     let mut world = World::new(terms(2), KERNEL);
@@ -107,13 +214,23 @@ fn who_withholds_is_slashed_and_the_honest_one_is_paid() {
 
 #[test]
 fn what_is_refuted_is_slashed_or_sent_away() {
-    for (blame, gain) in [(Blame::Wrong, -STAKE), (Blame::Unfit, 0)] {
+    let table = [
+        (Blame::Wrong, -STAKE, true),
+        (Blame::Unfit, 0, true),
+        (Blame::Unsuited, 0, false),
+    ];
+    for (blame, gain, costs_the_record) in table {
         let mut world = World::new(terms(2), AUDITED);
         world.dispatch(2);
         world.commit_all();
         world.open_all();
         let ids = world.ids();
         world.must(world.judge(&ids[0], refuted("audit_failed", blame)));
+        assert_eq!(
+            world.records.len(),
+            usize::from(costs_the_record),
+            "{blame:?}"
+        );
         let honest = world.honest(&ids[1]);
         world.must(world.judge(&ids[1], Verdict::Upheld(honest)));
         world.tick_when_due();
@@ -125,7 +242,7 @@ fn what_is_refuted_is_slashed_or_sent_away() {
 }
 
 #[test]
-fn evidence_must_be_what_the_terms_ask() {
+fn evidence_must_be_what_the_terms_ask_and_the_agent_declared() {
     let mut json = terms_json(1);
     json["devices"] = json!({"min_assurance": "A3"});
     let table = [
@@ -134,7 +251,13 @@ fn evidence_must_be_what_the_terms_ask() {
     ];
     for (terms, simulated, code) in table {
         let mut world = World::new(terms, KERNEL);
-        world.dispatch(1);
+        let boasts = Candidate {
+            devices: vec![declared(Assurance::A3)],
+            ..candidate(0)
+        };
+        world.must(Action::Dispatch {
+            candidates: vec![boasts],
+        });
         world.commit_all();
         world.open_all();
         let id = world.ids()[0].clone();
@@ -147,6 +270,7 @@ fn evidence_must_be_what_the_terms_ask() {
         assert_eq!(status_of(&world, &id), sent_away(code));
         assert_eq!(world.job.code(), Some(&Code::NO_RESULT));
         assert_closed(&world);
+        assert_eq!(world.records.len(), 1, "its word was wrong");
     }
 }
 

@@ -10,8 +10,9 @@ use evidence::device::Architecture;
 use evidence::work::Base64Url;
 use evidence::work::request::{SignatureParams, SignedRequest, Target};
 use evidence::work::wire::{
-    Answer, Assurance, DeclaredDevice, Empty, Enrolled, Enrolment, EnrolmentToken, Heartbeat,
-    HeartbeatAnswer, Id, Known, Lease, Next, NextRequest, Offer, Open, Word,
+    Answer, Assurance, Conditions, DeclaredDevice, Empty, Enrolled, Enrolment, EnrolmentToken,
+    Heartbeat, HeartbeatAnswer, Id, Known, Lease, Next, NextRequest, Offer, Open, PROGRAM_EXECUTOR,
+    Word,
 };
 use reqwest::{Client, Response};
 use serde::Serialize;
@@ -39,6 +40,8 @@ pub struct Host {
     key: AgentKey,
     /// Its name.
     pub id: String,
+    /// What it says it takes work for; an agent of before there were conditions says nothing.
+    pub conditions: Option<Conditions>,
     known: Vec<Known>,
 }
 
@@ -72,6 +75,7 @@ impl Host {
             devices: DeviceSet::open(&Selection::Simulated { dir }).expect("software device"),
             key: AgentKey::from_seed(&random()).expect("any 32 bytes are a seed"),
             id: String::new(),
+            conditions: None,
             known: Vec::new(),
         }
     }
@@ -111,9 +115,10 @@ impl Host {
         };
         let heartbeat = Heartbeat {
             devices: vec![device],
-            executors: vec![Word::lossy("cpu-reference")],
+            executors: ["cpu-reference", PROGRAM_EXECUTOR].map(Word::lossy).into(),
             capacity: 4,
             held,
+            conditions: self.conditions.clone(),
         };
         let path = format!("/v1/agents/{}/heartbeat", self.id);
         let answer = self.post(at, &path, &heartbeat).await;

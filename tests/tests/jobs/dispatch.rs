@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evidence::work::wire::Offer;
+use evidence::work::wire::{Assurance, Conditions, Offer};
 use reqwest::Method;
 
 use super::*;
@@ -11,6 +11,13 @@ use super::*;
 const CAPACITY: usize = 4;
 /// After so long a job is offered again to an agent that had declined it, seconds: the rules' `OFFER_S`.
 const OFFER_S: i64 = 30;
+
+/// A policy that refuses whatever it is asked about, and asks what the verifier's own asks.
+const NEVER: &str = r#"package pogw
+import rego.v1
+revocation := {"mode": "cached", "max_age_s": 86400, "allow_hold": false}
+deny contains {"code": "never", "message": "never"} if true
+"#;
 
 /// Everything a host is offered now.
 async fn offers(host: &mut Host, market: &Market) -> Vec<Offer> {
@@ -49,6 +56,73 @@ on_both! {
         let offers = tokio::time::timeout(Duration::from_secs(20), host.offer(&market));
         // The others cannot be offered to this host.
         offers.await.expect("an offer within seconds");
+    }
+
+    async fn an_agent_is_offered_what_its_devices_can_show_and_told_what_is_asked(market) {
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let mut beyond = terms(1);
+        beyond["devices"] = json!({ "simulated": true, "min_assurance": "A1" });
+        let waits = market.job(&gemm(16, "[]"), beyond).await;
+        market.job(&gemm(16, "[]"), terms(1)).await;
+        let fits = offers(&mut host, &market).await;
+        assert_eq!(fits.len(), 1, "its device is software, and says so");
+        // An agent of before there were conditions would not understand more.
+        assert_eq!((&fits[0].terms.devices, &fits[0].terms.policy), (&None, &None));
+        assert_eq!(market.seen(&waits).await["status"], "open");
+        decline(&host, &market, &fits[0]).await;
+        market.clock.advance_s(OFFER_S);
+        host.conditions = Some(Conditions::default());
+        host.heartbeat(&market).await;
+        let told = host.offer(&market).await;
+        let asked = told.terms.devices.unwrap();
+        assert_eq!((asked.count, asked.min_assurance, asked.simulated), (1, Assurance::A0, true));
+    }
+
+    async fn work_that_does_not_meet_an_agents_conditions_is_never_offered_to_it(market) {
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let least_price = u64::try_from(PRICE).unwrap() + 1;
+        host.conditions = Some(Conditions { least_price, ..Conditions::default() });
+        host.heartbeat(&market).await;
+        for _ in 0..20 {
+            market.job(&gemm(16, "[]"), terms(1)).await;
+        }
+        assert_eq!(offers(&mut host, &market).await.len(), 0);
+        let mut better = terms(1);
+        better["price"]["amount"] = json!(PRICE + 1);
+        market.job(&gemm(16, "[]"), better).await;
+        assert_eq!(offers(&mut host, &market).await.len(), 1);
+    }
+
+    /// Whoever was asked for more than the verifier itself asks keeps its record: it still runs alone.
+    async fn evidence_that_only_the_policy_of_the_terms_refuses_costs_no_record(market) {
+        market.policy("never", NEVER).await;
+        let provider = market.provider().await;
+        let mut host = market.host(&provider).await;
+        let trusted = format!(
+            "INSERT INTO records (agent, workload, size, good) VALUES ('{}', 'kernel/gemm_i8', 31, 1000000000)",
+            host.id
+        );
+        market.restart_after(&trusted).await;
+        let mut named = terms(1);
+        named["policy"] = json!("never");
+        let refused = market.job(&gemm(16, "[]"), named).await;
+        let offer = host.offer(&market).await;
+        let run = host.run(&market, &offer, honest).await;
+        assert_eq!(host.commit(&market, &run).await.status(), 204);
+        let open = host.open(&market).await;
+        assert_eq!(host.hand_in(&market, &run, &open).await.status(), 202);
+        let seen = market.until(&refused, "failed").await;
+        assert_eq!(seen["code"], "no_result");
+        assert_eq!(market.balance(&provider).await, FUNDS);
+        let mut adaptive = terms(2);
+        adaptive["replicas"]["adaptive"] = json!(true);
+        let alone = market.job(&gemm(16, "[]"), adaptive).await;
+        let offer = host.offer(&market).await;
+        let run = host.run(&market, &offer, honest).await;
+        assert_eq!(host.commit(&market, &run).await.status(), 204);
+        market.until(&alone, "opening").await;
     }
 
     async fn many_jobs_at_once_are_offered_to_an_agent_as_far_as_it_has_room(market) {

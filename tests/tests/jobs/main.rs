@@ -434,6 +434,12 @@ on_both! {
         };
         let table = [
             (plain.clone(), with("/replicas/count", json!(0)), 422, "terms_replica_count"),
+            (
+                plain.clone(),
+                with("/replicas", json!({ "count": 2, "adaptive": false, "min_agreeing": 3 })),
+                422,
+                "terms_min_agreeing",
+            ),
             (plain.clone(), with("/audit/wrong_ppm", json!(0)), 422, "terms_audit_fraction"),
             (plain.clone(), with("/audit/log2_miss", json!(1)), 422, "terms_audit_miss"),
             (plain.clone(), with("/audit/wrong_ppm", json!(1)), 422, "check_too_costly"),
@@ -464,6 +470,22 @@ on_both! {
             assert_eq!((found, word.as_str()), (status, code), "{body:#}");
         }
         assert_eq!(market.balance(&market.tenant).await, FUNDS);
+    }
+
+    async fn where_too_few_agree_the_tenant_has_its_money_back_and_no_receipt(market) {
+        let mut both = terms(2);
+        both["replicas"]["min_agreeing"] = json!(2);
+        let pair = pair(&mut market, &gemm(16, "[]"), both, |_| {}).await;
+        assert_eq!(pair.hand_in(&market, 0).await, 202);
+        // The other one stays silent.
+        market.clock.advance_s(121);
+        let seen = market.until(&pair.job, "failed").await;
+        assert_eq!((&seen["code"], &seen["agreeing"]), (&json!("too_few_agree"), &json!(0)));
+        assert_eq!(market.balance(&market.tenant).await, FUNDS);
+        let [honest, silent] = &pair.providers;
+        assert_eq!(market.balance(honest).await, FUNDS);
+        assert_eq!(market.balance(silent).await, FUNDS - STAKE);
+        assert_eq!(market.receipts(&pair.job).await, [""; 0]);
     }
 
     async fn a_job_is_its_tenants_alone_and_made_once_by_one_key(market) {

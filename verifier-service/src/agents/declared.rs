@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use evidence::crypto::sha256;
 use evidence::device::Architecture;
 use evidence::limits::MAX_DEVICES;
 use evidence::work::Hex;
+use evidence::work::wire::{Conditions, PROGRAM_EXECUTOR};
 use receipt::Level;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::store::agents::Agent;
 
 /// Most executors; there are five kinds.
 const MAX_EXECUTORS: usize = 16;
@@ -25,6 +29,13 @@ pub(crate) struct Declared {
     pub(crate) executors: Vec<String>,
     #[serde(deserialize_with = "capacity")]
     pub(crate) capacity: u32,
+    /// What it takes work for; `None` from agents of before there were conditions.
+    #[serde(
+        default,
+        deserialize_with = "stated",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) conditions: Option<Conditions>,
 }
 
 /// One device, as its agent sees it.
@@ -48,18 +59,33 @@ impl Declared {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The devices in short, as `hopper x8, blackwell simulated`: the same for all that can be offered the same.
+    /// What it can be offered, in short: the same for all that can be offered the same. It begins with the devices, as
+    /// `HOPPER A2 x8, BLACKWELL A0 simulated x1`.
     pub(crate) fn shape(&self) -> String {
         let mut counts = BTreeMap::new();
         for device in &self.devices {
             let simulated = if device.simulated { " simulated" } else { "" };
-            let kind = format!("{}{simulated}", device.architecture.as_str());
+            let (architecture, level) = (device.architecture.as_str(), device.assurance.as_str());
+            let kind = format!("{architecture} {level}{simulated}");
             *counts.entry(kind).or_insert(0_u32) += 1;
         }
         let kinds = counts
             .iter()
             .map(|(kind, count)| format!("{kind} x{count}"));
-        kinds.collect::<Vec<_>>().join(", ")
+        let commands = self.runs_commands().then(|| "commands".to_owned());
+        let conditions = self.conditions.as_ref().map(in_short);
+        let parts = kinds.chain(commands).chain(conditions);
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether people's own programs are run.
+    pub(crate) fn runs_commands(&self) -> bool {
+        self.executors.iter().any(|name| name == PROGRAM_EXECUTOR)
+    }
+
+    /// What an agent said last.
+    pub(crate) fn of(agent: &Agent) -> Self {
+        Self::from_json(agent.report.as_deref().unwrap_or_default())
     }
 
     /// As it was stored. What an earlier version wrote and this one does not understand declares nothing: the next
@@ -67,6 +93,15 @@ impl Declared {
     pub(crate) fn from_json(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
+}
+
+fn in_short(conditions: &Conditions) -> String {
+    let text = serde_json::to_vec(conditions).unwrap_or_default();
+    format!("conditions {}", Hex(sha256(&text)))
+}
+
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Conditions>, D::Error> {
+    Conditions::deserialize(deserializer).map(Some)
 }
 
 fn devices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DeclaredDevice>, D::Error> {
@@ -131,6 +166,29 @@ mod tests {
     }
 
     #[test]
+    fn the_shape_is_the_same_for_all_that_can_be_offered_the_same() {
+        let declared = |change: fn(&mut Value)| {
+            let mut said =
+                json!({ "devices": [device(), device()], "executors": ["cuda"], "capacity": 1 });
+            change(&mut said);
+            read(said).unwrap().shape()
+        };
+        let plain = declared(|_| {});
+        assert_eq!(plain, "HOPPER A2 x2");
+        assert_eq!(declared(|said| said["capacity"] = json!(7)), plain);
+        let others = [
+            declared(|said| said["devices"][0]["assurance"] = json!("A1")),
+            declared(|said| said["devices"][0]["simulated"] = json!(true)),
+            declared(|said| said["executors"] = json!(["cuda", "host-program"])),
+            declared(|said| said["conditions"] = json!({ "least_price": 1 })),
+            declared(|said| said["conditions"] = json!({ "least_price": 2 })),
+        ];
+        for (n, other) in others.iter().enumerate() {
+            assert!(!others[..n].contains(other) && *other != plain, "{other}");
+        }
+    }
+
+    #[test]
     fn everything_is_bounded() {
         let with = |key: &str, value: Value| {
             let mut all = json!({ "devices": [], "executors": [], "capacity": 0 });
@@ -149,6 +207,8 @@ mod tests {
             ("capacity", json!(1025)),
             ("capacity", json!(-1)),
             ("ram", json!(1)),
+            ("conditions", json!({ "least_price": -1 })),
+            ("conditions", json!({ "ram": 1 })),
         ];
         for (key, value) in table {
             assert!(with(key, value.clone()).is_err(), "{key}: {value}");

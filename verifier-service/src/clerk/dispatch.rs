@@ -1,13 +1,13 @@
-//! Who is offered a replica: agents heard of lately, with room, devices and a funded stake. Which of them it is, is drawn by
-//! the rules.
+//! Who is offered a replica: agents heard of lately, with room, a funded stake, what the terms ask for and conditions that they
+//! meet. Which of them it is, is drawn by the rules.
 
 use std::collections::HashMap;
 
 use jobs::terms::DeviceTraits;
-use jobs::{Action, AgentId, Candidate, Currency, Job, PartyId, Record};
+use jobs::{Action, AgentId, Candidate, Currency, DeclaredDevice, Job, PartyId, Record};
 
 use super::act::Deed;
-use super::{Clerk, ClerkError};
+use super::{Clerk, ClerkError, assurance};
 use crate::agents::Declared;
 use crate::store::StoreError;
 use crate::store::clerk::{Available, ClerkStore, Wanted, WithRoom};
@@ -23,7 +23,7 @@ pub(super) struct Room {
     funds: HashMap<Currency, HashMap<PartyId, i64>>,
 }
 
-/// Agents of one owner with the same devices.
+/// Agents of one owner that can be offered the same.
 struct Vacant {
     /// The one that it is, or one that stands for all.
     candidate: Candidate,
@@ -55,7 +55,12 @@ impl Room {
         let Some(taken) = among.iter().find(|one| one.agent == *agent) else {
             return;
         };
-        let is_its = |of: &Candidate| of.owner == taken.owner && of.devices == taken.devices;
+        let is_its = |of: &Candidate| {
+            of.owner == taken.owner
+                && of.devices == taken.devices
+                && of.runs_commands == taken.runs_commands
+                && of.conditions == taken.conditions
+        };
         let its = self.vacant.iter_mut().find(|it| is_its(&it.candidate));
         if let Some(vacant) = its {
             vacant.places = vacant.places.saturating_sub(1);
@@ -113,7 +118,7 @@ impl Clerk {
         let all = room.vacant.iter().map(|vacant| &vacant.candidate);
         let funded = all.filter(|candidate| stake == 0 || has(&candidate.owner) >= stake);
         // Most jobs that are looked at in vain end here: nothing is copied for them.
-        let fitting = funded.filter(|candidate| job.terms().fit(&candidate.devices));
+        let fitting = funded.filter(|candidate| job.suits(candidate));
         let fitting: Vec<Candidate> = fitting.cloned().collect();
         Ok(!fitting.is_empty() && job.could_offer(&fitting, self.parts().clock.now()))
     }
@@ -144,6 +149,8 @@ fn vacant(agents: WithRoom) -> Option<Vacant> {
             record: Record::default(),
             missed: 0,
             devices: devices(&declared),
+            runs_commands: declared.runs_commands(),
+            conditions: declared.conditions.unwrap_or_default(),
         },
         places: agents.places,
     })
@@ -159,17 +166,28 @@ fn candidate(agent: Available, stake: i64) -> Option<Candidate> {
         owner: agent.owner,
         record: agent.record,
         devices: devices(&declared),
+        runs_commands: declared.runs_commands(),
+        conditions: declared.conditions.unwrap_or_default(),
         missed: agent.missed,
     })
 }
 
 /// In one order, so that agents of one shape have the same.
-fn devices(declared: &Declared) -> Vec<DeviceTraits> {
-    let devices = declared.devices.iter().map(|device| DeviceTraits {
-        architecture: device.architecture,
-        simulated: device.simulated,
+fn devices(declared: &Declared) -> Vec<DeclaredDevice> {
+    let devices = declared.devices.iter().map(|device| DeclaredDevice {
+        traits: DeviceTraits {
+            architecture: device.architecture,
+            simulated: device.simulated,
+        },
+        assurance: assurance(device.assurance),
     });
     let mut devices: Vec<_> = devices.collect();
-    devices.sort_by_key(|device| (device.architecture.as_str(), device.simulated));
+    devices.sort_by_key(|device| {
+        let DeviceTraits {
+            architecture,
+            simulated,
+        } = device.traits;
+        (architecture.as_str(), simulated, device.assurance)
+    });
     devices
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use evidence::policy::Policy;
 use evidence::work::{Blob, Hex, Opening, ResultCommitment};
-use jobs::terms::Assurance;
 use jobs::{
     Assignment, AssignmentId, Blame, Code, Job, Refusal, Refuted, SeenDevice, Upheld, Verdict,
     results_digest,
@@ -23,7 +22,7 @@ use tracing::Instrument;
 
 use super::act::Deed;
 use super::receipts::Bundled;
-use super::{Clerk, ClerkError};
+use super::{Clerk, ClerkError, assurance};
 use crate::appraiser::Inquiry;
 use crate::judge::{Judge, Judged, JudgedDevice, OpeningCase};
 use crate::lock::lock;
@@ -325,12 +324,7 @@ fn upheld(said: Said, level: Level, devices: &[JudgedDevice]) -> Upheld {
     Upheld {
         results: said.results,
         devices: seen.collect(),
-        assurance: match level {
-            Level::A0 => Assurance::A0,
-            Level::A1 => Assurance::A1,
-            Level::A2 => Assurance::A2,
-            Level::A3 => Assurance::A3,
-        },
+        assurance: assurance(level),
         keyed: said.keyed,
         cross: said.cross,
     }

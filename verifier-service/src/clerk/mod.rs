@@ -43,14 +43,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use jobs::terms::Assurance;
 use jobs::{AgentId, AssignmentId, Job, JobId, Refusal};
 use lru::LruCache;
+use receipt::Level;
 use thiserror::Error;
 use tokio::sync::Notify;
 
 pub(crate) use act::Deed;
 pub(crate) use bounds::{largest_answer, largest_opening};
 pub(crate) use offer::{NewOffer, Offered};
+pub(crate) use tasks::Asking;
 
 use crate::clock::Clock;
 use crate::hub::Hub;
@@ -197,6 +200,16 @@ impl Clerk {
             .assignment(assignment)
             .is_some_and(|assignment| assignment.agent() == agent);
         is_its.then_some(job).ok_or(ClerkError::Unknown)
+    }
+}
+
+/// The level of a receipt in the words of terms.
+const fn assurance(level: Level) -> Assurance {
+    match level {
+        Level::A0 => Assurance::A0,
+        Level::A1 => Assurance::A1,
+        Level::A2 => Assurance::A2,
+        Level::A3 => Assurance::A3,
     }
 }
 

@@ -330,6 +330,7 @@ mod tests {
             "terms_device_count",
             "terms_escrow",
             "terms_malformed",
+            "terms_min_agreeing",
             "terms_policy_name",
             "terms_price",
             "terms_replica_count",

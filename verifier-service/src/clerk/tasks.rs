@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use evidence::UnixTime;
 use evidence::work::wire::{
-    Ask, AuditTerms, CrossKey, Ended, Id as WireId, Known, Next, Offer, Open, Price, Question,
-    Secret, TaskKind, TermsShown, Word,
+    Ask, CrossKey, Ended, Id as WireId, Known, Next, Offer, Open, Question, Secret, TaskKind,
+    TermsShown, Word,
 };
 use jobs::view::AgentView;
 use jobs::{AgentId, Assignment, AssignmentId, Job};
@@ -16,6 +16,14 @@ use crate::store::jobs::{Askable, JobStore};
 /// Most jobs that are read for one look, of each kind of task.
 const LOOKED_AT: usize = 32;
 
+/// An agent that asks what to do.
+pub(crate) struct Asking {
+    /// Which.
+    pub(crate) id: AgentId,
+    /// Whether it states conditions (see `evidence::work::wire`).
+    pub(crate) states_conditions: bool,
+}
+
 impl Clerk {
     /// The next thing for an agent, beside what it knows; `None` if there is none now.
     ///
@@ -23,10 +31,10 @@ impl Clerk {
     /// A failure.
     pub(crate) async fn next_for(
         &self,
-        agent: &AgentId,
+        agent: &Asking,
         known: &[Known],
     ) -> Result<Option<Next>, ClerkError> {
-        let askable = self.store().askable(agent).await?;
+        let askable = self.store().askable(&agent.id).await?;
         for kind in [TaskKind::Question, TaskKind::Open, TaskKind::Offer] {
             let mut tasks = Vec::new();
             for open in looked_at(&askable, kind, known) {
@@ -42,7 +50,7 @@ impl Clerk {
     async fn next_about(
         &self,
         open: &Askable,
-        agent: &AgentId,
+        agent: &Asking,
         known: &[Known],
     ) -> Result<Option<Next>, ClerkError> {
         let Some(job) = self.store().job(&open.job).await? else {
@@ -128,10 +136,10 @@ fn urgency(next: &Next) -> (u8, UnixTime) {
 fn next(
     job: &Job,
     id: &AssignmentId,
-    agent: &AgentId,
+    agent: &Asking,
     now: UnixTime,
 ) -> Result<Option<Next>, ClerkError> {
-    let Some(view) = AgentView::of(job, id, agent) else {
+    let Some(view) = AgentView::of(job, id, &agent.id) else {
         return Ok(None);
     };
     let name = wire_id(id.as_str())?;
@@ -169,26 +177,21 @@ fn next(
         job: job.digest(),
         spec: job.spec().clone(),
         accept_until,
-        terms: shown(job),
+        terms: shown(job, agent.states_conditions),
     }))))
 }
 
-fn shown(job: &Job) -> TermsShown {
-    let (terms, price) = (job.terms(), job.terms().price());
-    let units = |amount: jobs::Amount| amount.minor_units().unsigned_abs();
-    TermsShown {
-        price: Price {
-            amount: units(price.amount),
-            currency: price.currency.to_string(),
+/// An agent that states no conditions does not understand what came with them.
+fn shown(job: &Job, knows_conditions: bool) -> TermsShown {
+    let terms = job.terms().shown().clone();
+    match knows_conditions {
+        true => terms,
+        false => TermsShown {
+            devices: None,
+            min_agreeing: None,
+            policy: None,
+            ..terms
         },
-        commit_within_s: terms.commit_within_s(),
-        stake: units(terms.stake()),
-        audit: terms.audit().map(|audit| AuditTerms {
-            wrong_ppm: audit.wrong_ppm,
-            log2_miss: audit.log2_miss,
-        }),
-        open_within_s: terms.open_within_s(),
-        dispute_window_s: terms.dispute_window_s(),
     }
 }
 

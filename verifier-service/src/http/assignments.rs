@@ -14,7 +14,8 @@ use jobs::{AgentId, AssignmentId, AssignmentStatus, Job, PartyId};
 use super::jobs::Named;
 use super::signed::{self, Signed, Unread};
 use super::{App, media_type, no_store};
-use crate::clerk::{self, ClerkError, Deed};
+use crate::agents::Declared;
+use crate::clerk::{self, Asking, ClerkError, Deed};
 use crate::hub::Topic;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::agents::Agent;
@@ -40,12 +41,16 @@ pub(super) async fn next(State(app): State<App>, request: Request) -> Result<Res
     let signed = signed::read(&app, request, MAX_KNOWN_BYTES).await?;
     let asked: NextRequest = signed.json()?;
     let agent = agent_of(&signed.agent)?;
+    let asking = Asking {
+        id: agent.clone(),
+        states_conditions: Declared::of(&signed.agent).conditions.is_some(),
+    };
     let deadline = app.news_deadline(wait_s.min(MAX_WAIT_S));
     let look = || async {
-        let next = app.clerk.next_for(&agent, &asked.known).await;
+        let next = app.clerk.next_for(&asking, &asked.known).await;
         next.map_err(Problem::from)
     };
-    let topic = Topic::Agent(agent.clone());
+    let topic = Topic::Agent(agent);
     let owner = signed.agent.owner;
     let found = app.hub.until(owner, topic, deadline, look).await?;
     Ok(match found {

@@ -1,4 +1,5 @@
-//! What a refuted opening says of its agent: that it did what no honest agent does, or that its evidence is not good enough.
+//! What a refuted opening says of its agent: that it did what no honest agent does, that its evidence is not good enough, or
+//! that it is and the terms ask for more.
 
 use evidence::appraise::WorkAppraisal;
 use evidence::policy::Refusal;
@@ -8,12 +9,19 @@ use jobs::Blame;
 use super::Judged;
 use crate::problem::{Problem, ProblemCode, refusal};
 
-/// The verdict on an opening that was refused.
+/// The verdict on an opening that was refused. `suits_service` says of its evidence whether the policy in force would have
+/// granted it, where the terms name another.
 ///
 /// # Errors
 /// Something needed to judge it is not at hand now: no verdict.
-pub(super) fn refuted(refused: Refusal<WorkAppraisal>) -> Result<Judged, Problem> {
-    let blame = of(&refused.appraisal);
+pub(super) fn refuted(
+    refused: Refusal<WorkAppraisal>,
+    suits_service: impl FnOnce(&WorkAppraisal) -> bool,
+) -> Result<Judged, Problem> {
+    let blame = match of(&refused.appraisal) {
+        Blame::Unfit if suits_service(&refused.appraisal) => Blame::Unsuited,
+        blame => blame,
+    };
     let problem = refusal(refused);
     match problem.code() == ProblemCode::Unverifiable.as_str() {
         true => Err(problem),

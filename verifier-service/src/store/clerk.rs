@@ -105,7 +105,8 @@ pub(crate) trait ClerkStore: Send + Sync {
     /// Jobs that have not ended, in the order of their names, after this one.
     fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>>;
 
-    /// Forgets openings, answers and drafts of a few jobs that ended before; how many jobs have nothing left.
+    /// Forgets openings, answers and drafts of a few jobs that ended before, and offers that nobody took with their events; how
+    /// many jobs have nothing left.
     fn forget_documents(&self, ended_before: UnixTime) -> Answer<'_, usize>;
 
     /// Forgets news that everybody has read.

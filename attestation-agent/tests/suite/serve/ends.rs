@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use evidence::work::wire::{Assurance, DevicesAsked, PolicyName};
+
 use super::verifier::When;
 use super::work::command;
 use super::{Scene, id, open};
@@ -277,6 +279,31 @@ fn what_does_not_fit_is_declined() {
             "59",
             "dispute_window_too_long",
         ),
+        (
+            "a-8",
+            "ATTESTATION_AGENT__SERVE__LEAST_COMMIT_WITHIN_S",
+            "3601",
+            "commit_time_too_short",
+        ),
+        (
+            "a-9",
+            "ATTESTATION_AGENT__SERVE__POLICIES",
+            "[\"default\"]",
+            "policy_not_taken",
+        ),
+        (
+            "a-11",
+            "ATTESTATION_AGENT__SERVE__MOST_AGREEING",
+            "1",
+            "too_many_must_agree",
+        ),
+        // The device is software.
+        (
+            "a-10",
+            "ATTESTATION_AGENT__SERVE__MOST_ASSURANCE",
+            "A2",
+            "assurance_beyond_devices",
+        ),
     ];
     for (assignment, setting, value, code) in table {
         let scene = Scene::new().with(setting, value);
@@ -288,6 +315,16 @@ fn what_does_not_fit_is_declined() {
                 offer = super::offer(assignment, &spec);
             }
             "job_digest_mismatch" => offer.job = evidence::work::Hex([0; 32]),
+            "too_many_must_agree" => offer.terms.min_agreeing = Some(2),
+            "policy_not_taken" => offer.terms.policy = PolicyName::parse("strict").ok(),
+            "assurance_beyond_devices" => {
+                offer.terms.devices = Some(DevicesAsked {
+                    count: 1,
+                    architectures: None,
+                    min_assurance: Assurance::A1,
+                    simulated: true,
+                });
+            }
             _ => {}
         }
         scene
@@ -342,6 +379,35 @@ fn told_to_stop_it_gives_back_what_takes_too_long() {
     assert_eq!(agent.wait().code(), Some(0), "{}", scene.log());
     assert_eq!(scene.verifier.state().released[&id("a-1")], "shutting_down");
     scene.wait_until_clean("a-1");
+}
+
+#[test]
+fn the_verifier_is_told_what_work_is_taken_for() {
+    let scene = Scene::new()
+        .with("ATTESTATION_AGENT__SERVE__LEAST_PRICE", "7")
+        .with("ATTESTATION_AGENT__SERVE__MOST_ASSURANCE", "A0");
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("a heartbeat", |state| !state.heartbeats.is_empty());
+    let heartbeat = scene.verifier.state().heartbeats[0].clone();
+    let conditions = heartbeat.conditions.unwrap();
+    assert_eq!(conditions.least_price, 7);
+    assert_eq!(conditions.least_commit_within_s, 10);
+}
+
+/// A verifier of before there were conditions refuses what it does not know, and then has the agent as it knew it.
+#[test]
+fn a_verifier_that_knows_no_conditions_is_told_none() {
+    let scene = Scene::new();
+    scene.verifier.state().knows_no_conditions = true;
+    scene.offer("a-1", &seeded(""));
+    let _agent = scene.serve();
+    scene
+        .verifier
+        .wait_until("a heartbeat", |state| !state.heartbeats.is_empty());
+    assert_eq!(scene.verifier.state().heartbeats[0].conditions, None);
+    scene.committed("a-1");
 }
 
 /// A file where a folder should be is as good as a full disk: nothing can be written.

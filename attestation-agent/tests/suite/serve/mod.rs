@@ -201,6 +201,9 @@ fn offer(assignment: &str, spec: &JobSpec) -> Offer {
             audit: None,
             open_within_s: 60,
             dispute_window_s: 60,
+            devices: None,
+            min_agreeing: None,
+            policy: None,
         },
     }
 }

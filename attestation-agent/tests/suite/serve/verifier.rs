@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) lease_s: i64,
     /// Whether it asks again what the agent says it knows.
     pub(crate) forgetful: bool,
+    /// Whether it is of before there were conditions.
+    pub(crate) knows_no_conditions: bool,
     /// By how many seconds its clock is ahead.
     pub(crate) ahead_s: i64,
     /// Requests of this name are kept waiting: before they are done, or after.
@@ -276,6 +278,9 @@ fn done(state: &mut State, name: &str, request: &Seen) -> Reply {
     match name {
         "heartbeat" => {
             let heartbeat: Heartbeat = serde_json::from_slice(&request.body).unwrap();
+            if state.knows_no_conditions && heartbeat.conditions.is_some() {
+                return Reply::problem(400, "request_malformed");
+            }
             let ended = state
                 .ended
                 .iter()

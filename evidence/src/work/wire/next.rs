@@ -1,10 +1,13 @@
 //! The long poll: what there is to do next.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::text::{Id, Secret, moment, short};
+use super::presence::Assurance;
+use super::text::{Id, PolicyName, Secret, moment, short};
 use super::{MAX_CROSS, MAX_HELD, MAX_QUESTION_BYTES};
 use crate::UnixTime;
+use crate::device::Architecture;
+use crate::limits::MAX_DEVICES;
 use crate::work::encoding::{Base64Url, Hex, bounded_list, present};
 use crate::work::job::JobSpec;
 
@@ -96,6 +99,52 @@ pub struct TermsShown {
     pub open_within_s: u32,
     /// From acceptance to payment, seconds.
     pub dispute_window_s: u32,
+    /// What the devices must be and their evidence show; `None` for an agent that states no conditions.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub devices: Option<DevicesAsked>,
+    /// How many replicas must agree for any to be paid, where that is more than one.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub min_agreeing: Option<u32>,
+    /// The policy that the evidence is judged by, where the terms name one.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub policy: Option<PolicyName>,
+}
+
+/// What terms ask of the devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevicesAsked {
+    /// How many, at least.
+    pub count: u32,
+    /// Of which architectures; absent: of any.
+    #[serde(
+        default,
+        deserialize_with = "architectures",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub architectures: Option<Vec<Architecture>>,
+    /// What the evidence must show at least.
+    pub min_assurance: Assurance,
+    /// Whether software devices are let in.
+    pub simulated: bool,
+}
+
+fn architectures<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Architecture>>, D::Error> {
+    bounded_list::<_, _, MAX_DEVICES>(deserializer).map(Some)
 }
 
 /// An amount of money.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Conditions;
 use super::text::{Id, Word, moment};
 use super::{MAX_EXECUTORS, MAX_HELD};
 use crate::UnixTime;
@@ -29,6 +30,13 @@ pub struct Heartbeat {
         deserialize_with = "bounded_list::<_, _, MAX_HELD>"
     )]
     pub held: Vec<Id>,
+    /// What work is taken for. Absent from agents of before there were conditions, which are offered anything.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub conditions: Option<Conditions>,
 }
 
 /// A device of an agent's host.

@@ -23,7 +23,19 @@ fn offer() -> Value {
         "terms": {
             "price": {"amount": 1200, "currency": "EUR"}, "stake": 2400, "commit_within_s": 600,
             "audit": {"wrong_ppm": 50000, "log2_miss": -20},
-            "open_within_s": 120, "dispute_window_s": 3600}}})
+            "open_within_s": 120, "dispute_window_s": 3600,
+            "devices": {"count": 1, "architectures": ["HOPPER"], "min_assurance": "A2", "simulated": false},
+            "min_agreeing": 2, "policy": "strict"}}})
+}
+
+/// As an agent of before there were conditions is shown it.
+fn offer_without_demands() -> Value {
+    let mut offer = offer();
+    let terms = offer.pointer_mut("/offer/terms").unwrap();
+    for member in ["devices", "min_agreeing", "policy"] {
+        terms.as_object_mut().unwrap().remove(member).unwrap();
+    }
+    offer
 }
 
 fn lease() -> Value {
@@ -58,6 +70,7 @@ fn is_refused<T: DeserializeOwned>(form: &Value) -> bool {
 fn what_is_to_be_done_has_one_form() {
     let offer: Next = both_ways(&offer());
     assert_eq!(offer.name().task, TaskKind::Offer);
+    both_ways::<Next>(&offer_without_demands());
     let open: Next = both_ways(&open());
     let name = open.name();
     assert_eq!((name.task, name.number), (TaskKind::Open, 1));
@@ -88,6 +101,7 @@ fn unknown_members_are_refused_everywhere() {
                 "/offer/terms",
                 "/offer/terms/price",
                 "/offer/terms/audit",
+                "/offer/terms/devices",
             ],
         ),
         (open(), vec!["", "/open", "/open/cross/0"]),
@@ -129,6 +143,9 @@ fn what_is_out_of_bounds_is_refused() {
     assert!(next("/offer/assignment", json!("")));
     assert!(next("/offer/terms/audit", json!(null)));
     assert!(next("/offer/terms/price/currency", json!("EURO")));
+    assert!(next("/offer/terms/policy", json!("../etc")));
+    assert!(next("/offer/terms/devices/min_assurance", json!("A4")));
+    assert!(next("/offer/terms/devices", json!(null)));
     assert!(next("/offer/spec/params", json!({"m": 1.5})));
     let long = "x".repeat(MAX_QUESTION_BYTES + 1);
     assert!(is_refused::<Next>(&question(json!({"witness": long}))));
@@ -150,11 +167,67 @@ fn signs_of_life_are_bounded() {
     assert!(with("executors", json!(["CUDA"])));
     assert!(with("devices", json!(vec![device.clone(); 129])));
     assert!(with("capacity", json!(-1)));
+    let named = |count: usize| json!({"policies": vec!["default"; count]});
+    assert!(!with("conditions", named(MAX_POLICIES)));
+    for wrong in [
+        json!(null),
+        json!({"least_price": -1}),
+        json!({"stranger": 1}),
+        named(MAX_POLICIES + 1),
+    ] {
+        assert!(with("conditions", wrong));
+    }
     let answer: HeartbeatAnswer = both_ways(&json!({
         "heartbeat_every_s": 30, "now": "2026-11-27T10:00:00Z", "ended": [
         {"assignment": "a-1", "status": "refused", "code": "opening_withheld"},
         {"assignment": "a-2", "status": "paid"}]}));
     assert_eq!(answer.ended.len(), 2);
+}
+
+#[test]
+fn conditions_have_one_form() {
+    let none: Conditions = serde_json::from_value(json!({})).unwrap();
+    assert_eq!(none, Conditions::default());
+    both_ways::<Conditions>(&json!({
+        "least_price": 1, "most_stake": 2, "least_commit_within_s": 3, "least_open_within_s": 4,
+        "longest_dispute_window_s": 5, "most_agreeing": 2, "policies": ["default"]}));
+}
+
+#[test]
+fn terms_meet_conditions_or_it_is_said_which_not() {
+    let Ok(Next::Offer(offer)) = serde_json::from_value(offer()) else {
+        panic!("an offer");
+    };
+    let unmet = |conditions: Value| {
+        let conditions: Conditions = serde_json::from_value(conditions).unwrap();
+        conditions.unmet(&offer.terms)
+    };
+    let table = [
+        (json!({}), None),
+        (
+            json!({"least_price": 1200, "most_stake": 2400, "least_commit_within_s": 600, "least_open_within_s": 120,
+                "longest_dispute_window_s": 3600, "policies": ["strict"]}),
+            None,
+        ),
+        (json!({"least_price": 1201}), Some("price_too_low")),
+        (json!({"most_stake": 2399}), Some("stake_too_high")),
+        (
+            json!({"least_commit_within_s": 601}),
+            Some("commit_time_too_short"),
+        ),
+        (json!({"least_open_within_s": 121}), Some("time_too_short")),
+        (
+            json!({"longest_dispute_window_s": 3599}),
+            Some("dispute_window_too_long"),
+        ),
+        (json!({"most_agreeing": 2}), None),
+        (json!({"most_agreeing": 1}), Some("too_many_must_agree")),
+        (json!({"policies": ["default"]}), Some("policy_not_taken")),
+        (json!({"policies": []}), Some("policy_not_taken")),
+    ];
+    for (conditions, expected) in table {
+        assert_eq!(unmet(conditions.clone()), expected, "{conditions}");
+    }
 }
 
 #[test]

@@ -81,6 +81,8 @@ texts! {
     Id, "A-Z a-z 0-9 _ -", |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     /// A stable word of either side, such as a status, a code or the name of an executor.
     Word, "a-z 0-9 _ -", |b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    /// The name of a policy.
+    PolicyName, "A-Z a-z 0-9 . _ -", |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
 }
 
 impl Word {

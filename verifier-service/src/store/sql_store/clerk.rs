@@ -6,7 +6,7 @@ use evidence::UnixTime;
 use jobs::patience::Misses;
 use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Size};
 
-use super::{SqlStore, id, optional_id};
+use super::{SqlStore, id, optional_id, untaken};
 use crate::hub::{Events, Note};
 use crate::id::Id;
 use crate::store::clerk::{Available, ClerkStore, Draft, MOST_OF_OWNER, Wanted, WithRoom};
@@ -220,7 +220,9 @@ impl SqlStore {
                     values![&job, SWEPT_DOCUMENTS],
                 )
                 .await?;
-            if i64::try_from(forgotten).is_ok_and(|forgotten| forgotten < SWEPT_DOCUMENTS) {
+            let is_last =
+                i64::try_from(forgotten).is_ok_and(|forgotten| forgotten < SWEPT_DOCUMENTS);
+            if is_last && untaken::forget(&mut tx, &job).await? {
                 tx.execute(
                     "DELETE FROM drafts WHERE assignment IN (SELECT id FROM assignments WHERE job = $1)",
                     values![&job],

@@ -20,6 +20,7 @@ mod outbox;
 mod parties;
 mod policies;
 mod receipts;
+mod untaken;
 
 use std::path::Path;
 use std::pin::Pin;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use ::jobs::books::{Account, Transfer};
 use ::jobs::terms::{Assurance, DeviceTraits};
 use ::jobs::{
-    Action, AgentId, Amount, AssignmentId, AssignmentStatus, Candidate, Context, Currency, Effects,
-    Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms, Upheld, Verdict,
+    Action, AgentId, Amount, AssignmentId, AssignmentStatus, Candidate, Context, Currency,
+    DeclaredDevice, Effects, Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms, Upheld,
+    Verdict,
 };
 use evidence::device::Architecture;
+use evidence::work::wire::Conditions;
 use evidence::work::{Base64Url, Hex};
 use serde_json::json;
 
@@ -417,10 +419,15 @@ pub(crate) fn dispatch() -> Action {
         owner: party(owner),
         record: Record(0),
         missed: 0,
-        devices: vec![DeviceTraits {
-            architecture: Architecture::Hopper,
-            simulated: true,
+        devices: vec![DeclaredDevice {
+            traits: DeviceTraits {
+                architecture: Architecture::Hopper,
+                simulated: true,
+            },
+            assurance: Assurance::A0,
         }],
+        runs_commands: false,
+        conditions: Conditions::default(),
     };
     Action::Dispatch {
         candidates: [("a1", "p1"), ("a2", "p2")].map(candidate).into(),

@@ -1,8 +1,8 @@
 //! What is kept of jobs that ended, and for how long.
 
-use ::jobs::{Effects, JobStatus};
+use ::jobs::{Action, Effects, JobStatus};
 
-use super::life::{END, STEPS, job_id, step};
+use super::life::{END, STEPS, assignment, job_id, step};
 use super::*;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::{Act, Change, Document, JobStore};
@@ -70,6 +70,53 @@ on_both! {
         }
         assert_eq!(seen, [152, 88, 24]);
         assert_eq!(rig.count(left).await, 0);
+    }
+
+    async fn offers_that_nobody_took_are_forgotten_with_their_job_and_what_was_taken_stays(rig) {
+        let store = rig.with_market().await;
+        for number in 0..3 {
+            step(store, number).await.unwrap();
+        }
+        let id = job_id("j");
+        let (taken, ..) = assignment(store, 0).await.unwrap();
+        let (untaken, by, _) = assignment(store, 1).await.unwrap();
+        let declined = move |_| Action::Release { assignment: untaken.clone(), by: by.clone() };
+        store.act(&id, NOW, declined).await.unwrap();
+        // As often as a job can be offered in a month, and told of each time.
+        for n in 0..300 {
+            let copies = format!(
+                "INSERT INTO assignments (id, job, agent, status, offered_at, is_open)
+                   SELECT 'x{n}', job, agent, status, offered_at, is_open FROM assignments WHERE status = 'released'
+                   ORDER BY id LIMIT 1"
+            );
+            rig.run(copies.leak()).await.unwrap();
+            let events = format!(
+                "INSERT INTO events (job, at, kind, body)
+                   SELECT job, at, kind, '{{\"assignment\":\"x{n}\"}}' FROM events WHERE kind = 'assignment_released'
+                   ORDER BY number LIMIT 1"
+            );
+            rig.run(events.leak()).await.unwrap();
+        }
+        store.act(&id, END, |_| Action::Cancel).await.unwrap();
+        assert_eq!(rig.count("SELECT count(*) AS n FROM assignments").await, 302);
+        let deliveries = rig.count("SELECT count(*) AS n FROM deliveries").await;
+        let mut goes = 1;
+        while store.forget_documents(later(END)).await.unwrap() == 0 {
+            goes += 1;
+        }
+        assert_eq!(goes, 3, "some hundred events at a time");
+        assert_eq!(store.forget_documents(later(END)).await.unwrap(), 0);
+        let left = rig.fetch("SELECT id FROM assignments").await;
+        let left: Vec<_> = left.iter().map(|row| row.text("id").unwrap()).collect();
+        assert_eq!(left, [taken.to_string()]);
+        let events = store.events(&id, 0, 100).await.unwrap();
+        let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+        assert_eq!(
+            kinds,
+            ["job_created", "assignment_offered", "assignment_leased", "assignment_refused", "job_cancelled"]
+        );
+        assert!(rig.count("SELECT count(*) AS n FROM deliveries").await < deliveries);
+        rig.books_balance().await;
     }
 
     async fn the_same_bytes_may_be_an_answer_in_two_jobs(rig) {

@@ -139,6 +139,14 @@ fn terms() -> Value {
     let replicas = closed([
         ("count", number(1, MAX_REPLICAS.into())),
         ("adaptive", flag()),
+        (
+            "min_agreeing?",
+            said(
+                number(1, MAX_REPLICAS.into()),
+                "At most `count`, and 1 where `adaptive`. Where fewer agree, the job fails with `too_few_agree`: nothing is \
+                 paid, and no receipt issued.",
+            ),
+        ),
     ]);
     let terms = closed([
         ("replicas", replicas),
@@ -178,7 +186,7 @@ fn terms() -> Value {
     ]);
     said(
         terms,
-        "The conditions: jobs/README.md says what each means. A value out of bounds has a code of its own.",
+        "The terms: jobs/README.md says what each means. A value out of bounds has a code of its own.",
     )
 }
 

@@ -146,6 +146,7 @@ fn declared() -> Value {
         ("devices", list(of("DeclaredDevice"))),
         ("executors", list(text())),
         ("capacity", number(0, 1024)),
+        ("conditions?", of("Conditions")),
     ])
 }
 

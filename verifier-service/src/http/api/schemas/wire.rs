@@ -1,7 +1,7 @@
 //! What agents and the verifier say to each other (`evidence::work::wire`).
 
 use evidence::limits::{MAX_DEVICES, MAX_MEMBERS, MAX_REPLICAS, MAX_SLICES};
-use evidence::work::wire::{MAX_CROSS, MAX_EXECUTORS, MAX_HELD};
+use evidence::work::wire::{MAX_CROSS, MAX_EXECUTORS, MAX_HELD, MAX_POLICIES};
 use serde_json::{Value, json};
 
 use super::super::schema::{
@@ -16,6 +16,7 @@ pub(super) fn all() -> Vec<Named> {
         ("Enrolment", enrolment()),
         ("Enrolled", enrolled()),
         ("Heartbeat", heartbeat()),
+        ("Conditions", conditions()),
         ("HeartbeatAnswer", heartbeat_answer()),
         ("DeclaredDevice", declared_device()),
         ("NextRequest", next_request()),
@@ -88,7 +89,31 @@ fn heartbeat() -> Value {
                 "Assignments that it still holds something for.",
             ),
         ),
+        ("conditions?", of("Conditions")),
     ])
+}
+
+fn conditions() -> Value {
+    let policies = list_of(0, MAX_POLICIES, text_like("^[A-Za-z0-9._-]{1,64}$"));
+    said(
+        closed([
+            ("least_price?", of("Amount")),
+            ("most_stake?", of("Amount")),
+            ("least_commit_within_s?", count_32()),
+            ("least_open_within_s?", count_32()),
+            ("longest_dispute_window_s?", count_32()),
+            ("most_agreeing?", count_32()),
+            (
+                "policies?",
+                said(
+                    policies,
+                    "Under which work is taken, where the terms name one.",
+                ),
+            ),
+        ]),
+        "What work is taken for, in minor units of whatever currency: an agent is offered nothing that does not meet its \
+         conditions. One that states none is offered anything, and not shown what the terms ask of devices and policy.",
+    )
 }
 
 fn declared_device() -> Value {
@@ -143,6 +168,12 @@ fn next_task() -> Value {
 
 fn offer() -> Value {
     let audit = object([("wrong_ppm", count_32()), ("log2_miss", number(-100, -1))]);
+    let devices = object([
+        ("count", count_32()),
+        ("architectures?", list(of("Architecture"))),
+        ("min_assurance", of("Assurance")),
+        ("simulated", flag()),
+    ]);
     let terms = object([
         ("price", of("Money")),
         ("commit_within_s", count_32()),
@@ -150,6 +181,15 @@ fn offer() -> Value {
         ("audit?", audit),
         ("open_within_s", count_32()),
         ("dispute_window_s", count_32()),
+        (
+            "devices?",
+            said(
+                devices,
+                "What the devices must be and their evidence show; for agents that state conditions.",
+            ),
+        ),
+        ("min_agreeing?", count_32()),
+        ("policy?", text()),
     ]);
     object([
         ("assignment", of("Name")),

@@ -3,11 +3,12 @@
 use ::jobs::books::Transfer;
 use ::jobs::terms::{Assurance, DeviceTraits};
 use ::jobs::{
-    Action, Amount, Assignment, AssignmentId, AssignmentStatus, Blame, Candidate, Code, Job,
-    Nature, Record, Refuted, SeenDevice, Terms, Upheld, Verdict,
+    Action, Amount, Assignment, AssignmentId, AssignmentStatus, Blame, Candidate, Code,
+    DeclaredDevice, Job, Nature, Record, Refuted, SeenDevice, Terms, Upheld, Verdict,
 };
 use evidence::UnixTime;
 use evidence::device::Architecture;
+use evidence::work::wire::Conditions;
 use evidence::work::{Base64Url, Hex};
 use serde_json::json;
 
@@ -197,10 +198,15 @@ fn dispatch() -> Action {
         owner: party(owner),
         record: Record(0),
         missed: 0,
-        devices: vec![DeviceTraits {
-            architecture: Architecture::Hopper,
-            simulated: false,
+        devices: vec![DeclaredDevice {
+            traits: DeviceTraits {
+                architecture: Architecture::Hopper,
+                simulated: false,
+            },
+            assurance: Assurance::A2,
         }],
+        runs_commands: false,
+        conditions: Conditions::default(),
     };
     Action::Dispatch {
         candidates: AGENTS.map(candidate).into(),
