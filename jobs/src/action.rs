@@ -1,6 +1,5 @@
 //! Actions: everything that can happen to a job after its creation.
 
-use evidence::UnixTime;
 use evidence::work::{Base64Url, Hex};
 
 use crate::id::{AgentId, AssignmentId, JobId, PartyId};
@@ -103,6 +102,8 @@ pub enum Action {
         /// What it showed.
         verdict: Verdict,
     },
+    /// The clerk tried to judge what is opened, and could not.
+    TryInVain,
     /// The referee asks a question.
     Ask {
         /// From 1, without gaps, over all disputes of the job.
@@ -147,12 +148,4 @@ pub enum Action {
     Cancel,
     /// Time has passed.
     Tick,
-    /// Nobody could reach the service for a while: what was due in it, or is due later, is due so much later. To be
-    /// applied before the first tick after an outage, or agents are slashed for answers they could not hand in.
-    Outage {
-        /// When the service was last known to answer.
-        from: UnixTime,
-        /// When it answered again.
-        to: UnixTime,
-    },
 }

@@ -13,8 +13,9 @@ use evidence::work::{Base64Url, Hex};
 use jobs::books::{Account, TransferKind};
 use jobs::patience::{Miss, MissKind};
 use jobs::{
-    Action, AssignmentStatus, Blame, Candidate, Code, Context, DisputeKind, Job, JobStatus,
-    LEASE_S, OFFER_S, Record, Refuted, SeenDevice, Stake, Terms, Verdict,
+    Action, AssignmentStatus, Blame, Candidate, Code, Context, DisputeKind, JUDGING_S, Job,
+    JobStatus, LEASE_S, MOST_JUDGING_S, OFFER_S, Outage, Record, Refuted, SeenDevice, Stake, Terms,
+    Verdict,
 };
 use kit::*;
 use serde_json::json;

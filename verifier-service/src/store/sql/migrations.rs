@@ -18,7 +18,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 15] = [
+const SQLITE: [Step; 16] = [
     (
         1,
         "challenges and receipts",
@@ -94,9 +94,14 @@ const SQLITE: [Step; 15] = [
         "owners and retention",
         include_str!("../../../migrations/sqlite/0015_owners_and_retention.sql"),
     ),
+    (
+        16,
+        "outages",
+        include_str!("../../../migrations/sqlite/0016_outages.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 12] = [
+const POSTGRES: [Step; 13] = [
     (
         1,
         "challenges, receipts, policies",
@@ -156,6 +161,11 @@ const POSTGRES: [Step; 12] = [
         12,
         "owners and retention",
         include_str!("../../../migrations/postgres/0012_owners_and_retention.sql"),
+    ),
+    (
+        13,
+        "outages",
+        include_str!("../../../migrations/postgres/0013_outages.sql"),
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! Whose turn it is among tenants whose jobs lack agents.
+//! Whose turn it is among tenants whose jobs wait: for agents, or for a verifier.
 //!
 //! Two things, kept apart. All tenants have their jobs **looked at** before any has that a second time, whatever comes in
 //! between. Of those that a round looks at, the one that was **given** a place longest ago comes first: a look in vain, at
