@@ -61,8 +61,8 @@ pub(crate) const PANICS: &str = "panics";
 /// whose label begins with `audit` is checked for as long as the judge is [held up](Self::hold_up); that of `audit
 /// refuted` is found wrong.
 ///
-/// Upholds the openings of jobs labelled [`GENUINE`] or [`OWN`], where results are checked, and judges no others. It takes
-/// long for those of the executor [`SLOW`], fails over those of [`FAILS`], and panics over those of [`PANICS`].
+/// Upholds the openings of jobs labelled [`GENUINE`] or [`OWN`], where results are checked, and judges no others. It
+/// takes long for those of the executor [`SLOW`], fails over those of [`FAILS`], and panics over those of [`PANICS`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MadeToOrder {
     asked: Arc<AtomicUsize>,

@@ -52,8 +52,8 @@ impl ResultChecks {
         }
     }
 
-    /// Waits for a place and computes, in turns with other parties. Who is admitted keeps the room until the computation ends, also if nobody waits for
-    /// it any more.
+    /// Waits for a place and computes, in turns with other parties. Who is admitted keeps the room until the
+    /// computation ends, also if nobody waits for it any more.
     ///
     /// # Errors
     /// [`Busy`], at once, if as many wait as may.

@@ -18,9 +18,9 @@ impl Job {
     /// Moves every deadline that was open when the outage began by its length. An outage, or the part of it, that was
     /// excused before, or was over before there was the job, is not excused again.
     ///
-    /// It is no action: whoever holds the list of outages applies those after [`Job::excused_until`], in their order, to
-    /// each job that is loaded, before anything else. Then no job has to be looked at when the service comes back, however
-    /// many there are, and none can be found late before it is.
+    /// It is no action: whoever holds the list of outages applies those after [`Job::excused_until`], in their order,
+    /// to each job that is loaded, before anything else. Then no job has to be looked at when the service comes back,
+    /// however many there are, and none can be found late before it is.
     pub fn excuse(&mut self, outage: Outage) {
         let from = outage.from.max(self.excused_until());
         let is_known = outage.until <= from;

@@ -68,8 +68,8 @@ fn expire(job: &mut Job, turn: &mut Turn<'_>) {
     ask_openings::if_complete(job, turn);
 }
 
-/// Agents have until the deadline; the verifier has some time more to judge, which begins when it first tries, and much more
-/// where it does not come to try.
+/// Agents have until the deadline; the verifier has some time more to judge, which begins when it first tries, and much
+/// more where it does not come to try.
 fn opening_until(job: &Job, round: &Round) -> UnixTime {
     if is_opening_due(job) {
         return round.until;

@@ -61,8 +61,8 @@ impl Clerk {
 
     /// As far as it goes now; `Some` if it is not to be looked at again before.
     ///
-    /// What is the verifier's turn is done before its time is over: however long the job waited for a place, it is tried once
-    /// more. And time passes whatever that came to.
+    /// What is the verifier's turn is done before its time is over: however long the job waited for a place, it is
+    /// tried once more. And time passes whatever that came to.
     async fn go_on(&self, id: &JobId) -> Result<Option<UnixTime>, ClerkError> {
         let ours = caught(self.do_ours(id)).await;
         let job = self.load(id).await?;
@@ -88,8 +88,8 @@ impl Clerk {
         job.ok_or(ClerkError::Unknown)
     }
 
-    /// Judges every opening that came in, whatever becomes of the others; `Some` if one is to be judged again, not before
-    /// then.
+    /// Judges every opening that came in, whatever becomes of the others; `Some` if one is to be judged again, not
+    /// before then.
     ///
     /// # Errors
     /// The first failure, once all are looked at.

@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use super::ClerkError;
 
-/// A panic is a failure like any other: of what was being done, and of nothing else. Nothing half done is left behind by it:
-/// what is in memory is behind locks that are whole between any two statements, and what is in the store is in a
+/// A panic is a failure like any other: of what was being done, and of nothing else. Nothing half done is left behind
+/// by it: what is in memory is behind locks that are whole between any two statements, and what is in the store is in a
 /// transaction, which is dropped.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! Places for jobs that are due, in turns by tenant.
 //!
-//! There are two lanes, so that nothing waits for openings to be judged that has a deadline: one for jobs with openings to be
-//! judged, each of which may take long, and one for all others. In each **nobody takes a place beyond as many as are left**:
-//! one tenant alone gets half of them, two a third each, and so on, and whoever comes next finds one free however many
-//! jobs of others wait. Of those who may take one, it goes to the one that was given a place longest ago.
+//! There are two lanes, so that nothing waits for openings to be judged that has a deadline: one for jobs with openings
+//! to be judged, each of which may take long, and one for all others. In each **nobody takes a place beyond as many as
+//! are left**: one tenant alone gets half of them, two a third each, and so on, and whoever comes next finds one free
+//! however many jobs of others wait. Of those who may take one, it goes to the one that was given a place longest ago.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,8 @@ use crate::store::jobs::{Due, JobStore, Queue, Share, TakeDue};
 
 /// Most jobs attended to at one time in each lane.
 const PLACES: usize = 32;
+/// How often jobs are taken in one go, at most: there is more to be done than this.
+const MOST_TAKES: u32 = 4;
 
 /// Jobs under way.
 pub(super) struct Lane {
@@ -61,7 +63,12 @@ impl Lane {
     pub(super) async fn fill(&mut self, clerk: &Clerk) -> Result<(), StoreError> {
         while self.under_way.try_join_next().is_some() {}
         // What tenants have no jobs for is given to others.
-        while self.take(clerk).await? > 0 {}
+        for _ in 0..MOST_TAKES {
+            if self.take(clerk).await? == 0 {
+                return Ok(());
+            }
+        }
+        self.is_short.store(true, Ordering::SeqCst);
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! The clerk: drives jobs from an offer to a reward.
 //!
-//! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied under
-//! the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one background
-//! task for each verifier ([`Clerk::run`]): it takes jobs that are due, in turns by tenant, lets time pass for them, judges
-//! openings and asks on behalf of the referee; beside that, in places of its own, it looks for agents for jobs that lack some.
-//! Any number of verifiers may do so on one database: a job is handed to one of them at a time, and whatever two of them do to
-//! it is done once.
+//! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied
+//! under the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one
+//! background task for each verifier ([`Clerk::run`]): it takes jobs that are due, in turns by tenant, lets time pass
+//! for them, judges openings and asks on behalf of the referee; beside that, in places of its own, it looks for agents
+//! for jobs that lack some. Any number of verifiers may do so on one database: a job is handed to one of them at a
+//! time, and whatever two of them do to it is done once.
 //!
 //! In scope:
 //!

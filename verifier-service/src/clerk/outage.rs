@@ -1,12 +1,12 @@
 //! Outages: nobody is late because no verifier could be reached.
 //!
-//! Every verifier notes that it is there. One that starts after nobody was for a while remembers from when to when, in the
-//! store, before it answers or lets time pass; so does one that runs and could not reach the store, or was itself stopped: no
-//! agent could hand anything in meanwhile. Each job is excused by the outages that it does not know of when it is loaded
-//! ([`Job::excuse`](jobs::Job::excuse)), so that coming back is one small transaction however many jobs there are, and the
-//! outage ends for all of them when agents can be heard again. Until it is remembered nothing happens to any job, by whomever:
-//! an agent that was told that it is late would forget what it has. Of several verifiers that come back at once one
-//! remembers the outage, and the others find that somebody is there.
+//! Every verifier notes that it is there. One that starts after nobody was for a while remembers from when to when, in
+//! the store, before it answers or lets time pass; so does one that runs and could not reach the store, or was itself
+//! stopped: no agent could hand anything in meanwhile. Each job is excused by the outages that it does not know of when
+//! it is loaded ([`Job::excuse`](jobs::Job::excuse)), so that coming back is one small transaction however many jobs
+//! there are, and the outage ends for all of them when agents can be heard again. Until it is remembered nothing
+//! happens to any job, by whomever: an agent that was told that it is late would forget what it has. Of several
+//! verifiers that come back at once one remembers the outage, and the others find that somebody is there.
 //!
 //! Out of scope: a clock that was set. Whether a verifier was away is measured by a clock that nobody sets.
 
@@ -58,8 +58,8 @@ impl Clerk {
         Ok(())
     }
 
-    /// Remembers the outage, if there was one. It ends once that is written, so its end is put so far ahead as writing is
-    /// expected to take, and is put off where it took longer.
+    /// Remembers the outage, if there was one. It ends once that is written, so its end is put so far ahead as writing
+    /// is expected to take, and is put off where it took longer.
     async fn come_back(&self) -> Result<(), ClerkError> {
         let (mut writing, mut so_far) = (WRITING, None);
         loop {

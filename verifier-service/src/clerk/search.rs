@@ -6,11 +6,11 @@
 //! at, however many wait.
 //!
 //! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant whose
-//! [turn](super::turns) it is the one that was looked after longest ago, before the second of any. So with T tenants whose jobs
-//! wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has room, whatever
-//! the others have; and of the tenants of a round the one that was given a place longest ago comes first. A verifier knows
-//! that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`] apart, and each takes twice as
-//! many jobs as the last, up to [`MOST_IN_VAIN`].
+//! [turn](super::turns) it is the one that was looked after longest ago, before the second of any. So with T tenants
+//! whose jobs wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has
+//! room, whatever the others have; and of the tenants of a round the one that was given a place longest ago comes
+//! first. A verifier knows that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`]
+//! apart, and each takes twice as many jobs as the last, up to [`MOST_IN_VAIN`].
 //!
 //! Where this process makes an agent free it begins a search itself. What another verifier made free, and was ended before
 //! it looked, is seen within [`LOOK_EVERY`], since room and funds are compared with those of the last look; jobs that it

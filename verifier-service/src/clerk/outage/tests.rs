@@ -69,7 +69,8 @@ on_both! {
         faults.none();
         let moved = format!("SELECT count(*) AS n FROM jobs WHERE due_at <> {}", BEGIN.secs() + OPEN_S);
         assert_eq!(rig.count(moved.leak()).await, 0);
-        // From then on agents are heard, and have the ten seconds that they had: looking at all jobs takes nearly as long.
+        // From then on agents are heard, and have the ten seconds that they had: looking at all jobs takes nearly as
+        // long.
         let jobs = CROWD + 1;
         let batches = i64::try_from(jobs.div_ceil(200)).unwrap();
         assert_eq!(attend_to_all(&clerk, &clock, 8 / batches).await, jobs);
@@ -130,7 +131,8 @@ on_both! {
             let job = clerk.store().job(&job_id(one)).await.unwrap().unwrap();
             assert!(job.due_at().unwrap() >= later(BACK, 10), "{one}");
         }
-        // It comes up again, and again stands in nobody's way. The copies have no stakes of their own that could be slashed.
+        // It comes up again, and again stands in nobody's way. The copies have no stakes of their own that could be
+        // slashed.
         rig.run("DELETE FROM jobs WHERE id IN ('j-2', 'j-3')").await.unwrap();
         clock.advance_s(HOLD_S);
         rig.store.is_alive(clock.now()).await.unwrap();

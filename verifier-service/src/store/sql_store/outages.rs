@@ -8,8 +8,8 @@ use crate::store::StoreError;
 use crate::store::clerk::Return;
 use crate::store::sql::{Lock, Row, Session, Transaction, values};
 
-/// For how long an outage is remembered, in seconds: a job that has not ended is due, and written, more often than once in a
-/// year.
+/// For how long an outage is remembered, in seconds: a job that has not ended is due, and written, more often than once
+/// in a year.
 const KEPT_S: i64 = 366 * 24 * 60 * 60;
 /// Most outages that are remembered. Beyond so many the two oldest are taken for one: whoever was late between them is
 /// excused too.
@@ -23,8 +23,8 @@ macro_rules! body {
 }
 pub(super) use body;
 
-/// A job as it is now, from a row with the columns of [`body`]; and whether outages are excused in it that the row does not
-/// know of.
+/// A job as it is now, from a row with the columns of [`body`]; and whether outages are excused in it that the row does
+/// not know of.
 pub(super) async fn excused(session: &mut Session, row: &Row) -> Result<(Job, bool), StoreError> {
     let mut job = stored(row)?;
     let known = job.excused_until();

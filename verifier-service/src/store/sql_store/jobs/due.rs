@@ -1,7 +1,7 @@
 //! Jobs that are due, of the tenants whose turn it is. Whose it is, is not known here.
 //!
-//! What is asked does not depend on how many jobs are due: a few are looked at, and where there are more, tenants are found
-//! by leaping over an index from one to the next.
+//! What is asked does not depend on how many jobs are due: a few are looked at, and where there are more, tenants are
+//! found by leaping over an index from one to the next.
 
 use std::collections::BTreeSet;
 
