@@ -1,6 +1,5 @@
 //! Actions: everything that can happen to a job after its creation.
 
-use evidence::UnixTime;
 use evidence::work::wire::Conditions;
 use evidence::work::{Base64Url, Hex};
 
@@ -117,6 +116,8 @@ pub enum Action {
         /// What it showed.
         verdict: Verdict,
     },
+    /// The clerk tried to judge what is opened, and could not.
+    TryInVain,
     /// The referee asks a question.
     Ask {
         /// From 1, without gaps, over all disputes of the job.
@@ -161,12 +162,4 @@ pub enum Action {
     Cancel,
     /// Time has passed.
     Tick,
-    /// Nobody could reach the service for a while: what was due in it, or is due later, is due so much later. To be
-    /// applied before the first tick after an outage, or agents are slashed for answers they could not hand in.
-    Outage {
-        /// When the service was last known to answer.
-        from: UnixTime,
-        /// When it answered again.
-        to: UnixTime,
-    },
 }

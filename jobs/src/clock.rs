@@ -13,9 +13,13 @@ pub const LEASE_S: u32 = 120;
 /// the stake, so a tenant must not be able to ask for what no honest agent can do: it polls, and deadlines are whole seconds.
 pub const MIN_OPEN_S: u32 = 10;
 
-/// What the verifier has to judge after the last answer was due, in seconds. Afterwards what was not judged
-/// ends as unverifiable, and nobody pays for it.
+/// What the verifier has to judge after the last answer was due, in seconds, from when it first tried. Afterwards what
+/// was not judged ends as unverifiable, and nobody pays for it.
 pub const JUDGING_S: u32 = 600;
+
+/// What a verifier has that does not come to try, in seconds after the last answer was due: others' openings that wait
+/// before it are no reason for an honest one to go unpaid, and yet every job ends.
+pub const MOST_JUDGING_S: u32 = 24 * 60 * 60;
 
 /// The time so many seconds later, or the end of time.
 pub(crate) fn later(time: UnixTime, seconds: u32) -> UnixTime {

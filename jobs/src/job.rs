@@ -113,6 +113,13 @@ pub(crate) struct Round {
     /// When what was accepted before would have been settled; `None` in the first round.
     #[serde(with = "maybe_moment")]
     pub(crate) settle_from: Option<UnixTime>,
+    /// When a verifier first tried in vain to judge what has been opened so far.
+    #[serde(
+        default,
+        with = "maybe_moment",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) tried_at: Option<UnixTime>,
 }
 
 /// A dispute before the referee.

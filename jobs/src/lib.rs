@@ -94,14 +94,14 @@ pub mod view;
 
 pub use action::{Action, Candidate, DeclaredDevice, NewJob};
 pub use assignment::{Assignment, AssignmentStatus, Commitment, Opened, Stake};
-pub use clock::{JUDGING_S, LEASE_S, MIN_OPEN_S, OFFER_S};
+pub use clock::{JUDGING_S, LEASE_S, MIN_OPEN_S, MOST_JUDGING_S, OFFER_S};
 pub use code::{Code, CodeError};
 pub use context::{Context, Randomness};
 pub use effects::Effects;
 pub use event::{Event, EventKind};
 pub use id::{AgentId, AssignmentId, IdError, JobId, MAX_ID_BYTES, PartyId};
 pub use job::{Dispute, DisputeKind, Job, JobStatus, Nature, Question};
-pub use life::{MOST_CHALLENGES, MOST_QUESTIONS};
+pub use life::{MOST_CHALLENGES, MOST_QUESTIONS, Outage};
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use record::{Record, RecordChange, Records, ResultKind, Size, Workload};
 pub use refusal::Refusal;

@@ -50,6 +50,11 @@ fn natures() -> impl Strategy<Value = Nature> {
     prop::sample::select(&[KERNEL, AUDITED, COMMAND][..])
 }
 
+/// Now and then nobody could reach the service.
+fn is_outage(one: Move) -> bool {
+    one.what % 64 == 21 && one.who < 4
+}
+
 fn action(cast: &Cast, one: Move) -> Option<Action> {
     let world = &cast.world;
     let ids = world.ids();
@@ -85,11 +90,8 @@ fn action(cast: &Cast, one: Move) -> Option<Action> {
         20 => Action::ChallengeAgain {
             by: if one.who < 8 { tenant() } else { marketplace() },
         },
-        21 if one.who < 4 => Action::Outage {
-            from: at(world.now - 300),
-            to: at(world.now),
-        },
         21 => Action::Settle,
+        23 => Action::TryInVain,
         22 if one.who == 0 => Action::Cancel,
         22 if world.job.dispute().is_some() => cast.next_of_referee()?,
         _ => Action::Tick,
@@ -106,6 +108,10 @@ proptest! {
         let mut cast = Cast { world: World::with_salt(terms, nature, salt), characters };
         for one in moves {
             cast.world.now += one.after_s;
+            if is_outage(one) {
+                let (from, until) = (at(cast.world.now - 300), at(cast.world.now));
+                cast.world.job.excuse(jobs::Outage { from, until });
+            }
             let Some(action) = action(&cast, one) else { continue };
             let before = cast.world.job.clone();
             if cast.world.apply_through_crashes(action).is_err() {

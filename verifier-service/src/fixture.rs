@@ -49,10 +49,20 @@ pub(crate) fn bundle_json(challenge: [u8; 32], label: &str) -> Value {
 /// The label of jobs whose openings are upheld, with the one genuine device there is.
 pub(crate) const GENUINE: &str = "genuine device";
 
+/// The label of jobs whose openings are upheld, each with a device of its agent's own.
+pub(crate) const OWN: &str = "own device";
+
+/// Executors whose openings the judge takes long for, fails over, and panics over.
+pub(crate) const SLOW: &str = "slow";
+pub(crate) const FAILS: &str = "fails";
+pub(crate) const PANICS: &str = "panics";
+
 /// Grants every bundle but those whose job is labelled `refuse`, and panics over those labelled `panic`. The result of one
 /// whose label begins with `audit` is checked for as long as the judge is [held up](Self::hold_up); that of `audit
-/// refuted` is found wrong. Upholds the openings of jobs labelled [`GENUINE`], where results are
-/// checked, and judges no others.
+/// refuted` is found wrong.
+///
+/// Upholds the openings of jobs labelled [`GENUINE`] or [`OWN`], where results are checked, and judges no others. It
+/// takes long for those of the executor [`SLOW`], fails over those of [`FAILS`], and panics over those of [`PANICS`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MadeToOrder {
     asked: Arc<AtomicUsize>,
@@ -128,13 +138,25 @@ impl Judge for MadeToOrder {
         if !inquiry.checks_result() {
             return Ok(Pass::ResultNext(Settled::default()));
         }
-        let device = match case.opening.bundle.job.label.as_deref() {
-            Some(GENUINE) => JudgedDevice {
-                ueid: "made to order".to_owned(),
-                architecture: Architecture::Hopper,
-                simulated: false,
-            },
+        let bundle = &case.opening.bundle;
+        match bundle.statement.executor.as_str() {
+            SLOW => {
+                self.audit();
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            FAILS => return Err(Problem::new(ProblemCode::PolicyFailed)),
+            PANICS => panic!("made to order"),
+            _ => {}
+        }
+        let ueid = match bundle.job.label.as_deref() {
+            Some(GENUINE) => "made to order".to_owned(),
+            Some(OWN) => hex::encode(bundle.statement.agent_key.0),
             _ => return Err(Problem::new(ProblemCode::Unverifiable)),
+        };
+        let device = JudgedDevice {
+            ueid,
+            architecture: Architecture::Hopper,
+            simulated: false,
         };
         Ok(Pass::Done(Judged::Upheld {
             level: Level::A2,

@@ -15,7 +15,7 @@ use evidence::appraise::{EvidenceAppraisal, WorkAppraisal};
 use evidence::device::Architecture;
 use evidence::policy::{Decision, Denial, Granted, PolicyError};
 use evidence::work::{Bundle, Opening};
-use jobs::Blame;
+use jobs::{Blame, PartyId};
 use kernels::audit::Strength;
 use receipt::{Claims, Level, Signer};
 use tokio::time::Instant;
@@ -33,6 +33,7 @@ use crate::random;
 use crate::result_checks::{Busy, ResultChecks};
 use crate::statistics::Statistics;
 use crate::store::policies::Issued;
+use crate::turnstile::Party;
 use crate::work::{self, OpeningChecker};
 use crate::workers::Workers;
 
@@ -212,6 +213,8 @@ pub(crate) struct Proceedings {
     pub(crate) patience: Duration,
     /// What came of them.
     pub(crate) statistics: Statistics,
+    /// On whose behalf: where many wait, parties are served in turns.
+    pub(crate) party: Party,
 }
 
 impl Proceedings {
@@ -224,6 +227,7 @@ impl Proceedings {
             // Half of it is left for the computation and for the answer.
             patience: config.request_timeout() / 2,
             statistics: Statistics::default(),
+            party: None,
         }
     }
 
@@ -233,6 +237,14 @@ impl Proceedings {
         Self {
             workers: Workers::new(config.appraisal_threads()),
             result_checks: self.result_checks.of_jobs(config.result_check_threads()),
+            ..self.clone()
+        }
+    }
+
+    /// The same on behalf of a party.
+    pub(crate) fn on_behalf_of(&self, party: &PartyId) -> Self {
+        Self {
+            party: Some(party.clone()),
             ..self.clone()
         }
     }
@@ -304,8 +316,8 @@ impl Proceedings {
         let checks_result = inquiry.checks_result();
         let compute = move || (pass(judge.as_ref(), &inquiry), inquiry);
         match checks_result {
-            true => self.result_checks.run(compute).await,
-            false => Ok(self.workers.run(compute).await),
+            true => self.result_checks.run(self.party.clone(), compute).await,
+            false => Ok(self.workers.run_for(self.party.clone(), compute).await),
         }
     }
 }

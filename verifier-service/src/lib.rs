@@ -65,6 +65,7 @@ mod store;
 mod submission;
 mod tls;
 mod trace;
+mod turnstile;
 mod upstream;
 mod webhooks;
 pub mod work;

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::metrics::PoolMeters;
 use crate::problem::{Problem, ProblemCode};
+use crate::turnstile::Party;
 use crate::workers::Workers;
 
 /// How many wait for each place, at most. Most checks take milliseconds, and a crowd of them finds room. The dearest audit
@@ -51,15 +52,15 @@ impl ResultChecks {
         }
     }
 
-    /// Waits for a place and computes. Who is admitted keeps the room until the computation ends, also if nobody waits for
-    /// it any more.
+    /// Waits for a place and computes, in turns with other parties. Who is admitted keeps the room until the
+    /// computation ends, also if nobody waits for it any more.
     ///
     /// # Errors
     /// [`Busy`], at once, if as many wait as may.
     ///
     /// # Panics
     /// If `compute` does.
-    pub(crate) async fn run<T, F>(&self, compute: F) -> Result<T, Busy>
+    pub(crate) async fn run<T, F>(&self, party: Party, compute: F) -> Result<T, Busy>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -69,7 +70,7 @@ impl ResultChecks {
             self.meters.refuse();
             Busy
         })?;
-        let computed = self.workers.run(move || {
+        let computed = self.workers.run_for(party, move || {
             let _admitted = admitted;
             compute()
         });
@@ -109,19 +110,19 @@ mod tests {
             .map(|_| {
                 let (checks, held) = (checks.clone(), Arc::clone(&held));
                 let wait = move || held.lock().unwrap().recv().unwrap();
-                tokio::spawn(async move { checks.run(wait).await })
+                tokio::spawn(async move { checks.run(None, wait).await })
             })
             .collect();
         while checks.room.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(checks.run(|| ()).await, Err(Busy));
+        assert_eq!(checks.run(None, || ()).await, Err(Busy));
         for _ in &admitted {
             go.send(()).unwrap();
         }
         for task in admitted {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
-        assert_eq!(checks.run(|| 7).await, Ok(7));
+        assert_eq!(checks.run(None, || 7).await, Ok(7));
     }
 }

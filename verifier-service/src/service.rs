@@ -213,7 +213,6 @@ impl Service {
             most_open_jobs: config.max_open_jobs_per_tenant.get(),
             opening_retention_s: config.opening_retention_s,
         });
-        clerk.resume().await.map_err(not_resumed)?;
         let agents = Agents::new(
             Arc::clone(&store) as Arc<dyn AgentStore>,
             Arc::new(clerk.clone()),
@@ -303,12 +302,14 @@ impl Service {
     /// Answers requests until `shutdown` is ready, then finishes those in progress, within the configured time.
     ///
     /// # Errors
-    /// None so far: what fails from here on is answered, or in the log.
+    /// [`ServiceError::Listen`], [`ServiceError::Jobs`].
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServiceError> {
+        // Whoever connects is heard in a moment: not before, an outage is over.
+        self.clerk.resume().await.map_err(not_resumed)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();
         let sender = Sender::start(self.app.webhooks(), self.courier);

@@ -5,12 +5,12 @@ use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use crate::turnstile::{Party, Turnstile};
 
 /// A bounded number of places to compute in.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
-    places: Arc<Semaphore>,
+    places: Turnstile,
     most: usize,
     waiting: Arc<AtomicUsize>,
 }
@@ -46,7 +46,7 @@ impl Workers {
     /// As many places as `places`.
     pub(crate) fn new(places: NonZeroUsize) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(places.get())),
+            places: Turnstile::new(places.get()),
             most: places.get(),
             waiting: Arc::default(),
         }
@@ -56,7 +56,7 @@ impl Workers {
     pub(crate) fn load(&self) -> Load {
         Load {
             places: self.most,
-            in_use: self.most.saturating_sub(self.places.available_permits()),
+            in_use: self.most.saturating_sub(self.places.free()),
             waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
@@ -73,12 +73,20 @@ impl Workers {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let places = Arc::clone(&self.places);
+        self.run_for(None, compute).await
+    }
+
+    /// The same on behalf of a party: those who wait are served in turns.
+    ///
+    /// # Panics
+    /// If `compute` does.
+    pub(crate) async fn run_for<T, F>(&self, party: Party, compute: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
         let waiting = Waiting::begin(&self.waiting);
-        let place = places
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let place = self.places.enter(party).await;
         drop(waiting);
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {

@@ -33,6 +33,7 @@ pub(super) fn ask(job: &mut Job, number: u32, settle_from: Option<UnixTime>, tur
         audit_seed: Secret::new(seed),
         until: later(turn.now(), job.terms.open_within_s()),
         settle_from,
+        tried_at: None,
     });
     job.each(Assignment::is_standing, |assignment, _| {
         assignment.stage = Stage::Opening;

@@ -38,6 +38,17 @@ pub(super) fn judge(
     Ok(())
 }
 
+/// The verifier's time begins with the first try.
+pub(super) fn try_in_vain(job: &mut Job, turn: &Turn<'_>) {
+    let is_opened = |assignment: &Assignment| assignment.stage == Stage::Opened;
+    if !job.assignments.iter().any(is_opened) {
+        return;
+    }
+    if let Phase::Opening(round) = &mut job.phase {
+        round.tried_at.get_or_insert(turn.now());
+    }
+}
+
 fn is_awaited(job: &Job, assignment: &Assignment, number: u32) -> bool {
     let this_round = matches!(&job.phase, Phase::Opening(round) if round.number == number);
     this_round && assignment.stage == Stage::Opened

@@ -45,6 +45,7 @@ use turn::Turn;
 
 pub use challenge_again::MOST_CHALLENGES;
 pub use dispute::MOST_QUESTIONS;
+pub use outage::Outage;
 
 impl Job {
     /// Creates a job; its price goes into escrow.
@@ -105,6 +106,10 @@ fn step(job: &mut Job, action: Action, turn: &mut Turn<'_>) -> Result<(), Refusa
             round,
             verdict,
         } => judge::judge(job, &assignment, round, verdict, turn),
+        Action::TryInVain => {
+            judge::try_in_vain(job, turn);
+            Ok(())
+        }
         Action::Ask {
             number,
             text,
@@ -132,9 +137,5 @@ fn step(job: &mut Job, action: Action, turn: &mut Turn<'_>) -> Result<(), Refusa
         Action::Settle => settle::settle(job, turn),
         Action::Cancel => cancel::cancel(job, turn),
         Action::Tick => tick::tick(job, turn),
-        Action::Outage { from, to } => {
-            outage::outage(job, from, to);
-            Ok(())
-        }
     }
 }

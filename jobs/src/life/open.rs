@@ -33,6 +33,10 @@ pub(super) fn open(
     }
     check_asked(job, assignment, opening.round, turn.now())?;
     take(job.find_mut(id)?, opening, turn);
+    if let Phase::Opening(round) = &mut job.phase {
+        // Nobody has tried this one.
+        round.tried_at = None;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::endings::Cost;
 use super::turn::Turn;
 use super::{ask_openings, conclude, dispute, settle};
 use crate::assignment::{Assignment, Stage};
-use crate::clock::{JUDGING_S, later};
+use crate::clock::{JUDGING_S, MOST_JUDGING_S, later};
 use crate::code::Code;
 use crate::job::{Job, Phase, Round};
 use crate::refusal::Refusal;
@@ -66,12 +66,15 @@ fn expire(job: &mut Job, turn: &mut Turn<'_>) {
     ask_openings::if_complete(job, turn);
 }
 
-/// Agents have until the deadline; the verifier has some time more to judge.
+/// Agents have until the deadline; the verifier has some time more to judge, which begins when it first tries, and much
+/// more where it does not come to try.
 fn opening_until(job: &Job, round: &Round) -> UnixTime {
-    match is_opening_due(job) {
-        true => round.until,
-        false => later(round.until, JUDGING_S),
+    if is_opening_due(job) {
+        return round.until;
     }
+    let longest = later(round.until, MOST_JUDGING_S);
+    let tried = round.tried_at.map(|tried| tried.max(round.until));
+    tried.map_or(longest, |from| later(from, JUDGING_S).min(longest))
 }
 
 /// First the agents' time is over, later the verifier's.

@@ -16,8 +16,8 @@ use jobs::patience::{Miss, MissKind};
 use jobs::terms::Assurance;
 use jobs::{
     Action, AssignmentStatus, Blame, Candidate, Code, Context, DeclaredDevice, DisputeKind,
-    EventKind, Job, JobStatus, LEASE_S, NewJob, OFFER_S, Record, Refuted, SeenDevice, Stake, Terms,
-    Verdict,
+    EventKind, JUDGING_S, Job, JobStatus, LEASE_S, MOST_JUDGING_S, NewJob, OFFER_S, Outage, Record,
+    Refuted, SeenDevice, Stake, Terms, Verdict,
 };
 use kit::*;
 use serde_json::json;

@@ -336,6 +336,69 @@ fn one_that_cannot_be_judged_in_time_does_not_take_the_reward_of_the_others() {
 }
 
 #[test]
+fn the_time_to_judge_begins_with_the_first_try_and_ends_in_any_case() {
+    let opened = |tries: &[i64]| {
+        let mut world = World::new(terms(2), KERNEL);
+        world.dispatch(2);
+        world.commit_all();
+        world.open_all();
+        for at in tries {
+            world.now = *at;
+            world.must(Action::TryInVain);
+        }
+        world
+    };
+    let (until, most) = (120, i64::from(MOST_JUDGING_S));
+    let judging = i64::from(JUDGING_S);
+    let cases: [(&[i64], i64); 5] = [
+        // Nobody came to try.
+        (&[], until + most),
+        // Tried while others could still open.
+        (&[5], until + judging),
+        (&[5_000], 5_000 + judging),
+        (&[5_000, 5_300], 5_000 + judging),
+        (&[until + most - 10], until + most),
+    ];
+    for (tries, due) in cases {
+        let mut world = opened(tries);
+        assert_eq!(world.job.due_at(), Some(at(due)), "{tries:?}");
+        world.now = due - 1;
+        world.must(Action::Tick);
+        assert_eq!(world.job.status(), JobStatus::Opening);
+        world.now = due;
+        world.must(Action::Tick);
+        assert_eq!(world.job.code(), Some(&Code::UNVERIFIABLE));
+        assert_closed(&world);
+    }
+    // What was missing before an outage may be there after it.
+    let mut world = opened(&[5_000]);
+    world.job.excuse(Outage {
+        from: at(5_100),
+        until: at(9_000),
+    });
+    assert_eq!(world.job.due_at(), Some(at(until + most)));
+}
+
+#[test]
+fn a_try_before_all_is_opened_is_none_of_what_comes_later() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.commit_all();
+    // There is nothing to be tried.
+    world.must(Action::TryInVain);
+    let ids = world.ids();
+    world.must(world.open(&ids[0]));
+    world.must(Action::TryInVain);
+    world.must(world.open(&ids[1]));
+    assert_eq!(
+        world.job.due_at(),
+        Some(at(120 + i64::from(MOST_JUDGING_S)))
+    );
+    world.must(Action::TryInVain);
+    assert_eq!(world.job.due_at(), Some(at(120 + i64::from(JUDGING_S))));
+}
+
+#[test]
 fn two_identities_on_one_device_are_both_slashed() {
     let mut world = World::new(terms(3), KERNEL);
     world.dispatch(3);

@@ -101,18 +101,22 @@ fn nobody_is_paid_within_the_window() {
     );
 }
 
+fn outage(from: i64, until: i64) -> Outage {
+    Outage {
+        from: at(from),
+        until: at(until),
+    }
+}
+
 #[test]
 fn nobody_is_late_by_an_outage() {
     let mut world = World::new(terms(2), KERNEL);
     world.dispatch(2);
     world.commit_all();
     let ids = world.ids();
-    let outage = Action::Outage {
-        from: at(100),
-        to: at(1000),
-    };
-    world.must(outage.clone());
-    world.must(outage);
+    let first = outage(100, 1000);
+    world.job.excuse(first);
+    world.job.excuse(first);
     assert_eq!(
         world.job.due_at(),
         Some(at(120 + 900)),
@@ -122,10 +126,7 @@ fn nobody_is_late_by_an_outage() {
     world.must(Action::Tick);
     world.must(world.open(&ids[0]));
     // What was due before an outage was due.
-    world.must(Action::Outage {
-        from: at(1020),
-        to: at(9000),
-    });
+    world.job.excuse(outage(1020, 9000));
     world.now = 9000;
     assert_eq!(world.refused(world.open(&ids[1])), "opening_late");
 }
@@ -134,29 +135,46 @@ fn nobody_is_late_by_an_outage() {
 fn an_outage_excuses_leases_and_windows_too() {
     let mut world = World::new(terms(1), KERNEL);
     world.dispatch(1);
-    world.must(Action::Outage {
-        from: at(10),
-        to: at(110),
-    });
+    world.job.excuse(outage(10, 110));
     assert_eq!(world.job.due_at(), Some(at(OFFER + 100)));
     world.accept_all();
-    world.must(Action::Outage {
-        from: at(110),
-        to: at(210),
-    });
+    world.job.excuse(outage(110, 210));
     assert_eq!(world.job.due_at(), Some(at(LEASE + 100)));
     let mut world = World::accepted(1, AUDITED);
-    world.must(Action::Outage {
-        from: at(0),
-        to: at(100),
-    });
+    world.job.excuse(outage(0, 100));
     assert_eq!(world.job.due_at(), Some(at(3600 + 100)));
     world.must(Action::ChallengeAgain { by: tenant() });
-    world.must(Action::Outage {
-        from: at(100),
-        to: at(200),
-    });
+    world.job.excuse(outage(100, 200));
     world.open_all();
     world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
     assert_eq!(world.job.due_at(), Some(at(3600 + 200)));
+}
+
+#[test]
+fn a_list_of_outages_excuses_each_moment_once() {
+    let list = [
+        outage(10, 30),
+        outage(29, 60),
+        outage(60, 61),
+        outage(5, 61),
+    ];
+    let mut world = World::new(terms(1), KERNEL);
+    world.dispatch(1);
+    for _ in 0..2 {
+        list.iter().for_each(|one| world.job.excuse(*one));
+        assert_eq!(world.job.due_at(), Some(at(OFFER + 51)));
+        assert_eq!(world.job.excused_until(), at(61));
+    }
+    // A job that is made later has nothing to do with them.
+    let context = Context::new(at(70), [0; 32]);
+    let (mut job, _) = Job::create(new_job(terms(1), KERNEL), &context).unwrap();
+    let before = job.clone();
+    list.iter().for_each(|one| job.excuse(*one));
+    assert_eq!(job, before);
+    // One that has ended has nothing left that could be late.
+    world.now = 100_000;
+    world.must(Action::Tick);
+    let ended = world.job.clone();
+    world.job.excuse(outage(99_000, 100_000));
+    assert_eq!(world.job, ended);
 }

@@ -190,10 +190,6 @@ impl Deed {
         action
     }
 
-    const fn is_excuse(&self) -> bool {
-        matches!(self.action, Action::Outage { .. })
-    }
-
     fn entry(&self, job: &Job) -> Option<audit::New> {
         let (by, action) = self.by.clone()?;
         Some(audit::New::done(by, action, job.id()).of(job.tenant()))
@@ -258,7 +254,7 @@ impl Clerk {
     /// Applies an action; the job as it is then. One that was applied before changes nothing.
     ///
     /// # Errors
-    /// The rules say no; there is no such job; deadlines are being moved; a failure.
+    /// The rules say no; there is no such job; an outage is not over; a failure.
     pub(crate) async fn act(&self, id: &JobId, deed: Deed) -> Result<Job, ClerkError> {
         let deed = Arc::new(deed);
         for _ in 0..TRIES {
@@ -267,7 +263,7 @@ impl Clerk {
                 seed: random::bytes(),
             };
             // After the moment was taken: a verifier that is stopped in between has an early moment.
-            if !deed.is_excuse() && self.was_away() {
+            if self.was_away() {
                 return Err(ClerkError::Away);
             }
             let prepared = match deed.may_accept() {

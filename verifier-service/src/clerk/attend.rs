@@ -1,13 +1,16 @@
 //! What is done about a job that is due: time passes, openings are judged, the referee goes on. A job that fails is put off,
-//! ever longer, and stands in nobody's way.
+//! ever longer, and stands in nobody's way; nor does one of its openings stand in the way of the others.
 //!
 //! Out of scope: looking for agents, which is `search`, in places of its own.
+
+use std::collections::HashMap;
 
 use evidence::UnixTime;
 use jobs::{Action, AssignmentStatus, Effects, Job, JobId};
 
 use super::act::{Deed, due_at, is_referees_turn};
-use super::{Clerk, ClerkError};
+use super::caught::caught;
+use super::{Attendance, Clerk, ClerkError};
 use crate::lock::lock;
 use crate::problem::ProblemCode;
 use crate::store::jobs::{Acted, Change, JobStore, Search};
@@ -17,57 +20,100 @@ const UNVERIFIABLE_RETRY_S: i64 = 10;
 /// Seconds until a job that failed is looked at again; doubled with every failure in a row, up to the second number.
 const FAILED_RETRY_S: (i64, i64) = (1, 300);
 
+/// A job on the desk. Whatever becomes of whoever attends to it, it is off the desk afterwards.
+struct OnDesk {
+    clerk: Clerk,
+    id: JobId,
+    is_off: bool,
+}
+
+impl Drop for OnDesk {
+    fn drop(&mut self) {
+        if !self.is_off {
+            self.clerk.off_desk(&self.id);
+        }
+    }
+}
+
 impl Clerk {
     /// Attends to one job, unless it is attended to here already.
     pub(super) async fn attend(self, id: JobId) {
-        if !self.begin(&id) {
+        let Some(mut on_desk) = self.begin(&id) else {
             return;
-        }
+        };
         loop {
             let now = self.parts().clock.now();
-            let not_before = match self.go_on(&id).await {
+            let not_before = match caught(self.go_on(&id)).await {
                 Ok(not_before) => {
                     self.note(&id, |attendance| attendance.failures = 0);
                     not_before
                 }
                 Err(error) => Some(self.failed(&id, &error, now)),
             };
-            if let Err(error) = self.put_off(&id, not_before).await {
+            if let Err(error) = caught(self.put_off(&id, not_before)).await {
                 tracing::warn!(job = %id, cause = %error, "job is not put off");
             }
-            if !self.once_more(&id) {
+            if !self.once_more(&mut on_desk) {
                 return;
             }
         }
     }
 
     /// As far as it goes now; `Some` if it is not to be looked at again before.
+    ///
+    /// What is the verifier's turn is done before its time is over: however long the job waited for a place, it is
+    /// tried once more. And time passes whatever that came to.
     async fn go_on(&self, id: &JobId) -> Result<Option<UnixTime>, ClerkError> {
-        let job = self.store().job(id).await?;
-        let mut job = job.ok_or(ClerkError::Unknown)?;
+        let ours = caught(self.do_ours(id)).await;
+        let job = self.load(id).await?;
         let now = self.parts().clock.now();
         if job.due_at().is_some_and(|due| due <= now) {
-            job = self.act(id, Deed::new(Action::Tick)).await?;
+            self.act(id, Deed::new(Action::Tick)).await?;
         }
-        let mut not_before = None;
-        let opened: Vec<_> = opened(&job).collect();
-        for assignment in opened {
-            match self.judge(&job, &assignment).await {
-                Ok(()) => {}
-                Err(ClerkError::Problem(problem)) if is_unverifiable(problem.code()) => {
-                    let wait = now.secs().saturating_add(UNVERIFIABLE_RETRY_S);
-                    not_before = Some(UnixTime::from_secs(wait));
-                    tracing::info!(job = %id, %assignment, "opening cannot be judged yet");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let job = self.store().job(id).await?;
-        let mut job = job.ok_or(ClerkError::Unknown)?;
+        ours
+    }
+
+    /// Judges what is opened, and lets the referee go on.
+    async fn do_ours(&self, id: &JobId) -> Result<Option<UnixTime>, ClerkError> {
+        let not_before = self.judge_all(&self.load(id).await?).await?;
+        let mut job = self.load(id).await?;
         while is_referees_turn(&job) {
             job = self.referee(job).await?;
         }
         Ok(not_before)
+    }
+
+    async fn load(&self, id: &JobId) -> Result<Job, ClerkError> {
+        let job = self.store().job(id).await?;
+        job.ok_or(ClerkError::Unknown)
+    }
+
+    /// Judges every opening that came in, whatever becomes of the others; `Some` if one is to be judged again, not
+    /// before then.
+    ///
+    /// # Errors
+    /// The first failure, once all are looked at.
+    async fn judge_all(&self, job: &Job) -> Result<Option<UnixTime>, ClerkError> {
+        let (mut not_before, mut failure, mut is_tried) = (None, None, false);
+        for assignment in opened(job) {
+            let Err(error) = caught(self.judge(job, &assignment)).await else {
+                continue;
+            };
+            is_tried |= !is_busy(&error);
+            if is_passing(&error) {
+                let now = self.parts().clock.now();
+                let wait = now.secs().saturating_add(UNVERIFIABLE_RETRY_S);
+                not_before = Some(UnixTime::from_secs(wait));
+                tracing::info!(job = %job.id(), %assignment, "opening cannot be judged yet");
+            } else {
+                tracing::warn!(job = %job.id(), %assignment, cause = %error, "opening is not judged");
+                failure.get_or_insert(error);
+            }
+        }
+        if is_tried {
+            self.act(job.id(), Deed::new(Action::TryInVain)).await?;
+        }
+        failure.map_or(Ok(not_before), Err)
     }
 
     fn failed(&self, id: &JobId, error: &ClerkError, now: UnixTime) -> UnixTime {
@@ -115,36 +161,54 @@ impl Clerk {
         }
     }
 
-    fn begin(&self, id: &JobId) -> bool {
-        self.note(id, |attendance| {
+    fn begin(&self, id: &JobId) -> Option<OnDesk> {
+        let is_free = self.note(id, |attendance| {
             let is_free = !attendance.is_under_way;
             attendance.again = !is_free;
             attendance.is_under_way = true;
             is_free
+        });
+        is_free.then(|| OnDesk {
+            clerk: self.clone(),
+            id: id.clone(),
+            is_off: false,
         })
     }
 
-    /// Whether something happened meanwhile. If not, the job is off the desk, and remembered only if it failed.
-    fn once_more(&self, id: &JobId) -> bool {
+    /// Whether something happened meanwhile. If not, the job is off the desk.
+    fn once_more(&self, on_desk: &mut OnDesk) -> bool {
         let mut desk = lock(&self.0.desk);
-        let Some(attendance) = desk.get_mut(id) else {
-            return false;
-        };
-        if attendance.again && attendance.failures == 0 {
+        if let Some(attendance) = desk.get_mut(&on_desk.id)
+            && attendance.again
+            && attendance.failures == 0
+        {
             attendance.again = false;
             return true;
         }
-        attendance.is_under_way = false;
-        attendance.again = false;
-        if attendance.failures == 0 {
-            desk.remove(id);
-        }
+        take_off(&mut desk, &on_desk.id);
+        on_desk.is_off = true;
         false
     }
 
-    fn note<T>(&self, id: &JobId, change: impl FnOnce(&mut super::Attendance) -> T) -> T {
+    fn off_desk(&self, id: &JobId) {
+        take_off(&mut lock(&self.0.desk), id);
+    }
+
+    fn note<T>(&self, id: &JobId, change: impl FnOnce(&mut Attendance) -> T) -> T {
         let mut desk = lock(&self.0.desk);
         change(desk.entry(id.clone()).or_default())
+    }
+}
+
+/// A job that failed is remembered.
+fn take_off(desk: &mut HashMap<JobId, Attendance>, id: &JobId) {
+    let Some(attendance) = desk.get_mut(id) else {
+        return;
+    };
+    attendance.is_under_way = false;
+    attendance.again = false;
+    if attendance.failures == 0 {
+        desk.remove(id);
     }
 }
 
@@ -155,7 +219,15 @@ fn opened(job: &Job) -> impl Iterator<Item = jobs::AssignmentId> {
 }
 
 /// Whether something is missing that may be there later: collateral, a place to recompute in.
-fn is_unverifiable(code: &str) -> bool {
-    let passing = [ProblemCode::Unverifiable, ProblemCode::ResultChecksBusy];
-    passing.iter().any(|known| known.as_str() == code)
+fn is_passing(error: &ClerkError) -> bool {
+    is_busy(error) || is_problem(error, ProblemCode::Unverifiable)
+}
+
+/// Whether there was no place to recompute in.
+fn is_busy(error: &ClerkError) -> bool {
+    is_problem(error, ProblemCode::ResultChecksBusy)
+}
+
+fn is_problem(error: &ClerkError, code: ProblemCode) -> bool {
+    matches!(error, ClerkError::Problem(problem) if problem.code() == code.as_str())
 }

@@ -110,7 +110,8 @@ impl Clerk {
             return Err(ClerkError::Broken { what });
         };
         let workers = &self.parts().proceedings.workers;
-        let read = workers.run(move || brief.read(&bytes)).await;
+        let tenant = Some(job.tenant().clone());
+        let read = workers.run_for(tenant, move || brief.read(&bytes)).await;
         let (opening, said) = match read {
             Ok(read) => read,
             Err(code) => return Ok((refuted(code, Blame::Wrong)?, None)),
@@ -135,7 +136,8 @@ impl Clerk {
         let inquiry = self.parts().proceedings.inquiry_under(policy);
         let judge = move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge_opening(&case, inquiry);
         let begun = Instant::now();
-        let judged = self.parts().proceedings.conduct(inquiry, judge).await;
+        let proceedings = self.parts().proceedings.on_behalf_of(job.tenant());
+        let judged = proceedings.conduct(inquiry, judge).await;
         self.count(&judged, begun.elapsed());
         match judged? {
             Judged::Refuted { code, blame } => Ok((refuted(code, blame)?, None)),

@@ -7,6 +7,7 @@
 use jobs::AgentId;
 
 use super::act::Deed;
+use super::caught::caught;
 use super::{Clerk, ClerkError};
 use crate::agents::Duties;
 use crate::id::Id;
@@ -34,7 +35,7 @@ impl Clerk {
 
     async fn release_of(&self, agent: &AgentId) -> Result<(), StoreError> {
         for held in self.store().unfinished(agent).await? {
-            match self.act(&held.job, Deed::release(&held.id, agent)).await {
+            match caught(self.act(&held.job, Deed::release(&held.id, agent))).await {
                 // Committed to, or ended, a moment ago.
                 Ok(_) | Err(ClerkError::Refused(_) | ClerkError::Unknown) => {}
                 Err(ClerkError::Store(error)) => return Err(error),

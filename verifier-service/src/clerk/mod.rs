@@ -1,10 +1,11 @@
 //! The clerk: drives jobs from an offer to a reward.
 //!
-//! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied under
-//! the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one background
-//! task for each verifier ([`Clerk::run`]): it takes jobs that are due, lets time pass for them, judges openings and asks on
-//! behalf of the referee; beside that, in places of its own, it looks for agents for jobs that lack some. Any number of verifiers may do so on one database: a job is handed to one of
-//! them at a time, and whatever two of them do to it is done once.
+//! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied
+//! under the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one
+//! background task for each verifier ([`Clerk::run`]): it takes jobs that are due, in turns by tenant, lets time pass
+//! for them, judges openings and asks on behalf of the referee; beside that, in places of its own, it looks for agents
+//! for jobs that lack some. Any number of verifiers may do so on one database: a job is handed to one of them at a
+//! time, and whatever two of them do to it is done once.
 //!
 //! In scope:
 //!
@@ -25,9 +26,13 @@
 mod act;
 mod attend;
 mod bounds;
+mod caught;
 mod dispatch;
+#[cfg(test)]
+mod fixture;
 mod forgetting;
 mod judging;
+mod lane;
 mod leaving;
 mod offer;
 mod outage;
@@ -36,6 +41,7 @@ mod referee;
 mod rounds;
 mod search;
 mod tasks;
+mod turns;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -129,7 +135,7 @@ pub(crate) enum ClerkError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// This verifier was not there for a while, and what came due meanwhile is not yet excused.
-    #[error("deadlines are being moved by an outage")]
+    #[error("an outage is not over yet")]
     Away,
     /// An agent that would be offered something is gone or has as much as it takes.
     #[error("agent {0} has no room")]
@@ -140,6 +146,9 @@ pub(crate) enum ClerkError {
     /// Judging or signing failed.
     #[error("{}", .0.text())]
     Problem(Problem),
+    /// Something panicked.
+    #[error("it panicked; the log says where")]
+    Panicked,
     /// What was stored cannot be read, or contradicts itself.
     #[error("{what}")]
     Broken {
@@ -227,7 +236,7 @@ impl From<ClerkError> for Problem {
             ClerkError::Refused(refusal) => offer::refused(&refusal),
             ClerkError::Store(error) => error.into(),
             ClerkError::Problem(problem) => problem,
-            ours @ (ClerkError::NoRoom(_) | ClerkError::Broken { .. }) => {
+            ours @ (ClerkError::NoRoom(_) | ClerkError::Panicked | ClerkError::Broken { .. }) => {
                 Self::caused(ProblemCode::Internal, ours)
             }
         }

@@ -1,47 +1,45 @@
 //! Outages: nobody is late because no verifier could be reached.
 //!
-//! Every verifier notes that it is there. One that starts after nobody was for a while moves the deadlines of all jobs by as
-//! much, before it answers or lets time pass. So does one that runs and could not reach the store, or was itself stopped: no
-//! agent could hand anything in meanwhile. Until the deadlines are moved nothing else happens to any job, by whomever: an
-//! agent that was told that it is late would forget what it has. Several that start at once do so once: the rules remember
-//! up to when an outage is excused.
+//! Every verifier notes that it is there. One that starts after nobody was for a while remembers from when to when, in
+//! the store, before it answers or lets time pass; so does one that runs and could not reach the store, or was itself
+//! stopped: no agent could hand anything in meanwhile. Each job is excused by the outages that it does not know of when
+//! it is loaded ([`Job::excuse`](jobs::Job::excuse)), so that coming back is one small transaction however many jobs
+//! there are, and the outage ends for all of them when agents can be heard again. Until it is remembered nothing
+//! happens to any job, by whomever: an agent that was told that it is late would forget what it has. Of several
+//! verifiers that come back at once one remembers the outage, and the others find that somebody is there.
 //!
 //! Out of scope: a clock that was set. Whether a verifier was away is measured by a clock that nobody sets.
 
 use std::time::{Duration, Instant};
 
 use evidence::UnixTime;
-use jobs::Action;
 
-use super::act::Deed;
 use super::rounds::HOLD_S;
 use super::{Clerk, ClerkError};
 use crate::lock::lock;
-use crate::store::clerk::ClerkStore;
+use crate::store::clerk::{ClerkStore, Return};
 
 /// Shorter than this is no outage, in seconds: agents ask again for longer.
 const OUTAGE_S: i64 = 10;
 /// The same on a clock that nobody sets.
 const OUTAGE: Duration = Duration::from_secs(OUTAGE_S.unsigned_abs());
-/// Jobs looked at in one go.
-const PAGE: u32 = 256;
+/// How long writing down that an outage is over is expected to take at first.
+const WRITING: Duration = Duration::from_secs(1);
 
 impl Clerk {
-    /// Moves deadlines by the time nobody was there.
+    /// Goes on after a start: from here on agents must be heard.
     ///
     /// # Errors
     /// The store failed; nothing is lost, the next start does it again.
     pub(crate) async fn resume(&self) -> Result<(), ClerkError> {
-        self.excuse_gap().await?;
         self.take_over(self.parts().clock.now()).await?;
-        self.note_there().await
+        self.come_back().await
     }
 
     /// What a verifier had taken when it died, nobody gives back. Where others live, some of it is theirs and is done twice,
     /// which counts once.
     async fn take_over(&self, now: UnixTime) -> Result<(), ClerkError> {
-        let until = UnixTime::from_secs(now.secs().saturating_add(HOLD_S));
-        Ok(self.store().call_up(now, until).await?)
+        Ok(self.store().call_up(now, later(now, HOLD_S)).await?)
     }
 
     /// Whether this verifier could not note for so long that it is there that nobody else may have been there either.
@@ -49,45 +47,53 @@ impl Clerk {
         lock(&self.0.noted).elapsed() >= OUTAGE
     }
 
-    /// Notes that this verifier is there; where it was away, deadlines are moved first.
+    /// Notes that this verifier is there; where it was away, from when to when.
     pub(super) async fn note_alive(&self) -> Result<(), ClerkError> {
         if self.was_away() {
-            self.excuse_gap().await?;
+            return self.come_back().await;
         }
-        self.note_there().await
-    }
-
-    async fn excuse_gap(&self) -> Result<(), ClerkError> {
-        let now = self.parts().clock.now();
-        let Some(from) = self.store().last_alive().await? else {
-            return Ok(());
-        };
-        if now.secs().saturating_sub(from.secs()) >= OUTAGE_S {
-            tracing::info!(%from, to = %now, "no verifier was there; deadlines of jobs are moved");
-            self.excuse(from, now).await?;
-        }
-        Ok(())
-    }
-
-    async fn note_there(&self) -> Result<(), ClerkError> {
         let (now, begun) = (self.parts().clock.now(), Instant::now());
         self.store().is_alive(now).await?;
-        *lock(&self.0.noted) = begun;
+        self.noted_at(begun);
         Ok(())
     }
 
-    async fn excuse(&self, from: UnixTime, to: UnixTime) -> Result<(), ClerkError> {
-        let mut after = None;
+    /// Remembers the outage, if there was one. It ends once that is written, so its end is put so far ahead as writing
+    /// is expected to take, and is put off where it took longer.
+    async fn come_back(&self) -> Result<(), ClerkError> {
+        let (mut writing, mut so_far) = (WRITING, None);
         loop {
-            let jobs = self.store().living_jobs(after, PAGE).await?;
-            for job in &jobs {
-                self.act(job, Deed::new(Action::Outage { from, to }))
-                    .await?;
-            }
-            let Some(last) = jobs.into_iter().last() else {
-                return Ok(());
+            let (now, begun) = (self.parts().clock.now(), Instant::now());
+            // A clock that tells whole seconds is up to one behind.
+            let ahead_s = writing.as_secs().saturating_add(1);
+            let back = Return {
+                now,
+                until: later(now, i64::try_from(ahead_s).unwrap_or(i64::MAX)),
+                least_s: OUTAGE_S,
+                so_far,
             };
-            after = Some(last);
+            so_far = self.store().come_back(back).await?;
+            let took = begun.elapsed();
+            if let Some(outage) = so_far {
+                let (from, until) = (outage.from, outage.until);
+                tracing::info!(%from, %until, "no verifier was there; deadlines of jobs move by as much");
+            }
+            if so_far.is_none() || took < writing {
+                self.noted_at(begun);
+                return Ok(());
+            }
+            writing = took.saturating_mul(2);
         }
     }
+
+    fn noted_at(&self, moment: Instant) {
+        *lock(&self.0.noted) = moment;
+    }
 }
+
+fn later(time: UnixTime, seconds: i64) -> UnixTime {
+    UnixTime::from_secs(time.secs().saturating_add(seconds))
+}
+
+#[cfg(test)]
+mod tests;

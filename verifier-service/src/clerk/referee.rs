@@ -45,7 +45,8 @@ impl Clerk {
         let workers = &self.parts().proceedings.workers;
         let spec = job.spec().clone();
         let limit = bounds::carried(self.parts().body_limit);
-        let turn = workers.run(move || match dispute.about {
+        let tenant = Some(job.tenant().clone());
+        let turn = workers.run_for(tenant, move || match dispute.about {
             DisputeKind::Results => on_results(&spec, limit, &dispute, &parties),
             DisputeKind::Holding => on_holding(&dispute, &parties),
         });

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::notify::Pulse;
-use evidence::UnixTime;
 use jobs::JobId;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::Clerk;
+use super::caught::caught;
+use super::lane::Lane;
 use super::search::Searching;
+use super::{Clerk, ClerkError};
 use crate::lock::lock;
 use crate::store::clerk::ClerkStore;
-use crate::store::jobs::JobStore;
+use crate::store::jobs::Queue;
 
 /// How often the store is asked what is due.
 const PACE: Duration = Duration::from_millis(500);
-/// Most jobs attended to at one time. Judging has places of its own.
-const PLACES: usize = 32;
 /// For how long a job that was taken is nobody else's, in seconds; whoever took it has died if it is not done by then, or is
 /// judging still, which is then done twice and counts once.
 pub(super) const HOLD_S: i64 = 60;
@@ -52,7 +51,7 @@ impl Clerk {
     /// Attends to jobs until `stop` is ready, then finishes what is under way.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
-        let mut under_way = JoinSet::new();
+        let mut lanes = [Queue::Others, Queue::Openings].map(Lane::of);
         // Beside all else, so that nothing that has a deadline waits for it, however many jobs lack agents.
         let mut searching = Searching::start(Self(Arc::clone(&self.0)));
         // The watchdog is kept from here: this loop is what brings jobs to their end.
@@ -66,12 +65,26 @@ impl Clerk {
         };
         loop {
             pulse.beat();
-            self.keep_house(&mut chores).await;
-            // Nobody is found late before an outage of the store is excused.
-            if !self.was_away() {
-                self.take_due(&mut under_way).await;
+            let round = async {
+                self.keep_house(&mut chores).await;
+                // Nobody is found late before an outage of the store is over.
+                if !self.was_away() {
+                    for lane in &mut lanes {
+                        lane.fill(&self).await?;
+                    }
+                }
+                Ok(())
+            };
+            match caught(round).await {
+                Ok(()) => {}
+                Err(ClerkError::Store(error)) => {
+                    tracing::warn!(cause = %error, "the store does not say what is due");
+                }
+                Err(error) => {
+                    self.meters().failed();
+                    tracing::error!(cause = %error, "a round of jobs failed; the next one begins");
+                }
             }
-            while under_way.try_join_next().is_some() {}
             if searching.is_over() {
                 tracing::error!("the search for agents failed; it begins anew");
                 searching = Searching::start(Self(Arc::clone(&self.0)));
@@ -83,7 +96,9 @@ impl Clerk {
             }
         }
         searching.end().await;
-        while under_way.join_next().await.is_some() {}
+        for lane in lanes {
+            lane.end().await;
+        }
     }
 
     /// Something is due at once.
@@ -91,6 +106,11 @@ impl Clerk {
         if let Some(attendance) = lock(&self.0.desk).get_mut(job) {
             attendance.again |= attendance.is_under_way;
         }
+        self.look_again();
+    }
+
+    /// There may be something to be taken at once.
+    pub(super) fn look_again(&self) {
         self.0.due.notify_one();
     }
 
@@ -113,25 +133,6 @@ impl Clerk {
             && let Err(error) = self.store().forget_news().await
         {
             tracing::warn!(cause = %error, "old news are not forgotten");
-        }
-    }
-
-    async fn take_due(&self, under_way: &mut JoinSet<()>) {
-        let free = PLACES.saturating_sub(under_way.len());
-        if free == 0 {
-            return;
-        }
-        let now = self.parts().clock.now();
-        let until = UnixTime::from_secs(now.secs().saturating_add(HOLD_S));
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        match self.store().due(now, until, limit).await {
-            Ok(jobs) => {
-                for job in jobs {
-                    let clerk = Self(Arc::clone(&self.0));
-                    under_way.spawn(async move { clerk.attend(job).await });
-                }
-            }
-            Err(error) => tracing::warn!(cause = %error, "the store does not say what is due"),
         }
     }
 }

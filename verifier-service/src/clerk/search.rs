@@ -6,11 +6,11 @@
 //! at, however many wait.
 //!
 //! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant whose
-//! [turn](turns) it is the one that was looked after longest ago, before the second of any. So with T tenants whose jobs
-//! wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has room, whatever
-//! the others have; and of the tenants of a round the one that was given a place longest ago comes first. A verifier knows
-//! that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`] apart, and each takes twice as
-//! many jobs as the last, up to [`MOST_IN_VAIN`].
+//! [turn](super::turns) it is the one that was looked after longest ago, before the second of any. So with T tenants
+//! whose jobs wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has
+//! room, whatever the others have; and of the tenants of a round the one that was given a place longest ago comes
+//! first. A verifier knows that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`]
+//! apart, and each takes twice as many jobs as the last, up to [`MOST_IN_VAIN`].
 //!
 //! Where this process makes an agent free it begins a search itself. What another verifier made free, and was ended before
 //! it looked, is seen within [`LOOK_EVERY`], since room and funds are compared with those of the last look; jobs that it
@@ -26,8 +26,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use self::turns::Turns;
+use super::caught::caught;
 use super::dispatch::Room;
+use super::turns::Turns;
 use super::{Clerk, ClerkError};
 use crate::agents::PRESENT_FOR_S;
 use crate::store::StoreError;
@@ -214,7 +215,7 @@ impl Clerk {
 
     /// One round. What it costs is bounded, whatever waits: two statements where nobody has room.
     pub(super) async fn round(&self, search: &mut Search) -> Result<Round, ClerkError> {
-        // Nobody is offered anything before an outage of the store is excused.
+        // Nobody is offered anything before an outage of the store is over.
         if self.was_away() {
             return Ok(Round::Over);
         }
@@ -268,7 +269,7 @@ impl Clerk {
     /// # Errors
     /// The store is away, or was for so long that deadlines have to be moved first: others would fare no better.
     async fn try_to_offer(&self, id: &JobId, room: &mut Room) -> Result<bool, ClerkError> {
-        match self.offer_to_any(id, room).await {
+        match caught(self.offer_to_any(id, room)).await {
             Ok(offered) => Ok(offered),
             Err(ClerkError::Away) => Err(ClerkError::Away),
             Err(ClerkError::Store(error)) if error.is_transient() => Err(error.into()),
@@ -296,8 +297,6 @@ impl Clerk {
         UnixTime::from_secs(now.secs().saturating_sub(PRESENT_FOR_S))
     }
 }
-
-mod turns;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! evidence.
 
 mod agents;
+mod attended;
 mod audit;
 mod collateral;
 mod console;

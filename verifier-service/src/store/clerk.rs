@@ -1,11 +1,11 @@
 //! What the store remembers for whoever drives jobs: who could be given work, receipts that wait for agreement, who is to be
-//! woken, and when the service was last there.
+//! woken, and when no verifier could be reached.
 
 use std::collections::HashMap;
 
 use evidence::UnixTime;
 use evidence::work::Hex;
-use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Size, Workload};
+use jobs::{AgentId, AssignmentId, Currency, Outage, PartyId, Record, Size, Workload};
 
 use super::Answer;
 
@@ -72,6 +72,31 @@ pub(crate) struct Wanted {
     pub(crate) currency: Currency,
 }
 
+/// A verifier that comes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Return {
+    /// What time it is.
+    pub(crate) now: UnixTime,
+    /// From when on it can be reached.
+    pub(crate) until: UnixTime,
+    /// Where nobody was there for so many seconds, it was an outage.
+    pub(crate) least_s: i64,
+    /// The outage, where this verifier said before when it ends, and it lasts longer.
+    pub(crate) so_far: Option<Outage>,
+}
+
+impl Return {
+    /// The outage that ends with it, if a verifier was there at `last`.
+    pub(crate) fn outage(&self, last: Option<UnixTime>) -> Option<Outage> {
+        let is_outage =
+            |from: &UnixTime| self.now.secs().saturating_sub(from.secs()) >= self.least_s;
+        let from = self.so_far.map(|so_far| so_far.from);
+        let from = from.or_else(|| last.filter(is_outage))?;
+        let until = self.until;
+        Some(Outage { from, until })
+    }
+}
+
 /// See the [module documentation](self).
 pub(crate) trait ClerkStore: Send + Sync {
     /// Agents that were heard of and have room, without those removed and those of owners that are barred. Of one owner some
@@ -93,17 +118,14 @@ pub(crate) trait ClerkStore: Send + Sync {
     /// Agents that were removed and hold what they have not committed to, at most so many.
     fn removed_at_work(&self, limit: u32) -> Answer<'_, Vec<AgentId>>;
 
-    /// When a service was last there; `None` if never.
-    fn last_alive(&self) -> Answer<'_, Option<UnixTime>>;
+    /// A verifier comes back: if it was an outage, it is remembered, and excuses every job that is loaded from then on.
+    fn come_back(&self, back: Return) -> Answer<'_, Option<Outage>>;
 
     /// A service is there.
     fn is_alive(&self, now: UnixTime) -> Answer<'_, ()>;
 
     /// Makes due now what is due by `until`.
     fn call_up(&self, now: UnixTime, until: UnixTime) -> Answer<'_, ()>;
-
-    /// Jobs that have not ended, in the order of their names, after this one.
-    fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>>;
 
     /// Forgets openings, answers and drafts of a few jobs that ended before, and offers that nobody took with their events; how
     /// many jobs have nothing left.

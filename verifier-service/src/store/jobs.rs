@@ -76,6 +76,46 @@ pub(crate) struct Lacking {
     pub(crate) tenant: PartyId,
 }
 
+/// What a job that is due waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queue {
+    /// That its openings are judged, which may take long.
+    Openings,
+    /// All else, which is quick.
+    Others,
+}
+
+/// Jobs that are due, to be taken.
+#[derive(Clone, Debug)]
+pub(crate) struct TakeDue {
+    /// Of which queue.
+    pub(crate) queue: Queue,
+    /// What time it is.
+    pub(crate) now: UnixTime,
+    /// Until when nobody else is handed them.
+    pub(crate) until: UnixTime,
+    /// Whose.
+    pub(crate) shares: Vec<Share>,
+}
+
+/// How many jobs of a tenant are taken at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Whose.
+    pub(crate) tenant: PartyId,
+    /// How many.
+    pub(crate) most: u32,
+}
+
+/// A job that was due, and is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// Which.
+    pub(crate) job: JobId,
+    /// Whose.
+    pub(crate) tenant: PartyId,
+}
+
 /// Bytes the job knows by digest.
 #[derive(Clone)]
 pub(crate) struct Document {
@@ -227,9 +267,12 @@ pub(crate) trait JobStore: Send + Sync {
     /// A tenant's jobs, latest first.
     fn jobs<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobSummary>>;
 
-    /// Takes jobs that are due, longest due first: nobody else is handed them until `until`, when whoever took them has
-    /// set another time or has died.
-    fn due(&self, now: UnixTime, until: UnixTime, limit: u32) -> Answer<'_, Vec<JobId>>;
+    /// Tenants with jobs that are due, in the order of their names.
+    fn tenants_due(&self, queue: Queue, now: UnixTime) -> Answer<'_, Vec<PartyId>>;
+
+    /// Takes jobs that are due, of each tenant those longest due first: nobody else is handed them until `until`, when
+    /// whoever took them has set another time or has died.
+    fn due(&self, take: TakeDue) -> Answer<'_, Vec<Due>>;
 
     /// The number of the latest search for agents that a job which lacks some was part of; 0 if they were part of none.
     /// `None` if no job lacks any.

@@ -6,15 +6,11 @@ use jobs::Job;
 use serde_json::json;
 
 use super::super::act::Deed;
-use super::super::{Clerk, Parts};
+use super::super::{Clerk, fixture};
 use super::*;
 use crate::agents::Declared;
-use crate::clock::{Clock, ManualClock};
-use crate::config::Config;
+use crate::clock::ManualClock;
 use crate::fixture::MadeToOrder;
-use crate::hub::Hub;
-use crate::judge::{Judge, Proceedings};
-use crate::policies::{self, Book, InForce};
 use crate::store::agents::{AgentStore, Said};
 use crate::store::jobs::CreatedJob;
 use crate::store::parties::PartyStore;
@@ -28,23 +24,7 @@ const CROWD: usize = 10_000;
 const CAPACITY: u32 = 8;
 
 async fn clerk(rig: &Rig) -> Clerk {
-    let config = Config::default();
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));
-    let in_force = InForce::new(policies::configured(&config.appraisal).unwrap());
-    let store = Arc::new(rig.store.clone());
-    let book = Book::open(Arc::clone(&store) as _, in_force, false, Arc::clone(&clock));
-    let judge = Arc::new(MadeToOrder::default()) as Arc<dyn Judge>;
-    Clerk::new(Parts {
-        store: rig.store.clone(),
-        proceedings: Proceedings::new(judge, &config),
-        book: book.await.unwrap(),
-        hub: Hub::start(store as _),
-        clock,
-        audience: Vec::new(),
-        body_limit: config.body_limit_bytes,
-        most_open_jobs: 1000,
-        opening_retention_s: config.opening_retention_s,
-    })
+    fixture::clerk(rig, Arc::new(ManualClock::new(NOW)), MadeToOrder::default()).await
 }
 
 /// An agent says that it is there, with a software device.
@@ -99,7 +79,7 @@ on_both! {
         assert_eq!(job(&rig, "mine").await.assignments().len(), 2);
         // Nor do they stand before what has a deadline: an offer that runs out.
         let late = UnixTime::from_secs(NOW.secs() + 31);
-        let due = rig.store.due(late, late, 32).await.unwrap();
+        let due = rig.store.take_due(late, late, 32).await;
         assert_eq!(due, [job_id("mine")]);
     }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::fixture::{GENUINE, bundle_json};
 
 const OPENING: &str = "application/vnd.pogw.opening+json";
-const FUNDS: i64 = 10_000;
+pub(super) const FUNDS: i64 = 10_000;
 /// Asks are repeated for so many times at most, each waits for some seconds.
 const TRIES: usize = 20;
 
@@ -23,9 +23,16 @@ pub(super) struct Market {
     pub(super) tenant: String,
 }
 
+/// What an agent took.
+pub(super) struct Taken {
+    pub(super) assignment: String,
+    offer: Value,
+    lease: Value,
+}
+
 impl Market {
     /// With a tenant, and a verifier that attends to jobs.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
@@ -45,6 +52,14 @@ impl Market {
         market
     }
 
+    /// Another tenant orders from now on.
+    pub(super) async fn with_another_tenant(self) -> Self {
+        let scopes = ["jobs:read", "jobs:write"];
+        let (id, tenant) = self.served.party_with_key("tenant", &scopes).await;
+        self.fund(&id).await;
+        Self { tenant, ..self }
+    }
+
     pub(super) async fn fund(&self, party: &str) {
         let money = json!({ "amount": FUNDS, "currency": "EUR" });
         let deposit = json!({ "party": party, "money": money, "reference": party });
@@ -61,8 +76,13 @@ impl Market {
 
     /// An agent that is there, says that it has one genuine device.
     pub(super) async fn agent(&self, provider: &Provider) -> Machine {
+        self.agent_with(provider, 1).await
+    }
+
+    /// One that takes so many assignments at one time.
+    pub(super) async fn agent_with(&self, provider: &Provider, capacity: u32) -> Machine {
         let machine = another_agent(&self.served, &provider.key).await;
-        let (path, declared) = (machine.heartbeat_path(), declared(1));
+        let (path, declared) = (machine.heartbeat_path(), declared(capacity));
         let beat = machine.post(&self.served, &path, media_type::JSON, &declared);
         beat.await.is(200, "");
         machine
@@ -74,20 +94,20 @@ impl Market {
         removed.is(204, "");
     }
 
-    async fn available(&self, provider: &Provider) -> Value {
+    pub(super) async fn available(&self, provider: &Provider) -> Value {
         let path = format!("/v1/accounts/{}", provider.id);
         let account = self.served.get(&path, &provider.key).await;
         account.json()["balances"][0]["available"].clone()
     }
 
-    async fn job(&self) -> String {
-        let made = self.served.post("/v1/jobs", &self.tenant, new_job()).await;
+    pub(super) async fn job(&self, job: Value) -> String {
+        let made = self.served.post("/v1/jobs", &self.tenant, job).await;
         made.is(201, "");
         made.json()["id"].as_str().unwrap().to_owned()
     }
 
     /// What an agent is to do next, of this kind.
-    async fn next(&self, machine: &Machine, kind: &str) -> Value {
+    pub(super) async fn next(&self, machine: &Machine, kind: &str) -> Value {
         for _ in 0..TRIES {
             let path = "/v1/assignments/next?wait_s=2";
             let asked = json!({ "known": [] });
@@ -102,31 +122,50 @@ impl Market {
 
     /// Has the agent take a job, commit and open; the job.
     pub(super) async fn worked(&self, machine: &Machine) -> String {
-        let job = self.job().await;
-        let offer = self.next(machine, "offer").await;
-        let of = |what: &str| {
-            let assignment = offer["assignment"].as_str().unwrap();
-            format!("/v1/assignments/{assignment}/{what}")
-        };
-        let post = async |what: &str, media_type, body: &Value| {
-            machine
-                .post(&self.served, &of(what), media_type, body)
-                .await
-        };
-        let lease = post("accept", media_type::JSON, &json!({})).await;
-        lease.is(200, "");
-        let mut bundle = bundle_json([0; 32], GENUINE);
-        bundle["job"] = offer["spec"].clone();
-        bundle["statement"]["job"] = offer["job"].clone();
-        bundle["statement"]["challenge"] = lease.json()["challenge"].clone();
-        bundle["statement"]["agent_key"] = json!(machine.key());
-        let (commitment, opening) = opened(&bundle);
-        let committed = post("commitment", media_type::JSON, &commitment).await;
-        committed.is(204, "");
-        self.next(machine, "open").await;
-        let handed_in = post("opening?round=0", OPENING, &opening).await;
-        handed_in.is(202, "");
+        let job = self.job(new_job()).await;
+        let taken = self.take(machine).await;
+        let opening = self.commit(machine, &taken, "fixture").await;
+        self.open(machine, &taken, &opening).await;
         job
+    }
+
+    /// Has the agent take what it is offered.
+    pub(super) async fn take(&self, machine: &Machine) -> Taken {
+        let offer = self.next(machine, "offer").await;
+        let assignment = offer["assignment"].as_str().unwrap().to_owned();
+        let accept = format!("/v1/assignments/{assignment}/accept");
+        let nothing = json!({});
+        let lease = machine.post(&self.served, &accept, media_type::JSON, &nothing);
+        let lease = lease.await;
+        lease.is(200, "");
+        Taken {
+            assignment,
+            offer,
+            lease: lease.json(),
+        }
+    }
+
+    /// Has the agent commit to what this executor came to; the opening.
+    pub(super) async fn commit(&self, machine: &Machine, taken: &Taken, executor: &str) -> Value {
+        let mut bundle = bundle_json([0; 32], GENUINE);
+        bundle["job"] = taken.offer["spec"].clone();
+        bundle["statement"]["job"] = taken.offer["job"].clone();
+        bundle["statement"]["challenge"] = taken.lease["challenge"].clone();
+        bundle["statement"]["agent_key"] = json!(machine.key());
+        bundle["statement"]["executor"] = json!(executor);
+        let (commitment, opening) = opened(&bundle);
+        let path = format!("/v1/assignments/{}/commitment", taken.assignment);
+        let committed = machine.post(&self.served, &path, media_type::JSON, &commitment);
+        committed.await.is(204, "");
+        opening
+    }
+
+    /// Has the agent open once it is asked to.
+    pub(super) async fn open(&self, machine: &Machine, taken: &Taken, opening: &Value) {
+        self.next(machine, "open").await;
+        let path = format!("/v1/assignments/{}/opening?round=0", taken.assignment);
+        let handed_in = machine.post(&self.served, &path, OPENING, opening);
+        handed_in.await.is(202, "");
     }
 
     /// The job, once something is true of it.

@@ -38,6 +38,12 @@ impl JobMeters {
     pub(crate) fn failed(&self) {
         self.failures.with_label_values::<&str>(&[]).inc();
     }
+
+    /// How often jobs failed to go on.
+    #[cfg(test)]
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.with_label_values::<&str>(&[]).get()
+    }
 }
 
 impl Meters for JobMeters {

@@ -18,7 +18,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 16] = [
+const SQLITE: [Step; 17] = [
     (
         1,
         "challenges and receipts",
@@ -95,13 +95,18 @@ const SQLITE: [Step; 16] = [
         include_str!("../../../migrations/sqlite/0015_owners_and_retention.sql"),
     ),
     (
+        16,
+        "outages",
+        include_str!("../../../migrations/sqlite/0016_outages.sql"),
+    ),
+    (
         17,
         "untaken offers",
         include_str!("../../../migrations/sqlite/0017_untaken_offers.sql"),
     ),
 ];
 
-const POSTGRES: [Step; 13] = [
+const POSTGRES: [Step; 14] = [
     (
         1,
         "challenges, receipts, policies",
@@ -161,6 +166,11 @@ const POSTGRES: [Step; 13] = [
         12,
         "owners and retention",
         include_str!("../../../migrations/postgres/0012_owners_and_retention.sql"),
+    ),
+    (
+        13,
+        "outages",
+        include_str!("../../../migrations/postgres/0013_outages.sql"),
     ),
     (
         14,

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use evidence::UnixTime;
 use jobs::patience::Misses;
-use jobs::{AgentId, AssignmentId, Currency, JobId, PartyId, Record, Size};
+use jobs::{AgentId, AssignmentId, Currency, JobId, Outage, PartyId, Record, Size};
 
-use super::{SqlStore, id, optional_id, untaken};
+use super::jobs::CALL_UP;
+use super::{SqlStore, id, optional_id, outages, untaken};
 use crate::hub::{Events, Note};
 use crate::id::Id;
-use crate::store::clerk::{Available, ClerkStore, Draft, MOST_OF_OWNER, Wanted, WithRoom};
+use crate::store::clerk::{Available, ClerkStore, Draft, MOST_OF_OWNER, Return, Wanted, WithRoom};
 use crate::store::sql::{Lock, Row, values};
 use crate::store::{Answer, StoreError};
 
@@ -111,25 +112,14 @@ impl ClerkStore for SqlStore {
         })
     }
 
-    fn last_alive(&self) -> Answer<'_, Option<UnixTime>> {
-        Box::pin(async move {
-            let mut session = self.database.read().await?;
-            let row = session
-                .fetch_optional("SELECT at FROM alive WHERE only_one = 1", values![])
-                .await?;
-            row.map(|row| row.time("at")).transpose()
-        })
+    fn come_back(&self, back: Return) -> Answer<'_, Option<Outage>> {
+        Box::pin(async move { self.again(|| self.try_come_back(back)).await })
     }
 
     fn is_alive(&self, now: UnixTime) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut tx = self.database.write().await?;
-            tx.execute(
-                "INSERT INTO alive (only_one, at) VALUES (1, $1)
-                 ON CONFLICT (only_one) DO UPDATE SET at = excluded.at WHERE alive.at < excluded.at",
-                values![now],
-            )
-            .await?;
+            outages::is_alive(&mut tx, now).await?;
             tx.commit().await
         })
     }
@@ -137,26 +127,10 @@ impl ClerkStore for SqlStore {
     fn call_up(&self, now: UnixTime, until: UnixTime) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut tx = self.database.write().await?;
-            tx.execute(
-                "UPDATE jobs SET due_at = $1 WHERE due_at > $1 AND due_at <= $2",
-                values![now, until],
-            )
-            .await?;
+            for call_up in CALL_UP {
+                tx.execute(call_up, values![now, until]).await?;
+            }
             tx.commit().await
-        })
-    }
-
-    fn living_jobs(&self, after: Option<JobId>, limit: u32) -> Answer<'_, Vec<JobId>> {
-        Box::pin(async move {
-            let mut session = self.database.read().await?;
-            let after = after.map_or(String::new(), |id| id.to_string());
-            let rows = session
-                .fetch(
-                    "SELECT id FROM jobs WHERE due_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2",
-                    values![after, limit],
-                )
-                .await?;
-            rows.iter().map(|row| id(row, "id", JobId::parse)).collect()
         })
     }
 

@@ -16,6 +16,7 @@ mod counts;
 mod jobs;
 mod journal;
 mod keys;
+mod outages;
 mod outbox;
 mod parties;
 mod policies;

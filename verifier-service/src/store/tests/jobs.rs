@@ -93,7 +93,7 @@ on_both! {
             assert!(delivery.event.body.contains(&format!(r#""provider":"{}""#, party("p1"))), "{delivery:?}");
         }
         // Nothing is due any more.
-        assert_eq!(store.due(END, END, 10).await.unwrap(), []);
+        assert_eq!(store.take_due(END, END, 10).await, []);
     }
 
     async fn whatever_write_fails_nothing_is_half_done(rig) {
@@ -154,7 +154,7 @@ on_both! {
                 let mut taken = Vec::new();
                 // One that comes away empty may just have met others.
                 for _ in 0..30 {
-                    taken.extend(store.due(END, UnixTime::from_secs(END.secs() + 60), 3).await.unwrap());
+                    taken.extend(store.take_due(END, UnixTime::from_secs(END.secs() + 60), 3).await);
                 }
                 taken
             })
@@ -166,13 +166,13 @@ on_both! {
         assert_eq!(all.len(), names.len());
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), names.len());
         // Whoever took one and died: a service that starts calls it up, and otherwise it is due again later.
-        assert_eq!(store.due(END, END, 10).await.unwrap(), []);
+        assert_eq!(store.take_due(END, END, 10).await, []);
         let later = UnixTime::from_secs(END.secs() + 60);
         store.call_up(END, UnixTime::from_secs(later.secs() - 1)).await.unwrap();
-        assert_eq!(store.due(END, END, 10).await.unwrap(), []);
+        assert_eq!(store.take_due(END, END, 10).await, []);
         store.call_up(END, later).await.unwrap();
-        assert_eq!(store.due(END, later, 100).await.unwrap().len(), names.len());
-        assert_eq!(store.due(later, later, 100).await.unwrap().len(), names.len());
+        assert_eq!(store.take_due(END, later, 100).await.len(), names.len());
+        assert_eq!(store.take_due(later, later, 100).await.len(), names.len());
     }
 
     async fn nobody_spends_what_another_has_spent(rig) {

@@ -19,7 +19,8 @@ use crate::parties::Kind;
 use crate::store::agents::{Agent, AgentStore, Enrolled, EnrolmentToken, Said};
 use crate::store::books::{BookStore, Booked};
 use crate::store::jobs::{
-    Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Search, Written,
+    Act, Acted, Change, CreatedJob, Document, JobRequest, JobStore, Queue, Search, Share, TakeDue,
+    Written,
 };
 use crate::store::outbox::{OutboxStore, Webhook};
 use crate::store::parties::{AddedParty, Party, PartyStore};
@@ -124,6 +125,22 @@ impl SqlStore {
         action: impl Fn(Amount) -> Action + Send + Sync + 'static,
     ) -> Result<(Job, Written), StoreError> {
         self.act_of(job, at, None, action).await
+    }
+
+    /// Takes jobs that are due, of each tenant and queue so many at most.
+    pub(crate) async fn take_due(&self, now: UnixTime, until: UnixTime, most: u32) -> Vec<JobId> {
+        let mut taken = Vec::new();
+        for queue in [Queue::Openings, Queue::Others] {
+            let tenants = self.tenants_due(queue, now).await.unwrap().into_iter();
+            let take = TakeDue {
+                queue,
+                now,
+                until,
+                shares: tenants.map(|tenant| Share { tenant, most }).collect(),
+            };
+            taken.extend(self.due(take).await.unwrap());
+        }
+        taken.into_iter().map(|due| due.job).collect()
     }
 
     pub(crate) async fn act_of(

@@ -9,6 +9,7 @@ mod keys;
 pub(crate) mod life;
 mod market;
 mod open_jobs;
+mod outages;
 mod owners;
 mod parties;
 mod policies;

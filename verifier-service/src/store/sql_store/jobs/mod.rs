@@ -1,23 +1,26 @@
 //! Jobs: created, changed under a lock, handed out when due, listed.
 
+mod due;
 mod lacking;
 mod lists;
 mod room;
 mod write;
 
+pub(super) use due::CALL_UP;
 pub(super) use lists::event;
 
 use ::jobs::{AgentId, Amount, AssignmentId, Job, JobId, PartyId};
 use evidence::UnixTime;
 use evidence::work::Hex;
 
+use super::outages::{body, excused};
 use super::parties::hold_party;
 use super::{SqlStore, audit, id, journal};
 use crate::store::jobs::{
-    Act, Acted, Askable, CreatedJob, EventNumber, JobReceipt, JobRequest, JobStore, JobSummary,
-    Lacking, NumberedEvent, OpenAssignment, Written,
+    Act, Acted, Askable, CreatedJob, Due, EventNumber, JobReceipt, JobRequest, JobStore,
+    JobSummary, Lacking, NumberedEvent, OpenAssignment, Queue, TakeDue, Written,
 };
-use crate::store::sql::{Lock, Row, Session, Transaction, values};
+use crate::store::sql::{Lock, Session, Transaction, values};
 use crate::store::{Answer, Page, StoreError};
 
 impl SqlStore {
@@ -59,7 +62,11 @@ impl SqlStore {
         let mut tx = self.database.write().await?;
         let rows = tx
             .fetch_locked(
-                "SELECT body, due_at, sought FROM jobs WHERE id = $1",
+                concat!(
+                    "SELECT due_at, sought, ",
+                    body!(),
+                    " FROM jobs WHERE id = $1"
+                ),
                 Lock::Wait,
                 values![id],
             )
@@ -67,7 +74,7 @@ impl SqlStore {
         let Some(row) = rows.first() else {
             return Ok(Acted::Unknown);
         };
-        let before = stored(row)?;
+        let (before, is_excused) = excused(&mut tx, row).await?;
         let available = match available_of {
             Some(party) => {
                 journal::available(&mut tx, party, before.terms().price().currency).await?
@@ -83,7 +90,7 @@ impl SqlStore {
             (row.optional_time("due_at")?, row.optional_int("sought")?);
         let sought = write::sought(change.search, sought_before);
         let is_unchanged = job == before && write::is_nothing(&change);
-        if is_unchanged && change.due_at == due_before && sought == sought_before {
+        if is_unchanged && !is_excused && change.due_at == due_before && sought == sought_before {
             return Ok(Acted::Done(Box::new(job), Written::default()));
         }
         if let Some(full) = room::first_without(&mut tx, &before, &job).await? {
@@ -95,36 +102,6 @@ impl SqlStore {
         audit::commit_with(tx, entry).await?;
         let effects = change.effects;
         Ok(Acted::Done(Box::new(job), Written { effects, events }))
-    }
-
-    async fn take_due(
-        &self,
-        now: UnixTime,
-        until: UnixTime,
-        limit: u32,
-    ) -> Result<Vec<JobId>, StoreError> {
-        let mut tx = self.database.write().await?;
-        let rows = tx
-            .fetch_locked(
-                "SELECT id FROM jobs WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
-                Lock::SkipTaken,
-                values![now, limit],
-            )
-            .await?;
-        let mut taken = Vec::new();
-        for row in &rows {
-            let id = id(row, "id", JobId::parse)?;
-            tx.execute(
-                "UPDATE jobs SET due_at = $1 WHERE id = $2",
-                values![until, &id],
-            )
-            .await?;
-            taken.push(id);
-        }
-        if !taken.is_empty() {
-            tx.commit().await?;
-        }
-        Ok(taken)
     }
 }
 
@@ -145,9 +122,11 @@ impl JobStore for SqlStore {
     fn job<'a>(&'a self, id: &'a JobId) -> Answer<'a, Option<Job>> {
         Box::pin(async move {
             let mut session = self.database.read().await?;
-            let body = "SELECT body FROM jobs WHERE id = $1";
-            let row = session.fetch_optional(body, values![id]).await?;
-            row.as_ref().map(stored).transpose()
+            let of = concat!("SELECT ", body!(), " FROM jobs WHERE id = $1");
+            let row = session.fetch_optional(of, values![id]).await?;
+            let Some(row) = row else { return Ok(None) };
+            let (job, _) = excused(&mut session, &row).await?;
+            Ok(Some(job))
         })
     }
 
@@ -164,8 +143,12 @@ impl JobStore for SqlStore {
         Box::pin(lists::jobs(&self.database, tenant, page))
     }
 
-    fn due(&self, now: UnixTime, until: UnixTime, limit: u32) -> Answer<'_, Vec<JobId>> {
-        Box::pin(async move { self.again(|| self.take_due(now, until, limit)).await })
+    fn tenants_due(&self, queue: Queue, now: UnixTime) -> Answer<'_, Vec<PartyId>> {
+        Box::pin(due::tenants(&self.database, queue, now))
+    }
+
+    fn due(&self, take: TakeDue) -> Answer<'_, Vec<Due>> {
+        Box::pin(async move { self.again(|| due::take(&self.database, &take)).await })
     }
 
     fn latest_search(&self) -> Answer<'_, Option<i64>> {
@@ -272,21 +255,19 @@ async fn created_before(
     };
     let row = session
         .fetch_optional(
-            "SELECT body, idempotency_sha256 FROM jobs WHERE tenant = $1 AND idempotency_key = $2",
+            concat!(
+                "SELECT idempotency_sha256, ",
+                body!(),
+                " FROM jobs WHERE tenant = $1 AND idempotency_key = $2"
+            ),
             values![&request.tenant, key.as_str()],
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(match row.array("idempotency_sha256")? == *sha256 {
-        true => CreatedJob::Before(Box::new(stored(&row)?)),
+        true => CreatedJob::Before(Box::new(excused(session, &row).await?.0)),
         false => CreatedJob::KeyReused,
     }))
-}
-
-/// Why it cannot be read is not said: the text holds secrets.
-fn stored(row: &Row) -> Result<Job, StoreError> {
-    let malformed = |_| StoreError::Malformed { column: "body" };
-    Job::from_stored(&row.text("body")?).map_err(malformed)
 }
 
 /// For [`write`].

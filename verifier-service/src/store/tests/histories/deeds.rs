@@ -4,7 +4,7 @@ use ::jobs::books::Transfer;
 use ::jobs::terms::{Assurance, DeviceTraits};
 use ::jobs::{
     Action, Amount, Assignment, AssignmentId, AssignmentStatus, Blame, Candidate, Code,
-    DeclaredDevice, Job, Nature, Record, Refuted, SeenDevice, Terms, Upheld, Verdict,
+    DeclaredDevice, Job, Nature, Outage, Record, Refuted, SeenDevice, Terms, Upheld, Verdict,
 };
 use evidence::UnixTime;
 use evidence::device::Architecture;
@@ -36,6 +36,7 @@ impl Play {
         match one.what % 16 {
             0 => return Some(Deed::Book(self.transfer(one))),
             1 => return Some(Deed::Create(id, terms(one.which), nature(one.which))),
+            4 | 8 | 12 if one.what / 16 == 12 => return Some(Deed::Outage(self.outage())),
             _ => {}
         }
         let Some(job) = self.model.jobs.get(&id) else {
@@ -46,6 +47,14 @@ impl Play {
             _ => self.next_action(job, one),
         };
         Some(Deed::Act(id, action?))
+    }
+
+    /// Nobody could reach the service until now.
+    fn outage(&self) -> Outage {
+        Outage {
+            from: UnixTime::from_secs(self.model.now - 300),
+            until: self.model.at(),
+        }
     }
 
     /// Few references, so that some are used again, for the same or for something else.
@@ -135,10 +144,6 @@ impl Play {
             9 => self.decide(job),
             10 | 11 => Action::ChallengeAgain {
                 by: party(["tenant", "market"][one.who % 2]),
-            },
-            12 => Action::Outage {
-                from: UnixTime::from_secs(self.model.now - 300),
-                to: self.model.at(),
             },
             13 if one.who < 4 => Action::Cancel,
             14 => Action::Settle,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use ::jobs::books::{Account, Ledger, LedgerError, Transfer, TransferKind};
-use ::jobs::{Action, Amount, Context, Job, JobId, Nature, NewJob, PartyId, Terms};
+use ::jobs::{Action, Amount, Context, Job, JobId, Nature, NewJob, Outage, PartyId, Terms};
 use evidence::UnixTime;
 
 use super::super::life::{change, money, party};
 use crate::store::books::{BookStore, Booked};
+use crate::store::clerk::{ClerkStore, Return};
 use crate::store::jobs::{Act, Acted, Change, CreatedJob, JobRequest, JobStore};
 use crate::store::{SqlStore, StoreError};
 
@@ -17,6 +18,8 @@ pub(super) enum Deed {
     Create(JobId, Terms, Nature),
     Act(JobId, Action),
     Book(Transfer),
+    /// The service was away.
+    Outage(Outage),
 }
 
 /// What comes of a deed.
@@ -28,6 +31,7 @@ pub(super) enum Outcome {
     Booked,
     Differs,
     Overdrawn,
+    Back,
 }
 
 /// What the store must come to.
@@ -85,6 +89,16 @@ pub(super) async fn attempt(
             Booked::Differs => Outcome::Differs,
             Booked::Overdrawn => Outcome::Overdrawn,
         }),
+        Deed::Outage(outage) => {
+            let back = Return {
+                now: outage.until,
+                until: outage.until,
+                least_s: 0,
+                so_far: Some(outage),
+            };
+            assert_eq!(service.come_back(back).await?, Some(outage));
+            Ok(Outcome::Back)
+        }
     }
 }
 
@@ -148,6 +162,10 @@ impl Model {
                     Ok(effects) => self.keep(job, &effects.transfers),
                     Err(refusal) => Outcome::Refused(refusal.code()),
                 }
+            }
+            Deed::Outage(outage) => {
+                self.jobs.values_mut().for_each(|job| job.excuse(*outage));
+                Outcome::Back
             }
             Deed::Book(transfer) => self.book(transfer),
         }
