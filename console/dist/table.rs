@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-9bf4e48a5175.js",
+        path: "console-f83615fc4408.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "9bf4e48a517509346af1e21b0a1e38491197c922d9b47bb703d99945fdca0da7",
+        sha256: "f83615fc4408357df72844c204c790014a3a298d61194a2a0b1a7f1b5b54d1a0",
         is_named_by_content: true,
-        plain: include_bytes!("console-9bf4e48a5175.js"),
-        brotli: include_bytes!("console-9bf4e48a5175.js.br"),
+        plain: include_bytes!("console-f83615fc4408.js"),
+        brotli: include_bytes!("console-f83615fc4408.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "cccc38dd36dc00a718264237d2d6dbd13f35e63b5b2e637f23df70ff448bcf42",
+        sha256: "d7826e301f325ff3bd5b16c3d896d11b39f63b1fcab94b5bb64e3d24e013e9ab",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
