@@ -46,7 +46,7 @@ pub(crate) fn bundle_json(challenge: [u8; 32], label: &str) -> Value {
     })
 }
 
-/// The label of jobs whose openings are upheld, with the one genuine device there is.
+/// The label of jobs whose openings are upheld, with a genuine device that is named as the executor of the statement.
 pub(crate) const GENUINE: &str = "genuine device";
 
 /// Grants every bundle but those whose job is labelled `refuse`, and panics over those labelled `panic`. The result of one
@@ -130,7 +130,7 @@ impl Judge for MadeToOrder {
         }
         let device = match case.opening.bundle.job.label.as_deref() {
             Some(GENUINE) => JudgedDevice {
-                ueid: "made to order".to_owned(),
+                ueid: case.opening.bundle.statement.executor.to_string(),
                 architecture: Architecture::Hopper,
                 simulated: false,
             },
@@ -141,6 +141,13 @@ impl Judge for MadeToOrder {
             devices: vec![device],
             claims: String::new(),
         }))
+    }
+
+    fn judge_again(&self, case: &OpeningCase, _inquiry: &Inquiry) -> Result<Pass<Judged>, Problem> {
+        match case.opening.bundle.job.label.as_deref() {
+            Some(GENUINE) => Ok(Pass::Done(Judged::Stands)),
+            _ => Err(Problem::new(ProblemCode::Unverifiable)),
+        }
     }
 
     fn certify(&self, certificate: &Certificate) -> Result<Award, Problem> {

@@ -5,6 +5,7 @@ mod kit;
 
 mod assign;
 mod create;
+mod devices;
 mod dispute;
 mod open;
 mod window;
@@ -13,7 +14,7 @@ use evidence::work::{Base64Url, Hex};
 use jobs::books::{Account, TransferKind};
 use jobs::patience::{Miss, MissKind};
 use jobs::{
-    Action, AssignmentStatus, Blame, Candidate, Code, Context, DisputeKind, Job, JobStatus,
+    Action, AssignmentStatus, Blame, Candidate, Code, Context, DisputeKind, Holder, Job, JobStatus,
     LEASE_S, OFFER_S, Record, Refuted, SeenDevice, Stake, Terms, Verdict,
 };
 use kit::*;

@@ -210,25 +210,3 @@ fn one_that_cannot_be_judged_in_time_does_not_take_the_reward_of_the_others() {
         .collect();
     assert_eq!(gains, [0, PRICE, PRICE]);
 }
-
-#[test]
-fn two_identities_on_one_device_are_both_slashed() {
-    let mut world = World::new(terms(3), KERNEL);
-    world.dispatch(3);
-    world.commit_all();
-    world.open_all();
-    let ids = world.ids();
-    let shared = device_of(&ids[0]);
-    world.judge_all(|world, n, id| {
-        let mut shown = world.honest(id);
-        if n < 2 {
-            shown.devices = vec![shared];
-        }
-        Verdict::Upheld(shown)
-    });
-    assert_eq!(status_of(&world, &ids[0]), slashed("device_shared"));
-    assert_eq!(status_of(&world, &ids[1]), slashed("device_shared"));
-    world.tick_when_due();
-    assert_closed(&world);
-    assert_eq!(world.gain(&world.owner_of(&ids[2])), PRICE);
-}

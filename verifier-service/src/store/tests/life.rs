@@ -6,7 +6,7 @@ use ::jobs::books::{Account, Transfer};
 use ::jobs::terms::{Assurance, DeviceTraits};
 use ::jobs::{
     Action, AgentId, Amount, AssignmentId, AssignmentStatus, Candidate, Context, Currency, Effects,
-    Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms, Upheld, Verdict,
+    Holder, Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms, Upheld, Verdict,
 };
 use evidence::device::Architecture;
 use evidence::work::{Base64Url, Hex};
@@ -482,6 +482,7 @@ pub(crate) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> 
             id: keyed(&this),
             architecture: Architecture::Hopper,
             simulated: true,
+            holder: Holder::Nobody,
         }],
         assurance: Assurance::A0,
         keyed: keyed(&this),
