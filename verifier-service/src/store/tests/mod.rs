@@ -16,6 +16,7 @@ mod postgres;
 mod retention;
 mod room;
 mod sqlite;
+mod upgrade;
 
 use std::time::Duration;
 
