@@ -65,6 +65,18 @@ pub enum Ending {
     Unavailable,
 }
 
+impl Ending {
+    /// The status with which a process ends so.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Refused => 1,
+            Self::Unusable => 2,
+            Self::Unavailable => 3,
+        }
+    }
+}
+
 impl AgentError {
     /// The stable word for this cause.
     #[must_use]

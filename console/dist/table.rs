@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-4a0074e5feb0.js",
+        path: "console-83dc34047685.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "4a0074e5feb04aba1cb02e3f07c3ab0fd1ee34f5c86d452a1d46b1f0e6c74330",
+        sha256: "83dc34047685503336101c2bb5b1d938e3e9a6450cbbb6aa1fb9b1e7e76501a2",
         is_named_by_content: true,
-        plain: include_bytes!("console-4a0074e5feb0.js"),
-        brotli: include_bytes!("console-4a0074e5feb0.js.br"),
+        plain: include_bytes!("console-83dc34047685.js"),
+        brotli: include_bytes!("console-83dc34047685.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "a5bb37cb69d89e188e7e55f53ddc303d88b50710f93cde5dbdd226ef44dc6f9f",
+        sha256: "81c675c8753479a124d8db5bc262f7586c8ea9b3a43fa80521c8b0ea04b8ff6f",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -38,7 +38,9 @@ codes! {
     ASSURANCE_TOO_LOW = "assurance_too_low";
     /// The devices are fewer than the terms ask for, of another architecture, or simulated where they may not be. Not slashed.
     DEVICES_UNFIT = "devices_unfit";
-    /// Two assignments of one job ran on one device. Both are slashed.
+    /// The evidence is of a device that was known as another provider's. Nothing is paid, and nothing lost.
+    DEVICE_OF_ANOTHER = "device_of_another";
+    /// Another replica of the job ran on this device, which was not known as this provider's before the job. Slashed.
     DEVICE_SHARED = "device_shared";
     /// What was handed in for an answer to the referee was larger than any right answer, and no other came in time. Slashed.
     DISPUTE_ANSWER_TOO_LARGE = "dispute_answer_too_large";

@@ -1,10 +1,10 @@
 //! Effects: what an action leaves beside the changed job, to be written in the same transaction.
 
-use evidence::work::Base64Url;
+use evidence::work::{Base64Url, Hex};
 
 use crate::books::Transfer;
 use crate::event::Event;
-use crate::id::{AgentId, AssignmentId};
+use crate::id::{AgentId, AssignmentId, PartyId};
 use crate::patience::Miss;
 use crate::record::RecordChange;
 
@@ -26,6 +26,9 @@ pub struct Effects {
     pub receipts: Vec<AssignmentId>,
     /// Assignments refused after they had been accepted: their receipts no longer hold.
     pub revoked: Vec<AssignmentId>,
+    /// Devices, and the providers that showed them, which nobody is to be known by: two showed one device that was nobody's
+    /// before, and from their evidence nobody can tell whose it is.
+    pub disowned: Vec<(PartyId, Hex<32>)>,
     /// Agents for whom there is something to fetch.
     pub wake: Vec<AgentId>,
 }

@@ -108,4 +108,4 @@ pub use refusal::Refusal;
 pub use secret::Secret;
 pub use stored::StoredError;
 pub use terms::{Terms, TermsError};
-pub use verdict::{Blame, Refuted, SeenDevice, Upheld, Verdict, results_digest};
+pub use verdict::{Blame, Holder, Refuted, SeenDevice, Upheld, Verdict, results_digest};

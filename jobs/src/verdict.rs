@@ -47,6 +47,23 @@ pub struct SeenDevice {
     pub architecture: Architecture,
     /// Whether it is software.
     pub simulated: bool,
+    /// Whose it was known to be.
+    #[serde(default)]
+    pub holder: Holder,
+}
+
+/// Whose a device was known to be, of the provider that shows it, when its agent was offered the work. Nobody knows that of
+/// software.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    /// It was nobody's.
+    #[default]
+    Nobody,
+    /// The provider's that shows it.
+    Provider,
+    /// Another provider's, whatever happened since.
+    Another,
 }
 
 /// Why an opening did not hold.
@@ -65,6 +82,7 @@ pub enum Blame {
     /// It handed in what no honest agent does: the stake is slashed.
     Wrong,
     /// Its evidence is not good enough, as with an old driver: the stake goes back, nothing is paid, the record starts again.
+    /// In a later round of openings this says nothing: evidence is appraised once.
     Unfit,
     /// Its evidence is good enough for the service, and not for the policy that the terms name: the stake goes back, nothing
     /// is paid, the record is as it was. Whoever orders work must not be able to ruin a record by what it asks for.

@@ -3,7 +3,8 @@
 
 mod kit;
 
-use jobs::{Action, JobStatus, Nature, Stake, Terms};
+use jobs::books::{Account, Transfer};
+use jobs::{Action, JobStatus, Money, Nature, Stake, Terms};
 use kit::drive::{Cast, Character, assert_closed, next_question};
 use kit::*;
 use proptest::prelude::*;
@@ -53,6 +54,22 @@ fn natures() -> impl Strategy<Value = Nature> {
 /// Now and then nobody could reach the service.
 fn is_outage(one: Move) -> bool {
     one.what % 64 == 21 && one.who < 4
+}
+
+/// What was slashed leaves the treasury once, and no more than there is.
+fn assert_paid_out(world: &mut World) {
+    let slashed = world.balance(&Account::Treasury);
+    let payout = |units| {
+        let (amount, currency) = (amount(units), eur());
+        Transfer::payout(&tenant(), Money { amount, currency }, "all", at(0))
+    };
+    world.ledger.book(&payout(slashed + 1)).unwrap_err();
+    if slashed > 0 {
+        world.ledger.book(&payout(slashed)).unwrap();
+        world.ledger.book(&payout(slashed)).unwrap_err();
+    }
+    assert_eq!(world.balance(&Account::Treasury), 0);
+    assert!(world.ledger.is_balanced());
 }
 
 fn action(cast: &Cast, one: Move) -> Option<Action> {
@@ -133,6 +150,7 @@ proptest! {
         }
         prop_assert_eq!(cast.world.job.due_at(), None);
         assert_closed(&cast.world);
+        assert_paid_out(&mut cast.world);
     }
 
     #[test]

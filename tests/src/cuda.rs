@@ -4,6 +4,7 @@
 //! A process loads `libcuda.so.1` once, from where `LD_LIBRARY_PATH` said at its start. So each scene is played in a
 //! process of its own: the test program itself, started again with one ignored test.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 use crate::driver::{built_library, rename_symbol};
 
 /// A library that plays a scene, as long as this lives.
+#[derive(Debug)]
 pub struct FakeCuda {
     folder: TempDir,
 }
@@ -59,11 +61,31 @@ impl FakeCuda {
         std::fs::read_to_string(self.folder.path().join(MISUSE_FILE)).unwrap_or_default()
     }
 
+    /// What a process has in its environment that finds the library.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        finding(self.folder())
+    }
+
     /// A file beside the library.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+fn finding(folder: &Path) -> Vec<(&'static str, OsString)> {
+    vec![
+        ("LD_LIBRARY_PATH", folder.into()),
+        // Shared memory of the kernels is thread-local in the host build, by the fastest model, for which glibc keeps
+        // little room in a process that loads a library later.
+        (
+            "GLIBC_TUNABLES",
+            "glibc.rtld.optional_static_tls=2097152".into(),
+        ),
+        // That room is taken from the stack of every thread.
+        ("RUST_MIN_STACK", "16777216".into()),
+    ]
 }
 
 /// Runs one ignored test of this program in a process whose libraries come from `folder` first.
@@ -82,12 +104,7 @@ pub fn again(test: &str, folder: &Path, variables: &[(&str, &str)]) -> Output {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env("LD_LIBRARY_PATH", folder)
-        // Shared memory of the kernels is thread-local in the host build, by the fastest model, for which glibc keeps
-        // little room in a process that loads a library later.
-        .env("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=2097152")
-        // That room is taken from the stack of every thread.
-        .env("RUST_MIN_STACK", "16777216")
+        .envs(finding(folder))
         .env_remove("CUDA_VISIBLE_DEVICES")
         .envs(variables.iter().copied());
     command.output().expect("this program")

@@ -331,6 +331,37 @@ impl Market {
         assert_eq!(answer.status(), 201);
     }
 
+    /// A request of the operator that is yet to be sent.
+    pub fn operated(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).bearer_auth(&self.operator)
+    }
+
+    /// Has this text decide from now on, under a name of its own.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn put_in_force(&self, policy: &str, rego: &'static str) {
+        let path = format!("/v1/policies/{policy}");
+        let put = self.operated(Method::PUT, &path);
+        let put = put.header("content-type", "text/x-rego").body(rego);
+        assert_eq!(put.send().await.expect("answer").status(), 201);
+        let activate = self.operated(Method::POST, &format!("{path}/versions/1/activate"));
+        assert_eq!(activate.send().await.expect("answer").status(), 200);
+    }
+
+    /// From the next start of the verifier on there is no collateral: no manifest, and no answer about revocation.
+    ///
+    /// # Panics
+    /// It cannot be removed.
+    pub fn lose_collateral(&self) {
+        let collateral = self.folder.path().join("collateral");
+        let anchors = collateral.join("anchors.toml");
+        let kept = std::fs::read(&anchors).expect("anchors");
+        std::fs::remove_dir_all(&collateral).expect("collateral");
+        std::fs::create_dir_all(collateral.join("ocsp")).expect("folder");
+        std::fs::write(anchors, kept).expect("anchors");
+    }
+
     /// A request that is yet to be sent.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url()))

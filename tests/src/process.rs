@@ -1,5 +1,6 @@
 //! Verifiers and agents in processes of their own, which can be killed.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ pub struct Process {
     program: &'static str,
     arguments: Vec<PathBuf>,
     log: PathBuf,
+    variables: Vec<(&'static str, OsString)>,
     child: Option<Child>,
 }
 
@@ -21,13 +23,20 @@ impl Process {
     /// Not started yet. What it says on standard error goes to the end of `log`.
     #[must_use]
     pub const fn new(program: &'static str, arguments: Vec<PathBuf>, log: PathBuf) -> Self {
-        let child = None;
         Self {
             program,
             arguments,
             log,
-            child,
+            variables: Vec::new(),
+            child: None,
         }
+    }
+
+    /// The same with these variables in its environment.
+    #[must_use]
+    pub fn with(mut self, variables: Vec<(&'static str, OsString)>) -> Self {
+        self.variables = variables;
+        self
     }
 
     /// Starts it.
@@ -39,6 +48,7 @@ impl Process {
         let log = File::options().append(true).create(true).open(&self.log);
         let command = Command::new(self.program)
             .args(&self.arguments)
+            .envs(self.variables.iter().cloned())
             .stdout(Stdio::null())
             .stderr(log.expect("log"))
             .spawn();
@@ -56,6 +66,16 @@ impl Process {
             child.kill().expect("process");
             child.wait().expect("process");
         }
+    }
+
+    /// The status with which it ended by itself; `None` while it runs.
+    ///
+    /// # Panics
+    /// It was never started, or a signal ended it.
+    pub fn ended(&mut self) -> Option<i32> {
+        let child = self.child.as_mut().expect("started");
+        let ended = child.try_wait().expect("process")?;
+        Some(ended.code().expect("no signal"))
     }
 
     /// The processor time it has taken since it was started, to a hundredth of a second; nothing if it does not run.

@@ -46,7 +46,7 @@ pub(crate) fn bundle_json(challenge: [u8; 32], label: &str) -> Value {
     })
 }
 
-/// The label of jobs whose openings are upheld, with the one genuine device there is.
+/// The label of jobs whose openings are upheld, with a genuine device that is named as the executor of the statement.
 pub(crate) const GENUINE: &str = "genuine device";
 
 /// The label of jobs whose openings are upheld, each with a device of its agent's own.
@@ -149,7 +149,7 @@ impl Judge for MadeToOrder {
             _ => {}
         }
         let ueid = match bundle.job.label.as_deref() {
-            Some(GENUINE) => "made to order".to_owned(),
+            Some(GENUINE) => bundle.statement.executor.to_string(),
             Some(OWN) => hex::encode(bundle.statement.agent_key.0),
             _ => return Err(Problem::new(ProblemCode::Unverifiable)),
         };
@@ -163,6 +163,13 @@ impl Judge for MadeToOrder {
             devices: vec![device],
             claims: String::new(),
         }))
+    }
+
+    fn judge_again(&self, case: &OpeningCase, _inquiry: &Inquiry) -> Result<Pass<Judged>, Problem> {
+        match case.opening.bundle.job.label.as_deref() {
+            Some(GENUINE) => Ok(Pass::Done(Judged::Stands)),
+            _ => Err(Problem::new(ProblemCode::Unverifiable)),
+        }
     }
 
     fn certify(&self, certificate: &Certificate) -> Result<Award, Problem> {

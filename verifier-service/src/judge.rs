@@ -4,24 +4,26 @@
 //! Everything behind it but [`Judge::obtain`] is computation and small file reads, called through [`Workers`].
 
 mod blame;
+mod opening;
 
-use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evidence::UnixTime;
-use evidence::appraise::{EvidenceAppraisal, WorkAppraisal};
-use evidence::device::Architecture;
+use evidence::appraise::{EvidenceAppraisal, WorkAppraisal, WorkChecker, binding};
 use evidence::policy::{Decision, Denial, Granted, PolicyError};
-use evidence::work::{Bundle, Opening};
-use jobs::{Blame, PartyId};
-use kernels::audit::Strength;
+use evidence::work::Bundle;
+use evidence::{Check, UnixTime};
+use jobs::PartyId;
 use receipt::{Claims, Level, Signer};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::appraiser::{Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Wants};
+pub(crate) use opening::{Judged, JudgedDevice, OpeningCase};
+
+use crate::appraiser::{
+    Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Settled, Wants,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::id::Id;
@@ -34,7 +36,6 @@ use crate::result_checks::{Busy, ResultChecks};
 use crate::statistics::Statistics;
 use crate::store::policies::Issued;
 use crate::turnstile::Party;
-use crate::work::{self, OpeningChecker};
 use crate::workers::Workers;
 
 /// Seconds after which a key may sign, if nothing better is known.
@@ -67,57 +68,6 @@ pub(crate) struct Award {
     pub(crate) policy: String,
     /// The assurance level, for the log.
     pub(crate) level: Level,
-}
-
-/// An opening to be judged.
-#[derive(Debug)]
-pub(crate) struct OpeningCase {
-    /// The opening.
-    pub(crate) opening: Opening,
-    /// SHA-256 of its bundle's bytes, as they are kept.
-    pub(crate) bundle_sha256: [u8; 32],
-    /// The challenge of the assignment.
-    pub(crate) challenge: [u8; 32],
-    /// Drawn after all replicas had committed.
-    pub(crate) randomness: [u8; 32],
-    /// The point audit of the terms.
-    pub(crate) audit: Option<Strength>,
-    /// The time everything is judged at.
-    pub(crate) as_of: UnixTime,
-    /// Whom a receipt will be for.
-    pub(crate) audience: Vec<String>,
-}
-
-/// What judging an opening showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Judged {
-    /// Everything held.
-    Upheld {
-        /// The level of the evidence.
-        level: Level,
-        /// The devices.
-        devices: Vec<JudgedDevice>,
-        /// The claims, JSON, for the receipt that may come of it.
-        claims: String,
-    },
-    /// Something did not.
-    Refuted {
-        /// The first reason.
-        code: &'static str,
-        /// What it says of the agent.
-        blame: Blame,
-    },
-}
-
-/// A device of which evidence was verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct JudgedDevice {
-    /// Its lasting identity.
-    pub(crate) ueid: String,
-    /// What it is.
-    pub(crate) architecture: Architecture,
-    /// Whether it is software.
-    pub(crate) simulated: bool,
 }
 
 /// A receipt of a replica, about to be signed.
@@ -165,6 +115,13 @@ pub(crate) trait Judge: Send + Sync {
     /// What is needed is not at hand now ([`ProblemCode::Unverifiable`]), or a failure.
     fn judge_opening(&self, case: &OpeningCase, inquiry: &Inquiry)
     -> Result<Pass<Judged>, Problem>;
+
+    /// Judges an opening of a later round: what binds it to job, challenge and agent, and the checks of its result. Its
+    /// devices were appraised in the first round, and neither policy nor collateral is asked again.
+    ///
+    /// # Errors
+    /// As [`judge_opening`](Self::judge_opening).
+    fn judge_again(&self, case: &OpeningCase, inquiry: &Inquiry) -> Result<Pass<Judged>, Problem>;
 
     /// Signs the receipt of a replica.
     ///
@@ -363,22 +320,14 @@ impl Judge for Bench {
         case: &OpeningCase,
         inquiry: &Inquiry,
     ) -> Result<Pass<Judged>, Problem> {
-        let OpeningCase {
-            opening,
-            challenge,
-            randomness,
-            audit,
-            as_of,
-            ..
-        } = case;
-        let (slices, one) = (opening.slices.as_slice(), NonZeroUsize::MIN);
-        let checker = OpeningChecker::new(*randomness, slices, *audit, one);
-        let appraiser = &self.appraiser;
+        let (checker, bundle) = (case.checker(), &case.opening.bundle);
         let checking = Checking {
             checker: &checker,
-            takes_long: audit.is_some() || work::takes_long(&opening.bundle.job),
+            takes_long: case.takes_long(),
         };
-        let pass = appraiser.pass_over_work(&opening.bundle, challenge, &checking, *as_of, inquiry);
+        let appraiser = &self.appraiser;
+        let (challenge, as_of) = (&case.challenge, case.as_of);
+        let pass = appraiser.pass_over_work(bundle, challenge, &checking, as_of, inquiry);
         pass.try_map(|appraisal| {
             let decision = policies::decide(inquiry.policy(), appraisal);
             match decision.map_err(policy_failed)? {
@@ -388,6 +337,19 @@ impl Judge for Bench {
                 }
             }
         })
+    }
+
+    fn judge_again(&self, case: &OpeningCase, inquiry: &Inquiry) -> Result<Pass<Judged>, Problem> {
+        let (checker, bundle) = (case.checker(), &case.opening.bundle);
+        let mut checks = binding(bundle, &case.challenge, &checker);
+        if checks.iter().all(Check::is_affirmed) {
+            if case.takes_long() && !inquiry.checks_result() {
+                return Ok(Pass::ResultNext(Settled::default()));
+            }
+            let findings = checker.recompute(bundle).into_iter();
+            checks.extend(findings.map(|finding| finding.check));
+        }
+        blame::again(&checks).map(Pass::Done)
     }
 
     fn certify(&self, certificate: &Certificate) -> Result<Award, Problem> {

@@ -17,7 +17,7 @@ use evidence::policy::Denial;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub(crate) use findings::{FailedCheck, Finding, refusal, word_of_devices};
+pub(crate) use findings::{FailedCheck, Finding, refusal, refusal_of, word_of_devices};
 
 /// What the type URI of a problem starts with; the code follows.
 pub const TYPE_PREFIX: &str = "urn:pogw:problem:";

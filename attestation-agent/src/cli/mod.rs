@@ -26,7 +26,7 @@ mod submit;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use attestation_agent::{AgentError, ConfigError, Settings};
+use attestation_agent::{AgentError, ConfigError, Ending, Settings};
 use telemetry::{Exporter, TelemetryError};
 
 pub(crate) use args::Cli;
@@ -92,8 +92,8 @@ async fn dispatch(command: Command, settings: Settings) -> Result<Report, AgentE
 fn exit_code(exit: Exit) -> ExitCode {
     ExitCode::from(match exit {
         Exit::Done => 0,
-        Exit::No => 1,
-        Exit::Unusable => 2,
-        Exit::Unavailable => 3,
+        Exit::No => Ending::Refused.exit_code(),
+        Exit::Unusable => Ending::Unusable.exit_code(),
+        Exit::Unavailable => Ending::Unavailable.exit_code(),
     })
 }

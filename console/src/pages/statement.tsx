@@ -91,6 +91,7 @@ function Entries({ of }: { of: api.Entry[] }) {
 
 const KINDS: Record<string, string> = {
   stake: "Stake put down", return_stake: "Stake returned", slash: "Stake lost", pay: "Paid for a replica",
+  payout: "Paid out of the treasury",
 };
 
 function save(text: string, name: string): void {

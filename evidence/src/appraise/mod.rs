@@ -28,7 +28,7 @@ pub use measurements::{MeasurementSummary, Mismatch};
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
 pub use revocation::{ChainRevocation, Revocation};
 pub use topology::Pdi;
-pub use work::{BeforeResult, Chain, WorkAppraisal, WorkChecker, WorkFinding};
+pub use work::{BeforeResult, Chain, WorkAppraisal, WorkChecker, WorkFinding, binding};
 
 use crate::cert::{Certificate, CertificateChain};
 use crate::check::{Check, CheckId, Status};

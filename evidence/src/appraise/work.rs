@@ -313,6 +313,29 @@ fn trace_input(trace: TraceCommitment) -> Document<'static> {
     ])
 }
 
+/// The checks that bind a bundle to its job, to a challenge and to the agent that signed it, in the order they run: those of
+/// a [`WorkAppraisal`] that say nothing of devices. For whoever checks a result again whose devices were appraised before.
+#[must_use]
+pub fn binding(bundle: &Bundle, challenge: &[u8; 32], checker: &dyn WorkChecker) -> Vec<Check> {
+    match bundle.statement.canonical() {
+        Ok(canonical) => bound(bundle, &canonical, challenge, checker).into(),
+        Err(error) => vec![no_canonical_form(&error)],
+    }
+}
+
+fn bound(
+    bundle: &Bundle,
+    canonical: &CanonicalStatement,
+    challenge: &[u8; 32],
+    checker: &dyn WorkChecker,
+) -> [Check; 3] {
+    [
+        job(bundle, challenge),
+        Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
+        agent_signature(bundle, canonical),
+    ]
+}
+
 /// The checks of the bundle as a whole, in the order they run.
 fn of_whole(
     bundle: &Bundle,
@@ -321,14 +344,13 @@ fn of_whole(
     challenge: &[u8; 32],
     checker: &dyn WorkChecker,
 ) -> Vec<Check> {
-    vec![
-        job(bundle, challenge),
-        Check::refuted_by(CheckId::Kernel, checker.inspect(bundle)),
-        agent_signature(bundle, canonical),
+    let of_devices = [
         distinct_devices(devices),
         topology::judge(devices),
         output_commitment(devices),
-    ]
+    ];
+    let bound = bound(bundle, canonical, challenge, checker);
+    bound.into_iter().chain(of_devices).collect()
 }
 
 fn no_canonical_form(error: &serde_json::Error) -> Check {

@@ -16,7 +16,8 @@ pub enum Account {
     Escrow(JobId),
     /// `assignment/{id}/stake`: what a provider put down.
     Stake(AssignmentId),
-    /// `treasury`: slashed stakes. Not the tenant's, or a tenant in league with a provider would cheat for free.
+    /// `treasury`: slashed stakes, until the operator pays them out. Not the tenant's, or a tenant in league with a provider
+    /// would cheat for free.
     Treasury,
     /// `outside/{marketplace}`: the world beyond the books; the one kind that may be negative.
     Outside(PartyId),

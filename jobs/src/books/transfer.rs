@@ -50,6 +50,8 @@ pub enum TransferKind {
     ReturnStake,
     /// From the stake to the treasury; key: the assignment.
     Slash,
+    /// From the treasury to a party; key: the operator's reference.
+    Payout,
 }
 
 impl TransferKind {
@@ -65,6 +67,7 @@ impl TransferKind {
             Self::Refund => "refund",
             Self::ReturnStake => "return_stake",
             Self::Slash => "slash",
+            Self::Payout => "payout",
         }
     }
 }
@@ -108,6 +111,16 @@ impl Transfer {
         };
         let key = format!("{marketplace}/{reference}");
         Self::new(TransferKind::Withdrawal, key, route, money, at)
+    }
+
+    /// Money that the operator gives out of the treasury, by its reference. The party takes it out as any other money.
+    #[must_use]
+    pub fn payout(party: &PartyId, money: Money, reference: &str, at: UnixTime) -> Self {
+        let route = Route {
+            from: Account::Treasury,
+            to: Account::Available(party.clone()),
+        };
+        Self::new(TransferKind::Payout, reference.to_owned(), route, money, at)
     }
 
     pub(crate) fn escrow(job: &JobId, tenant: &PartyId, money: Money, at: UnixTime) -> Self {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::assignment::Assignment;
 use crate::id::AssignmentId;
 use crate::job::Job;
+use crate::verdict::{Holder, SeenDevice};
 
 /// What the standing replicas say together.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,14 +51,33 @@ impl Job {
     }
 }
 
-/// Those that ran on a device another replica of the job ran on: two identities, one machine.
+/// Those that ran on a device another replica of the job ran on: two identities, one machine. Whoever was known to have it
+/// before is none of them: a report of its device over another's statement says that somebody reached the device.
 pub(super) fn sharing_devices(job: &Job) -> BTreeSet<AssignmentId> {
     let standing: Vec<_> = job.standing().collect();
-    let sharing = pairs(&standing)
-        .filter(|(a, b)| device_ids(a).any(|id| device_ids(b).any(|other| id == other)));
-    sharing
-        .flat_map(|(a, b)| [a.id.clone(), b.id.clone()])
-        .collect()
+    let newcomers = pairs(&standing).flat_map(|(a, b)| newcomers(a, b));
+    newcomers.map(|one| one.id.clone()).collect()
+}
+
+/// Of two, those that show a device of the other's and were not known to have it. Where neither was, both.
+fn newcomers<'a>(a: &'a Assignment, b: &'a Assignment) -> impl Iterator<Item = &'a Assignment> {
+    let both = devices(a).flat_map(move |of_a| devices(b).map(move |of_b| (of_a, of_b)));
+    let shared = both.filter(|(of_a, of_b)| of_a.id == of_b.id);
+    shared.flat_map(move |(of_a, of_b)| {
+        let is_known = |device: &SeenDevice| device.holder == Holder::Provider;
+        match (is_known(of_a), is_known(of_b)) {
+            (true, false) => vec![b],
+            (false, true) => vec![a],
+            (true, true) | (false, false) => vec![a, b],
+        }
+    })
+}
+
+/// Those that ran on a device that was known as another's.
+pub(super) fn on_devices_of_others(job: &Job) -> BTreeSet<AssignmentId> {
+    let is_anothers = |device: &SeenDevice| device.holder == Holder::Another;
+    let standing = job.standing().filter(|one| devices(one).any(is_anothers));
+    standing.map(|one| one.id.clone()).collect()
 }
 
 /// Whether each computed the other's keyed digest.
@@ -73,9 +93,8 @@ fn computed(one: &Assignment, other: &Assignment) -> bool {
     one.cross.get(&other.id) == Some(&theirs.keyed)
 }
 
-fn device_ids(assignment: &Assignment) -> impl Iterator<Item = &evidence::work::Hex<32>> {
-    let devices = assignment.upheld.iter().flat_map(|upheld| &upheld.devices);
-    devices.map(|device| &device.id)
+pub(super) fn devices(assignment: &Assignment) -> impl Iterator<Item = &SeenDevice> {
+    assignment.upheld.iter().flat_map(|upheld| &upheld.devices)
 }
 
 fn ids(assignments: &[&Assignment]) -> Vec<AssignmentId> {

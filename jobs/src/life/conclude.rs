@@ -1,8 +1,10 @@
 //! Conclude: all openings are judged or withheld; what do the replicas say together?
 //!
-//! In this order: no two on one device; the same results, or a dispute; the same results held by all, or a dispute. The
-//! replicas left are then accepted, if they are as many as the terms ask for. There is no vote: two that agree do not outweigh
-//! a third.
+//! In this order: no two on one device; none on another's; the same results, or a dispute; the same results held by all,
+//! or a dispute. The replicas left are then accepted, if they are as many as the terms ask for. There is no vote: two that
+//! agree do not outweigh a third.
+
+use std::collections::BTreeSet;
 
 use super::agreement::{self, Agreement};
 use super::endings::Cost;
@@ -13,6 +15,7 @@ use crate::code::Code;
 use crate::event::EventKind;
 use crate::id::AssignmentId;
 use crate::job::{Dispute, DisputeKind, Job, Phase};
+use crate::verdict::{Holder, SeenDevice};
 
 /// Concludes a round of openings once none of them is to come or to be judged.
 pub(super) fn if_judged(job: &mut Job, turn: &mut Turn<'_>) {
@@ -23,13 +26,9 @@ pub(super) fn if_judged(job: &mut Job, turn: &mut Turn<'_>) {
 }
 
 pub(super) fn conclude(job: &mut Job, turn: &mut Turn<'_>) {
-    let shared = agreement::sharing_devices(job);
-    job.refuse(
-        |a| shared.contains(&a.id),
-        &Code::DEVICE_SHARED,
-        Cost::Stake,
-        turn,
-    );
+    if job.round() == 0 {
+        refuse_by_devices(job, turn);
+    }
     match agreement::of(job) {
         Agreement::Nobody => job.fail(&Code::NO_RESULT, turn),
         Agreement::ResultsDiffer(opponents) => match job.nature.recomputable {
@@ -41,6 +40,32 @@ pub(super) fn conclude(job: &mut Job, turn: &mut Turn<'_>) {
         }
         Agreement::Unanimous if job.can_agree() => accept(job, turn),
         Agreement::Unanimous => job.fail(&Code::TOO_FEW_AGREE, turn),
+    }
+}
+
+/// Evidence is appraised once, in the first round.
+fn refuse_by_devices(job: &mut Job, turn: &mut Turn<'_>) {
+    let shared = agreement::sharing_devices(job);
+    let is_in = |ids: &BTreeSet<AssignmentId>, one: &Assignment| ids.contains(&one.id);
+    disown(job, &shared, turn);
+    job.refuse(
+        |a| is_in(&shared, a),
+        &Code::DEVICE_SHARED,
+        Cost::Stake,
+        turn,
+    );
+    let others = agreement::on_devices_of_others(job);
+    let code = Code::DEVICE_OF_ANOTHER;
+    job.refuse(|a| is_in(&others, a), &code, Cost::Nothing, turn);
+}
+
+/// Whoever of the two was judged first is known by the device now, and must not be by that alone.
+fn disown(job: &Job, shared: &BTreeSet<AssignmentId>, turn: &mut Turn<'_>) {
+    let nobodys = |device: &&SeenDevice| device.holder == Holder::Nobody && !device.simulated;
+    for one in job.standing().filter(|one| shared.contains(&one.id)) {
+        let disowned = agreement::devices(one).filter(nobodys);
+        let disowned = disowned.map(|device| (one.owner.clone(), device.id));
+        turn.effects.disowned.extend(disowned);
     }
 }
 

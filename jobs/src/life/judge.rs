@@ -1,4 +1,7 @@
 //! Judge: what an opening showed. The first verdict stands.
+//!
+//! Evidence is appraised once, in the first round of openings. A later round is about commitment, openings and points: what
+//! was accepted is not taken back for a policy, a revocation or a manifest that came afterwards.
 
 use super::conclude;
 use super::endings::Cost;
@@ -20,19 +23,17 @@ pub(super) fn judge(
     turn: &mut Turn<'_>,
 ) -> Result<(), Refusal> {
     if !is_awaited(job, job.find(id)?, round) {
-        return judged_before(job.find(id)?, &verdict);
+        return judged_before(job.find(id)?, round, &verdict);
     }
     let is_it = |assignment: &Assignment| assignment.id == *id;
     match verdict {
         Verdict::Upheld(upheld) => uphold(job, id, upheld, turn)?,
-        Verdict::Refuted(refuted) => {
-            let cost = match refuted.blame {
-                Blame::Wrong => Cost::Stake,
-                Blame::Unfit => Cost::Record,
-                Blame::Unsuited => Cost::Nothing,
-            };
-            job.refuse(is_it, &refuted.code, cost, turn);
-        }
+        Verdict::Refuted(refuted) => match refuted.blame {
+            Blame::Wrong => job.refuse(is_it, &refuted.code, Cost::Stake, turn),
+            Blame::Unfit | Blame::Unsuited if round > 0 => stand(job.find_mut(id)?, turn),
+            Blame::Unfit => job.refuse(is_it, &refuted.code, Cost::Record, turn),
+            Blame::Unsuited => job.refuse(is_it, &refuted.code, Cost::Nothing, turn),
+        },
     }
     conclude::if_judged(job, turn);
     Ok(())
@@ -54,8 +55,11 @@ fn is_awaited(job: &Job, assignment: &Assignment, number: u32) -> bool {
     this_round && assignment.stage == Stage::Opened
 }
 
-fn judged_before(assignment: &Assignment, verdict: &Verdict) -> Result<(), Refusal> {
+fn judged_before(assignment: &Assignment, round: u32, verdict: &Verdict) -> Result<(), Refusal> {
     let same = match verdict {
+        Verdict::Refuted(refuted) if round > 0 && refuted.blame == Blame::Unfit => {
+            assignment.code().is_none() // it changed nothing
+        }
         Verdict::Upheld(upheld) => assignment.upheld.as_ref() == Some(upheld),
         Verdict::Refuted(refuted) => assignment.code() == Some(&refuted.code),
     };
@@ -73,17 +77,20 @@ fn uphold(
     upheld: Upheld,
     turn: &mut Turn<'_>,
 ) -> Result<(), Refusal> {
-    let unfit = unfit(&job.terms, &upheld);
+    let is_first = job.round() == 0;
+    let unfit = unfit(&job.terms, &upheld).filter(|_| is_first);
     let assignment = job.find_mut(id)?;
     assignment.upheld = Some(upheld);
     match unfit {
         Some(code) => job.refuse(|a| a.id == *id, &code, Cost::Record, turn),
-        None => {
-            assignment.stage = Stage::Judged;
-            turn.event(EventKind::AssignmentJudged, assignment);
-        }
+        None => stand(assignment, turn),
     }
     Ok(())
+}
+
+fn stand(assignment: &mut Assignment, turn: &mut Turn<'_>) {
+    assignment.stage = Stage::Judged;
+    turn.event(EventKind::AssignmentJudged, assignment);
 }
 
 /// What the evidence lacks that the terms ask for. The agent declared that it had it, or it would not have been offered the

@@ -16,7 +16,7 @@ use jobs::patience::Miss;
 use jobs::terms::{Assurance, DeviceTraits};
 use jobs::{
     Action, AgentId, Amount, AssignmentId, Candidate, Context, Currency, DeclaredDevice, Effects,
-    Event, EventKind, Job, JobId, Money, Nature, NewJob, PartyId, Record, Records, Refusal,
+    Event, EventKind, Holder, Job, JobId, Money, Nature, NewJob, PartyId, Record, Records, Refusal,
     SeenDevice, Terms, Upheld, Verdict, Workload,
 };
 use serde_json::{Value, json};
@@ -144,6 +144,7 @@ pub(crate) struct World {
     pub(crate) missed: Vec<Miss>,
     pub(crate) receipts: Vec<AssignmentId>,
     pub(crate) revoked: Vec<AssignmentId>,
+    pub(crate) disowned: Vec<(PartyId, Hex<32>)>,
     pub(crate) spent: Vec<Base64Url<32>>,
     counter: u64,
     salt: u64,
@@ -183,6 +184,7 @@ impl World {
             missed: Vec::new(),
             receipts: Vec::new(),
             revoked: Vec::new(),
+            disowned: Vec::new(),
             spent: Vec::new(),
             counter: 0,
             salt,
@@ -262,6 +264,7 @@ impl World {
         self.events.extend(effects.events);
         self.receipts.extend(effects.receipts);
         self.revoked.extend(effects.revoked);
+        self.disowned.extend(effects.disowned);
         self.spent.extend(effects.spent);
     }
 
@@ -442,6 +445,7 @@ pub(crate) fn device_of(id: &AssignmentId) -> SeenDevice {
         id: Hex(evidence::crypto::sha256(id.as_str().as_bytes())),
         architecture: Architecture::Hopper,
         simulated: false,
+        holder: Holder::Nobody,
     }
 }
 

@@ -5,6 +5,7 @@ mod kit;
 
 mod assign;
 mod create;
+mod devices;
 mod dispute;
 mod open;
 mod window;
@@ -16,8 +17,8 @@ use jobs::patience::{Miss, MissKind};
 use jobs::terms::Assurance;
 use jobs::{
     Action, AssignmentStatus, Blame, Candidate, Code, Context, DeclaredDevice, DisputeKind,
-    EventKind, JUDGING_S, Job, JobStatus, LEASE_S, MOST_JUDGING_S, NewJob, OFFER_S, Outage, Record,
-    Refuted, SeenDevice, Stake, Terms, Verdict,
+    EventKind, Holder, JUDGING_S, Job, JobStatus, LEASE_S, MOST_JUDGING_S, NewJob, OFFER_S, Outage,
+    Record, Refuted, SeenDevice, Stake, Terms, Verdict,
 };
 use kit::*;
 use serde_json::json;

@@ -397,25 +397,3 @@ fn a_try_before_all_is_opened_is_none_of_what_comes_later() {
     world.must(Action::TryInVain);
     assert_eq!(world.job.due_at(), Some(at(120 + i64::from(JUDGING_S))));
 }
-
-#[test]
-fn two_identities_on_one_device_are_both_slashed() {
-    let mut world = World::new(terms(3), KERNEL);
-    world.dispatch(3);
-    world.commit_all();
-    world.open_all();
-    let ids = world.ids();
-    let shared = device_of(&ids[0]);
-    world.judge_all(|world, n, id| {
-        let mut shown = world.honest(id);
-        if n < 2 {
-            shown.devices = vec![shared];
-        }
-        Verdict::Upheld(shown)
-    });
-    assert_eq!(status_of(&world, &ids[0]), slashed("device_shared"));
-    assert_eq!(status_of(&world, &ids[1]), slashed("device_shared"));
-    world.tick_when_due();
-    assert_closed(&world);
-    assert_eq!(world.gain(&world.owner_of(&ids[2])), PRICE);
-}

@@ -45,6 +45,46 @@ fn an_outage_in_a_later_audit_leaves_the_first_verdict() {
     assert_eq!(world.gain(&world.owner_of(&world.ids()[0])), PRICE);
 }
 
+/// Evidence was appraised when the results were accepted.
+#[test]
+fn a_later_audit_does_not_take_back_what_was_appraised() {
+    let table: [fn(&World, &jobs::AssignmentId) -> Verdict; 4] = [
+        |_, _| refuted("policy_denied", Blame::Unfit),
+        |world, id| with_devices(world, id, Vec::new()),
+        |world, id| {
+            let mut device = device_of(id);
+            device.holder = Holder::Another;
+            with_devices(world, id, vec![device])
+        },
+        |world, id| {
+            let shared = device_of(&world.ids()[0]);
+            with_devices(world, id, vec![shared])
+        },
+    ];
+    for shown in table {
+        let mut world = World::accepted(2, AUDITED);
+        world.must(Action::ChallengeAgain { by: tenant() });
+        world.open_all();
+        for id in world.standing() {
+            let verdict = shown(&world, &id);
+            let judge = world.judge(&id, verdict);
+            world.apply_through_crashes(judge).unwrap();
+        }
+        assert_eq!(world.job.status(), JobStatus::Accepted);
+        assert_eq!(world.revoked, []);
+        world.tick_when_due();
+        assert_closed(&world);
+        for id in world.ids() {
+            assert_eq!(world.gain(&world.owner_of(&id)), PRICE);
+        }
+    }
+}
+
+fn with_devices(world: &World, id: &jobs::AssignmentId, devices: Vec<SeenDevice>) -> Verdict {
+    let shown = world.honest(id);
+    Verdict::Upheld(jobs::Upheld { devices, ..shown })
+}
+
 #[test]
 fn an_opening_of_the_first_round_is_none_of_the_second() {
     let mut world = World::accepted(1, AUDITED);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use attestation_agent::command::supervise::{SUPERVISE, supervise};
-use attestation_agent::{Agent, Overrides, Settings};
+use attestation_agent::{Agent, AgentError, Overrides, Settings};
 use telemetry::Exporter;
 use tokio::sync::watch;
 use verifier_service::{LogLevel, init_logging_with_traces};
@@ -18,12 +18,17 @@ fn main() -> ExitCode {
     if argument == SUPERVISE {
         return supervise();
     }
-    serve(&argument);
-    ExitCode::SUCCESS
+    match serve(&argument) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", error.code());
+            ExitCode::from(error.ending().exit_code())
+        }
+    }
 }
 
 #[tokio::main]
-async fn serve(config: &str) {
+async fn serve(config: &str) -> Result<(), AgentError> {
     let settings = Settings::load(Some(Path::new(config)), &Overrides::default());
     let settings = settings.expect("settings");
     let traces = Exporter::open(&settings.telemetry, "attestation-agent", "0").expect("traces");
@@ -31,6 +36,5 @@ async fn serve(config: &str) {
     let agent = Agent::open(settings).expect("agent");
     // Dropped, it would tell the agent to stop.
     let (_serving, until) = watch::channel(false);
-    let served = agent.serve(Arc::new(()), until).await;
-    served.expect("served until killed");
+    agent.serve(Arc::new(()), until).await
 }

@@ -37,6 +37,7 @@ macro_rules! on_both {
     )*};
 }
 
+mod again;
 mod dispatch;
 mod history;
 mod leases;
@@ -317,7 +318,7 @@ on_both! {
         pair.ends_with(&market, "keyed_digest_mismatch").await;
     }
 
-    async fn two_identities_on_one_device_are_both_refused(market) {
+    async fn two_identities_on_one_software_device_are_both_refused(market) {
         let providers = [market.provider().await, market.provider().await];
         let h1 = market.host_on(&providers[0], 0).await;
         let h2 = market.host_on(&providers[1], 0).await;

@@ -1,9 +1,21 @@
 //! Money in and out, by the word of a marketplace.
 
-use serde_json::{Value, json};
-use tests::market::{FUNDS, Market, PRICE, STAKE, new_database, terms};
-use tests::scene::gemm;
-use tests::served::problem;
+use reqwest::{Method as Verb, Response};
+
+use super::*;
+
+async fn pay_out(market: &Market, party: &Party, amount: i64, reference: &str) -> Response {
+    let body = json!({ "party": party.id, "reference": reference,
+        "money": { "amount": amount, "currency": "EUR" } });
+    let request = market.operated(Verb::POST, "/v1/treasury/payouts");
+    request.json(&body).send().await.unwrap()
+}
+
+async fn treasury(market: &Market) -> Value {
+    let held = market.operated(Verb::GET, "/v1/treasury").send().await;
+    let held: Value = held.unwrap().json().await.unwrap();
+    held["balances"].clone()
+}
 
 on_both! {
     async fn what_was_booked_under_a_reference_is_booked_once(market) {
@@ -54,6 +66,59 @@ on_both! {
         let account = market.get(&provider, "/v1/accounts/me").await;
         let account: Value = account.json().await.unwrap();
         assert_eq!(account["balances"][0], json!({ "currency": "EUR", "available": 0, "in_escrow": 0, "at_stake": STAKE }));
+    }
+
+    async fn slashed_stakes_are_paid_out_by_the_operator_once(market) {
+        let providers = [market.provider().await, market.provider().await];
+        let h1 = market.host_on(&providers[0], 0).await;
+        let h2 = market.host_on(&providers[1], 0).await;
+        let pair = committed(&mut market, &gemm(16, "[]"), terms(2), providers, [h1, h2], honest).await;
+        pair.hand_in(&market, 0).await;
+        pair.hand_in(&market, 1).await;
+        market.until(&pair.job, "failed").await;
+        assert_eq!(treasury(&market).await, json!([{ "currency": "EUR", "available": 2 * STAKE }]));
+        let [harmed, other] = &pair.providers;
+        // No more than there is, and what was refused has not used the reference up.
+        let (status, code, _) = problem(pay_out(&market, harmed, 2 * STAKE + 1, "p-1").await).await;
+        assert_eq!((status, code.as_str()), (402, "funds_missing"));
+        for status in [201, 200] {
+            assert_eq!(pay_out(&market, harmed, STAKE, "p-1").await.status(), status);
+        }
+        market.restart(0).await;
+        assert_eq!(pay_out(&market, harmed, STAKE, "p-1").await.status(), 200, "also after a restart");
+        for (party, amount) in [(harmed, 1), (other, STAKE)] {
+            let (status, code, _) = problem(pay_out(&market, party, amount, "p-1").await).await;
+            assert_eq!((status, code.as_str()), (409, "reference_reused"));
+        }
+        assert_eq!(treasury(&market).await, json!([{ "currency": "EUR", "available": STAKE }]));
+        assert_eq!(market.balance(harmed).await, FUNDS);
+        // It leaves the books as all money does.
+        assert_eq!(market.withdraw(harmed, FUNDS, "w-1").await.status(), 201);
+        assert_eq!(pay_out(&market, other, STAKE, "p-2").await.status(), 201);
+        assert_eq!(treasury(&market).await, json!([{ "currency": "EUR", "available": 0 }]));
+        let path = format!("/v1/providers/{}/statement", other.id);
+        let statement: Value = market.get(other, &path).await.json().await.unwrap();
+        let last = statement["entries"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["kind"], &last["reference"], &last["amount"]), (&json!("payout"), &json!("p-2"), &json!(STAKE)));
+        let recorded = market.operated(Verb::GET, "/v1/audit?action=transfer.payout").send().await;
+        let recorded: Value = recorded.unwrap().json().await.unwrap();
+        let done = recorded["entries"].as_array().unwrap().iter().filter(|entry| entry["outcome"] == "done");
+        let objects: Vec<_> = done.map(|entry| (entry["actor"]["kind"].clone(), entry["object"]["id"].clone())).collect();
+        assert_eq!(objects, [(json!("operator"), json!("p-2")), (json!("operator"), json!("p-1"))], "{recorded:#}");
+    }
+
+    async fn the_treasury_is_the_operators_alone(market) {
+        assert_eq!(treasury(&market).await, json!([]));
+        let provider = market.provider().await;
+        let body = json!({ "party": provider.id, "reference": "mine", "money": { "amount": 1, "currency": "EUR" } });
+        for party in [&provider, &market.tenant, &market.marketplace] {
+            let paid = market.post(party, "/v1/treasury/payouts", body.clone()).await;
+            assert_eq!(problem(paid).await.0, 401);
+            assert_eq!(problem(market.get(party, "/v1/treasury").await).await.0, 401);
+        }
+        let (status, code, _) = problem(pay_out(&market, &provider, 1, "mine").await).await;
+        assert_eq!((status, code.as_str()), (402, "funds_missing"), "there is none");
+        assert_eq!(market.balance(&provider).await, FUNDS);
     }
 
     async fn money_is_moved_by_a_marketplace_alone(market) {

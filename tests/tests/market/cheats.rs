@@ -183,7 +183,8 @@ on_both! {
         cast.ends(1, 0).await;
     }
 
-    async fn two_identities_on_one_device_both_lose_their_stakes(market) {
+    /// Software is known by nothing: whose it was before, nobody can say.
+    async fn two_identities_on_one_software_device_both_lose_their_stakes(market) {
         let mut cast = Cast::new(market).await;
         // On the device of the second provider's agent.
         cast.liar = Liar::enrol(&cast.market, &cast.provider, 2).await;

@@ -54,16 +54,19 @@ async fn agents(market: &mut Market, allowed: &[Allowed<'_>]) -> Vec<Party> {
 const EQUIPPED: Allowed<'_> = Allowed {
     commands: true,
     inputs: &[INPUT],
+    gpus: None,
 };
 /// Runs commands and has no input.
 const BARE: Allowed<'_> = Allowed {
     commands: true,
     inputs: &[],
+    gpus: None,
 };
 /// Runs no commands.
 const KERNELS_ALONE: Allowed<'_> = Allowed {
     commands: false,
     inputs: &[INPUT],
+    gpus: None,
 };
 
 fn outputs_of(token: &str, keys: &str, now: evidence::UnixTime) -> Value {

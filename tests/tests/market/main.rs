@@ -15,6 +15,7 @@ mod place;
 mod restart;
 mod several;
 mod soak;
+mod spoilt;
 mod traces;
 
 /// A body that must hold over both databases; `$market` is empty but for tenant and marketplace.

@@ -8,6 +8,7 @@ use evidence::work::JobSpec;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tests::cuda::FakeCuda;
 use tests::market::make_device;
 use tests::market::party;
 use tests::process::{Process, Verifier};
@@ -54,6 +55,8 @@ pub(crate) struct Allowed<'a> {
     pub(crate) commands: bool,
     /// Inputs that it has.
     pub(crate) inputs: &'a [&'a [u8]],
+    /// The GPUs that it runs kernels on, in place of the processor.
+    pub(crate) gpus: Option<&'a FakeCuda>,
 }
 
 impl Market {
@@ -185,8 +188,9 @@ impl Market {
         let token = self.enrolment_token(provider).await;
         let token = self.file(&format!("token-{number}"), &token);
         let path = |name: String| self.folder.path().join(name);
+        let executor = allowed.gpus.map_or("host", |_| "cuda");
         let settings = format!(
-            "state_dir = {:?}\nverifier = {:?}\nexecutor = \"host\"\n\
+            "state_dir = {:?}\nverifier = {:?}\nexecutor = {executor:?}\n\
              [device]\nkind = \"simulated\"\ndir = {:?}\n\
              [serve]\ntoken_file = {token:?}\ncapacity = 4\nheartbeat_s = 1\n\
              commands = {}\ninputs_dir = {:?}\n\
@@ -201,7 +205,8 @@ impl Market {
         let config = self.file(&format!("agent-{number}.toml"), &settings);
         let program = env!("CARGO_BIN_EXE_agent-under-test");
         let log = path(format!("agent-{number}.log"));
-        let mut agent = Process::new(program, vec![config], log);
+        let variables = allowed.gpus.map(FakeCuda::variables).unwrap_or_default();
+        let mut agent = Process::new(program, vec![config], log).with(variables);
         agent.start();
         self.agents.push(agent);
         number
@@ -242,6 +247,19 @@ impl Market {
             self.present(provider, agents).await;
         }
         providers
+    }
+
+    /// The status with which an agent ended by itself.
+    pub(crate) async fn agent_ends(&mut self, number: usize) -> i32 {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.agents[number].ended() {
+                return status;
+            }
+            let waits = started.elapsed() < PATIENCE;
+            assert!(waits, "it goes on: {}", self.agents[number].said());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub(crate) fn kill_agent(&mut self, number: usize) {

@@ -67,6 +67,8 @@ actions! {
     TransferDeposit = "transfer"."deposit",
     /// Money went out, by the word of a marketplace.
     TransferWithdraw = "transfer"."withdraw",
+    /// Money left the treasury for a party, by the word of the operator.
+    TransferPayout = "transfer"."payout",
     /// A webhook was added.
     WebhookCreate = "webhook"."create",
     /// A webhook was removed.

@@ -236,12 +236,14 @@ impl Line<'_> {
     }
 }
 
-/// What the marketplace called money from or to the outside: its key without the marketplace's own name.
+/// What the marketplace called money from or to the outside, which is its key without the marketplace's own name; what the
+/// operator called money from the treasury.
 fn reference(entry: &Entry) -> Option<&str> {
     match entry.kind {
         TransferKind::Deposit | TransferKind::Withdrawal => {
             Some(entry.key.split_once('/').map_or(&*entry.key, |(_, it)| it))
         }
+        TransferKind::Payout => Some(&entry.key),
         _ => None,
     }
 }

@@ -1,8 +1,12 @@
 //! From the stored bytes of an opening to a verdict: does it open the commitment, of this job, by this agent? Then it is
 //! appraised as a bundle is, with the audit of the terms.
 //!
-//! Everything is a function of what is stored and of the verifier's collateral, so that judging again, here or elsewhere,
-//! comes to the same. The first verdict that is written stands.
+//! Evidence is appraised once, in the first round of openings: as of the moment at which it is first judged, under the policy
+//! that is in force then, or the newest version of the one that the terms name, by the collateral at hand. Until a verdict
+//! is written, judging again may come to another, where policy or collateral changed meanwhile; the first that is written
+//! stands. Openings of later rounds are judged for what another audit is for, and for nothing else: that they open the
+//! commitment, that nothing is held back, that the points are right. What was appraised and accepted is not taken back for
+//! a policy, a revocation or a manifest that came afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use evidence::policy::Policy;
 use evidence::work::{Blob, Hex, Opening, ResultCommitment};
+use jobs::terms::Assurance;
 use jobs::{
-    Assignment, AssignmentId, Blame, Code, Job, Refusal, Refuted, SeenDevice, Upheld, Verdict,
-    results_digest,
+    Assignment, AssignmentId, Blame, Code, Holder, Job, Refusal, Refuted, SeenDevice, Upheld,
+    Verdict, results_digest,
 };
 use kernels::KeyedDigest;
 use kernels::audit::Strength;
-use receipt::Level;
 use telemetry::Incoming;
 use tracing::Instrument;
 
@@ -24,6 +28,7 @@ use super::act::Deed;
 use super::receipts::Bundled;
 use super::{Clerk, ClerkError, assurance};
 use crate::appraiser::Inquiry;
+use crate::id::Id;
 use crate::judge::{Judge, Judged, JudgedDevice, OpeningCase};
 use crate::lock::lock;
 use crate::policies::PolicyName;
@@ -120,6 +125,7 @@ impl Clerk {
             let actual = job.status();
             return Err(Refusal::JobStatus { actual }.into());
         };
+        let earlier = assignment.upheld().cloned();
         let case = OpeningCase {
             bundle_sha256: bundle_digest(&opening)?,
             opening,
@@ -132,27 +138,52 @@ impl Clerk {
             as_of: self.parts().clock.now(),
             audience: self.parts().audience.clone(),
         };
-        let policy = self.policy_of(job).await?;
-        let inquiry = self.parts().proceedings.inquiry_under(policy);
-        let judge = move |judge: &dyn Judge, inquiry: &Inquiry| judge.judge_opening(&case, inquiry);
-        let begun = Instant::now();
-        let proceedings = self.parts().proceedings.on_behalf_of(job.tenant());
-        let judged = proceedings.conduct(inquiry, judge).await;
-        self.count(&judged, begun.elapsed());
-        match judged? {
-            Judged::Refuted { code, blame } => Ok((refuted(code, blame)?, None)),
-            Judged::Upheld {
-                level,
-                devices,
-                claims,
-            } => {
-                if self.is_anothers(job, &agent, &devices).await? {
-                    return Ok((refuted("device_of_another", Blame::Unfit)?, None));
-                }
-                let upheld = upheld(said, level, &devices);
+        let judged = self.judged(job, case, earlier.is_some()).await?;
+        match (judged, earlier) {
+            (Judged::Refuted { code, blame }, _) => Ok((refuted(code, blame)?, None)),
+            (
+                Judged::Upheld {
+                    level,
+                    devices,
+                    claims,
+                },
+                _,
+            ) => {
+                let devices = self.seen((job, assignment), &agent, &devices).await?;
+                let upheld = said.upheld(assurance(level), devices);
                 Ok((Verdict::Upheld(upheld), Some(claims)))
             }
+            (Judged::Stands, Some(before)) => {
+                let upheld = said.upheld(before.assurance, before.devices);
+                Ok((Verdict::Upheld(upheld), None))
+            }
+            (Judged::Stands, None) => {
+                let what = format!("assignment {} was never appraised", assignment.id());
+                Err(ClerkError::Broken { what })
+            }
         }
+    }
+
+    /// Judges the result alone where the evidence `is_appraised`.
+    async fn judged(
+        &self,
+        job: &Job,
+        case: OpeningCase,
+        is_appraised: bool,
+    ) -> Result<Judged, ClerkError> {
+        let proceedings = self.parts().proceedings.on_behalf_of(job.tenant());
+        let inquiry = match is_appraised {
+            true => proceedings.inquiry(),
+            false => proceedings.inquiry_under(self.policy_of(job).await?),
+        };
+        let judge = move |judge: &dyn Judge, inquiry: &Inquiry| match is_appraised {
+            true => judge.judge_again(&case, inquiry),
+            false => judge.judge_opening(&case, inquiry),
+        };
+        let begun = Instant::now();
+        let judged = proceedings.conduct(inquiry, judge).await;
+        self.count(&judged, begun.elapsed());
+        Ok(judged?)
     }
 
     fn count(&self, judged: &Result<Judged, Problem>, took: Duration) {
@@ -178,23 +209,46 @@ impl Clerk {
         agent.ok_or_else(broken)
     }
 
-    /// Whether a device is one that another provider's agent showed lately. Software devices call themselves what they like.
-    /// Where that other provider has a replica of this very job, the rules find that both showed the same device.
-    async fn is_anothers(
+    /// The devices, each with whose it was known to be when the work was offered.
+    async fn seen(
         &self,
-        job: &Job,
+        (job, assignment): (&Job, &Assignment),
         agent: &Agent,
         devices: &[JudgedDevice],
-    ) -> Result<bool, ClerkError> {
-        for device in devices.iter().filter(|device| !device.simulated) {
-            let claim = Claim::new(device.ueid.as_bytes(), agent, self.parts().clock.now());
-            if let Claimed::Of(other) = self.store().claim_device(claim).await?
-                && !takes_part(job, &other.to_string())
-            {
-                return Ok(true);
-            }
+    ) -> Result<Vec<SeenDevice>, ClerkError> {
+        let mut seen = Vec::with_capacity(devices.len());
+        for device in devices {
+            seen.push(SeenDevice {
+                id: Hex(evidence::crypto::sha256(device.ueid.as_bytes())),
+                architecture: device.architecture,
+                simulated: device.simulated,
+                holder: self.holder((job, assignment), agent, device).await?,
+            });
         }
-        Ok(false)
+        Ok(seen)
+    }
+
+    /// Whose a device was known to be, which is the agent's provider's from now on if it was nobody's. Software devices call
+    /// themselves what they like, and are known by nothing. What became known by this very job was nobody's before, for
+    /// whichever of its replicas, and however often it is judged: all are offered before any is opened.
+    async fn holder(
+        &self,
+        (job, assignment): (&Job, &Assignment),
+        agent: &Agent,
+        device: &JudgedDevice,
+    ) -> Result<Holder, ClerkError> {
+        if device.simulated {
+            return Ok(Holder::Nobody);
+        }
+        let claim = Claim::new(device.ueid.as_bytes(), agent, self.parts().clock.now());
+        let Claimed { owner, since } = self.store().claim_device(claim).await?;
+        let (is_its, is_known) = (owner == agent.owner, since < assignment.offered_at());
+        Ok(match (is_its, is_known) {
+            (true, true) => Holder::Provider,
+            (true, false) => Holder::Nobody,
+            (false, false) if takes_part(job, owner) => Holder::Nobody,
+            (false, _) => Holder::Another,
+        })
     }
 
     /// The policy that the terms name, in its newest version; `None` for the one in force.
@@ -228,9 +282,10 @@ impl Clerk {
     }
 }
 
-/// Whether a provider has a replica of the job that has not ended.
-fn takes_part(job: &Job, owner: &str) -> bool {
-    job.standing().any(|one| one.owner().as_str() == owner)
+fn takes_part(job: &Job, owner: Id) -> bool {
+    let owner = owner.to_string();
+    let mut all = job.assignments().iter();
+    all.any(|one| one.owner().as_str() == owner)
 }
 
 impl Brief {
@@ -317,18 +372,15 @@ impl Brief {
     }
 }
 
-fn upheld(said: Said, level: Level, devices: &[JudgedDevice]) -> Upheld {
-    let seen = devices.iter().map(|device| SeenDevice {
-        id: Hex(evidence::crypto::sha256(device.ueid.as_bytes())),
-        architecture: device.architecture,
-        simulated: device.simulated,
-    });
-    Upheld {
-        results: said.results,
-        devices: seen.collect(),
-        assurance: assurance(level),
-        keyed: said.keyed,
-        cross: said.cross,
+impl Said {
+    fn upheld(self, assurance: Assurance, devices: Vec<SeenDevice>) -> Upheld {
+        Upheld {
+            results: self.results,
+            devices,
+            assurance,
+            keyed: self.keyed,
+            cross: self.cross,
+        }
     }
 }
 

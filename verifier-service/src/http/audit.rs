@@ -199,6 +199,7 @@ fn recorded(method: &str, route: &str) -> Option<Action> {
         ("POST", "/v1/jobs/{id}/dispute") => Action::JobDispute,
         ("POST", "/v1/deposits") => Action::TransferDeposit,
         ("POST", "/v1/withdrawals") => Action::TransferWithdraw,
+        ("POST", "/v1/treasury/payouts") => Action::TransferPayout,
         ("POST", "/v1/webhooks") => Action::WebhookCreate,
         ("DELETE", "/v1/webhooks/{id}") => Action::WebhookRemove,
         ("POST", "/v1/webhooks/{id}/rotate") => Action::WebhookRotate,
@@ -311,6 +312,6 @@ mod tests {
                 .any(|(m, p, _)| (*m, *p) == (method, path));
             assert!(is_recorded != is_known, "{method} {path}");
         }
-        assert_eq!(routes, not_recorded.len() + 21, "routes were found");
+        assert_eq!(routes, not_recorded.len() + 22, "routes were found");
     }
 }

@@ -3,11 +3,11 @@
 
 use evidence::appraise::WorkAppraisal;
 use evidence::policy::Refusal;
-use evidence::{Check, CheckId, Code, Status};
+use evidence::{Check, CheckId, Code, Overall, Status};
 use jobs::Blame;
 
 use super::Judged;
-use crate::problem::{Problem, ProblemCode, refusal};
+use crate::problem::{Problem, ProblemCode, refusal, refusal_of};
 
 /// The verdict on an opening that was refused. `suits_service` says of its evidence whether the policy in force would have
 /// granted it, where the terms name another.
@@ -29,6 +29,25 @@ pub(super) fn refuted(
             code: problem.code(),
             blame,
         }),
+    }
+}
+
+/// The verdict on a result that was checked again. Whatever of it could not be checked is no verdict: what was accepted
+/// before stands.
+///
+/// # Errors
+/// As above.
+pub(super) fn again(checks: &[Check]) -> Result<Judged, Problem> {
+    if Overall::of(checks) == Overall::Pass {
+        return Ok(Judged::Stands);
+    }
+    let problem = refusal_of(checks);
+    match checks.iter().any(is_wrong) {
+        true => Ok(Judged::Refuted {
+            code: problem.code(),
+            blame: Blame::Wrong,
+        }),
+        false => Err(Problem::new(ProblemCode::Unverifiable)),
     }
 }
 

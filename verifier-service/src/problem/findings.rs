@@ -107,6 +107,12 @@ pub(crate) fn refusal(refusal: Refusal<WorkAppraisal>) -> Problem {
     refused(&located(&refusal.appraisal), refusal.deny)
 }
 
+/// The same for the checks of a bundle and its result alone, of which not all are affirmed.
+pub(crate) fn refusal_of(checks: &[Check]) -> Problem {
+    let checks: Vec<_> = checks.iter().map(|check| (check, None)).collect();
+    refused(&checks, Vec::new())
+}
+
 /// What came of devices that were judged alone: granted, or the code of the first reason.
 pub(crate) fn word_of_devices(decision: &Decision<EvidenceAppraisal>) -> &'static str {
     let appraisal = match decision {

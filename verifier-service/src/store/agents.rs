@@ -106,11 +106,11 @@ pub(crate) struct SeenDevice {
 
 /// Whose a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claimed {
-    /// The provider's who asked.
-    Theirs,
-    /// This other provider's.
-    Of(Id),
+pub(crate) struct Claimed {
+    /// The provider: the one that asked, or another.
+    pub(crate) owner: Id,
+    /// Since when, without a break.
+    pub(crate) since: UnixTime,
 }
 
 /// See the [module documentation](self).
@@ -151,6 +151,6 @@ pub(crate) trait AgentStore: Send + Sync {
     /// The latest receipt about work of the agent with this key.
     fn latest_receipt_of(&self, agent_key: [u8; 32]) -> Answer<'_, Option<StoredReceipt>>;
 
-    /// Remembers whose agent showed a device, unless another's did lately.
+    /// Remembers whose agent showed a device, unless another's did lately; whose it is now.
     fn claim_device(&self, seen: SeenDevice) -> Answer<'_, Claimed>;
 }

@@ -1,8 +1,8 @@
 //! What the store remembers about money: a journal of transfers that sum to zero, and the balances they make.
 //!
 //! The promises: a transfer is booked once, whole or not at all; no account but `outside/*` is ever below zero, and that never above; nothing in
-//! the journal is changed. Transfers of jobs are booked with the job ([`super::jobs`]); here are those from and to the
-//! outside, and the reading.
+//! the journal is changed. Transfers of jobs are booked with the job ([`super::jobs`]); here are those that
+//! somebody asks for, and the reading.
 
 use evidence::UnixTime;
 use jobs::books::{Transfer, TransferKind};
@@ -73,11 +73,14 @@ pub(crate) struct Period {
 
 /// See the [module documentation](self).
 pub(crate) trait BookStore: Send + Sync {
-    /// Books a transfer that somebody asks for: a deposit or a withdrawal.
+    /// Books a transfer that somebody asks for: a deposit, a withdrawal, or a payout of the treasury.
     fn book(&self, transfer: Transfer, by: By) -> Answer<'_, Booked>;
 
     /// What a party has, in each currency it ever had.
     fn holdings<'a>(&'a self, party: &'a PartyId) -> Answer<'a, Vec<Holding>>;
+
+    /// What the treasury has, in each currency it ever had.
+    fn treasury(&self) -> Answer<'_, Vec<(Currency, i64)>>;
 
     /// What happened to a party's available money, oldest first.
     fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>>;

@@ -223,6 +223,7 @@ async fn each_action_leaves_one_entry() {
     let missing: Vec<_> = missing.filter(|word| !expected.contains(word)).collect();
     let elsewhere = [
         "job.dispute",
+        "transfer.payout",
         "webhook.redeliver",
         "signing_key.add",
         "signing_key.publish",

@@ -9,6 +9,7 @@ use crate::fixture::{GENUINE, bundle_json};
 
 const OPENING: &str = "application/vnd.pogw.opening+json";
 pub(super) const FUNDS: i64 = 10_000;
+const STAKE: i64 = 200;
 /// Asks are repeated for so many times at most, each waits for some seconds.
 const TRIES: usize = 20;
 
@@ -31,9 +32,9 @@ pub(super) struct Taken {
 }
 
 impl Market {
-    /// With a tenant, and a verifier that attends to jobs.
+    /// With a tenant, and a verifier that attends to jobs and takes bodies that jobs of several replicas need.
     pub(super) async fn new() -> Self {
-        Self::with(|_| {}).await
+        Self::with(|config| config.body_limit_bytes = Config::default().body_limit_bytes).await
     }
 
     /// With settings changed.
@@ -100,9 +101,11 @@ impl Market {
         account.json()["balances"][0]["available"].clone()
     }
 
-    pub(super) async fn job(&self, job: Value) -> String {
-        let made = self.served.post("/v1/jobs", &self.tenant, job).await;
+    pub(super) async fn job(&self, new: Value) -> String {
+        let made = self.served.post("/v1/jobs", &self.tenant, new).await;
         made.is(201, "");
+        // Whatever becomes known from now on was not known before.
+        self.served.rig.clock.advance_s(1);
         made.json()["id"].as_str().unwrap().to_owned()
     }
 
@@ -122,11 +125,44 @@ impl Market {
 
     /// Has the agent take a job, commit and open; the job.
     pub(super) async fn worked(&self, machine: &Machine) -> String {
+        self.worked_on(machine, "a device").await
+    }
+
+    /// The same on this device.
+    async fn worked_on(&self, machine: &Machine, device: &str) -> String {
         let job = self.job(new_job()).await;
         let taken = self.take(machine).await;
-        let opening = self.commit(machine, &taken, "fixture").await;
-        self.open(machine, &taken, &opening).await;
+        let bundle = self.commit(machine, &taken, device).await;
+        self.open(machine, &taken, &bundle).await;
         job
+    }
+
+    /// Has agents take one job, each on its device, and open one after the other; the job.
+    async fn worked_together(&self, cast: &[(&Machine, &str)]) -> String {
+        let mut new = new_job();
+        new["terms"]["replicas"]["count"] = json!(cast.len());
+        let job = self.job(new).await;
+        let mut committed = Vec::new();
+        for (machine, device) in cast {
+            let taken = self.take(machine).await;
+            let bundle = self.commit(machine, &taken, device).await;
+            committed.push((taken, bundle));
+        }
+        for ((machine, _), (taken, bundle)) in cast.iter().zip(&committed) {
+            self.open(machine, taken, bundle).await;
+            self.served.rig.clock.advance_s(1);
+        }
+        job
+    }
+
+    /// How the replica of a provider ended, with the code and what the provider has gained.
+    async fn end(&self, job: &Value, provider: &Provider) -> (String, Value, i64) {
+        let mut all = job["assignments"].as_array().unwrap().iter();
+        let one = all.find(|one| one["provider"] == provider.id.as_str());
+        let one = one.unwrap_or_else(|| panic!("{job:#}"));
+        let available = self.available(provider).await.as_i64().unwrap();
+        let status = one["status"].as_str().unwrap().to_owned();
+        (status, one["code"].clone(), available - FUNDS)
     }
 
     /// Has the agent take what it is offered.
@@ -145,7 +181,7 @@ impl Market {
         }
     }
 
-    /// Has the agent commit to what this executor came to; the opening.
+    /// Has the agent commit to what this executor came to; the bundle.
     pub(super) async fn commit(&self, machine: &Machine, taken: &Taken, executor: &str) -> Value {
         let mut bundle = bundle_json([0; 32], GENUINE);
         bundle["job"] = taken.offer["spec"].clone();
@@ -153,18 +189,19 @@ impl Market {
         bundle["statement"]["challenge"] = taken.lease["challenge"].clone();
         bundle["statement"]["agent_key"] = json!(machine.key());
         bundle["statement"]["executor"] = json!(executor);
-        let (commitment, opening) = opened(&bundle);
         let path = format!("/v1/assignments/{}/commitment", taken.assignment);
+        let commitment = commitment(&bundle);
         let committed = machine.post(&self.served, &path, media_type::JSON, &commitment);
         committed.await.is(204, "");
-        opening
+        bundle
     }
 
     /// Has the agent open once it is asked to.
-    pub(super) async fn open(&self, machine: &Machine, taken: &Taken, opening: &Value) {
-        self.next(machine, "open").await;
+    pub(super) async fn open(&self, machine: &Machine, taken: &Taken, bundle: &Value) {
+        let asked = self.next(machine, "open").await;
         let path = format!("/v1/assignments/{}/opening?round=0", taken.assignment);
-        let handed_in = machine.post(&self.served, &path, OPENING, opening);
+        let opening = opening(bundle, &asked);
+        let handed_in = machine.post(&self.served, &path, OPENING, &opening);
         handed_in.await.is(202, "");
     }
 
@@ -191,25 +228,48 @@ pub(super) fn new_job() -> Value {
     });
     let terms = json!({
         "replicas": { "count": 1, "adaptive": false },
-        "price": { "amount": 100, "currency": "EUR" }, "stake": 200,
+        "price": { "amount": 100, "currency": "EUR" }, "stake": STAKE,
         "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400,
     });
     json!({ "spec": spec, "terms": terms })
 }
 
-/// A commitment to a bundle without outputs, and what opens it.
-fn opened(bundle: &Value) -> (Value, Value) {
-    let secrets = Secrets {
-        salt: Base64Url([1; 32]),
-        keyed: Base64Url([2; 32]),
-    };
+/// Of everybody: there is no output to digest.
+const SECRETS: Secrets = Secrets {
+    salt: Base64Url([1; 32]),
+    keyed: Base64Url([2; 32]),
+};
+
+/// A commitment to a bundle without outputs.
+fn commitment(bundle: &Value) -> Value {
     let parsed = Bundle::parse(bundle.to_string().as_bytes()).unwrap();
     let statement = parsed.statement.canonical().unwrap();
-    let opening = json!({
-        "profile": "pogw/1", "salt": secrets.salt, "keyed": secrets.keyed,
-        "cross": {}, "bundle": bundle, "slices": [],
+    json!(ResultCommitment::to(&statement, &SECRETS))
+}
+
+/// What opens it, with the keyed digests that are asked for.
+fn opening(bundle: &Value, asked: &Value) -> Value {
+    let others = asked["cross"].as_array().unwrap().iter();
+    let cross = others.map(|other| {
+        let id = other["assignment"].as_str().unwrap();
+        (id.to_owned(), json!(SECRETS.keyed))
     });
-    (json!(ResultCommitment::to(&statement, &secrets)), opening)
+    json!({
+        "profile": "pogw/1", "salt": SECRETS.salt, "keyed": SECRETS.keyed,
+        "cross": cross.collect::<serde_json::Map<_, _>>(), "bundle": bundle, "slices": [],
+    })
+}
+
+fn accepted() -> (String, Value, i64) {
+    ("accepted".to_owned(), Value::Null, -STAKE)
+}
+
+fn refused(code: &str, gained: i64) -> (String, Value, i64) {
+    ("refused".to_owned(), json!(code), gained)
+}
+
+fn is_accepted(job: &Value) -> bool {
+    job["status"] == "accepted"
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,8 +285,83 @@ async fn a_device_that_an_agent_of_another_provider_showed_pays_nothing_and_cost
     }
     let machine = market.agent(&other).await;
     let job = market.worked(&machine).await;
-    let is_refused = |job: &Value| job["assignments"][0]["code"] == "device_of_another";
-    let refused = market.until(&job, is_refused).await;
-    assert_ne!(refused["status"], "accepted");
-    assert_eq!(market.available(&other).await, FUNDS, "the stake is back");
+    let job = market.until(&job, |job| job["status"] == "failed").await;
+    let end = market.end(&job, &other).await;
+    assert_eq!(end, refused("device_of_another", 0), "the stake is back");
+}
+
+/// By whichever of the two was judged first: nobody was known by the device before the job.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_identities_on_one_device_that_was_nobodys_both_lose_their_stakes() {
+    let market = Market::new().await;
+    let providers = [
+        market.provider().await,
+        market.provider().await,
+        market.provider().await,
+    ];
+    let [one, other, third] = &providers;
+    let machines = [
+        market.agent(one).await,
+        market.agent(other).await,
+        market.agent(third).await,
+    ];
+    let [m1, m2, m3] = &machines;
+    let cast = [(m1, "shared"), (m2, "shared"), (m3, "its own")];
+    let job = market.worked_together(&cast).await;
+    let job = market.until(&job, is_accepted).await;
+    assert_eq!(market.end(&job, third).await, accepted());
+    for liar in [one, other] {
+        let end = market.end(&job, liar).await;
+        assert_eq!(end, refused("device_shared", -STAKE));
+    }
+    for (provider, machine) in providers.iter().zip(&machines) {
+        market.remove(provider, machine).await;
+    }
+    // The device is nobody's again: whoever shows it next has it, although the other was judged first.
+    let machine = market.agent(other).await;
+    let job = market.worked_on(&machine, "shared").await;
+    market.until(&job, is_accepted).await;
+    market.remove(other, &machine).await;
+    let machine = market.agent(one).await;
+    let job = market.worked_on(&machine, "shared").await;
+    let failed = market.until(&job, |job| job["status"] == "failed").await;
+    assert_eq!(failed["assignments"][0]["code"], "device_of_another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shows_a_device_that_another_was_known_by_burns_its_own_stake_alone() {
+    for newcomer_opens in [1, 0] {
+        let market = Market::new().await;
+        let (known, newcomer) = (market.provider().await, market.provider().await);
+        let m1 = market.agent(&known).await;
+        let job = market.worked_on(&m1, "shared").await;
+        market.until(&job, is_accepted).await;
+        let m2 = market.agent(&newcomer).await;
+        let mut cast = vec![(&m1, "shared")];
+        cast.insert(newcomer_opens, (&m2, "shared"));
+        let job = market.worked_together(&cast).await;
+        let job = market.until(&job, is_accepted).await;
+        let (status, code, gained) = market.end(&job, &known).await;
+        assert_eq!((status.as_str(), code), ("accepted", Value::Null));
+        assert_eq!(gained, -2 * STAKE, "held for two jobs");
+        let end = market.end(&job, &newcomer).await;
+        assert_eq!(end, refused("device_shared", -STAKE));
+    }
+}
+
+/// To take part with one device does not open another provider's to whoever shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_of_another_is_no_better_where_the_other_takes_part_with_its_next() {
+    let market = Market::new().await;
+    let (known, newcomer) = (market.provider().await, market.provider().await);
+    let m1 = market.agent(&known).await;
+    let job = market.worked_on(&m1, "shown before").await;
+    market.until(&job, is_accepted).await;
+    let m2 = market.agent(&newcomer).await;
+    let cast = [(&m1, "the next"), (&m2, "shown before")];
+    let job = market.worked_together(&cast).await;
+    let job = market.until(&job, is_accepted).await;
+    assert_eq!(market.end(&job, &known).await.0, "accepted");
+    let end = market.end(&job, &newcomer).await;
+    assert_eq!(end, refused("device_of_another", 0));
 }

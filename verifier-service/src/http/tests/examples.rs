@@ -27,6 +27,11 @@ const OTHERWISE: &[(&str, u16, &str)] = &[
         "agent_not_found: nobody is enrolled",
     ),
     ("removeAgent", 404, "agent_not_found: nobody is enrolled"),
+    (
+        "payOutOfTreasury",
+        402,
+        "funds_missing: nothing was slashed",
+    ),
     ("disputeJob", 409, "job_status: it was cancelled"),
     ("readRim", 404, "rim_not_found: no manifest is at hand"),
 ];

@@ -203,6 +203,12 @@ pub(super) async fn sqlite_as_of(writer: &SqlitePool, version: usize) {
     migrator(&SQLITE[..version]).run(writer).await.unwrap();
 }
 
+/// The same on PostgreSQL.
+#[cfg(test)]
+pub(super) async fn postgres_as_of(pool: &PgPool, version: usize) {
+    migrator(&POSTGRES[..version]).run(pool).await.unwrap();
+}
+
 fn migrator(steps: &[Step]) -> Migrator {
     let migrations = steps.iter().map(|(version, description, sql)| {
         Migration::new(

@@ -161,6 +161,14 @@ impl Database {
         pool
     }
 
+    /// Makes a database on a server as an earlier version left it.
+    #[cfg(test)]
+    pub(crate) async fn postgres_as_of(server: &Postgres, version: usize) -> PgPool {
+        let pool = PgPool::connect(&server.url).await.unwrap();
+        migrations::postgres_as_of(&pool, version).await;
+        pool
+    }
+
     /// The writing connection of SQLite, and those that read.
     #[cfg(test)]
     pub(crate) fn sqlite_pools(&self) -> (&SqlitePool, &SqlitePool) {

@@ -143,7 +143,9 @@ impl SqlStore {
             "INSERT INTO devices (ueid_sha256, owner, agent, first_seen_at, seen_at)
              VALUES ($1, $2, $3, $4, $4)
              ON CONFLICT (ueid_sha256) DO UPDATE
-             SET owner = excluded.owner, agent = excluded.agent, seen_at = excluded.seen_at
+             SET owner = excluded.owner, agent = excluded.agent, seen_at = excluded.seen_at,
+                 first_seen_at = CASE WHEN devices.seen_at < $5 THEN excluded.first_seen_at
+                                      ELSE devices.first_seen_at END
              WHERE devices.owner = excluded.owner OR devices.seen_at < $5",
             values![
                 seen.ueid_sha256,
@@ -154,15 +156,15 @@ impl SqlStore {
             ],
         )
         .await?;
-        let owner = "SELECT owner FROM devices WHERE ueid_sha256 = $1";
+        let owner = "SELECT owner, first_seen_at FROM devices WHERE ueid_sha256 = $1";
         let row = tx.fetch_optional(owner, values![seen.ueid_sha256]).await?;
         let row = row.ok_or(StoreError::Malformed { column: "owner" })?;
-        let owner: Id = row.parsed("owner")?;
+        let claimed = Claimed {
+            owner: row.parsed("owner")?,
+            since: row.time("first_seen_at")?,
+        };
         tx.commit().await?;
-        Ok(match owner == seen.owner {
-            true => Claimed::Theirs,
-            false => Claimed::Of(owner),
-        })
+        Ok(claimed)
     }
 }
 

@@ -45,6 +45,18 @@ impl BookStore for SqlStore {
         })
     }
 
+    fn treasury(&self) -> Answer<'_, Vec<(Currency, i64)>> {
+        Box::pin(async move {
+            let mut session = self.database.read().await?;
+            let rows = session.fetch(
+                "SELECT currency, balance FROM accounts WHERE name = $1 ORDER BY currency",
+                values![Account::Treasury.to_string()],
+            );
+            let rows = rows.await?;
+            rows.iter().map(|row| balance(row, "balance")).collect()
+        })
+    }
+
     fn statement<'a>(&'a self, party: &'a PartyId, period: Period) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
             let (at, number) = period.after.unwrap_or((period.from, i64::MIN));
@@ -105,6 +117,7 @@ fn entry_of(transfer: &Transfer, by: &By) -> Option<New> {
     let action = match transfer.kind() {
         TransferKind::Deposit => Action::TransferDeposit,
         TransferKind::Withdrawal => Action::TransferWithdraw,
+        TransferKind::Payout => Action::TransferPayout,
         _ => return None,
     };
     let of_party = transfer

@@ -215,12 +215,15 @@ on_both! {
             };
             store.claim_device(seen).await.unwrap()
         };
-        assert_eq!(claim(&of_owner, 1000).await, Claimed::Theirs);
-        assert_eq!(claim(&of_other, 1001).await, Claimed::Of(owner));
-        assert_eq!(claim(&of_owner, 1050).await, Claimed::Theirs);
-        assert_eq!(claim(&of_other, 1150).await, Claimed::Of(owner));
-        assert_eq!(claim(&of_other, 1151).await, Claimed::Theirs);
-        assert_eq!(claim(&of_owner, 1152).await, Claimed::Of(other));
+        let of = |owner, since| Claimed { owner, since: UnixTime::from_secs(since) };
+        assert_eq!(claim(&of_owner, 1000).await, of(owner, 1000));
+        assert_eq!(claim(&of_other, 1001).await, of(owner, 1000));
+        assert_eq!(claim(&of_owner, 1050).await, of(owner, 1000));
+        assert_eq!(claim(&of_other, 1150).await, of(owner, 1000));
+        assert_eq!(claim(&of_other, 1151).await, of(other, 1151));
+        assert_eq!(claim(&of_owner, 1152).await, of(other, 1151));
+        // Whoever comes back after that time is known anew.
+        assert_eq!(claim(&of_other, 1252).await, of(other, 1252));
     }
 
     async fn one_of_two_providers_gets_a_device(rig) {
@@ -238,7 +241,8 @@ on_both! {
         let [one, two] = claims;
         let (one, two) = tokio::join!(one, two);
         let claims = (one.unwrap(), two.unwrap());
-        let right = [(Claimed::Theirs, Claimed::Of(owner)), (Claimed::Of(other), Claimed::Theirs)];
+        let of = |owner| Claimed { owner, since: NOW };
+        let right = [(of(owner), of(owner)), (of(other), of(other))];
         assert!(right.contains(&claims), "{claims:?}");
     }
 }

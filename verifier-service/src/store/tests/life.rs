@@ -6,8 +6,8 @@ use ::jobs::books::{Account, Transfer};
 use ::jobs::terms::{Assurance, DeviceTraits};
 use ::jobs::{
     Action, AgentId, Amount, AssignmentId, AssignmentStatus, Candidate, Context, Currency,
-    DeclaredDevice, Effects, Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms, Upheld,
-    Verdict,
+    DeclaredDevice, Effects, Holder, Job, JobId, Money, NewJob, PartyId, Record, SeenDevice, Terms,
+    Upheld, Verdict,
 };
 use evidence::device::Architecture;
 use evidence::work::wire::Conditions;
@@ -506,6 +506,7 @@ pub(crate) async fn judge(store: &SqlStore, n: usize) -> Result<(), StoreError> 
             id: keyed(&this),
             architecture: Architecture::Hopper,
             simulated: true,
+            holder: Holder::Nobody,
         }],
         assurance: Assurance::A0,
         keyed: keyed(&this),

@@ -17,6 +17,7 @@ mod postgres;
 mod retention;
 mod room;
 mod sqlite;
+mod upgrade;
 
 use std::time::Duration;
 

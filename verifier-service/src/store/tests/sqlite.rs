@@ -109,46 +109,6 @@ async fn what_is_no_database_is_refused_and_left_alone() {
 
 /// The tables as they were before there was PostgreSQL.
 #[tokio::test]
-async fn jobs_records_and_openings_of_an_earlier_version_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("verifier.sqlite");
-    private_files::touch(&path).unwrap();
-    let old = Database::sqlite_as_of(&path, 13).await;
-    for kept in [
-        "INSERT INTO parties (id, kind, name, created_at) VALUES ('p', 'provider', 'p', 1)",
-        "INSERT INTO agents (id, owner, key, enrolled_at) VALUES ('a', 'p', zeroblob(32), 1)",
-        "INSERT INTO records (agent, workload, good) VALUES ('a', 'kernel/gemm_i8', 7)",
-        "INSERT INTO jobs (id, tenant, digest, status, created_at, body)
-             VALUES ('ended', 'p', zeroblob(32), 'settled', 5, ''), ('open', 'p', zeroblob(32), 'open', 6, '')",
-        "INSERT INTO events (job, at, kind, body) VALUES ('ended', 70, 'job_settled', '{}')",
-        "INSERT INTO documents (sha256, job, bytes) VALUES (zeroblob(32), 'ended', x'01')",
-    ] {
-        query(kept).execute(&old).await.unwrap();
-    }
-    old.close().await;
-    let store = SqlStore::sqlite(&path).await.unwrap();
-    let mut session = store.database().read().await.unwrap();
-    for (sql, expected) in [
-        ("SELECT unswept_since AS n FROM jobs WHERE id = 'ended'", 70),
-        (
-            "SELECT count(*) AS n FROM jobs WHERE unswept_since IS NULL",
-            1,
-        ),
-        ("SELECT good AS n FROM records WHERE size = 0", 7),
-        (
-            "SELECT count(*) AS n FROM documents WHERE job = 'ended' AND bytes = x'01'",
-            1,
-        ),
-    ] {
-        assert_eq!(
-            session.fetch_int(sql, values![]).await.unwrap(),
-            expected,
-            "{sql}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("verifier.sqlite");

@@ -19,25 +19,52 @@ pub(super) fn all() -> Vec<Endpoint> {
             "By the word of a marketplace, which makes the payment itself.",
         )
         .fails(&[FundsMissing]);
-    let all = [booked(deposit), booked(withdrawal), account(), statement()];
+    let all = [
+        by_marketplace(deposit),
+        by_marketplace(withdrawal),
+        treasury(),
+        payout(),
+        account(),
+        statement(),
+    ];
     all.map(|endpoint| endpoint.tagged(Tag::Books)).into()
+}
+
+fn by_marketplace(endpoint: Endpoint) -> Endpoint {
+    booked(endpoint.by(Access::Party(Some("books:write")))).fails(&[PartyKindMismatch])
 }
 
 fn booked(endpoint: Endpoint) -> Endpoint {
     let money = json!({ "amount": 12_000, "currency": "EUR" });
     let example = json!({ "party": ID, "money": money, "reference": "order-1" });
     endpoint
-        .by(Access::Party(Some("books:write")))
         .takes("NewTransfer", books::MAX_BODY_BYTES, example)
         .gives(201, "Transfer", "Booked.")
         .gives(200, "Transfer", "Booked before, under the same reference.")
         .fails(&[
-            PartyKindMismatch,
             MoneyMalformed,
             ReferenceMalformed,
             PartyNotFound,
             ReferenceReused,
         ])
+}
+
+fn treasury() -> Endpoint {
+    Endpoint::get("/v1/treasury", "readTreasury", books::treasury)
+        .says(
+            "See what the treasury has",
+            "Stakes that were slashed, and have not been paid out.",
+        )
+        .by(Access::Operator)
+        .gives(200, "Treasury", "What it has, in each currency.")
+}
+
+fn payout() -> Endpoint {
+    let payout = Endpoint::post("/v1/treasury/payouts", "payOutOfTreasury", books::pay_out).says(
+        "Pay out of the treasury",
+        "To what a party has available, which takes it out as any other money: it leaves by a withdrawal.",
+    );
+    booked(payout.by(Access::Operator)).fails(&[FundsMissing])
 }
 
 /// The name of a party, or the word for the one that asks.

@@ -121,7 +121,8 @@ fn dispute() -> Endpoint {
     Endpoint::post("/v1/jobs/{id}/dispute", "disputeJob", jobs::dispute)
         .says(
             "Have a job audited again",
-            "Within its dispute window, once for each party, by two at most.",
+            "Within its dispute window, once for each party, by two at most. The results are audited, with twice the points; \
+             evidence was appraised when it was first judged, and no later policy or revocation takes it back.",
         )
         .by(Access::Party(Some("jobs:write")))
         .named("id", of("Name"), NAME)

@@ -35,7 +35,7 @@ const ASSIGNMENT: [&str; 11] = [
     "refused",
 ];
 /// What can happen to money.
-const TRANSFER: [&str; 8] = [
+const TRANSFER: [&str; 9] = [
     "deposit",
     "withdrawal",
     "escrow",
@@ -44,6 +44,7 @@ const TRANSFER: [&str; 8] = [
     "refund",
     "return_stake",
     "slash",
+    "payout",
 ];
 /// What can happen to a job.
 const EVENT: [&str; 18] = [
@@ -85,6 +86,16 @@ pub(super) fn all() -> Vec<Named> {
         ("NewTransfer", new_transfer()),
         ("Transfer", transfer()),
         ("Account", account()),
+        (
+            "Treasury",
+            object([(
+                "balances",
+                list(object([
+                    ("currency", of("Currency")),
+                    ("available", count()),
+                ])),
+            )]),
+        ),
         ("ProviderStatement", statement()),
         ("NewWebhook", new_webhook()),
         ("Webhook", webhook()),
@@ -159,7 +170,8 @@ fn terms() -> Value {
             "policy?",
             said(
                 text_like("^[A-Za-z0-9._-]{1,64}$"),
-                "The policy that decides; without it, the one in force.",
+                "The policy that decides, in the version that is newest or in force when evidence is first judged; without it, \
+                 the one in force then.",
             ),
         ),
         (
@@ -298,7 +310,7 @@ fn new_transfer() -> Value {
             "reference",
             said(
                 text_like("^[!-~]{1,128}$"),
-                "The marketplace's own name for it: what was booked under it is booked once.",
+                "The own name for it of whoever books it: what was booked under it is booked once.",
             ),
         ),
     ])
@@ -306,7 +318,7 @@ fn new_transfer() -> Value {
 
 fn transfer() -> Value {
     object([
-        ("kind", word(&["deposit", "withdrawal"])),
+        ("kind", word(&["deposit", "withdrawal", "payout"])),
         ("party", of("Id")),
         ("money", of("Money")),
         ("reference", text()),

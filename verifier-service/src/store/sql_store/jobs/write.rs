@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use evidence::UnixTime;
+use evidence::work::Hex;
 use jobs::books::{Account, Transfer};
 use jobs::patience::{Miss, Misses};
-use jobs::{AssignmentId, Effects, Event, Job, JobId, ResultKind};
+use jobs::{AssignmentId, Effects, Event, Job, JobId, PartyId, ResultKind};
 
 use super::execute;
 use crate::store::books::Booked;
@@ -105,6 +106,7 @@ pub(super) async fn all(
         spent,
         receipts: _,
         revoked,
+        disowned,
         wake: _,
     } = &change.effects;
     assignments(tx, before, job).await?;
@@ -126,6 +128,7 @@ pub(super) async fn all(
         let at = events.first().map_or(job.created_at(), |event| event.at);
         revoke(tx, assignment, at).await?;
     }
+    disown(tx, job, disowned).await?;
     records(tx, &change.effects).await?;
     let now = events.first().map_or(job.created_at(), |event| event.at);
     misses(tx, missed, now).await?;
@@ -235,6 +238,25 @@ async fn revoke(
         values![at, assignment],
     )
     .await
+}
+
+/// Forgets whose devices are that became known since the job was offered.
+async fn disown(
+    tx: &mut Transaction,
+    job: &Job,
+    disowned: &[(PartyId, Hex<32>)],
+) -> Result<(), StoreError> {
+    // Always in the same order: other jobs change the same rows.
+    let disowned: BTreeSet<_> = disowned.iter().collect();
+    for (owner, device) in disowned {
+        execute(
+            tx,
+            "DELETE FROM devices WHERE ueid_sha256 = $1 AND owner = $2 AND first_seen_at >= $3",
+            values![*device, owner, job.created_at()],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 async fn records(tx: &mut Transaction, effects: &Effects) -> Result<(), StoreError> {

@@ -4,7 +4,8 @@ use ::jobs::books::Transfer;
 use ::jobs::terms::{Assurance, DeviceTraits};
 use ::jobs::{
     Action, Amount, Assignment, AssignmentId, AssignmentStatus, Blame, Candidate, Code,
-    DeclaredDevice, Job, Nature, Outage, Record, Refuted, SeenDevice, Terms, Upheld, Verdict,
+    DeclaredDevice, Holder, Job, Nature, Outage, Record, Refuted, SeenDevice, Terms, Upheld,
+    Verdict,
 };
 use evidence::UnixTime;
 use evidence::device::Architecture;
@@ -62,9 +63,11 @@ impl Play {
         let (market, name) = (party("market"), party(PARTIES[one.who % PARTIES.len()]));
         let reference = (one.what / 16 % 8).to_string();
         let amount = money([700, 5_000][one.which % 2]);
-        match one.who < 8 {
-            true => Transfer::deposit(&market, &name, amount, &reference, self.model.at()),
-            false => Transfer::withdrawal(&market, &name, amount, &reference, self.model.at()),
+        let at = self.model.at();
+        match one.who / PARTIES.len() % 3 {
+            0 => Transfer::deposit(&market, &name, amount, &reference, at),
+            1 => Transfer::withdrawal(&market, &name, amount, &reference, at),
+            _ => Transfer::payout(&name, amount, &reference, at),
         }
     }
 
@@ -269,6 +272,7 @@ fn upheld(job: &Job, id: &AssignmentId, results: Hex<32>) -> Upheld {
             id: digest(id),
             architecture: Architecture::Hopper,
             simulated: false,
+            holder: Holder::Nobody,
         }],
         assurance: Assurance::A2,
         keyed: digest(id),
