@@ -298,7 +298,7 @@ codes! {
     PolicyFailed = 500 "policy_failed",
     /// The store cannot take anything now.
     StoreUnavailable = 503 "store_unavailable",
-    /// No verifier was there for a while, and deadlines are being moved by as much; nobody is late meanwhile.
+    /// No verifier was there for a while, which is about to be written down; nobody is late meanwhile.
     Resuming = 503 "resuming",
     /// No key held here may sign now: the only one is still being made known, or every one was retired.
     NoSigningKey = 503 "no_signing_key",

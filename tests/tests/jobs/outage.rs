@@ -19,7 +19,7 @@ async fn whoever_could_not_be_heard_for_want_of_a_store_is_not_late() {
     market.clock.advance_s(700);
     tokio::time::sleep(ATTEMPT).await;
     drop(held);
-    // At once: until deadlines are moved, agents are told to come again, and never that they are late.
+    // At once: until the outage is over, agents are told to come again, and never that they are late.
     for place in [0, 1] {
         let answer = loop {
             match pair.hand_in(&market, place).await {

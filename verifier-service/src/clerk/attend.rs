@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use evidence::UnixTime;
-use jobs::{Action, AssignmentStatus, Effects, Job, JobId};
+use jobs::{Action, AssignmentId, AssignmentStatus, Effects, Job, JobId};
 
 use super::act::{Deed, due_at, is_referees_turn};
 use super::caught::caught;
@@ -19,6 +19,20 @@ use crate::store::jobs::{Acted, Change, JobStore, Search};
 const UNVERIFIABLE_RETRY_S: i64 = 10;
 /// Seconds until a job that failed is looked at again; doubled with every failure in a row, up to the second number.
 const FAILED_RETRY_S: (i64, i64) = (1, 300);
+
+/// When a job is to be looked at again.
+pub(super) struct Later {
+    not_before: UnixTime,
+    /// The openings that were looked at: one that came in meanwhile does not wait.
+    tried: Vec<AssignmentId>,
+}
+
+impl Later {
+    fn not_before(&self, job: &Job) -> Option<UnixTime> {
+        let is_tried = opened(job).all(|assignment| self.tried.contains(&assignment));
+        is_tried.then_some(self.not_before)
+    }
+}
 
 /// A job on the desk. Whatever becomes of whoever attends to it, it is off the desk afterwards.
 struct OnDesk {
@@ -43,14 +57,16 @@ impl Clerk {
         };
         loop {
             let now = self.parts().clock.now();
-            let not_before = match caught(self.go_on(&id)).await {
+            let mut tried = Vec::new();
+            let not_before = match caught(self.go_on(&id, &mut tried)).await {
                 Ok(not_before) => {
                     self.note(&id, |attendance| attendance.failures = 0);
                     not_before
                 }
                 Err(error) => Some(self.failed(&id, &error, now)),
             };
-            if let Err(error) = caught(self.put_off(&id, not_before)).await {
+            let later = not_before.map(|not_before| Later { not_before, tried });
+            if let Err(error) = caught(self.put_off(&id, later)).await {
                 tracing::warn!(job = %id, cause = %error, "job is not put off");
             }
             if !self.once_more(&mut on_desk) {
@@ -63,8 +79,12 @@ impl Clerk {
     ///
     /// What is the verifier's turn is done before its time is over: however long the job waited for a place, it is
     /// tried once more. And time passes whatever that came to.
-    async fn go_on(&self, id: &JobId) -> Result<Option<UnixTime>, ClerkError> {
-        let ours = caught(self.do_ours(id)).await;
+    async fn go_on(
+        &self,
+        id: &JobId,
+        tried: &mut Vec<AssignmentId>,
+    ) -> Result<Option<UnixTime>, ClerkError> {
+        let ours = caught(self.do_ours(id, tried)).await;
         let job = self.load(id).await?;
         let now = self.parts().clock.now();
         if job.due_at().is_some_and(|due| due <= now) {
@@ -74,8 +94,14 @@ impl Clerk {
     }
 
     /// Judges what is opened, and lets the referee go on.
-    async fn do_ours(&self, id: &JobId) -> Result<Option<UnixTime>, ClerkError> {
-        let not_before = self.judge_all(&self.load(id).await?).await?;
+    async fn do_ours(
+        &self,
+        id: &JobId,
+        tried: &mut Vec<AssignmentId>,
+    ) -> Result<Option<UnixTime>, ClerkError> {
+        let job = self.load(id).await?;
+        tried.extend(opened(&job));
+        let not_before = self.judge_all(&job).await?;
         let mut job = self.load(id).await?;
         while is_referees_turn(&job) {
             job = self.referee(job).await?;
@@ -132,14 +158,11 @@ impl Clerk {
     /// it on.
     /// If it lacks agents, they are looked for anew: that it was due means that somebody it had is gone, or that somebody
     /// it passed over may be asked again.
-    pub(super) async fn put_off(
-        &self,
-        id: &JobId,
-        not_before: Option<UnixTime>,
-    ) -> Result<(), ClerkError> {
+    pub(super) async fn put_off(&self, id: &JobId, later: Option<Later>) -> Result<(), ClerkError> {
         let now = self.parts().clock.now();
         let act = move |job: &mut Job, _| {
             let due = due_at(job, now);
+            let not_before = later.as_ref().and_then(|later| later.not_before(job));
             let due = due.map(|due| not_before.map_or(due, |time| due.max(time)));
             let by_time = job.due_at().filter(|by_time| *by_time > now);
             let due = due.map(|due| by_time.map_or(due, |by_time| due.min(by_time)));
@@ -212,7 +235,7 @@ fn take_off(desk: &mut HashMap<JobId, Attendance>, id: &JobId) {
     }
 }
 
-fn opened(job: &Job) -> impl Iterator<Item = jobs::AssignmentId> {
+fn opened(job: &Job) -> impl Iterator<Item = AssignmentId> {
     let opened = job.assignments().iter();
     let opened = opened.filter(|assignment| assignment.status() == AssignmentStatus::Opened);
     opened.map(|assignment| assignment.id().clone())

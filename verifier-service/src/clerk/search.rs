@@ -267,7 +267,7 @@ impl Clerk {
     /// Whether the job was offered to anybody. One that fails stands in nobody's way: it is looked at in the next search.
     ///
     /// # Errors
-    /// The store is away, or was for so long that deadlines have to be moved first: others would fare no better.
+    /// The store is away, or was for so long that it is an outage, which is not over: others would fare no better.
     async fn try_to_offer(&self, id: &JobId, room: &mut Room) -> Result<bool, ClerkError> {
         match caught(self.offer_to_any(id, room)).await {
             Ok(offered) => Ok(offered),

@@ -20,9 +20,12 @@ fn shared(tenants: &str, held: &[(&str, usize)], places: usize) -> String {
         .collect()
 }
 
+/// Who asks, who has places, who gets how many of eight.
+type Case<'a> = (&'a str, &'a [(&'a str, usize)], &'a str);
+
 #[test]
 fn nobody_takes_a_place_beyond_as_many_as_are_left() {
-    let cases: [(&str, &[(&str, usize)], &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("a", &[], "a4"),
         ("ab", &[], "a3b3"),
         ("a", &[("a", 4)], ""),
