@@ -2,7 +2,7 @@
 
 use ::jobs::{Action, Effects, JobStatus};
 
-use super::life::{END, STEPS, assignment, job_id, step};
+use super::life::{END, STEPS, accept, assignment, job_id, step};
 use super::*;
 use crate::store::clerk::ClerkStore;
 use crate::store::jobs::{Act, Change, Document, JobStore};
@@ -74,12 +74,14 @@ on_both! {
 
     async fn offers_that_nobody_took_are_forgotten_with_their_job_and_what_was_taken_stays(rig) {
         let store = rig.with_market().await;
-        for number in 0..3 {
+        for number in 0..2 {
             step(store, number).await.unwrap();
         }
+        accept(store, 1).await.unwrap();
         let id = job_id("j");
-        let (taken, ..) = assignment(store, 0).await.unwrap();
-        let (untaken, by, _) = assignment(store, 1).await.unwrap();
+        let (taken, ..) = assignment(store, 1).await.unwrap();
+        // Of the provider that is told of what happens.
+        let (untaken, by, _) = assignment(store, 0).await.unwrap();
         let declined = move |_| Action::Release { assignment: untaken.clone(), by: by.clone() };
         store.act(&id, NOW, declined).await.unwrap();
         // As often as a job can be offered in a month, and told of each time.
