@@ -134,6 +134,9 @@ def check_without_gpu():
     time.sleep(1)
     assert shown(AGENT, "ExecMainStartTimestampMonotonic") == begun, "started again by the GPU that it has seen"
     assert shown(f"{AGENT}-gpu.path", "ActiveState") == "inactive"
+    # As the scripts of an upgrade do with every unit of the package.
+    systemctl("try-restart", f"{AGENT}-gpu.target", status=4)
+    assert shown(AGENT, "ExecMainStartTimestampMonotonic") == begun, "an agent that was stopped is started by an upgrade"
     node.unlink()
     systemctl("reset-failed", AGENT)
 
