@@ -1,6 +1,6 @@
 //! What a version wrote that knew neither searches nor sizes of work is kept, and means what it meant.
 
-use ::jobs::{Currency, Job, JobId, Record, Size, Workload};
+use ::jobs::{Currency, Job, Record, Size, Workload};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, query};
 
