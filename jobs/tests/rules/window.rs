@@ -38,6 +38,7 @@ fn an_outage_in_a_later_audit_leaves_the_first_verdict() {
     let mut world = World::accepted(1, AUDITED);
     world.must(Action::ChallengeAgain { by: tenant() });
     world.open_all();
+    world.must(Action::TryInVain);
     world.tick_when_due();
     assert_eq!(world.job.status(), JobStatus::Accepted);
     world.tick_when_due();
