@@ -26,7 +26,6 @@ pub(crate) struct FailedCheck {
     remedy: &'static str,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_none_left_out(count: &usize) -> bool {
     *count == 0
 }
