@@ -144,6 +144,11 @@ on_both! {
         opening.slices.clear();
         let bytes = serde_json::to_vec(&opening).unwrap();
         pair.hosts[1].hand_in_bytes(&market, &pair.runs[1].id, 1, bytes).await;
-        pair.ends_with(&market, "output_not_provided").await;
+        let seen = market.until(&pair.job, "accepted").await;
+        let mut all = seen["assignments"].as_array().unwrap().iter();
+        let liar = all.find(|one| one["id"] == pair.runs[1].id).unwrap();
+        assert_eq!(liar["code"], "output_not_provided", "{seen:#}");
+        assert_eq!(market.receipts(&pair.job).await.len(), 1, "the other is revoked");
+        assert_eq!(market.balance(&pair.providers[1]).await, FUNDS - STAKE);
     }
 }
