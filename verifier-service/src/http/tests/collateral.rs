@@ -121,10 +121,7 @@ async fn what_cannot_be_mirrored_has_the_status_that_clients_look_at() {
     let forged = String::from_utf8(forged).unwrap().replace("r1", "r2");
     fake.says(move |_| {
         let id = "NV_GPU_DRIVER_GH100_2";
-        Says::body(crate::collateral::fixture::rim_answer(
-            id,
-            forged.as_bytes(),
-        ))
+        Says::body(rim_answer(id, forged.as_bytes()))
     });
     let answered = rig.get("/v1/rim/NV_GPU_DRIVER_GH100_2").await;
     answered.is(503, "rim_unavailable");
