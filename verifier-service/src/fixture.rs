@@ -71,7 +71,7 @@ pub(crate) struct MadeToOrder {
 }
 
 impl MadeToOrder {
-    /// How many bundles were judged.
+    /// How many bundles were judged, and openings in vain.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
@@ -151,7 +151,10 @@ impl Judge for MadeToOrder {
         let ueid = match bundle.job.label.as_deref() {
             Some(GENUINE) => bundle.statement.executor.to_string(),
             Some(OWN) => hex::encode(bundle.statement.agent_key.0),
-            _ => return Err(Problem::new(ProblemCode::Unverifiable)),
+            _ => {
+                self.asked.fetch_add(1, Ordering::SeqCst);
+                return Err(Problem::new(ProblemCode::Unverifiable));
+            }
         };
         let device = JudgedDevice {
             ueid,

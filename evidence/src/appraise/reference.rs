@@ -122,10 +122,15 @@ pub(super) struct JudgedReferences<'a> {
 }
 
 impl JudgedReferences<'_> {
-    /// Stated by the driver's manifest, if that can be trusted.
+    /// Stated by the driver's manifest, if nothing is wrong with that but that its certificates ran out: who made the
+    /// firmware does not change by that.
     pub(super) fn oemid(&self) -> Option<&str> {
-        let rim = self.driver.trusted.as_ref()?;
-        Some(rim.get().firmware_manufacturer_id())
+        let driver = &self.driver;
+        let mut reasons = driver.check.reasons.iter();
+        let ran_out = driver.used.as_ref().is_some_and(|used| used.authentic)
+            && reasons.all(|reason| reason.code == Code::CertificateExpired);
+        let rim = driver.rim.filter(|_| driver.is_trusted() || ran_out)?;
+        Some(rim.firmware_manufacturer_id())
     }
 
     pub(super) fn used(&self) -> Vec<ReferenceUsed> {

@@ -46,9 +46,10 @@ pub(super) fn claims_version(node: Node<'_>) -> Read<ClaimsVersion> {
     match node.text()? {
         "2.0" => Ok(ClaimsVersion::V2),
         "3.0" => Ok(ClaimsVersion::V3),
+        "4.0" => Ok(ClaimsVersion::V4),
         other => {
             let reason = Reason::new(Code::ClaimsVersionUnsupported, "version of claims")
-                .expected("2.0 or 3.0")
+                .expected("2.0, 3.0 or 4.0")
                 .actual(other);
             node.refuse(reason)
         }

@@ -116,6 +116,9 @@ pub enum ClaimsVersion {
     /// `3.0`.
     #[serde(rename = "3.0")]
     V3,
+    /// `4.0`, of GPUs alone: what NVIDIA's C++ client asks for since its newer releases.
+    #[serde(rename = "4.0")]
+    V4,
 }
 
 /// Reads a file of any [`Form`].
@@ -210,6 +213,7 @@ impl ClaimsVersion {
         match self {
             Self::V2 => "2.0",
             Self::V3 => "3.0",
+            Self::V4 => "4.0",
         }
     }
 }

@@ -210,7 +210,12 @@ fn what_only_some_forms_state_is_carried_through() {
     let with_nonce = but(Form::Trustee, |d| d["nonce"] = NONCE.into());
     assert!(read_value(&with_nonce).unwrap().nonce.is_some());
 
-    for (word, version) in [("2.0", ClaimsVersion::V2), ("3.0", ClaimsVersion::V3)] {
+    let versions = [
+        ("2.0", ClaimsVersion::V2),
+        ("3.0", ClaimsVersion::V3),
+        ("4.0", ClaimsVersion::V4),
+    ];
+    for (word, version) in versions {
         let asked = but(Form::NrasRequest, |d| d["claims_version"] = word.into());
         assert_eq!(read_value(&asked).unwrap().claims_version, Some(version));
         assert_eq!(version.as_str(), word);

@@ -1,8 +1,9 @@
 //! What no policy can waive, and what a policy that reads claims does not see.
 
 use super::Denial;
-use crate::appraise::{Appraised, CORE_DEVICE_CHECKS};
+use crate::appraise::{Appraised, CORE_DEVICE_CHECKS, DeviceAppraisal};
 use crate::check::{Check, CheckId, Status};
+use crate::ocsp::RevocationStatus;
 use crate::reason::Code;
 
 /// The checks no policy can waive and that are not affirmed.
@@ -45,10 +46,29 @@ fn untold<A: Appraised>(appraisal: &A) -> impl Iterator<Item = Denial> {
         of_device.map(move |check| (position, check))
     });
     let untold = checks.filter(|(_, check)| !is_told(check));
-    untold.map(|(position, check)| Denial {
+    let untold = untold.map(|(position, check)| Denial {
         code: format!("{}_{}", check.id, check.status),
         message: format!("device {position}: {} is {}", check.id, check.status),
-    })
+    });
+    let devices = appraisal.devices().iter().enumerate();
+    let hidden = devices.filter(|(_, device)| hides_a_doubt(device));
+    untold.chain(hidden.map(|(position, _)| Denial {
+        code: format!("{}_{}", CheckId::Revocation, Status::Unverifiable),
+        message: format!(
+            "device {position}: not known of every certificate beside one that is revoked"
+        ),
+    }))
+}
+
+/// Whether one certificate is revoked, which a policy may look past, and nothing is known of another, which it may not.
+fn hides_a_doubt(device: &DeviceAppraisal) -> bool {
+    let refuted =
+        device.check(CheckId::Revocation).map(|check| check.status) == Some(Status::Refuted);
+    let mut findings = device
+        .revocation()
+        .iter()
+        .flat_map(|chain| &chain.certificates);
+    refuted && findings.any(|finding| finding.status() == RevocationStatus::NotChecked)
 }
 
 /// Whether claims say all that is found by a check, in words that published policies read.

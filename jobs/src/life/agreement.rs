@@ -1,5 +1,6 @@
 //! Agreement: unanimity or dispute, never majority (methods 2.3).
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::assignment::Assignment;
@@ -59,18 +60,28 @@ pub(super) fn sharing_devices(job: &Job) -> BTreeSet<AssignmentId> {
     newcomers.map(|one| one.id.clone()).collect()
 }
 
-/// Of two, those that show a device of the other's and were not known to have it. Where neither was, both.
+/// Of two, those that show a device of the other's and were not known to have it. Where neither was, both; but one that
+/// shows what was known as another's by then is the newcomer, whether or not the other was known already when it was offered
+/// its own replica.
 fn newcomers<'a>(a: &'a Assignment, b: &'a Assignment) -> impl Iterator<Item = &'a Assignment> {
     let both = devices(a).flat_map(move |of_a| devices(b).map(move |of_b| (of_a, of_b)));
     let shared = both.filter(|(of_a, of_b)| of_a.id == of_b.id);
-    shared.flat_map(move |(of_a, of_b)| {
-        let is_known = |device: &SeenDevice| device.holder == Holder::Provider;
-        match (is_known(of_a), is_known(of_b)) {
-            (true, false) => vec![b],
-            (false, true) => vec![a],
-            (true, true) | (false, false) => vec![a, b],
-        }
-    })
+    shared.flat_map(
+        move |(of_a, of_b)| match right_of(of_a.holder).cmp(&right_of(of_b.holder)) {
+            Ordering::Less => vec![a],
+            Ordering::Greater => vec![b],
+            Ordering::Equal => vec![a, b],
+        },
+    )
+}
+
+/// The better right to a device is of whoever was known by it, and the worst of whom it was known not to be.
+const fn right_of(holder: Holder) -> u8 {
+    match holder {
+        Holder::Provider => 2,
+        Holder::Nobody => 1,
+        Holder::Another => 0,
+    }
 }
 
 /// Those that ran on a device that was known as another's.

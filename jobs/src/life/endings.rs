@@ -85,8 +85,11 @@ impl Job {
             return;
         };
         let how = how(&stage, &missed);
+        // Where several must agree, whoever took it knew that the others' pay hangs on it.
+        let others_count_on_it = self.terms.min_agreeing() > 1;
         let cost = match (how, &missed.stage) {
             (MissKind::Silent, Stage::Leased { .. }) => Cost::Record,
+            (_, Stage::Leased { .. }) if others_count_on_it => Cost::Record,
             _ => Cost::Nothing,
         };
         turn.miss(&missed, how);

@@ -57,7 +57,7 @@ fn is_awaited(job: &Job, assignment: &Assignment, number: u32) -> bool {
 
 fn judged_before(assignment: &Assignment, round: u32, verdict: &Verdict) -> Result<(), Refusal> {
     let same = match verdict {
-        Verdict::Refuted(refuted) if round > 0 && refuted.blame == Blame::Unfit => {
+        Verdict::Refuted(refuted) if round > 0 && refuted.blame != Blame::Wrong => {
             assignment.code().is_none() // it changed nothing
         }
         Verdict::Upheld(upheld) => assignment.upheld.as_ref() == Some(upheld),

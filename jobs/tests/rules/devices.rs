@@ -64,6 +64,8 @@ fn whoever_was_known_by_a_device_before_is_paid_and_the_newcomer_slashed() {
         ([Another, Provider, Nobody], [shared(), paid(), paid()]),
         // The newcomer's was judged before the register knew of it.
         ([Provider, Nobody, Nobody], [paid(), shared(), paid()]),
+        // It became known as the other's between the offers of the two.
+        ([Nobody, Another, Nobody], [paid(), shared(), paid()]),
     ] {
         let [one, other, third] = holders;
         let mut world = shown([(0, one), (0, other), (2, third)]);

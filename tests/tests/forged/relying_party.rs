@@ -10,6 +10,7 @@ use evidence::policy::{Decision, Policy};
 use serde_json::Value;
 use tests::forge::ABOUT_ALL;
 use verifier_service::nvidia::claims::{self, Waivers};
+use verifier_service::nvidia::errors;
 
 use crate::kit::*;
 
@@ -198,6 +199,29 @@ fn a_policy_bears_what_it_names() {
         it.answer(forge::About::Device(1), on_hold);
     });
     assert!(!granted, "a device on hold");
+    let (granted, _) = relaxed(|it| {
+        it.answer(forge::About::Driver(0), on_hold);
+        it.answer(forge::About::Vbios(1), |it| it.unasked = true);
+    });
+    assert!(!granted, "not known of another certificate");
+}
+
+#[test]
+fn a_policy_bears_manifests_that_ran_out() {
+    let ran_out = RELAXED.replace(r#"== "valid""#, r#"in {"valid", "expired"}"#);
+    let expired = |certificate: fn(&mut Forged) -> &mut CertificateSpec| {
+        let device = asked(Forged::gpu(), Some(SENT));
+        let device = device.with(|it| certificate(it).not_after = at(second(-1)));
+        decided_by(&ran_out, &device)
+    };
+    let (granted, claims) = expired(|it| it.driver().chain.certificate(0));
+    assert!(granted, "{claims:#}");
+    let chain = &claims[0][DRIVER];
+    assert_eq!(chain["x-nvidia-cert-status"], "expired");
+    assert_eq!(claims[0]["measres"], "success");
+    assert!(claims[0]["oemid"].is_string(), "{claims:#}");
+    let (granted, _) = expired(|it| it.chain.certificate(1));
+    assert!(!granted, "a device's certificate that ran out");
 }
 
 /// NVIDIA's client ends with an error and asks no policy; published policies do not read the claims that would say so.
@@ -239,6 +263,12 @@ fn what_ends_nvidias_client_is_not_for_a_policy_to_bear() {
     for (wrong, change) in table {
         let (granted, claims) = relaxed(change);
         assert!(!granted, "{wrong}: {claims:#}");
+        // Whoever asks its policy itself has to find an error, since policies do not read what else would tell.
+        let device = asked(Forged::gpu(), Some(SENT)).with(change);
+        let is_error = errors::of(&appraise(&device), true).is_some();
+        let has_claims = ["another index", "manifest missing"].contains(&wrong);
+        assert_eq!(is_error, !has_claims, "{wrong}");
+        assert!(claims[0]["measres"].is_string(), "{wrong}: {claims:#}");
     }
 }
 

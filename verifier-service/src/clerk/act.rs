@@ -205,8 +205,8 @@ impl Deed {
         }
     }
 
-    const fn is_dispatch(&self) -> bool {
-        matches!(self.action, Action::Dispatch { .. })
+    const fn may_be_vain(&self) -> bool {
+        matches!(self.action, Action::Dispatch { .. } | Action::TryInVain)
     }
 
     /// Whether results may be accepted by it.
@@ -275,8 +275,9 @@ impl Clerk {
             let money_of = deed.available_of.as_ref();
             match self.store().with_job(id, money_of, act).await? {
                 Acted::Done(job, written) => {
-                    // An offer that found nobody after all is no news: whoever was told would try again at once.
-                    if !deed.is_dispatch() || !written.events.is_empty() {
+                    // An offer that found nobody after all is no news, nor is a try in vain: whoever was told would try
+                    // again at once.
+                    if !deed.may_be_vain() || !written.events.is_empty() {
                         self.tell(&job, &written);
                     }
                     return Ok(*job);

@@ -63,7 +63,11 @@ impl Clerk {
                     self.note(&id, |attendance| attendance.failures = 0);
                     not_before
                 }
-                Err(error) => Some(self.failed(&id, &error, now)),
+                Err(error) => {
+                    let not_before = self.failed(&id, &error, now);
+                    self.forget_if_ended(&id).await;
+                    Some(not_before)
+                }
             };
             let later = not_before.map(|not_before| Later { not_before, tried });
             if let Err(error) = caught(self.put_off(&id, later)).await {
@@ -140,6 +144,15 @@ impl Clerk {
             self.act(job.id(), Deed::new(Action::TryInVain)).await?;
         }
         failure.map_or(Ok(not_before), Err)
+    }
+
+    /// The failures of a job that time ended are of no use to anybody.
+    async fn forget_if_ended(&self, id: &JobId) {
+        if let Ok(job) = self.load(id).await
+            && job.due_at().is_none()
+        {
+            self.note(id, |attendance| attendance.failures = 0);
+        }
     }
 
     fn failed(&self, id: &JobId, error: &ClerkError, now: UnixTime) -> UnixTime {

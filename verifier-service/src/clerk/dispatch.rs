@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use evidence::work::wire::Conditions;
 use jobs::terms::DeviceTraits;
 use jobs::{Action, AgentId, Candidate, Currency, DeclaredDevice, Job, PartyId, Record};
 
@@ -150,7 +151,7 @@ fn vacant(agents: WithRoom) -> Option<Vacant> {
             missed: 0,
             devices: devices(&declared),
             runs_commands: declared.runs_commands(),
-            conditions: declared.conditions.unwrap_or_default(),
+            conditions: declared.conditions.unwrap_or_else(Conditions::unstated),
         },
         places: agents.places,
     })
@@ -167,7 +168,7 @@ fn candidate(agent: Available, stake: i64) -> Option<Candidate> {
         record: agent.record,
         devices: devices(&declared),
         runs_commands: declared.runs_commands(),
-        conditions: declared.conditions.unwrap_or_default(),
+        conditions: declared.conditions.unwrap_or_else(Conditions::unstated),
         missed: agent.missed,
     })
 }

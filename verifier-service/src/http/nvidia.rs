@@ -85,6 +85,11 @@ impl Route {
             extended: true,
         }
     }
+
+    /// Of switches NVIDIA's C++ client knows version 3 alone.
+    fn has_version_4(self) -> bool {
+        self.extended && self.kind == DeviceKind::Gpu
+    }
 }
 
 /// What a request asks for.
@@ -160,12 +165,17 @@ fn read(app: &App, body: &[u8], route: Route, hold_asked: bool) -> Result<Asked,
             report: device.report,
             chain: device.chain_pem,
         });
+    let version = submitted.claims_version.unwrap_or(route.default);
+    if version == ClaimsVersion::V4 && !route.has_version_4() {
+        let detail = "claims_version: 4.0 is of GPUs at /v4, expected 2.0 or 3.0";
+        return Err(Problem::new(ProblemCode::RequestMalformed).detail(detail));
+    }
     let settings = app.nvidia.settings();
     Ok(Asked {
         nonce,
         devices: devices.collect(),
         form: Form {
-            version: submitted.claims_version.unwrap_or(route.default),
+            version,
             extended: route.extended,
             waivers: Waivers {
                 without_revocation: settings.danger_result_without_revocation,

@@ -1,4 +1,5 @@
-//! NVIDIA's claims about one device, versions 2 and 3 (nvidia-evidence 9.2), made of one appraisal.
+//! NVIDIA's claims about one device, versions 2 and 3 (nvidia-evidence 9.2), and 4 as NVIDIA's C++ client reads it: version 3
+//! with members of its own. Made of one appraisal.
 //!
 //! Each boolean is `true` only where that very thing was checked and found so, `false` where it was found wrong, and where
 //! it was not reached `null` in version 3 and `false` in version 2.
@@ -84,10 +85,10 @@ pub fn of(device: &DeviceAppraisal, form: Form) -> Claims {
     let mut claims = match form.version {
         _ if !described => Claims::new(),
         ClaimsVersion::V2 => Facts::of(device).version_2(form.waivers),
-        ClaimsVersion::V3 => Facts::of(device).version_3(form.extended),
+        ClaimsVersion::V3 | ClaimsVersion::V4 => Facts::of(device).version_3(form.extended),
     };
-    if described && form.extended && form.version == ClaimsVersion::V3 {
-        extend(&mut claims, device);
+    if described && form.extended && form.version != ClaimsVersion::V2 {
+        extend(&mut claims, device, form.version);
     }
     let known = chain_status(device, CheckId::Chain).is_some_and(|status| status != INVALID);
     let identity = |name: Option<&str>| json!(name.filter(|_| known));
@@ -119,7 +120,7 @@ pub fn array(devices: &[DeviceAppraisal], waivers: Waivers) -> Value {
 
 /// Members of NVIDIA's C++ client that its service's published answers do not have. NVIDIA's names for the links differ by
 /// kind; its zeros for unused ones are left out.
-fn extend(claims: &mut Claims, device: &DeviceAppraisal) {
+fn extend(claims: &mut Claims, device: &DeviceAppraisal, asked: ClaimsVersion) {
     let (kind, version, links) = match device.kind() {
         DeviceKind::Gpu => (
             "gpu",
@@ -129,7 +130,13 @@ fn extend(claims: &mut Claims, device: &DeviceAppraisal) {
         DeviceKind::Switch => ("nvswitch", "x-nvidia-version", "x-nvidia-switch-gpu-pdis"),
     };
     claims.insert("x-nvidia-device-type".to_owned(), json!(kind));
-    claims.insert(version.to_owned(), json!(ClaimsVersion::V3));
+    claims.insert(version.to_owned(), json!(asked));
+    if asked == ClaimsVersion::V4 {
+        // About reports in a form that this verifier does not read, so there is nothing to tell.
+        claims.insert("x-nvidia-attester-claims".to_owned(), json!({}));
+        let records = "x-nvidia-mismatch-opaque-data-records";
+        claims.insert(records.to_owned(), Value::Null);
+    }
     let records = "x-nvidia-mismatch-measurement-records".to_owned();
     claims.insert(records, mismatch_records(device));
     // What is linked is said by the report, and believed as far as that.
@@ -260,7 +267,9 @@ impl<'d> Facts<'d> {
     }
 
     fn version_3(&self, extended: bool) -> Claims {
-        let mut claims = self.results(json!(self.matches.map(outcome)));
+        // NVIDIA's C++ client takes a word that it does not know for success, and so `null`.
+        let compared = self.matches.or(extended.then_some(false));
+        let mut claims = self.results(json!(compared.map(outcome)));
         let mut claim = |name: &str, value: Value| {
             claims.insert(self.name(name), value);
         };

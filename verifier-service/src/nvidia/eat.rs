@@ -130,7 +130,7 @@ impl Issuer {
         for (name, value) in self.marks(std::slice::from_ref(device)) {
             claims.insert(name.to_owned(), value);
         }
-        let error = errors::of(device).or_else(|| {
+        let error = errors::of(device, form.extended).or_else(|| {
             let unnamed = device.simulated() && !form.waivers.simulated;
             let sentence = "a software device; this verifier describes none under NVIDIA's names";
             unnamed.then(|| errors::ErrorCode::Refuted.details("device_simulated", sentence))

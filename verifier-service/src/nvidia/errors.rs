@@ -5,8 +5,10 @@
 //! and [`ErrorCode::Unverifiable`] are numbers of ours in NVIDIA's two ranges, for reasons it has no number for; `message`
 //! then is our own word for the reason, in capitals.
 //!
-//! What flows into claims of its own is no error, as in NVIDIA's C++ verifier: a measurement that differs, a certificate
-//! that has expired or was revoked.
+//! What flows into claims of its own is no error, as in NVIDIA's verifiers: a measurement that differs, a certificate that has
+//! expired or was revoked. A manifest of another version is one to NVIDIA's C++ verifier and none to its Python one. A
+//! comparison that means nothing (an index in two manifests, none in any, a decoder without a state) has no claim that a
+//! published policy reads, so it is one.
 
 use evidence::appraise::DeviceAppraisal;
 use evidence::{CheckId, Code, Status};
@@ -137,6 +139,10 @@ pub fn code_of(check: CheckId, reason: Code) -> Option<ErrorCode> {
     let is_rim = matches!(check, CheckId::DriverRim | CheckId::VbiosRim);
     let code = match reason {
         R::CertificateExpired | R::RimVersionMismatch => return None,
+        R::MeasurementMismatch
+        | R::MeasurementMissing
+        | R::UnverifiedReferenceMismatch
+        | R::ReferenceNotVerified => return None,
         R::NonceMalformed => E::InvalidNonce,
         R::NonceMismatch | R::NoncesDiffer => E::NonceNotMatching,
         R::ReportSignatureInvalid => E::InvalidEvidenceSignature,
@@ -178,10 +184,11 @@ pub fn code_of(check: CheckId, reason: Code) -> Option<ErrorCode> {
     Some(code)
 }
 
-/// The error claim of a device: the first refuted check, in NVIDIA's order, that ends the appraisal.
+/// The error claim of a device: the first refuted check, in NVIDIA's order, that ends the appraisal. `extended` as in
+/// [`Form`](super::claims::Form).
 #[must_use]
-pub fn of(device: &DeviceAppraisal) -> Option<ErrorDetails> {
-    const ENDING: [CheckId; 8] = [
+pub fn of(device: &DeviceAppraisal, extended: bool) -> Option<ErrorDetails> {
+    const ENDING: [CheckId; 9] = [
         CheckId::Identity,
         CheckId::Parse,
         CheckId::Chain,
@@ -190,17 +197,30 @@ pub fn of(device: &DeviceAppraisal) -> Option<ErrorDetails> {
         CheckId::ReportSignature,
         CheckId::DriverRim,
         CheckId::VbiosRim,
+        CheckId::Measurements,
     ];
     ENDING.into_iter().find_map(|id| {
         let check = device.check(id)?;
         let refuted = check.status == Status::Refuted;
-        let mut reasons = check.reasons.iter().filter(|_| refuted);
+        let reasons = check.reasons.iter();
+        let mut reasons = reasons.filter(|it| refuted || is_meaningless(it.code));
         // Messages hold nothing of the evidence; expected and actual values may, and are left out.
         reasons.find_map(|reason| {
-            let code = code_of(id, reason.code)?;
+            let code = match reason.code {
+                Code::RimVersionMismatch if extended => ErrorCode::Refuted,
+                reason => code_of(id, reason)?,
+            };
             Some(code.details(reason.code.as_str(), &reason.message))
         })
     })
+}
+
+/// Of a comparison, whatever the trust in its manifests.
+const fn is_meaningless(reason: Code) -> bool {
+    matches!(
+        reason,
+        Code::ReferenceConflict | Code::ReferenceEmpty | Code::Nvdec0StatusInvalid
+    )
 }
 
 #[cfg(test)]

@@ -54,6 +54,17 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Of an agent that states none: it is not shown a policy, nor how many must agree, so it gets no work for which that
+    /// matters.
+    #[must_use]
+    pub fn unstated() -> Self {
+        Self {
+            most_agreeing: Some(1),
+            policies: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
     /// The first condition that terms do not meet, in the agent's words for why it declines.
     #[must_use]
     pub fn unmet(&self, terms: &TermsShown) -> Option<&'static str> {

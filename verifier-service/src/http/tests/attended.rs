@@ -132,6 +132,26 @@ async fn a_job_over_which_the_verifier_panics_ends_and_others_go_on() {
     assert_eq!(market.available(&one).await, FUNDS);
 }
 
+/// It is tried again after a while, and not at once, over and over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_judged_yet_is_left_alone_for_a_while() {
+    let market = Market::new().await;
+    let machine = market.agent(&market.provider().await).await;
+    let mut job = new_job();
+    job["spec"]["label"] = json!("nobody can judge it");
+    market.job(job).await;
+    let taken = market.take(&machine).await;
+    let opening = market.commit(&machine, &taken, "fixture").await;
+    market.open(&machine, &taken, &opening).await;
+    let judge = &market.served.rig.judge;
+    while judge.asked() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The clock stands still.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(judge.asked() <= 2, "{} times", judge.asked());
+}
+
 fn paired_with_one() -> Value {
     let mut job = paired();
     job["terms"]["replicas"]["count"] = json!(1);

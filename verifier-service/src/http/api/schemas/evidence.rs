@@ -176,7 +176,7 @@ fn certificate() -> Value {
 
 fn nvidia_request(architectures: &[&str]) -> Value {
     let device = object([("evidence", of("Base64")), ("certificate", of("Base64"))]);
-    let version = json!({ "enum": ["2.0", "3.0", null] });
+    let version = json!({ "enum": ["2.0", "3.0", "4.0", null] });
     let request = object([
         ("nonce", of("Nonce")),
         ("arch", word(architectures)),
