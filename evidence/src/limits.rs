@@ -86,8 +86,9 @@ pub const MAX_FILE_NAME_BYTES: usize = 200;
 pub const MAX_WALL_S: u64 = 28 * 24 * 3600;
 
 /// Most reasons told of one check, as long as their codes are fewer: of junk, each of 255 blocks can be three reasons, and
-/// the answer about it must not be much larger than the junk. Nobody mends a sixteenth fault before the first.
-pub const MAX_REASONS: usize = 16;
+/// the answer about it must not be much larger than the junk. All 64 measurements of a device that differ fit,
+/// with what is wrong with its manifests.
+pub const MAX_REASONS: usize = 80;
 
 /// Most characters of one expected or actual value in a [`Reason`](crate::Reason).
 pub const MAX_VALUE_CHARS: usize = 256;

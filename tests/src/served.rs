@@ -61,12 +61,20 @@ impl Served {
             let shutdown = async move { drop(stopped.await) };
             service.serve(listener, shutdown).await.expect("service");
         });
-        Self {
+        let served = Self {
             url,
             clock,
             stop: Some(stop),
             task,
-        }
+        };
+        // The clock is held until it is there: before it answers it looks from when to when nobody was.
+        let (path, client) = (
+            format!("{}/healthz", served.url),
+            reqwest::Client::builder(),
+        );
+        let client = client.no_proxy().build().expect("client");
+        client.get(path).send().await.expect("answer");
+        served
     }
 
     /// Stops in an orderly way and waits for the end.

@@ -336,7 +336,7 @@ nvattest_array   | /0/driver_version = 550                        | [0].driver_v
 nvattest_output  | /evidences/0/vbios_version = ""                | evidences[0].vbios_version member_invalid
 trustee          | /device_evidence_list/0/uuid = "LONG"          | device_evidence_list[0].uuid member_invalid
 trustee          | /device_evidence_list/0/uuid = "a\u202e"       | device_evidence_list[0].uuid member_invalid
-nras_request     | /claims_version = "4.0"                        | claims_version claims_version_unsupported
+nras_request     | /claims_version = "5.0"                        | claims_version claims_version_unsupported
 nras_request     | /claims_version = 3.0                          | claims_version member_invalid
 "#;
 

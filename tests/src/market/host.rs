@@ -75,7 +75,7 @@ impl Host {
             devices: DeviceSet::open(&Selection::Simulated { dir }).expect("software device"),
             key: AgentKey::from_seed(&random()).expect("any 32 bytes are a seed"),
             id: String::new(),
-            conditions: None,
+            conditions: Some(Conditions::default()),
             known: Vec::new(),
         }
     }

@@ -61,6 +61,8 @@ on_both! {
     async fn an_agent_is_offered_what_its_devices_can_show_and_told_what_is_asked(market) {
         let provider = market.provider().await;
         let mut host = market.host(&provider).await;
+        host.conditions = None;
+        host.heartbeat(&market).await;
         let mut beyond = terms(1);
         beyond["devices"] = json!({ "simulated": true, "min_assurance": "A1" });
         let waits = market.job(&gemm(16, "[]"), beyond).await;

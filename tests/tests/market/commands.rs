@@ -144,11 +144,13 @@ on_both! {
         market.books().await.are_closed().await;
     }
 
-    /// Whose settings allow no commands declines the offer, before anything is at stake.
-    async fn an_agent_that_runs_no_commands_declines(mut market) {
+    /// Whose settings allow no commands says so, and is offered none.
+    async fn an_agent_that_runs_no_commands_is_offered_none(mut market) {
         let unwilling = agents(&mut market, &[KERNELS_ALONE]).await;
         let job = market.job(&same(), &terms(1)).await;
-        market.agent_says(0, "commands_not_served").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let seen = market.seen(&job).await.unwrap();
+        assert_eq!(seen["status"], "open", "{seen:#}");
         let willing = market.provider().await;
         market.agent_that(&willing, 1, EQUIPPED).await;
         market.until(&job, "settled").await;
