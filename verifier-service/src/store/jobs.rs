@@ -141,6 +141,10 @@ pub(crate) struct JobRequest {
 
 /// What became of a new job.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each change of a job, taken apart at once"
+)]
 pub(crate) enum CreatedJob {
     /// It exists from now on.
     New(Box<Job>, Written),
@@ -156,6 +160,10 @@ pub(crate) enum CreatedJob {
 
 /// What became of an action.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each change of a job, taken apart at once"
+)]
 pub(crate) enum Acted {
     /// It is applied, now or before; this is the job.
     Done(Box<Job>, Written),
