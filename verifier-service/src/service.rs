@@ -302,7 +302,7 @@ impl Service {
     /// Answers requests until `shutdown` is ready, then finishes those in progress, within the configured time.
     ///
     /// # Errors
-    /// [`ServiceError::Listen`], [`ServiceError::Jobs`].
+    /// [`ServiceError::Jobs`].
     pub async fn serve(
         self,
         listener: TcpListener,
