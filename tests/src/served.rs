@@ -68,10 +68,7 @@ impl Served {
             task,
         };
         // The clock is held until it is there: before it answers it looks from when to when nobody was.
-        let (path, client) = (
-            format!("{}/healthz", served.url),
-            Client::builder(),
-        );
+        let (path, client) = (format!("{}/healthz", served.url), Client::builder());
         let client = client.no_proxy().build().expect("client");
         client.get(path).send().await.expect("answer");
         served
