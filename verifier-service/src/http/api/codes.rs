@@ -67,6 +67,7 @@ pub(super) const OF_TERMS: &[ProblemCode] = &[
     TermsDeviceCount,
     TermsEscrow,
     TermsMalformed,
+    TermsMinAgreeing,
     TermsPolicyName,
     TermsPrice,
     TermsReplicaCount,

@@ -6,6 +6,7 @@ use boon::{Compiler, Schemas};
 use serde_json::Value;
 
 use super::*;
+use crate::problem::ProblemCode;
 
 fn value() -> Value {
     serde_json::from_str(&document().json).unwrap()
@@ -90,6 +91,19 @@ fn operations_have_a_name_a_title_and_answers_of_their_own() {
             assert!(names.contains(&**id), "{at}: {id}");
         }
     });
+}
+
+#[test]
+fn every_problem_is_told_of_an_operation_that_has_it() {
+    let endpoints = endpoints::all();
+    let told = endpoints.iter().flat_map(|endpoint| &endpoint.codes);
+    let told: BTreeSet<_> = told.copied().collect();
+    // What is said of a path or a method that is none.
+    let of_none = [ProblemCode::NotFound, ProblemCode::MethodNotAllowed];
+    for (code, _) in ProblemCode::ALL {
+        let is_told = told.contains(code) || of_none.contains(code);
+        assert!(is_told, "no operation tells {}", code.as_str());
+    }
 }
 
 #[test]

@@ -14,14 +14,14 @@ use crate::problem::ProblemCode::*;
 
 pub(super) fn all() -> Vec<Endpoint> {
     vec![
-        attest("/v3/attest/gpu", "attestGpuV3", nvidia::v3_gpu, GPU),
+        attest("/v3/attest/gpu", "attestGpuV3", nvidia::v3_gpu, GPU_V3),
         attest(
             "/v3/attest/switch",
             "attestSwitchV3",
             nvidia::v3_switch,
             SWITCH,
         ),
-        attest("/v4/attest/gpu", "attestGpuV4", nvidia::v4_gpu, GPU),
+        attest("/v4/attest/gpu", "attestGpuV4", nvidia::v4_gpu, GPU_V4),
         attest(
             "/v4/attest/switch",
             "attestSwitchV4",
@@ -34,11 +34,12 @@ pub(super) fn all() -> Vec<Endpoint> {
 /// Title, schema of the request, and what its example is about.
 type Kind = (&'static str, &'static str, &'static str);
 
-const GPU: Kind = (
+const GPU_V3: Kind = (
     "Have GPUs judged, in NVIDIA's form",
-    "NvidiaRequest",
+    "NvidiaGpuRequestV3",
     "HOPPER",
 );
+const GPU_V4: Kind = (GPU_V3.0, "NvidiaGpuRequestV4", GPU_V3.2);
 const SWITCH: Kind = (
     "Have switches judged, in NVIDIA's form",
     "NvidiaSwitchRequest",

@@ -8,6 +8,8 @@ use super::super::schema::{
 };
 use super::Named;
 
+const GPUS: [&str; 2] = ["HOPPER", "BLACKWELL"];
+
 pub(super) fn all() -> Vec<Named> {
     vec![
         ("Evidence", evidence()),
@@ -18,8 +20,15 @@ pub(super) fn all() -> Vec<Named> {
         ("UsedReference", reference()),
         ("RevocationOfChain", revocation()),
         ("CertificateRevocation", certificate()),
-        ("NvidiaRequest", nvidia_request(&["HOPPER", "BLACKWELL"])),
-        ("NvidiaSwitchRequest", nvidia_request(&["LS10"])),
+        ("NvidiaGpuRequestV3", nvidia_request(&GPUS, &["2.0", "3.0"])),
+        (
+            "NvidiaGpuRequestV4",
+            nvidia_request(&GPUS, &["2.0", "3.0", "4.0"]),
+        ),
+        (
+            "NvidiaSwitchRequest",
+            nvidia_request(&["LS10"], &["2.0", "3.0"]),
+        ),
         ("DetachedEat", detached_eat()),
     ]
 }
@@ -174,16 +183,18 @@ fn certificate() -> Value {
     ])
 }
 
-fn nvidia_request(architectures: &[&str]) -> Value {
+fn nvidia_request(architectures: &[&str], versions: &[&str]) -> Value {
     let device = object([("evidence", of("Base64")), ("certificate", of("Base64"))]);
-    let version = json!({ "enum": ["2.0", "3.0", "4.0", null] });
     let request = object([
         ("nonce", of("Nonce")),
         ("arch", word(architectures)),
         ("evidence_list", list_of(1, MAX_DEVICES, device)),
         (
             "claims_version?",
-            said(version, "Without it, 2.0 on /v3 and 3.0 on /v4."),
+            said(
+                or_null(word(versions)),
+                "Without it, 2.0 on /v3 and 3.0 on /v4.",
+            ),
         ),
     ]);
     said(
