@@ -36,6 +36,7 @@ mod clerk;
 mod clock;
 pub mod collateral;
 mod config;
+mod connections;
 #[cfg(test)]
 mod fixture;
 mod flights;
@@ -63,7 +64,6 @@ mod service;
 mod statistics;
 mod store;
 mod submission;
-mod tls;
 mod trace;
 mod turnstile;
 mod upstream;
@@ -79,6 +79,7 @@ pub use config::{
     MetricsSettings, NvidiaSettings, OcspSettings, OidcSettings, Pkcs11Settings,
     RimServiceSettings, StoreSettings, StoreUrl, TlsSettings, TokenAlgorithm,
 };
+pub use connections::{CertificateFileError, check_certificates};
 pub use keys::{KeyDesk, KeyError, ListedKey, Retirement, Rotation, Successor};
 pub use logging::{init as init_logging, init_with_traces as init_logging_with_traces};
 pub use operator::OperatorTokenError;
@@ -87,7 +88,6 @@ pub use problem::{ProblemCode, TYPE_PREFIX};
 pub use service::{Reload, Service, ServiceError, serve};
 pub use store::StoreError;
 pub use telemetry::TelemetrySettings;
-pub use tls::{CertificateFileError, check_certificates};
 
 /// The OpenAPI 3.1 document of the HTTP interface, as `GET /openapi.json` serves it.
 #[must_use]

@@ -17,6 +17,7 @@ use crate::audit::Recorder;
 use crate::clerk::{self, Clerk, ClerkError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::connections::{self, CertificateFileError, Certificates};
 use crate::http::{App, Parts, router};
 use crate::hub::{Events, Hub};
 use crate::judge::{Bench, Proceedings};
@@ -33,7 +34,6 @@ use crate::store::keys::KeyStore;
 use crate::store::parties::PartyStore;
 use crate::store::policies::PolicyStore;
 use crate::store::{SqlStore, Store, StoreError};
-use crate::tls::{self, CertificateFileError, Certificates};
 use crate::upstream::UpstreamError;
 use crate::webhooks::{Courier, Reach, Sender};
 
@@ -323,7 +323,7 @@ impl Service {
         let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
-        let server = tls::serve(listener, self.certificates, router(self.app), async {
+        let server = connections::serve(listener, self.certificates, router(self.app), async {
             drop(stopped.await);
         });
         let mut server = std::pin::pin!(server);

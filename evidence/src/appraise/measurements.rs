@@ -13,6 +13,15 @@ use crate::rim::GoldenMeasurement;
 /// The golden index that measures the video decoder's firmware, absent while the decoder is disabled.
 const NVDEC0_INDEX: u8 = 35;
 
+/// What a comparison finds that is listed index by index ([`Mismatch`]), and what follows from a manifest, which has a check
+/// of its own. Whatever else it finds says that the comparison means nothing.
+pub const DIFFERENCES: [Code; 4] = [
+    Code::MeasurementMismatch,
+    Code::MeasurementMissing,
+    Code::UnverifiedReferenceMismatch,
+    Code::ReferenceNotVerified,
+];
+
 /// What was compared, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MeasurementSummary {

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 pub use device::DeviceAppraisal;
 pub use document::Document;
 pub use evidence::EvidenceAppraisal;
-pub use measurements::{MeasurementSummary, Mismatch};
+pub use measurements::{DIFFERENCES, MeasurementSummary, Mismatch};
 pub use reference::{Reference, ReferenceIds, ReferenceUsed, References};
 pub use revocation::{ChainRevocation, Revocation};
 pub use topology::Pdi;

@@ -1,7 +1,7 @@
 //! What no policy can waive, and what a policy that reads claims does not see.
 
 use super::Denial;
-use crate::appraise::{Appraised, CORE_DEVICE_CHECKS, DeviceAppraisal};
+use crate::appraise::{Appraised, CORE_DEVICE_CHECKS, DIFFERENCES, DeviceAppraisal};
 use crate::check::{Check, CheckId, Status};
 use crate::ocsp::RevocationStatus;
 use crate::reason::Code;
@@ -28,10 +28,7 @@ pub(super) fn beside_devices<A: Appraised>(appraisal: &A) -> Vec<Denial> {
     let beside = appraisal.all_checks().filter(|check| {
         matches!(check.status, Status::Refuted | Status::Unverifiable) && !of_a_device(check.id)
     });
-    let denials = beside.map(|check| Denial {
-        code: format!("{}_{}", check.id, check.status),
-        message: format!("{} is {}", check.id, check.status),
-    });
+    let denials = beside.map(|check| found("", check.id, check.status));
     denials.chain(untold(appraisal)).collect()
 }
 
@@ -46,18 +43,24 @@ fn untold<A: Appraised>(appraisal: &A) -> impl Iterator<Item = Denial> {
         of_device.map(move |check| (position, check))
     });
     let untold = checks.filter(|(_, check)| !is_told(check));
-    let untold = untold.map(|(position, check)| Denial {
-        code: format!("{}_{}", check.id, check.status),
-        message: format!("device {position}: {} is {}", check.id, check.status),
+    let untold = untold.map(|(position, check)| {
+        let subject = format!("device {position}: ");
+        found(&subject, check.id, check.status)
     });
     let devices = appraisal.devices().iter().enumerate();
     let hidden = devices.filter(|(_, device)| hides_a_doubt(device));
-    untold.chain(hidden.map(|(position, _)| Denial {
-        code: format!("{}_{}", CheckId::Revocation, Status::Unverifiable),
-        message: format!(
-            "device {position}: not known of every certificate beside one that is revoked"
-        ),
+    untold.chain(hidden.map(|(position, _)| {
+        let subject = format!("device {position}: beside a revoked certificate, ");
+        found(&subject, CheckId::Revocation, Status::Unverifiable)
     }))
+}
+
+/// What was found of a check as a reason against it.
+fn found(subject: &str, id: CheckId, status: Status) -> Denial {
+    Denial {
+        code: format!("{id}_{status}"),
+        message: format!("{subject}{id} is {status}"),
+    }
 }
 
 /// Whether one certificate is revoked, which a policy may look past, and nothing is known of another, which it may not.
@@ -89,14 +92,6 @@ fn is_told(check: &Check) -> bool {
         _ => true,
     }
 }
-
-/// What a comparison finds that claims list index by index, and what follows from a manifest, which has claims of its own.
-const DIFFERENCES: [Code; 4] = [
-    Code::MeasurementMismatch,
-    Code::MeasurementMissing,
-    Code::UnverifiedReferenceMismatch,
-    Code::ReferenceNotVerified,
-];
 
 fn unaffirmed(subject: &str, id: CheckId, status: Option<Status>) -> Option<Denial> {
     if status == Some(Status::Affirmed) {

@@ -28,13 +28,10 @@ impl Job {
             return;
         }
         self.excused_until = Some(outage.until);
-        let delay = Delay {
-            from,
-            to: outage.until,
-        };
-        delay.phase(&mut self.phase);
+        let rest = Outage { from, ..outage };
+        rest.delay_phase(&mut self.phase);
         for assignment in &mut self.assignments {
-            delay.stage(&mut assignment.stage);
+            rest.delay_stage(&mut assignment.stage);
         }
     }
 
@@ -45,31 +42,26 @@ impl Job {
     }
 }
 
-struct Delay {
-    from: UnixTime,
-    to: UnixTime,
-}
-
-impl Delay {
-    fn phase(&self, phase: &mut Phase) {
+impl Outage {
+    fn delay_phase(&self, phase: &mut Phase) {
         match phase {
             Phase::Opening(round) => {
-                self.time(&mut round.until);
+                self.delay(&mut round.until);
                 // Whatever was missing then may be there now.
                 round.tried_at = None;
                 round
                     .settle_from
                     .iter_mut()
-                    .for_each(|time| self.time(time));
+                    .for_each(|time| self.delay(time));
             }
             Phase::Disputed(dispute) => {
-                self.time(&mut dispute.until);
+                self.delay(&mut dispute.until);
                 dispute
                     .settle_from
                     .iter_mut()
-                    .for_each(|time| self.time(time));
+                    .for_each(|time| self.delay(time));
             }
-            Phase::Accepted { settle_at, .. } => self.time(settle_at),
+            Phase::Accepted { settle_at, .. } => self.delay(settle_at),
             Phase::Open
             | Phase::Settled { .. }
             | Phase::Failed { .. }
@@ -77,21 +69,21 @@ impl Delay {
         }
     }
 
-    fn stage(&self, stage: &mut Stage) {
+    fn delay_stage(&self, stage: &mut Stage) {
         match stage {
-            Stage::Offered { until } => self.time(until),
+            Stage::Offered { until } => self.delay(until),
             Stage::Leased { until, commit_by } => {
-                self.time(until);
-                self.time(commit_by);
+                self.delay(until);
+                self.delay(commit_by);
             }
             _ => {}
         }
     }
 
     /// What was over before is over.
-    fn time(&self, due: &mut UnixTime) {
+    fn delay(&self, due: &mut UnixTime) {
         if *due > self.from {
-            let length = self.to.secs().saturating_sub(self.from.secs());
+            let length = self.until.secs().saturating_sub(self.from.secs());
             *due = UnixTime::from_secs(due.secs().saturating_add(length));
         }
     }

@@ -41,8 +41,8 @@ pub const MAX_STEP_S: u32 = 30 * 24 * 60 * 60;
 ///  "commit_within_s": 600, "open_within_s": 120, "dispute_window_s": 3600, "deadline_s": 86400}
 /// ```
 ///
-/// `min_agreeing`, `audit`, `devices` with each of its members, and `policy` are optional; everything else is stated. What is absent
-/// stays absent, so the digest of the terms is that of the text the tenant sent, whatever its spacing and order.
+/// `min_agreeing`, `audit`, `devices` with each of its members, and `policy` are optional; everything else is stated. What is
+/// absent stays absent, so the digest of the terms is that of the text the tenant sent, whatever its spacing and order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TermsForm", into = "TermsForm")]
 pub struct Terms {

@@ -2,14 +2,12 @@
 
 use evidence::device::DeviceKind;
 use evidence::limits::MAX_DEVICES;
+use evidence::work::wire::PolicyName;
 
 use super::form::{PriceForm, TermsForm};
 use super::{AuditTerms, DeviceTerms, MAX_REPLICAS, MAX_STEP_S, Replicas, TermsError};
 use crate::clock::{MIN_OPEN_S, OFFER_S};
 use crate::money::{Amount, Currency, Money};
-
-/// Longest name of a policy, in bytes: that of a file.
-const MAX_POLICY_BYTES: usize = 64;
 
 pub(super) fn replicas(replicas: Replicas) -> Result<(), TermsError> {
     match replicas.count {
@@ -67,12 +65,8 @@ fn device_count(actual: u32) -> Result<(), TermsError> {
 }
 
 pub(super) fn policy(name: &str) -> Result<(), TermsError> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let bounded = (1..=MAX_POLICY_BYTES).contains(&name.len());
-    match bounded && name.bytes().all(allowed) {
-        true => Ok(()),
-        false => Err(TermsError::PolicyName),
-    }
+    let read = PolicyName::parse(name);
+    read.map(drop).map_err(|_| TermsError::PolicyName)
 }
 
 pub(super) fn times(form: &TermsForm) -> Result<(), TermsError> {

@@ -15,8 +15,8 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 
 use crate::budget::{Budget, Share};
+use crate::connections::{Line, OpenAnswer};
 use crate::problem::Problem;
-use crate::tls::{Line, OpenAnswer};
 
 /// What is handed on at one time, and what has to be taken of an answer before it counts as moved.
 const PIECE_BYTES: usize = 64 * 1024;

@@ -16,11 +16,11 @@ use super::table::{self, Row};
 use crate::agents::PRESENT_FOR_S;
 use crate::clock::Clock;
 use crate::collateral::Collateral;
+use crate::connections::Certificates;
 use crate::hub::Hub;
 use crate::judge::Proceedings;
 use crate::keys::Keys;
 use crate::store::{Counts, SqlStore};
-use crate::tls::Certificates;
 use crate::workers::Workers;
 
 /// How long the store may take for its part of a scrape. Prometheus waits ten seconds unless told otherwise.

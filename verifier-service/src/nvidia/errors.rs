@@ -10,7 +10,7 @@
 //! comparison that means nothing (an index in two manifests, none in any, a decoder without a state) has no claim that a
 //! published policy reads, so it is one.
 
-use evidence::appraise::DeviceAppraisal;
+use evidence::appraise::{DIFFERENCES, DeviceAppraisal};
 use evidence::{CheckId, Code, Status};
 use serde::Serialize;
 
@@ -139,10 +139,7 @@ pub fn code_of(check: CheckId, reason: Code) -> Option<ErrorCode> {
     let is_rim = matches!(check, CheckId::DriverRim | CheckId::VbiosRim);
     let code = match reason {
         R::CertificateExpired | R::RimVersionMismatch => return None,
-        R::MeasurementMismatch
-        | R::MeasurementMissing
-        | R::UnverifiedReferenceMismatch
-        | R::ReferenceNotVerified => return None,
+        difference if DIFFERENCES.contains(&difference) => return None,
         R::NonceMalformed => E::InvalidNonce,
         R::NonceMismatch | R::NoncesDiffer => E::NonceNotMatching,
         R::ReportSignatureInvalid => E::InvalidEvidenceSignature,

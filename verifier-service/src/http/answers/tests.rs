@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::budget::SMALL_BYTES;
-use crate::tls::tests::{Files, certificate, connect_for};
-use crate::tls::{Certificates, serve};
+use crate::connections::tests::{Files, certificate, connect_for};
+use crate::connections::{Certificates, serve};
 
 const MIB: usize = 1024 * 1024;
 /// More than the system keeps for both sides of a connection.

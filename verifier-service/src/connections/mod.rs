@@ -14,13 +14,13 @@
 
 mod attended;
 mod certificates;
-mod connections;
 mod line;
+mod serve;
 
 pub(crate) use certificates::Certificates;
 pub use certificates::{CertificateFileError, check_certificates};
-pub(crate) use connections::serve;
 pub(crate) use line::{Line, OpenAnswer};
+pub(crate) use serve::serve;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -226,7 +226,7 @@ fn config(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![super::connections::H2.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![super::serve::H2.to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
