@@ -324,8 +324,7 @@ impl Market {
     /// # Panics
     /// It is not taken.
     pub async fn policy(&self, name: &str, rego: &str) {
-        let request = self.request(Method::PUT, &format!("/v1/policies/{name}"));
-        let request = request.bearer_auth(&self.operator);
+        let request = self.operated(Method::PUT, &format!("/v1/policies/{name}"));
         let request = request.header("Content-Type", "text/x-rego");
         let answer = request.body(rego.to_owned()).send().await.expect("answer");
         assert_eq!(answer.status(), 201);
@@ -340,12 +339,10 @@ impl Market {
     ///
     /// # Panics
     /// It does not.
-    pub async fn put_in_force(&self, policy: &str, rego: &'static str) {
-        let path = format!("/v1/policies/{policy}");
-        let put = self.operated(Method::PUT, &path);
-        let put = put.header("content-type", "text/x-rego").body(rego);
-        assert_eq!(put.send().await.expect("answer").status(), 201);
-        let activate = self.operated(Method::POST, &format!("{path}/versions/1/activate"));
+    pub async fn put_in_force(&self, policy: &str, rego: &str) {
+        self.policy(policy, rego).await;
+        let path = format!("/v1/policies/{policy}/versions/1/activate");
+        let activate = self.operated(Method::POST, &path);
         assert_eq!(activate.send().await.expect("answer").status(), 200);
     }
 

@@ -37,13 +37,7 @@ fn the_seed_of_the_audit_is_drawn_after_the_last_commitment() {
     assert!(world.job.audit_seed().is_some());
 }
 
-#[test]
-fn a_replica_that_never_comes_does_not_hold_up_the_others() {
-    let mut world = World::new(terms(2), KERNEL);
-    world.dispatch(2);
-    world.accept_all();
-    let ids = world.ids();
-    world.must(world.commit(&ids[0]));
+fn wait_for_a_replacement_in_vain(world: &mut World) {
     world.tick_when_due();
     assert_eq!(
         world.job.status(),
@@ -51,6 +45,16 @@ fn a_replica_that_never_comes_does_not_hold_up_the_others() {
         "a replacement may still come"
     );
     world.tick_when_due();
+}
+
+#[test]
+fn a_replica_that_never_comes_does_not_hold_up_the_others() {
+    let mut world = World::new(terms(2), KERNEL);
+    world.dispatch(2);
+    world.accept_all();
+    let ids = world.ids();
+    world.must(world.commit(&ids[0]));
+    wait_for_a_replacement_in_vain(&mut world);
     assert_eq!(world.job.status(), JobStatus::Opening);
     world.open_all();
     world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
@@ -92,13 +96,7 @@ fn where_fewer_commit_than_must_agree_nothing_is_opened_and_nothing_paid() {
     let mut world = two_of_two();
     let ids = world.ids();
     world.must(world.commit(&ids[0]));
-    world.tick_when_due();
-    assert_eq!(
-        world.job.status(),
-        JobStatus::Open,
-        "a replacement may still come"
-    );
-    world.tick_when_due();
+    wait_for_a_replacement_in_vain(&mut world);
     assert_too_few(&world, &[]);
     assert_eq!(world.of_event(EventKind::OpeningsAsked), 0);
 }

@@ -142,6 +142,19 @@ async fn committed(
     }
 }
 
+/// Two providers' agents on one software device have both handed in, and the job has failed for it.
+async fn on_one_device(market: &mut Market) -> (Pair, Value) {
+    let providers = [market.provider().await, market.provider().await];
+    let h1 = market.host_on(&providers[0], 0).await;
+    let h2 = market.host_on(&providers[1], 0).await;
+    let hosts = [h1, h2];
+    let pair = committed(market, &gemm(16, "[]"), terms(2), providers, hosts, honest).await;
+    pair.hand_in(market, 0).await;
+    pair.hand_in(market, 1).await;
+    let seen = market.until(&pair.job, "failed").await;
+    (pair, seen)
+}
+
 impl Pair {
     async fn hand_in(&self, market: &Market, place: usize) -> u16 {
         let answer = self.hosts[place].hand_in(market, &self.runs[place], &self.opens[place]);
@@ -319,13 +332,7 @@ on_both! {
     }
 
     async fn two_identities_on_one_software_device_are_both_refused(market) {
-        let providers = [market.provider().await, market.provider().await];
-        let h1 = market.host_on(&providers[0], 0).await;
-        let h2 = market.host_on(&providers[1], 0).await;
-        let pair = committed(&mut market, &gemm(16, "[]"), terms(2), providers, [h1, h2], honest).await;
-        pair.hand_in(&market, 0).await;
-        pair.hand_in(&market, 1).await;
-        let seen = market.until(&pair.job, "failed").await;
+        let (pair, seen) = on_one_device(&mut market).await;
         assert_eq!(seen["code"], "no_result");
         for one in seen["assignments"].as_array().unwrap() {
             assert_eq!(one["code"], "device_shared");

@@ -69,13 +69,7 @@ on_both! {
     }
 
     async fn slashed_stakes_are_paid_out_by_the_operator_once(market) {
-        let providers = [market.provider().await, market.provider().await];
-        let h1 = market.host_on(&providers[0], 0).await;
-        let h2 = market.host_on(&providers[1], 0).await;
-        let pair = committed(&mut market, &gemm(16, "[]"), terms(2), providers, [h1, h2], honest).await;
-        pair.hand_in(&market, 0).await;
-        pair.hand_in(&market, 1).await;
-        market.until(&pair.job, "failed").await;
+        let (pair, _) = on_one_device(&mut market).await;
         assert_eq!(treasury(&market).await, json!([{ "currency": "EUR", "available": 2 * STAKE }]));
         let [harmed, other] = &pair.providers;
         // No more than there is, and what was refused has not used the reference up.
