@@ -148,7 +148,7 @@ impl Desk {
                         }
                         Beat::Lost => self.manager.unheard(),
                         Beat::Strange => {
-                            warn!("the verifier knows no conditions: what does not meet them is declined");
+                            warn!("the verifier knows no conditions: offers are declined here, by what they show");
                             self.presence.is_not_understood();
                             heartbeat = self.heartbeat(Duration::ZERO);
                             continue;

@@ -30,7 +30,7 @@ pub struct Heartbeat {
         deserialize_with = "bounded_list::<_, _, MAX_HELD>"
     )]
     pub held: Vec<Id>,
-    /// What work is taken for. Absent from agents of before there were conditions, which are offered anything.
+    /// What work is taken for. Absent from agents of before there were conditions ([`Conditions::unstated`]).
     #[serde(
         default,
         deserialize_with = "present",
