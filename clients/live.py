@@ -47,7 +47,7 @@ TERMS = {
     "stake": 2_400,
     "commit_within_s": 120,
     "open_within_s": 60,
-    "dispute_window_s": 1,
+    "dispute_window_s": 3,
     "deadline_s": 3600,
 }
 
@@ -83,7 +83,9 @@ def have_work_done(url: str, key: str) -> None:
     expect(refusal(strict, token, now) == "assurance_level_too_low", "A1 is asked for unless told otherwise")
     other = Validator(keys, expectations("ab" * 32, danger_accept_a0=True))
     expect(refusal(other, token, now) == "job_mismatch", "another job's receipt is refused")
+    expect(client.standing(listed["id"]) == "provisional", "it is provisional while its job is not over")
     expect(client.wait(job["id"], until="settled", timeout_s=60, poll_s=0.5)["status"] == "settled", "it is settled")
+    expect(client.standing(listed["id"]) == "holds", "it holds from then on")
     history = [event.name for event in client.events(job["id"])]
     ends = ["job_created", "openings_asked", "job_accepted", "job_settled"]
     expect([name for name in history if name in ends] == ends, f"its history: {', '.join(history)}")

@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-83dc34047685.js",
+        path: "console-37720901e2dc.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "83dc34047685503336101c2bb5b1d938e3e9a6450cbbb6aa1fb9b1e7e76501a2",
+        sha256: "37720901e2dc702a331c2d14eebb1c1a38f27b9d288932f624ef2796455c0230",
         is_named_by_content: true,
-        plain: include_bytes!("console-83dc34047685.js"),
-        brotli: include_bytes!("console-83dc34047685.js.br"),
+        plain: include_bytes!("console-37720901e2dc.js"),
+        brotli: include_bytes!("console-37720901e2dc.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "81c675c8753479a124d8db5bc262f7586c8ea9b3a43fa80521c8b0ea04b8ff6f",
+        sha256: "fbaa2796b5f254d4a97c433c2f1daaf19090da441e1fab52eb0ca95a4cf4ce5d",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

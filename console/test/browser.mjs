@@ -241,20 +241,26 @@ test("a receipt is opened by its name, also by its address", () => visit(`/conso
   await sees(page, "Simulated: this proves nothing about hardware", "Replicas agree", "2 executions agree.");
 }));
 
-test("a receipt that was revoked is told so first", () => visit(`/console/receipts/${market.receipt.id}`, async (page) => {
-  await sees(page, "This receipt was revoked", "Pay nothing for it.", "Revoked ");
-}, {
-  // The market revokes none; its verifier's answer is changed on the way, as it says it of one that was.
-  prepare: (page) => page.evaluateOnNewDocument(() => {
+/** Changes what the verifier says of receipts, on its way to the page. */
+const saying = (status) => ({
+  prepare: (page) => page.evaluateOnNewDocument((changed) => {
     const ask = globalThis.fetch;
     globalThis.fetch = async (path, options) => {
       const answer = await ask(path, options);
       if (!`${path}`.startsWith("/v1/receipts/") || new Headers(options.headers).get("accept") !== "application/json") return answer;
       const said = await answer.json();
-      return Response.json({ ...said, status: "revoked", revoked_at: "2026-11-27T12:00:00Z" });
+      return Response.json({ ...said, ...changed });
     };
-  }),
-}));
+  }, status),
+});
+
+test("a receipt that was revoked is told so first", () => visit(`/console/receipts/${market.receipt.id}`, async (page) => {
+  await sees(page, "This receipt was revoked", "Pay nothing for it.", "Revoked ");
+}, saying({ status: "revoked", revoked_at: "2026-11-27T12:00:00Z" })));
+
+test("a receipt that may be revoked yet is told so", () => visit(`/console/receipts/${market.receipt.id}`, async (page) => {
+  await sees(page, "Provisional: the job that it came of is not over");
+}, saying({ status: "provisional" })));
 
 test("a name that nobody knows is told", () => visit(`/console/receipts/${"0".repeat(32)}`, (page) => sees(page, "That did not work.")));
 

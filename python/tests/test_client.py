@@ -54,6 +54,10 @@ class FakeVerifier:
         if handler.path == "/v1/jobs/j1/receipts":
             kept = {"id": "r1", "receipt": "a.b.c"}
             return self.say(handler, 200, {"receipts": [kept, {"id": "r2", "receipt": "d.e.f", "revoked_at": "2026"}]})
+        if handler.path == "/v1/receipts/r1":
+            return self.say(handler, 200, {"id": "r1", "receipt": "a.b.c", "status": "provisional"})
+        if handler.path == "/v1/receipts/r2":
+            return self.say(handler, 200, {"id": "r2"})
         if handler.path == "/v1/jobs/j1" or handler.command == "POST":
             return self.say(handler, 200, {"id": "j1", "status": self.status, "code": "unverifiable"})
         if handler.path == "/v1/jobs/elsewhere":
@@ -163,6 +167,12 @@ def test_a_no_is_final(verifier: FakeVerifier) -> None:
 
 def test_revoked_receipts_are_left_out(verifier: FakeVerifier) -> None:
     assert [receipt["id"] for receipt in Client(verifier.url).receipts("j1")] == ["r1"]
+
+
+def test_how_a_receipt_stands_is_asked(verifier: FakeVerifier) -> None:
+    assert Client(verifier.url).standing("r1") == "provisional"
+    with pytest.raises(Unavailable, match="whether the receipt holds"):
+        Client(verifier.url).standing("r2")
 
 
 def test_the_key_goes_nowhere_else(verifier: FakeVerifier) -> None:

@@ -8,8 +8,9 @@
 //! fixed before a genuine device signed; not that the device computed it.
 //!
 //! `TOKEN` and `JWKS` are files; the key set is one you fetched over TLS from the issuer you chose, ahead of time, and
-//! fetch again now and then. What is left to do in earnest: keep the set of paid ids in your database, under a unique
-//! constraint, in the transaction that pays.
+//! fetch again now and then. What is left to do in earnest: ask the verifier how the receipt stands, and pay where it
+//! `holds` (a job may find work wrong after its receipt was issued, until it is settled); keep the set of paid ids in your
+//! database, under a unique constraint, in the transaction that pays.
 
 #![expect(
     clippy::disallowed_methods,

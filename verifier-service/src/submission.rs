@@ -220,6 +220,7 @@ impl Desk {
             id,
             token: std::mem::take(&mut award.token),
             issued_at: award.issued_at,
+            provisional: false,
             revoked_at: None,
         };
         let new = NewReceipt {

@@ -64,6 +64,10 @@ function answer(request: Asked, response: ServerResponse): void {
       return say(200, { id: "silent", status });
     case "/v1/jobs/j1/receipts":
       return say(200, { receipts: [{ id: "r1" }, { id: "r2", revoked_at: "2026" }] });
+    case "/v1/receipts/r1":
+      return say(200, { id: "r1", receipt: "a.b.c", status: "provisional" });
+    case "/v1/receipts/r2":
+      return say(200, { id: "r2" });
     case "/v1/jobs/elsewhere":
       return say(302, {}, { location: "https://evil.example/" });
     default:
@@ -143,6 +147,11 @@ test("a no is final", async () => {
 
 test("revoked receipts are left out", async () => {
   assert.deepEqual((await client().receipts("j1")).map(({ id }) => id), ["r1"]);
+});
+
+test("how a receipt stands is asked", async () => {
+  assert.equal(await client().standing("r1"), "provisional");
+  await assert.rejects(client().standing("r2"), Unavailable);
 });
 
 test("the key goes nowhere else", async () => {

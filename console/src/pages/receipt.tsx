@@ -104,12 +104,15 @@ export async function judged(token: string, service: api.Service, wanted: Wanted
   return validate(token, keys, expected, Math.floor(Date.now() / 1000));
 }
 
+const STANDINGS = ["holds", "provisional", "revoked"] as const;
+
 /** What the verifier says now of a receipt that it signed; of any other there is nothing to ask. */
 async function standingOf(outcome: Outcome): Promise<Standing | undefined> {
   if (outcome.verdict === "unavailable" || outcome.claims === undefined) return undefined;
   try {
     const { status, revoked_at: at } = await api.standing(outcome.claims.jti);
-    return { status: status === "holds" || status === "revoked" ? status : "unknown", at };
+    const known = STANDINGS.find((one) => one === status);
+    return { status: known ?? "unknown", at };
   } catch {
     return { status: "unknown", at: undefined };
   }

@@ -9,7 +9,7 @@ import type { Outcome } from "./validate.ts";
 import { count, doesNotProve, level, methodName, ofResult, outcome as resultOf, proves, rejection, source, strength } from "./words.ts";
 
 /** Whether the verifier holds to it still, by its own word of a moment ago, and since when not. */
-export interface Standing { status: "holds" | "revoked" | "unknown"; at: string | number | undefined }
+export interface Standing { status: "holds" | "provisional" | "revoked" | "unknown"; at: string | number | undefined }
 
 /** What belongs right below the verdict is handed in as children. */
 export function ReceiptView({ outcome, standing, children }: { outcome: Outcome; standing: Standing | undefined; children: ComponentChildren }) {
@@ -79,6 +79,7 @@ function Verdict({ outcome, standing }: { outcome: Outcome; standing: Standing |
       <div>
         <h2 ref={heading} tabIndex={-1}>{title}</h2>
         <p>{text}</p>
+        {standing?.status === "provisional" && <p>Provisional: the job that it came of is not over, and may find the work wrong yet.</p>}
         {standing?.status === "revoked" && standing.at !== undefined && <p>Revoked <When at={standing.at} />.</p>}
         {claims !== undefined && (
           <p class="muted">Signed by {claims.iss} for {claims.aud.join(", ")}. Issued <When at={claims.iat} />

@@ -172,7 +172,7 @@ export function count(of: number): string {
 /** Codes of a rejected token that a person may meet, in a sentence each. */
 const REJECTIONS: Record<string, string> = {
   signature_invalid: "The signature does not hold: the token was forged, or changed after it was signed.",
-  key_unknown: "It names a key that this verifier does not publish. Another issuer signed it, or nobody did.",
+  key_unknown: "It names a key that this verifier does not publish: another issuer signed it, or nobody did, or the key was withdrawn because it leaked.",
   algorithm_mismatch: "It claims another algorithm than its key has. That is how tokens are forged.",
   expired: "It has expired.",
   not_yet_valid: "It does not count yet.",

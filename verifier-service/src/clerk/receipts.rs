@@ -106,6 +106,7 @@ impl Clerk {
                 id: name,
                 token: award.token,
                 issued_at: award.issued_at,
+                provisional: true,
                 revoked_at: None,
             },
             challenge: assignment.challenge().0,

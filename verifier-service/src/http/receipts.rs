@@ -20,7 +20,9 @@ use crate::store::StoredReceipt;
 use crate::store::jobs::{JobReceipt, JobStore};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Since when a receipt holds no more; absent while it holds.
+/// Whether a receipt holds, in the form of the token too.
+const STATUS: HeaderName = HeaderName::from_static("pogw-receipt-status");
+/// Since when a receipt holds no more; absent of one that was not revoked.
 const REVOKED_AT: HeaderName = HeaderName::from_static("pogw-receipt-revoked-at");
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
@@ -32,10 +34,21 @@ struct ReceiptJson<'a> {
     id: String,
     receipt: &'a str,
     issued_at: UnixTime,
-    /// `holds` or `revoked`.
-    status: &'static str,
+    status: Standing,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<UnixTime>,
+}
+
+/// What the service says of a receipt that its token cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    /// Nothing will take it back.
+    Holds,
+    /// The job that it came of is not over, and may find the work wrong yet.
+    Provisional,
+    /// The job found the work wrong.
+    Revoked,
 }
 
 #[derive(Serialize)]
@@ -116,16 +129,32 @@ impl ListedReceipt {
     }
 }
 
+impl Standing {
+    const fn of(receipt: &StoredReceipt) -> Self {
+        match (receipt.revoked_at, receipt.provisional) {
+            (Some(_), _) => Self::Revoked,
+            (None, true) => Self::Provisional,
+            (None, false) => Self::Holds,
+        }
+    }
+
+    const fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Holds => "holds",
+            Self::Provisional => "provisional",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
 fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
+    let status = Standing::of(receipt);
     let mut response = if form == media_type::JSON {
         let json = ReceiptJson {
             id: receipt.id.to_string(),
             receipt: &receipt.token,
             issued_at: receipt.issued_at,
-            status: match receipt.revoked_at {
-                None => "holds",
-                Some(_) => "revoked",
-            },
+            status,
             revoked_at: receipt.revoked_at,
         };
         Json(json).into_response()
@@ -134,6 +163,7 @@ fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
     };
     let headers = response.headers_mut();
     // The token is what it was when it was issued, and validates still.
+    headers.insert(STATUS, status.header());
     let revoked_at = receipt.revoked_at.map(|at| at.to_string());
     if let Some(at) = revoked_at.and_then(|at| HeaderValue::try_from(at).ok()) {
         headers.insert(REVOKED_AT, at);
@@ -168,27 +198,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_revoked_receipt_is_marked_in_either_form() {
+    async fn whether_a_receipt_holds_is_said_in_either_form() {
         let mut receipt = StoredReceipt {
             id: Id::random(),
             token: "a.b.c".to_owned(),
             issued_at: UnixTime::from_secs(1_800_000_000),
+            provisional: false,
             revoked_at: None,
         };
         let revoked = "2027-01-15T08:00:09Z";
-        for (revoked_at, status, header) in [
-            (None, "holds", None),
-            (
-                Some(UnixTime::from_secs(1_800_000_009)),
-                "revoked",
-                Some(revoked),
-            ),
+        let at = Some(UnixTime::from_secs(1_800_000_009));
+        for (provisional, revoked_at, status, header) in [
+            (false, None, "holds", None),
+            (true, None, "provisional", None),
+            (true, at, "revoked", Some(revoked)),
+            (false, at, "revoked", Some(revoked)),
         ] {
+            receipt.provisional = provisional;
             receipt.revoked_at = revoked_at;
             for form in FORMS {
                 let response = in_form(form, &receipt);
                 let said = response.headers().get(REVOKED_AT);
                 assert_eq!(said.map(|at| at.to_str().unwrap()), header, "{form}");
+                assert_eq!(response.headers()[STATUS], status, "{form}");
                 let body = to_bytes(response.into_body(), 10_000).await.unwrap();
                 if form == media_type::JSON {
                     let json: Value = serde_json::from_slice(&body).unwrap();

@@ -114,6 +114,8 @@ pub(crate) struct StoredReceipt {
     pub(crate) token: String,
     /// When it was issued.
     pub(crate) issued_at: UnixTime,
+    /// Whether the job that it came of goes on, and may refute its assignment yet.
+    pub(crate) provisional: bool,
     /// Since when it holds no more: the job that it came of refuted its assignment afterwards.
     pub(crate) revoked_at: Option<UnixTime>,
 }

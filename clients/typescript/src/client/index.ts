@@ -112,6 +112,16 @@ export class Client {
     return (receipts as (ListedReceipt & { revoked_at?: string | null })[]).filter((one) => one.revoked_at == null);
   }
 
+  /**
+   * What the verifier says now of a receipt, which its token cannot: pay for one that `holds`. `provisional` is one whose
+   * job is not over and may find the work wrong yet; `revoked`, one whose job did.
+   */
+  async standing(receipt: string): Promise<string> {
+    const { status } = await this.#http.json({ method: "GET", path: `v1/receipts/${named(receipt)}` });
+    if (typeof status !== "string") throw new Unavailable("the answer does not say whether the receipt holds");
+    return status;
+  }
+
   /** A receipt by its name, as a token. */
   async receipt(receipt: string): Promise<string> {
     return this.#http.text({ method: "GET", path: `v1/receipts/${named(receipt)}`, accept: "application/eat+jwt" });

@@ -100,6 +100,16 @@ class Client:
         """A receipt by its name, as a token. Nothing is said about it before :mod:`pogw.receipt` has validated it."""
         return self._http.text("GET", f"v1/receipts/{_name(receipt)}", "application/eat+jwt")
 
+    def standing(self, receipt: str) -> str:
+        """What the verifier says now of a receipt, which its token cannot: pay for one that ``holds``.
+
+        ``provisional`` is one whose job is not over and may find the work wrong yet; ``revoked``, one whose job did.
+        """
+        status = self._http.json("GET", f"v1/receipts/{_name(receipt)}").get("status")
+        if not isinstance(status, str):
+            raise Unavailable("the answer does not say whether the receipt holds")
+        return status
+
     def key_set(self) -> str:
         """The published keys, for :meth:`pogw.receipt.Jwks.parse`. Fetch them from the issuer you chose; keep them."""
         return self._http.text("GET", ".well-known/jwks.json", "application/json")

@@ -482,6 +482,7 @@ async fn what_devices_showed_is_for_their_provider() {
         id: Id::random(),
         token: token.lines().last().unwrap().to_owned(),
         issued_at: NOW,
+        provisional: false,
         revoked_at: None,
     };
     issued(&served, &machine, receipt).await;

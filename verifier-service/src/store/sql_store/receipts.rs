@@ -1,17 +1,27 @@
 //! Receipts and their bundles: issued once, found, never changed.
 
+use jobs::JobStatus;
+
 use super::challenges;
 use crate::id::Id;
 use crate::store::sql::{Database, Row, Session, Transaction, values};
 use crate::store::{NewReceipt, Spent, Standing, StoreError, StoredReceipt};
 
-/// Receipts as they are read: with the time since when the job that one came of holds to it no more.
+/// Where a job stands of which nothing more will come.
+const ENDED: [&str; 3] = [
+    JobStatus::Settled.as_str(),
+    JobStatus::Failed.as_str(),
+    JobStatus::Cancelled.as_str(),
+];
+
+/// Receipts as they are read: with how the job stands that one came of, and since when that holds to it no more.
 macro_rules! select {
     ($which:literal) => {
         concat!(
-            "SELECT id, token, issued_at,
-                    (SELECT revoked_at FROM job_receipts WHERE receipt = receipts.id) AS revoked_at
-             FROM receipts ",
+            "SELECT receipts.id, token, receipts.issued_at, job_receipts.revoked_at, jobs.status AS job_status
+             FROM receipts
+             LEFT JOIN job_receipts ON job_receipts.receipt = receipts.id
+             LEFT JOIN jobs ON jobs.id = job_receipts.job ",
             $which
         )
     };
@@ -73,7 +83,7 @@ pub(super) async fn by_id(
     id: Id,
 ) -> Result<Option<StoredReceipt>, StoreError> {
     let row = session
-        .fetch_optional(select!("WHERE id = $1"), values![id])
+        .fetch_optional(select!("WHERE receipts.id = $1"), values![id])
         .await?;
     row.as_ref().map(read).transpose()
 }
@@ -94,7 +104,7 @@ pub(super) async fn latest_of(
 ) -> Result<Option<StoredReceipt>, StoreError> {
     let row = session
         .fetch_optional(
-            select!("WHERE agent_key = $1 ORDER BY issued_at DESC LIMIT 1"),
+            select!("WHERE agent_key = $1 ORDER BY receipts.issued_at DESC LIMIT 1"),
             values![agent_key],
         )
         .await?;
@@ -141,6 +151,9 @@ fn read(row: &Row) -> Result<StoredReceipt, StoreError> {
         id: row.parsed("id")?,
         token: row.text("token")?,
         issued_at: row.time("issued_at")?,
+        provisional: row
+            .optional_text("job_status")?
+            .is_some_and(|status| !ENDED.contains(&status.as_str())),
         revoked_at: row.optional_time("revoked_at")?,
     })
 }

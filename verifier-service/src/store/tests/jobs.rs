@@ -55,8 +55,19 @@ on_both! {
         let revoke = "UPDATE job_receipts SET revoked_at = 7 WHERE receipt = $1";
         tx.execute(revoke, values![named]).await.unwrap();
         tx.commit().await.unwrap();
-        let revoked_at = async |n: usize| store.receipt(receipts[n].id).await.unwrap().unwrap().revoked_at;
-        assert_eq!((revoked_at(0).await, revoked_at(1).await), (None, Some(UnixTime::from_secs(7))));
+        let standing = async |n: usize| {
+            let receipt = store.receipt(receipts[n].id).await.unwrap().unwrap();
+            (receipt.provisional, receipt.revoked_at)
+        };
+        assert_eq!(standing(0).await, (false, None));
+        assert_eq!(standing(1).await, (false, Some(UnixTime::from_secs(7))));
+        for status in ["accepted", "opening", "disputed", "failed", "cancelled", "settled"] {
+            let mut tx = store.database().write().await.unwrap();
+            tx.execute("UPDATE jobs SET status = $1 WHERE id = $2", values![status, &id]).await.unwrap();
+            tx.commit().await.unwrap();
+            let goes_on = ["accepted", "opening", "disputed"].contains(&status);
+            assert_eq!(standing(0).await, (goes_on, None), "{status}");
+        }
         let mut tx = store.database().write().await.unwrap();
         tx.execute("UPDATE job_receipts SET revoked_at = NULL", Vec::new()).await.unwrap();
         tx.commit().await.unwrap();

@@ -180,6 +180,7 @@ pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
                 id: Id::random(),
                 token: format!("token of {id}"),
                 issued_at: at,
+                provisional: true,
                 revoked_at: None,
             },
             challenge: assignment.challenge().0,

@@ -65,6 +65,7 @@ fn receipt(n: u8, bundle: u8) -> NewReceipt {
             id: Id::random(),
             token: format!("token.{n}.{bundle}"),
             issued_at: NOW,
+            provisional: false,
             revoked_at: None,
         },
         challenge: [n; 32],

@@ -59,6 +59,7 @@ fn submit() -> Endpoint {
             .gives_as(status, media_type::EAT_JWT, token.clone(), text)
             .gives(status, "ReceiptJson", text)
             .header(status, "Location")
+            .header(status, "PoGW-Receipt-Status")
             .header(status, "PoGW-Receipt-Revoked-At")
             .leads_to(status, "readReceipt", "id", "$response.body#/id")
     };
@@ -123,6 +124,7 @@ fn read() -> Endpoint {
         )
         .gives_as(200, media_type::EAT_JWT, of("Token"), "The receipt.")
         .gives(200, "ReceiptJson", "The receipt.")
+        .header(200, "PoGW-Receipt-Status")
         .header(200, "PoGW-Receipt-Revoked-At")
         .fails(OF_STORE)
         .fails(&[ReceiptNotFound, NotAcceptable])

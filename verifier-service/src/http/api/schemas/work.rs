@@ -214,8 +214,9 @@ fn receipt() -> Value {
         (
             "status",
             said(
-                word(&["holds", "revoked"]),
-                "Whether a later audit refuted the result. The token itself does not say it.",
+                word(&["holds", "provisional", "revoked"]),
+                "`holds`: nothing takes it back. `provisional`: the job that it came of is not over, and may find the work \
+                 wrong yet. `revoked`: it did. The token itself does not say it.",
             ),
         ),
         ("revoked_at?", of("Time")),
