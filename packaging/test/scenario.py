@@ -1,4 +1,4 @@
-"""The life of both packages on one machine, run in a box (see `box`) as root: from `apt install` to `apt purge`."""
+"""The life of the packages on one machine, run in a box (see `box`) as root: from `apt install` to `apt purge`."""
 
 import glob
 import json
@@ -12,7 +12,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-AGENT, VERIFIER = "attestation-agent", "pogw-verifier"
+AGENT, VERIFIER, COMMAND = "attestation-agent", "pogw-verifier", "pogw"
+PAGES = {AGENT: "apt install ./attestation-agent", VERIFIER: "apt install ./pogw-verifier", COMMAND: "apt install ./pogw_"}
 SETTINGS = {name: Path("/etc") / name / "conf.d" for name in (AGENT, VERIFIER)}
 URL = "http://127.0.0.1:8477"
 AUDIENCE = "https://market.example"
@@ -56,7 +57,7 @@ def package(version, name):
 
 def install(version):
     """By the commands of the page."""
-    for name, page in ((AGENT, "apt install ./attestation-agent"), (VERIFIER, "apt install ./pogw-verifier")):
+    for name, page in PAGES.items():
         package(version, name)
         shell(commands("packaging.md", page)[0])
 
@@ -310,7 +311,7 @@ def run_job(operator, provider):
     Path("/tmp/receipt.jwt").write_text(receipts[0]["receipt"])
     with urllib.request.urlopen(f"{URL}/.well-known/jwks.json", timeout=20) as keys:
         Path("/tmp/jwks.json").write_bytes(keys.read())
-    verified = run("/mnt/pogw", "receipt", "verify", "/tmp/receipt.jwt", "--jwks", "/tmp/jwks.json", "--audience", AUDIENCE)
+    verified = run("pogw", "receipt", "verify", "/tmp/receipt.jwt", "--jwks", "/tmp/jwks.json", "--audience", AUDIENCE)
     assert "A0" in verified, verified
 
 
@@ -477,7 +478,7 @@ def check_removal():
     for name in (AGENT, VERIFIER):
         assert not Path(f"/lib/systemd/system/{name}.service").exists()
         assert Path(f"/var/lib/private/{name}").is_dir() and (SETTINGS[name] / "10-site.toml").exists()
-    run("apt-get", "purge", "-y", AGENT, VERIFIER)
+    run("apt-get", "purge", "-y", AGENT, VERIFIER, COMMAND)
     left = [path for name in (AGENT, VERIFIER) for of in ("/etc", "/etc/default", "/var/lib", "/var/lib/private",
             "/var/cache", "/var/cache/private", "/run", "/usr/share/doc", "/etc/systemd/system") for path in glob.glob(f"{of}/{name}*")]  # fmt: skip
     assert left == [], left
