@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use evidence::limits::MAX_REASONS;
 use serde_json::Value;
 use tests::scene::{AS_OF, Scene};
 
@@ -99,6 +100,8 @@ fn documented() -> BTreeSet<String> {
         "/../docs/appraise-json.md"
     ))
     .unwrap();
+    let most = format!("At most {MAX_REASONS}, but of every code");
+    assert!(page.contains(&most), "{most}");
     let mut named = BTreeSet::new();
     for section in page.split("\n## ").skip(1) {
         let prefixes: &[&str] = match section.lines().next().unwrap() {
