@@ -27,7 +27,7 @@ pub(super) const H2: &[u8] = b"h2";
 /// The longest a handshake may take; less in tests, which wait for it.
 const HANDSHAKE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// The longest the headers of a request may take, and the longest a connection of HTTP/1.1 may be idle.
-const HEADERS: Duration = Duration::from_secs(60);
+const HEADERS: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 60 });
 /// How often an idle connection of HTTP/2 is asked whether it is still there, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 90 });
 /// The longest nothing of an answer may be taken, over TLS or not: its memory is needed.
 const STALL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// Most connections over TLS at one time, handshakes included; the next waits in the system's queue.
-const MAX_CONNECTIONS: usize = 4096;
+pub(super) const MAX_CONNECTIONS: usize = if cfg!(test) { 8 } else { 4096 };
 /// Most requests at one time on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 64;
 /// The pause after no connection could be taken, such as for want of file descriptors.

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::serve::MAX_CONNECTIONS;
 use super::*;
 use crate::config::TlsSettings;
 
@@ -244,6 +246,42 @@ async fn whoever_says_nothing_after_the_handshake_is_let_go() {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest));
     assert!(ended.await.is_ok(), "still open");
+}
+
+#[tokio::test]
+async fn whoever_does_not_end_its_headers_is_let_go() {
+    let (files, (pem, key, der)) = (Files::new(), certificate());
+    files.put(&pem, &key);
+    let server = start(files.open().unwrap()).await;
+    let mut slow = connect(server.address, &der).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: local")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), slow.read_to_end(&mut rest));
+    assert!(ended.await.is_ok(), "still open");
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_most_waits_for_another_to_end() {
+    let (files, (pem, key, der)) = (Files::new(), certificate());
+    files.put(&pem, &key);
+    let server = start(files.open().unwrap()).await;
+    let mut open = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        open.push(connect(server.address, &der).await.unwrap());
+    }
+    let mut waiting = pin!(connect(server.address, &der));
+    let early = tokio::time::timeout(Duration::from_millis(300), waiting.as_mut()).await;
+    assert!(early.is_err(), "there is no room for it");
+    drop(open.pop());
+    let late = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    let mut late = late.expect("there is room").unwrap();
+    assert!(
+        ask(&mut late, "/", "hello")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
 }
 
 #[tokio::test]
