@@ -53,6 +53,8 @@ pub struct Job {
     pub(crate) questions: u32,
     /// Up to when outages of the service are excused.
     pub(crate) excused_until: Option<UnixTime>,
+    /// By how many seconds outages moved the job's own deadline.
+    pub(crate) excused_s: u32,
 }
 
 /// What kernels know of the job's work and this crate does not.

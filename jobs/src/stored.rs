@@ -112,6 +112,16 @@ struct JobForm {
     questions: u32,
     #[serde(with = "maybe_moment")]
     excused_until: Option<UnixTime>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    excused_s: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "it is what serde hands over"
+)]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]

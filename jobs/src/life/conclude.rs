@@ -83,7 +83,8 @@ fn dispute(job: &mut Job, about: DisputeKind, opponents: Vec<AssignmentId>, turn
     turn.job_event(EventKind::JobDisputed, None);
 }
 
-fn accept(job: &mut Job, turn: &mut Turn<'_>) {
+/// What stands is accepted; in a later round it was before.
+pub(super) fn accept(job: &mut Job, turn: &mut Turn<'_>) {
     let (round, settle_from) = round_of(job);
     let at = turn.now();
     let window_end = later(at, job.terms.dispute_window_s());

@@ -29,6 +29,7 @@ pub(super) fn create(new: NewJob, turn: &mut Turn<'_>) -> Result<Job, Refusal> {
         refereed: false,
         questions: 0,
         excused_until: None,
+        excused_s: 0,
     };
     put_in_escrow(&job, turn);
     turn.job_event(EventKind::JobCreated, None);

@@ -92,11 +92,13 @@ impl Job {
         });
     }
 
-    /// An offer accepted at its last moment and committed at its last moment is committed by the job's deadline.
+    /// An offer accepted at its last moment and committed at its last moment is committed by the job's deadline, which
+    /// outages move as they move all others.
     pub(super) fn offer_until(&self) -> UnixTime {
         let needed = self.terms.commit_within_s().saturating_add(OFFER_S);
         let slack = self.terms.deadline_s().saturating_sub(needed);
-        later(self.created_at, slack.saturating_add(1))
+        let until = later(self.created_at, slack.saturating_add(1));
+        later(until, self.excused_s)
     }
 }
 

@@ -169,8 +169,7 @@ pub(super) fn overdue(job: &mut Job, turn: &mut Turn<'_>) {
         return;
     };
     if is_answered(job, dispute) {
-        job.fail(&Code::UNVERIFIABLE, turn);
-        return;
+        return give_up_deciding(job, turn);
     }
     let silent: BTreeSet<_> = unanswered(job, dispute).cloned().collect();
     let number = job.questions;
@@ -184,6 +183,15 @@ pub(super) fn overdue(job: &mut Job, turn: &mut Turn<'_>) {
         job.refuse(which, &code, Cost::Stake, turn);
     }
     conclude::conclude(job, turn);
+}
+
+/// The referee did not decide in time. In the first round nobody knows whose result is right, and the job fails. In a later
+/// round the earlier verdict stands: an outage must not be a way to take the reward back.
+fn give_up_deciding(job: &mut Job, turn: &mut Turn<'_>) {
+    match job.round() {
+        0 => job.fail(&Code::UNVERIFIABLE, turn),
+        _ => conclude::accept(job, turn),
+    }
 }
 
 /// Whether it is the referee's turn.

@@ -3,6 +3,7 @@
 use evidence::UnixTime;
 
 use crate::assignment::Stage;
+use crate::clock::later;
 use crate::job::{Job, Phase};
 
 /// A time in which nobody could reach the service.
@@ -29,6 +30,9 @@ impl Job {
         }
         self.excused_until = Some(outage.until);
         let rest = Outage { from, ..outage };
+        if rest.begins_before(self.offer_until()) {
+            self.excused_s = self.excused_s.saturating_add(rest.length_s());
+        }
         rest.delay_phase(&mut self.phase);
         for assignment in &mut self.assignments {
             rest.delay_stage(&mut assignment.stage);
@@ -80,11 +84,19 @@ impl Outage {
         }
     }
 
-    /// What was over before is over.
     fn delay(&self, due: &mut UnixTime) {
-        if *due > self.from {
-            let length = self.until.secs().saturating_sub(self.from.secs());
-            *due = UnixTime::from_secs(due.secs().saturating_add(length));
+        if self.begins_before(*due) {
+            *due = later(*due, self.length_s());
         }
+    }
+
+    /// What was over before is over.
+    fn begins_before(&self, due: UnixTime) -> bool {
+        due > self.from
+    }
+
+    fn length_s(&self) -> u32 {
+        let length = self.until.secs().saturating_sub(self.from.secs());
+        u32::try_from(length.max(0)).unwrap_or(u32::MAX)
     }
 }

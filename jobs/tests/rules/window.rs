@@ -46,6 +46,38 @@ fn an_outage_in_a_later_audit_leaves_the_first_verdict() {
     assert_eq!(world.gain(&world.owner_of(&world.ids()[0])), PRICE);
 }
 
+#[test]
+fn a_referee_that_falls_silent_in_a_later_audit_leaves_the_first_verdict() {
+    let mut world = World::accepted(2, AUDITED);
+    let settle_at = world.job.due_at();
+    world.must(Action::ChallengeAgain { by: tenant() });
+    world.open_all();
+    // The second no longer computes what the first committed to.
+    world.judge_all(|world, n, id| {
+        let mut shown = world.honest(id);
+        if n == 1 {
+            shown.cross.clear();
+        }
+        Verdict::Upheld(shown)
+    });
+    assert_eq!(world.job.status(), JobStatus::Disputed);
+    world.must(dispute::question(&world, 1));
+    for n in [0, 1] {
+        world.must(dispute::answer(&world, n, 1, 0));
+    }
+    world.tick_when_due();
+    assert_eq!(world.job.status(), JobStatus::Accepted);
+    assert_eq!(world.job.round(), 1);
+    assert_eq!(world.job.due_at(), settle_at, "the window is the first one");
+    assert_eq!(world.revoked, []);
+    assert_eq!(world.receipts.len(), 2, "no receipt twice");
+    world.tick_when_due();
+    assert_closed(&world);
+    for id in world.ids() {
+        assert_eq!(world.gain(&world.owner_of(&id)), PRICE);
+    }
+}
+
 /// Evidence was appraised when the results were accepted.
 #[test]
 fn a_later_audit_does_not_take_back_what_was_appraised() {
@@ -189,6 +221,51 @@ fn an_outage_excuses_leases_and_windows_too() {
     world.open_all();
     world.judge_all(|world, _, id| Verdict::Upheld(world.honest(id)));
     assert_eq!(world.job.due_at(), Some(at(3600 + 200)));
+}
+
+#[test]
+fn an_outage_moves_the_jobs_own_deadline_too() {
+    let mut json = terms_json(2);
+    // The last moment at which an offer can still be committed to in time is ten seconds after the start.
+    json["deadline_s"] = json!(600 + OFFER + 10);
+    json["replicas"]["min_agreeing"] = json!(2);
+    let mut world = World::new(Terms::parse(&json).unwrap(), KERNEL);
+    world.dispatch(2);
+    world.accept_all();
+    let [first, second] = world.ids().try_into().unwrap();
+    world.must(world.commit(&first));
+    // The second is given back while nobody can be asked for it.
+    world.now = 5;
+    world.must(Action::Release {
+        by: world.agent_of(&second),
+        assignment: second,
+    });
+    world.job.excuse(outage(6, 96));
+    let stored = world.job.to_stored().unwrap();
+    world.job = Job::from_stored(&stored).unwrap();
+    world.now = 100;
+    world.must(Action::Tick);
+    assert_eq!(world.job.status(), JobStatus::Open);
+    assert!(world.job.wants_agents(at(100)));
+    assert!(
+        !world.job.wants_agents(at(11 + 90)),
+        "by its length, and no more"
+    );
+    world.dispatch(8);
+    let third = world.ids().pop().unwrap();
+    world.must(world.accept(&third));
+    world.must(world.commit(&third));
+    assert_eq!(world.job.status(), JobStatus::Opening);
+}
+
+#[test]
+fn a_deadline_that_was_over_before_an_outage_stays_over() {
+    let world = World::new(terms(1), KERNEL);
+    let (until, mut job) = (world.job.due_at().unwrap(), world.job);
+    job.excuse(outage(until.secs(), until.secs() + 90));
+    assert_eq!(job.due_at(), Some(until));
+    // One stored before this was counted reads as one that no outage moved.
+    assert!(!job.to_stored().unwrap().contains("excused_s"));
 }
 
 #[test]
