@@ -15,7 +15,7 @@ use crate::agents::Agents;
 use crate::appraiser::{Appraiser, OpenError};
 use crate::audit::Recorder;
 use crate::clerk::{self, Clerk, ClerkError};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::connections::{self, CertificateFileError, Certificates};
 use crate::http::{App, Parts, router};
@@ -208,6 +208,7 @@ impl Service {
             book: book.clone(),
             hub: hub.clone(),
             clock: Arc::clone(&clock),
+            wall: Arc::new(SystemClock),
             audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
             most_open_jobs: config.max_open_jobs_per_tenant.get(),
@@ -320,7 +321,8 @@ impl Service {
         if let Some((listener, exposition)) = self.metrics {
             followers.spawn(scraped(listener, exposition));
         }
-        let clerk = tokio::spawn(self.clerk.run(async move { drop(rested.await) }));
+        let attending = self.clerk.clone().run(async move { drop(rested.await) });
+        let attending = tokio::spawn(attending);
         let (leave, left) = oneshot::channel::<()>();
         let keys = tokio::spawn(self.keys.run(async move { drop(left.await) }));
         let server = connections::serve(listener, self.certificates, router(self.app), async {
@@ -331,6 +333,8 @@ impl Service {
             () = &mut server => {}
             () = shutdown => {
                 tracing::info!("stopping");
+                // Before the door closes: from then on nobody is late, however long requests in progress take.
+                self.clerk.leave();
                 let _ = stop.send(());
                 // Whoever waits for news is answered that there are none.
                 self.hub.close();
@@ -341,7 +345,7 @@ impl Service {
         drop(rest);
         drop(leave);
         drop(keys.await);
-        if tokio::time::timeout(self.shutdown_timeout, clerk)
+        if tokio::time::timeout(self.shutdown_timeout, attending)
             .await
             .is_err()
         {

@@ -263,9 +263,8 @@ impl Clerk {
                 seed: random::bytes(),
             };
             // After the moment was taken: a verifier that is stopped in between has an early moment.
-            if self.was_away() {
-                return Err(ClerkError::Away);
-            }
+            let is_leaving = self.has_left();
+            self.may_happen(&deed.action, is_leaving)?;
             let prepared = match deed.may_accept() {
                 true => self.prepare(id, &deed, moment).await?,
                 false => Prepared::default(),
@@ -283,6 +282,8 @@ impl Clerk {
                     return Ok(*job);
                 }
                 Acted::Refused(_) if is_stale.load(Ordering::SeqCst) => {}
+                // It may be late because nobody could be heard: whoever comes next says.
+                Acted::Refused(_) if is_leaving => return Err(ClerkError::Away),
                 Acted::Refused(refusal) => return Err(refusal.into()),
                 Acted::NoRoom(agent) => return Err(ClerkError::NoRoom(agent)),
                 Acted::Unknown => return Err(ClerkError::Unknown),
@@ -290,6 +291,16 @@ impl Clerk {
         }
         let what = format!("job {id} changes faster than its receipts are signed");
         Err(ClerkError::Broken { what })
+    }
+
+    /// Whether something may happen to a job now. What is handed in to a verifier that leaves still counts, and time passes
+    /// for those alone who can be heard.
+    fn may_happen(&self, action: &Action, is_leaving: bool) -> Result<(), ClerkError> {
+        let may = match is_leaving {
+            true => !matches!(action, Action::Tick),
+            false => !self.was_away(),
+        };
+        may.then_some(()).ok_or(ClerkError::Away)
     }
 
     /// Wakes whoever is concerned by what was written, here at once, elsewhere by what the store says is new.

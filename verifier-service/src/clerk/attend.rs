@@ -92,7 +92,11 @@ impl Clerk {
         let job = self.load(id).await?;
         let now = self.parts().clock.now();
         if job.due_at().is_some_and(|due| due <= now) {
-            self.act(id, Deed::new(Action::Tick)).await?;
+            match self.act(id, Deed::new(Action::Tick)).await {
+                // It is due still, and no time passes now.
+                Ok(_) | Err(ClerkError::Away) => {}
+                Err(error) => return Err(error),
+            }
         }
         ours
     }

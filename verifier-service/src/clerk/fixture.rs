@@ -9,12 +9,22 @@ use crate::config::Config;
 use crate::fixture::MadeToOrder;
 use crate::hub::Hub;
 use crate::judge::{Judge, Proceedings};
-use crate::lock::lock;
 use crate::policies::{self, Book, InForce};
 use crate::store::tests::Rig;
 
 /// It does nothing until it is told to, and is there for an hour, however slow the machine is, unless it comes back.
 pub(super) async fn clerk(rig: &Rig, clock: Arc<ManualClock>, judge: MadeToOrder) -> Clerk {
+    let wall = Arc::new(ManualClock::new(clock.now()));
+    clerk_by(rig, clock, wall, judge).await
+}
+
+/// The same by this clock of the machine.
+pub(super) async fn clerk_by(
+    rig: &Rig,
+    clock: Arc<ManualClock>,
+    wall: Arc<ManualClock>,
+    judge: MadeToOrder,
+) -> Clerk {
     let config = Config::default();
     let clock: Arc<dyn Clock> = clock;
     let in_force = InForce::new(policies::configured(&config.appraisal).unwrap());
@@ -26,11 +36,12 @@ pub(super) async fn clerk(rig: &Rig, clock: Arc<ManualClock>, judge: MadeToOrder
         book: book.await.unwrap(),
         hub: Hub::start(store as _),
         clock,
+        wall,
         audience: Vec::new(),
         body_limit: config.body_limit_bytes,
         most_open_jobs: 1000,
         opening_retention_s: config.opening_retention_s,
     });
-    *lock(&clerk.0.noted) += Duration::from_secs(3600);
+    clerk.0.presence.is_noted_for(Duration::from_secs(3600));
     clerk
 }

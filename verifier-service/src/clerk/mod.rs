@@ -16,7 +16,7 @@
 //! * `judging`: from stored bytes to a verdict, `referee`: from stored answers to the next question or a ruling;
 //! * `receipts`: what is signed once replicas agree;
 //! * `forgetting`: openings and answers of jobs that ended long ago;
-//! * `outage`: nobody is late because the service was away.
+//! * `outage`: nobody is late because the service was away; `presence`: whether this verifier is there.
 //!
 //! Out of scope: HTTP; who may ask (`parties`, `agents`); whether evidence is good (`evidence`, through [`Proceedings`]).
 //!
@@ -36,6 +36,7 @@ mod lane;
 mod leaving;
 mod offer;
 mod outage;
+mod presence;
 mod receipts;
 mod referee;
 mod rounds;
@@ -47,7 +48,6 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use jobs::terms::Assurance;
 use jobs::{AgentId, AssignmentId, Job, JobId, Refusal};
@@ -59,6 +59,7 @@ use tokio::sync::Notify;
 pub(crate) use act::Deed;
 pub(crate) use bounds::{largest_answer, largest_opening};
 pub(crate) use offer::{NewOffer, Offered};
+use presence::Presence;
 pub(crate) use tasks::Asking;
 
 use crate::clock::Clock;
@@ -86,6 +87,8 @@ pub(crate) struct Parts {
     pub(crate) hub: Hub,
     /// Says when.
     pub(crate) clock: Arc<dyn Clock>,
+    /// The clock of the machine, by which it is found that nobody was there.
+    pub(crate) wall: Arc<dyn Clock>,
     /// Whom receipts are for.
     pub(crate) audience: Vec<String>,
     /// Most bytes of an opening or an answer.
@@ -113,8 +116,7 @@ struct Office {
     traces: Mutex<LruCache<AssignmentId, String>>,
     /// Jobs being attended to here, and how often in a row each failed.
     desk: Mutex<HashMap<JobId, Attendance>>,
-    /// When the store last took that this verifier is there.
-    noted: Mutex<Instant>,
+    presence: Presence,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,7 +136,8 @@ pub(crate) enum ClerkError {
     /// The rules say no.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// This verifier was not there for a while, and what came due meanwhile is not yet excused.
+    /// This verifier was not there for a while, and what came due meanwhile is not yet excused; or it is being stopped, and
+    /// whoever comes next says whether that is late.
     #[error("an outage is not over yet")]
     Away,
     /// An agent that would be offered something is gone or has as much as it takes.
@@ -161,6 +164,7 @@ impl Clerk {
     /// Puts a clerk together. Nothing happens until it [runs](Self::run).
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(Office {
+            presence: Presence::new(Arc::clone(&parts.wall)),
             parts,
             due: Notify::new(),
             wanted: Notify::new(),
@@ -168,7 +172,6 @@ impl Clerk {
             meters: JobMeters::default(),
             traces: Mutex::new(LruCache::new(TRACES_KEPT)),
             desk: Mutex::default(),
-            noted: Mutex::new(Instant::now()),
         }))
     }
 

@@ -2,13 +2,17 @@
 //!
 //! Every verifier notes that it is there. One that starts after nobody was for a while remembers from when to when, in
 //! the store, before it answers or lets time pass; so does one that runs and could not reach the store, or was itself
-//! stopped: no agent could hand anything in meanwhile. Each job is excused by the outages that it does not know of when
-//! it is loaded ([`Job::excuse`](jobs::Job::excuse)), so that coming back is one small transaction however many jobs
-//! there are, and the outage ends for all of them when agents can be heard again. Until it is remembered nothing
-//! happens to any job, by whomever: an agent that was told that it is late would forget what it has. Of several
-//! verifiers that come back at once one remembers the outage, and the others find that somebody is there.
+//! stopped or suspended: no agent could hand anything in meanwhile. One that is told to stop notes it no more from that
+//! moment on, however long it takes to finish what is under way (`presence`).
 //!
-//! Out of scope: a clock that was set. Whether a verifier was away is measured by a clock that nobody sets.
+//! Each job is excused by the outages that it does not know of when it is loaded ([`Job::excuse`](jobs::Job::excuse)), so
+//! that coming back is one small transaction however many jobs there are, and the outage ends for all of them when agents
+//! can be heard again. Until it is remembered nothing happens to any job, by whomever: an agent that was told that it is
+//! late would forget what it has. Of several verifiers that come back at once one remembers the outage, and the others find
+//! that somebody is there.
+//!
+//! Out of scope: a clock that was set. Set forward it looks like an outage, and everybody has more time; set back, or ahead
+//! of the others' on one of several verifiers, it hides outages for as long as it was ahead.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +20,11 @@ use evidence::UnixTime;
 
 use super::rounds::HOLD_S;
 use super::{Clerk, ClerkError};
-use crate::lock::lock;
 use crate::store::clerk::{ClerkStore, Return};
 
 /// Shorter than this is no outage, in seconds: agents ask again for longer.
 const OUTAGE_S: i64 = 10;
-/// The same on a clock that nobody sets.
+/// The same on the clocks of this machine.
 const OUTAGE: Duration = Duration::from_secs(OUTAGE_S.unsigned_abs());
 /// How long writing down that an outage is over is expected to take at first.
 const WRITING: Duration = Duration::from_secs(1);
@@ -42,19 +45,36 @@ impl Clerk {
         Ok(self.store().call_up(now, later(now, HOLD_S)).await?)
     }
 
-    /// Whether this verifier could not note for so long that it is there that nobody else may have been there either.
-    pub(super) fn was_away(&self) -> bool {
-        lock(&self.0.noted).elapsed() >= OUTAGE
+    /// Tells this verifier that it is being stopped: nobody new can reach it from here on.
+    pub(crate) fn leave(&self) {
+        self.0.presence.leave();
+        self.look_again();
     }
 
-    /// Notes that this verifier is there; where it was away, from when to when.
+    /// Whether it was told so.
+    pub(super) fn has_left(&self) -> bool {
+        self.0.presence.is_leaving()
+    }
+
+    /// Whether this verifier could not note for so long that it is there that nobody else may have been there either.
+    pub(super) fn was_away(&self) -> bool {
+        self.0.presence.is_older_than(OUTAGE)
+    }
+
+    /// Notes that this verifier is there; where it was away, from when to when. One that leaves is not there.
     pub(super) async fn note_alive(&self) -> Result<(), ClerkError> {
+        if self.has_left() {
+            return Ok(());
+        }
+        // A machine may be suspended between any two lines. What is noted is as early as what is written, or earlier, and
+        // whether it was away is asked after both.
+        let sign = self.0.presence.sign();
+        let now = self.parts().clock.now();
         if self.was_away() {
             return self.come_back().await;
         }
-        let (now, begun) = (self.parts().clock.now(), Instant::now());
         self.store().is_alive(now).await?;
-        self.noted_at(begun);
+        self.0.presence.noted(sign);
         Ok(())
     }
 
@@ -63,7 +83,8 @@ impl Clerk {
     async fn come_back(&self) -> Result<(), ClerkError> {
         let (mut writing, mut so_far) = (WRITING, None);
         loop {
-            let (now, begun) = (self.parts().clock.now(), Instant::now());
+            let (sign, begun) = (self.0.presence.sign(), Instant::now());
+            let now = self.parts().clock.now();
             // A clock that tells whole seconds is up to one behind.
             let ahead_s = writing.as_secs().saturating_add(1);
             let back = Return {
@@ -79,15 +100,11 @@ impl Clerk {
                 tracing::info!(%from, %until, "no verifier was there; deadlines of jobs move by as much");
             }
             if so_far.is_none() || took < writing {
-                self.noted_at(begun);
+                self.0.presence.noted(sign);
                 return Ok(());
             }
             writing = took.saturating_mul(2);
         }
-    }
-
-    fn noted_at(&self, moment: Instant) {
-        *lock(&self.0.noted) = moment;
     }
 }
 

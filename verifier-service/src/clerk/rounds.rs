@@ -48,7 +48,7 @@ fn is_time(at: &mut Instant, every: Duration) -> bool {
 }
 
 impl Clerk {
-    /// Attends to jobs until `stop` is ready, then finishes what is under way.
+    /// Attends to jobs until `stop` is ready or it [leaves](Self::leave), then finishes what is under way.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut lanes = [Queue::Others, Queue::Openings].map(Lane::of);
@@ -63,7 +63,7 @@ impl Clerk {
             forget: now + FORGET_EVERY,
             releasing: JoinSet::new(),
         };
-        loop {
+        while !self.has_left() {
             pulse.beat();
             let round = async {
                 self.keep_house(&mut chores).await;
@@ -90,7 +90,7 @@ impl Clerk {
                 searching = Searching::start(Self(Arc::clone(&self.0)));
             }
             tokio::select! {
-                () = &mut stop => break,
+                () = &mut stop => self.leave(),
                 () = self.0.due.notified() => {}
                 () = sleep(PACE) => {}
             }
@@ -115,7 +115,8 @@ impl Clerk {
     }
 
     async fn keep_house(&self, chores: &mut Chores) {
-        if is_time(&mut chores.alive, ALIVE_EVERY)
+        // One that wakes does not wait: until an outage is over nothing happens to any job.
+        if (self.was_away() || is_time(&mut chores.alive, ALIVE_EVERY))
             && let Err(error) = self.note_alive().await
         {
             chores.alive = Instant::now();

@@ -140,6 +140,7 @@ impl Rig {
             hub: hub.clone(),
             clock: on_clock(),
             audience: config.audience.clone(),
+            wall: Arc::new(crate::clock::SystemClock),
             body_limit: config.body_limit_bytes,
             most_open_jobs: config.max_open_jobs_per_tenant.get(),
             opening_retention_s: config.opening_retention_s,

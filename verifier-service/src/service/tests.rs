@@ -1,6 +1,7 @@
 //! The life of a whole service: start, requests, orderly end, restart.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 
 use evidence::UnixTime;
 use tempfile::TempDir;
@@ -11,6 +12,10 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::store::clerk::{ClerkStore, Return};
+use crate::store::jobs::JobStore;
+use crate::store::tests::Rig;
+use crate::store::tests::life::{job_id, step};
 
 struct Running {
     address: SocketAddr,
@@ -36,9 +41,13 @@ async fn start(folder: &TempDir) -> Running {
 }
 
 async fn start_with(config: Config) -> Running {
+    let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
+    start_by(config, Arc::new(clock)).await
+}
+
+async fn start_by(config: Config, clock: Arc<ManualClock>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_800_000_000)));
     let (stop, stopped) = oneshot::channel();
     let shutdown = async { drop(stopped.await) };
     let ended = tokio::spawn(serve(config, listener, clock, shutdown));
@@ -144,6 +153,59 @@ async fn requests_in_progress_are_finished() {
         "{answer}"
     );
     running.ended.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_late_while_requests_in_progress_are_finished() {
+    // Two agents that are asked to open, and have ten seconds left.
+    let rig = Rig::sqlite().await;
+    rig.with_market().await;
+    rig.run("DELETE FROM webhooks").await.unwrap();
+    for number in 0..6 {
+        step(&rig.store, number).await.unwrap();
+    }
+    let job = async || rig.store.job(&job_id("j")).await.unwrap().unwrap();
+    // No certificate is made in the year of these jobs: nobody was there until today.
+    let first_due = job().await.due_at().unwrap().secs();
+    let today = UnixTime::from_secs(1_800_000_000);
+    let away = Return {
+        now: today,
+        until: today,
+        least_s: 1,
+        so_far: None,
+    };
+    let last = UnixTime::from_secs(first_due - 10);
+    rig.store.is_alive(last).await.unwrap();
+    rig.store.come_back(away).await.unwrap();
+    let due = job().await.due_at().unwrap().secs();
+    assert_eq!(due, today.secs() + 10);
+    let clock = Arc::new(ManualClock::new(today));
+    let private = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(rig.folder(), private).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        state_dir: rig.folder().to_owned(),
+        ..config(&folder)
+    };
+    let running = start_by(config.clone(), Arc::clone(&clock)).await;
+    let mut connection = half_sent(running.address).await;
+    running.stop.send(()).unwrap();
+    is_closed(running.address).await;
+    // They cannot be heard any more, and the request takes longer than they have. A verifier that went on would look at
+    // jobs twice in a second, and say every three that it is there.
+    clock.advance_s(12);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    connection.write_all(b"}").await.unwrap();
+    running.ended.await.unwrap().unwrap();
+    clock.advance_s(1);
+    let again = start_by(config, Arc::clone(&clock)).await;
+    get(again.address, "/healthz").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let job = job().await;
+    assert_eq!(job.status(), jobs::JobStatus::Opening);
+    assert_eq!(job.standing().count(), 2);
+    let left = job.due_at().unwrap().secs() - (due + 3);
+    assert!((10..=13).contains(&left), "{left} s left of ten");
 }
 
 #[tokio::test]

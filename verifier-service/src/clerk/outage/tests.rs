@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::fixture::clerk;
+use super::super::act::Deed;
+use super::super::fixture::{clerk, clerk_by};
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::fixture::MadeToOrder;
-use crate::store::jobs::JobStore;
+use crate::store::jobs::{Document, JobStore};
 use crate::store::tests::life::{job_id, step};
 use crate::store::tests::{Rig, on_both};
 
@@ -32,6 +33,34 @@ async fn asked_to_open(rig: &Rig, crowd: usize) {
         rig.crowd("j", crowd).await;
     }
     rig.store.is_alive(LAST).await.unwrap();
+}
+
+/// A verifier at work ten seconds before openings of the job `j` are due, its clock, and the clock of its machine.
+async fn at_work(rig: &Rig) -> (Clerk, Arc<ManualClock>, Arc<ManualClock>) {
+    asked_to_open(rig, 0).await;
+    let [clock, wall] = [(); 2].map(|()| Arc::new(ManualClock::new(LAST)));
+    let on_clock = Arc::clone(&clock);
+    let clerk = clerk_by(rig, on_clock, Arc::clone(&wall), MadeToOrder::default()).await;
+    clerk.note_alive().await.unwrap();
+    (clerk, clock, wall)
+}
+
+fn tick() -> Deed {
+    Deed::new(jobs::Action::Tick)
+}
+
+/// What the agent of the `n`th assignment of the job `j` hands in.
+async fn opening(clerk: &Clerk, n: usize) -> Deed {
+    let job = clerk.store().job(&job_id("j")).await.unwrap().unwrap();
+    let assignment = &job.assignments()[n];
+    let document = Document::new(format!("opening {n}").into_bytes());
+    Deed::open(assignment.id(), assignment.agent(), 0, document)
+}
+
+async fn is_nobody_late(clerk: &Clerk) {
+    let job = clerk.store().job(&job_id("j")).await.unwrap().unwrap();
+    assert_eq!(job.status(), jobs::JobStatus::Opening);
+    assert_eq!(job.standing().count(), 2);
 }
 
 async fn back(rig: &Rig) -> (Clerk, Arc<ManualClock>) {
@@ -140,5 +169,49 @@ on_both! {
         assert_eq!(clerk.meters().failures(), 2);
         let job = clerk.store().job(&job_id("j")).await.unwrap().unwrap();
         assert!(job.status().is_final());
+    }
+
+    async fn whoever_was_suspended_finds_nobody_late(rig) {
+        let (clerk, clock, wall) = at_work(&rig).await;
+        // The clock that nobody sets stands still meanwhile.
+        clock.advance_s(60);
+        wall.advance_s(60);
+        let late = opening(&clerk, 0).await;
+        for deed in [tick(), late.clone()] {
+            let refused = clerk.act(&job_id("j"), deed).await.unwrap_err();
+            assert!(matches!(refused, ClerkError::Away), "{refused}");
+        }
+        clerk.clone().attend(job_id("j")).await;
+        is_nobody_late(&clerk).await;
+        clerk.note_alive().await.unwrap();
+        assert_eq!(rig.count("SELECT count(*) AS n FROM outages").await, 1);
+        clerk.act(&job_id("j"), tick()).await.unwrap();
+        is_nobody_late(&clerk).await;
+        clerk.act(&job_id("j"), late).await.unwrap();
+    }
+
+    async fn whoever_leaves_takes_what_is_handed_in_and_lets_no_time_pass(rig) {
+        let (clerk, clock, _) = at_work(&rig).await;
+        let [in_time, late] = [opening(&clerk, 0).await, opening(&clerk, 1).await];
+        clerk.leave();
+        clock.advance_s(5);
+        clerk.note_alive().await.unwrap();
+        clerk.act(&job_id("j"), in_time).await.unwrap();
+        clock.advance_s(5);
+        for deed in [tick(), late.clone()] {
+            let refused = clerk.act(&job_id("j"), deed).await.unwrap_err();
+            assert!(matches!(refused, ClerkError::Away), "{refused}");
+        }
+        clerk.clone().attend(job_id("j")).await;
+        assert_eq!(clerk.meters().failures(), 0, "a job that waits for the next verifier did not fail");
+        // Nothing was noted since it was told to leave.
+        let last = rig.count("SELECT at AS n FROM alive").await;
+        assert_eq!(last, LAST.secs());
+        let (next, clock) = back(&rig).await;
+        next.resume().await.unwrap();
+        clock.advance_s(10);
+        next.note_alive().await.unwrap();
+        next.act(&job_id("j"), tick()).await.unwrap();
+        next.act(&job_id("j"), late).await.unwrap();
     }
 }

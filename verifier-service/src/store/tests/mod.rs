@@ -19,6 +19,7 @@ mod room;
 mod sqlite;
 mod upgrade;
 
+use std::path::Path;
 use std::time::Duration;
 
 use evidence::UnixTime;
@@ -126,6 +127,14 @@ impl Rig {
         let place = Place::Postgres(postgres::new_database(&postgres::server()).await);
         let store = place.open().await;
         Self { store, place }
+    }
+
+    /// Where its database is, as a service has it in its state directory.
+    pub(crate) fn folder(&self) -> &Path {
+        match &self.place {
+            Place::Sqlite(folder) => folder.path(),
+            Place::Postgres(_) => panic!("it is on a server"),
+        }
     }
 
     /// A second service on the same database.

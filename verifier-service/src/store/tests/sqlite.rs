@@ -9,13 +9,6 @@ use crate::store::policies::{NewPolicy, PolicyStore, Unless};
 use crate::store::sql::Database;
 
 impl Rig {
-    fn folder(&self) -> &std::path::Path {
-        match &self.place {
-            Place::Sqlite(folder) => folder.path(),
-            Place::Postgres(_) => panic!("not SQLite"),
-        }
-    }
-
     fn writer(&self) -> &SqlitePool {
         self.store.database().sqlite_pools().0
     }
