@@ -436,6 +436,12 @@ on_both! {
         let mut devices = terms(1);
         devices["devices"] = json!({ "count": 0 });
         let plain = gemm(16, "[]");
+        let command = |output_bytes: u64| -> JobSpec {
+            let limits = json!({ "wall_s": 1, "output_bytes": output_bytes, "processes": 1, "memory_bytes": 1 });
+            let command = json!({ "argv": ["true"], "inputs": {}, "outputs": ["out"], "limits": limits });
+            let spec = json!({ "profile": "pogw/1", "checks": [], "command": command });
+            serde_json::from_value(spec).unwrap()
+        };
         let kernel = |kernel: &str, params: Value| -> JobSpec {
             let spec = json!({ "profile": "pogw/1", "kernel": kernel, "params": params, "checks": [] });
             serde_json::from_value(spec).unwrap()
@@ -458,6 +464,11 @@ on_both! {
             (plain.clone(), with("/open_within_s", json!(9)), 422, "terms_time"),
             // Outputs of 144 MB, digested under one key: 4 seconds more.
             (gemm(6000, "[]"), with_time(&terms(1), 13), 422, "terms_time"),
+            // 16 MiB to be shown, which base64 makes 21: as many seconds on an ordinary line.
+            (gemm(2048, r#"["freivalds"]"#), with_time(&terms(1), 30), 422, "terms_time"),
+            (gemm(2048, "[]"), with_time(&terms(2), 30), 422, "terms_time"),
+            // 40 MiB of a command, of which two replicas may have to show all.
+            (command(40 << 20), with_time(&terms(2), 60), 422, "terms_time"),
             (plain.clone(), with("/price/amount", json!(9_007_199_254_740_991_i64)), 422, "terms_escrow"),
             (plain.clone(), with("/price/amount", json!(FUNDS)), 402, "funds_missing"),
             (plain.clone(), json!({}), 422, "terms_malformed"),

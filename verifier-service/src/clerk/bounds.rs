@@ -18,10 +18,19 @@ const MOST_OVERHEAD: u64 = 16 * 1024 * 1024;
 /// Bytes of an answer beside what is asked for: its number and the names of outputs.
 const ANSWER_OVERHEAD: u64 = 64 * 1024;
 
+/// Bytes that an agent can be counted on to hand in in a second: 8.4 Mbit/s, what the uplink of a small provider sends
+/// beside other things. Terms leave as much time, and so does whoever reads.
+pub(crate) const HANDED_IN_A_SECOND: u64 = 1024 * 1024;
+
 /// Bytes that an opening or an answer of at most `body_limit` bytes can carry, which base64 makes a third more.
 pub(super) fn carried(body_limit: usize) -> u64 {
     let limit = u64::try_from(body_limit).unwrap_or(u64::MAX);
     limit.saturating_sub(OPENING_OVERHEAD) / 4 * 3
+}
+
+/// Bytes that are sent where an opening or an answer carries so many.
+pub(super) fn sent(carried: u64) -> u64 {
+    in_base64(carried).saturating_add(OPENING_OVERHEAD)
 }
 
 fn in_base64(bytes: u64) -> u64 {

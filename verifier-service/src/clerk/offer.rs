@@ -121,8 +121,9 @@ impl Clerk {
                     return Err(unavailable("audit"));
                 }
                 let bytes = command.limits().output_bytes;
-                self.fits_into_an_opening(if spec.checks.is_empty() { 0 } else { bytes })?;
-                self.fits_into_an_answer(terms, bytes)?;
+                let opening = if spec.checks.is_empty() { 0 } else { bytes };
+                self.can_be_handed_in(terms, opening, bytes)?;
+                there_is_time_to_open(terms, bytes, handed_in(terms, opening, bytes))?;
                 Ok(Nature::default())
             }
         }
@@ -150,11 +151,13 @@ impl Clerk {
             is_affordable(&job, audit::Strength::DEFAULT.points)?;
         }
         let in_last_round = points.saturating_mul(LAST_ROUND_FACTOR);
-        self.fits_into_an_opening(bounds::opening(&job, spec, in_last_round))?;
-        self.fits_into_an_answer(terms, bounds::dispute(&job))?;
+        let opening = bounds::opening(&job, spec, in_last_round);
+        let dispute = bounds::dispute(&job);
+        self.can_be_handed_in(terms, opening, dispute)?;
         Self::is_decided_in_time(&job, terms)?;
         let bytes = job.outputs().into_iter().map(|output| output.len);
-        Self::there_is_time_to_open(terms, bytes.fold(0, u64::saturating_add))?;
+        let digested = bytes.fold(0, u64::saturating_add);
+        there_is_time_to_open(terms, digested, handed_in(terms, opening, dispute))?;
         Ok(Nature {
             recomputable: true,
             points,
@@ -182,17 +185,10 @@ impl Clerk {
         }
     }
 
-    /// Openings are due no sooner than an honest agent can have them: it digests its outputs under the key of each replica.
-    fn there_is_time_to_open(terms: &Terms, bytes: u64) -> Result<(), Problem> {
-        let digested = bytes.saturating_mul(terms.replicas().count.into());
-        let least = u64::from(jobs::MIN_OPEN_S).saturating_add(digested / DIGESTED_A_SECOND);
-        let actual = terms.open_within_s();
-        match u64::from(actual) >= least {
-            true => Ok(()),
-            false => Err(Problem::new(ProblemCode::TermsTime).detail(format!(
-                "open_within_s: expected at least {least} seconds for {bytes} bytes of outputs, got {actual}"
-            ))),
-        }
+    /// What an honest agent has to hand in fits into a request.
+    fn can_be_handed_in(&self, terms: &Terms, opening: u64, answer: u64) -> Result<(), Problem> {
+        self.fits_into_an_opening(opening)?;
+        self.fits_into_an_answer(terms, answer)
     }
 
     /// What an opening must hold beside evidence: inputs, slices, and the outputs where the verifier asks for them.
@@ -208,7 +204,7 @@ impl Clerk {
     /// output can be answered by handing it over, and by nothing less. A side that could not answer would lose.
     fn fits_into_an_answer(&self, terms: &Terms, bytes: u64) -> Result<(), Problem> {
         let limit = bounds::carried(self.parts().body_limit);
-        match terms.replicas().count == 1 || bytes <= limit {
+        match !is_ever_disputed(terms) || bytes <= limit {
             true => Ok(()),
             false => Err(beyond(ProblemCode::DisputeTooLarge, limit, bytes)),
         }
@@ -217,12 +213,39 @@ impl Clerk {
     /// A dispute comes to its end within the questions that there are for it.
     fn is_decided_in_time(job: &kernels::Job, terms: &Terms) -> Result<(), Problem> {
         let (most, needed) = (jobs::MOST_QUESTIONS, bisect::most_questions(job));
-        match terms.replicas().count == 1 || needed <= most {
+        match !is_ever_disputed(terms) || needed <= most {
             true => Ok(()),
             false => Err(Problem::new(ProblemCode::DisputeTooLarge).detail(format!(
                 "questions of a dispute: expected at most {most}, got {needed}"
             ))),
         }
+    }
+}
+
+/// A replica that is alone contradicts nobody.
+fn is_ever_disputed(terms: &Terms) -> bool {
+    terms.replicas().count > 1
+}
+
+/// The most that an agent sends at one time.
+fn handed_in(terms: &Terms, opening: u64, answer: u64) -> u64 {
+    let answer = if is_ever_disputed(terms) { answer } else { 0 };
+    bounds::sent(opening.max(answer))
+}
+
+/// Openings and answers are due no sooner than an honest agent can have handed them in: it digests its outputs under the key
+/// of each replica, and sends what is asked for. Whoever is late loses the stake, so terms must not ask for what an
+/// ordinary line cannot do.
+fn there_is_time_to_open(terms: &Terms, digested: u64, sent: u64) -> Result<(), Problem> {
+    let all = digested.saturating_mul(terms.replicas().count.into());
+    let needed = (all / DIGESTED_A_SECOND).saturating_add(sent / bounds::HANDED_IN_A_SECOND);
+    let least = u64::from(jobs::MIN_OPEN_S).saturating_add(needed);
+    let actual = terms.open_within_s();
+    match u64::from(actual) >= least {
+        true => Ok(()),
+        false => Err(Problem::new(ProblemCode::TermsTime).detail(format!(
+            "open_within_s: expected at least {least} seconds to digest {all} bytes and to hand {sent} in, got {actual}"
+        ))),
     }
 }
 
@@ -319,6 +342,41 @@ fn named(word: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn terms_leave_time_to_digest_and_to_send() {
+        const MIB: u64 = 1024 * 1024;
+        let terms = |replicas: u32, open_within_s: u32| {
+            let terms = serde_json::json!({
+                "replicas": { "count": replicas, "adaptive": false },
+                "price": { "amount": 1, "currency": "EUR" }, "stake": 1, "commit_within_s": 600,
+                "open_within_s": open_within_s, "dispute_window_s": 3600, "deadline_s": 86400,
+            });
+            Terms::parse(&terms).unwrap()
+        };
+        // Digested, in the opening, in an answer; the least time for one replica, and for two.
+        for (digested, opening, answer, alone, of_two) in [
+            (0, 0, 0, 10, 10),
+            (MIB, 0, MIB / 2, 10, 10),
+            // Nothing is sent of what stands on its agent's word; two may have to show all of it, which base64 makes more.
+            (47 * MIB, 0, 47 * MIB, 10 + 1, 10 + 2 + 62),
+            (47 * MIB, 47 * MIB, 1, 10 + 1 + 62, 10 + 2 + 62),
+            (1024 * MIB, 0, 0, 10 + 32, 10 + 64),
+        ] {
+            for (replicas, least) in [(1, alone), (2, of_two)] {
+                let open = |within_s| {
+                    let terms = terms(replicas, within_s);
+                    there_is_time_to_open(&terms, digested, handed_in(&terms, opening, answer))
+                };
+                let told = format!("{digested} {opening} {answer} {replicas}");
+                assert!(open(least).is_ok(), "{told}: {least}");
+                if least > jobs::MIN_OPEN_S {
+                    let refused = open(least - 1).unwrap_err();
+                    assert_eq!(refused.code(), "terms_time", "{told}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_word_of_the_rules_that_a_client_can_meet_has_a_problem() {
