@@ -2,7 +2,10 @@
 //!
 //! Memory is counted for bytes that have come, never for bytes that a header promises: a promise costs its sender
 //! nothing. A part of the memory is for small bodies alone, so that large uploads cannot keep challenges and small
-//! bundles out, and a body that hardly moves is ended, so that what it holds comes back.
+//! bundles out, and a body that hardly moves is ended, so that what it holds comes back. Agents, who are known before their
+//! bodies are read, have a reader of their own: what strangers send takes none of its memory, one provider's agents have no
+//! more of it than they leave to others', and it leaves them the time that an ordinary line takes for as much as they may
+//! send.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,6 +17,7 @@ use axum::http::header;
 use tokio::time::Instant;
 
 use crate::budget::{Budget, SMALL_BYTES, Share};
+use crate::id::Id;
 use crate::metrics::HttpMeters;
 use crate::problem::{Problem, ProblemCode};
 
@@ -27,6 +31,10 @@ const PACE_BYTES: usize = 16 * 1024;
 pub(crate) struct BodyReader {
     budget: Budget,
     timeout: Duration,
+    /// Bytes for which there is a second beside.
+    rate: Option<u64>,
+    /// Whose bodies they are, where that is known.
+    owner: Option<Id>,
     pace_window: Duration,
     meters: HttpMeters,
 }
@@ -59,9 +67,35 @@ impl BodyReader {
         Self {
             budget: Budget::new(budget_bytes),
             timeout,
+            rate: None,
+            owner: None,
             pace_window: PACE_WINDOW,
             meters: HttpMeters::default(),
         }
+    }
+
+    /// The same, with the time beside that the largest body takes at so many bytes a second.
+    pub(crate) fn at_rate(self, bytes_a_second: u64) -> Self {
+        Self {
+            rate: Some(bytes_a_second),
+            ..self
+        }
+    }
+
+    /// The same, for bodies of this owner, who has no more of the memory than it leaves to others.
+    pub(crate) fn of(&self, owner: Id) -> Self {
+        Self {
+            owner: Some(owner),
+            ..self.clone()
+        }
+    }
+
+    /// How long a body of at most `limit` bytes may take.
+    pub(crate) fn time_for(&self, limit: usize) -> Duration {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let beside = self.rate.map(|rate| limit.div_ceil(rate.max(1)));
+        let beside = beside.map_or(Duration::ZERO, Duration::from_secs);
+        self.timeout.saturating_add(beside)
     }
 
     /// The same, counted by these.
@@ -93,9 +127,21 @@ impl BodyReader {
                 }
             }
         };
-        tokio::time::timeout(self.timeout, read)
+        tokio::time::timeout(self.time_for(limit), read)
             .await
             .unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Reads a body that is refused already, of at most `limit` bytes, and keeps nothing of it: whoever is in the middle of
+    /// sending reads no answer, and may lose it when the connection closes.
+    pub(crate) async fn pass_over(&self, request: Request, limit: usize) {
+        if request.headers().contains_key(header::EXPECT) {
+            return;
+        }
+        let mut body = request.into_body();
+        let passed = self.discard(&mut body, limit);
+        // What is not read by then is its sender's loss.
+        let _ = tokio::time::timeout(self.timeout, passed).await;
     }
 
     async fn read_at_most(
@@ -109,7 +155,10 @@ impl BodyReader {
         }
         let most = stated.upper().and_then(|most| usize::try_from(most).ok());
         let is_small = most.unwrap_or(limit).min(limit) <= SMALL_BYTES;
-        let mut share = Share::default();
+        let mut share = match self.owner {
+            Some(owner) => self.budget.share_of(owner),
+            None => Share::default(),
+        };
         let mut bytes = Vec::new();
         let mut pace = Pace::new(self.pace_window);
         while let Some(data) = pace.next(body).await? {
@@ -281,6 +330,22 @@ mod tests {
     }
 
     const MIB: usize = 1024 * 1024;
+
+    #[tokio::test]
+    async fn whoever_is_known_has_the_time_that_a_line_takes() {
+        let strangers = BodyReader::new(MIB, Duration::from_millis(400));
+        let agents = strangers.clone().at_rate(16 * 1024 * 1024);
+        assert_eq!(strangers.time_for(64 * MIB), strangers.timeout);
+        assert_eq!(agents.time_for(64 * MIB), Duration::from_millis(4_400));
+        for (reader, text) in [(&strangers, "body_timeout"), (&agents, "262144")] {
+            let server = serving(reader).await;
+            let mut connection = begun(server, 256 * 1024, 128 * 1024).await;
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            // A server that gave up may have closed the connection.
+            let _ = connection.write_all(&vec![7; 128 * 1024]).await;
+            assert_eq!(answer(connection).await, text);
+        }
+    }
 
     #[tokio::test]
     async fn memory_is_shared_out_and_given_back() {

@@ -1,12 +1,18 @@
 //! A bounded amount of memory, shared out among what holds it: bodies that come in, answers that go out.
 //!
-//! A part is for what is small alone, so that large things cannot keep small ones out.
+//! A part is for what is small alone, so that large things cannot keep small ones out. Where it is known whose things are,
+//! **nobody who has one thing takes more of the rest than is left of it**: one alone has half, a second half of what is left
+//! then, and whoever comes next finds some. A thing that is its owner's only one may be as large as there is memory: where
+//! that is for two of the largest, nobody could have one else.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::id::Id;
+use crate::lock::lock;
 use crate::problem::{Problem, ProblemCode};
 
 /// Unit of the budget. A finer one would let many tiny things starve nobody; a coarser one would.
@@ -24,13 +30,26 @@ pub(crate) struct Budget {
     common: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
     most: usize,
+    portions: Portions,
 }
+
+/// What each owner has of the memory for all, in shares.
+type Portions = Arc<Mutex<HashMap<Id, usize>>>;
 
 /// What one thing has of the memory; given back when it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
     common: Option<OwnedSemaphorePermit>,
     reserve: Option<OwnedSemaphorePermit>,
+    portion: Option<Portion>,
+}
+
+/// What it has of the memory for all counts as its owner's.
+#[derive(Debug)]
+struct Portion {
+    of: Portions,
+    owner: Id,
+    shares: usize,
 }
 
 /// Others hold the memory.
@@ -53,6 +72,20 @@ impl Budget {
             common: Arc::new(Semaphore::new(most)),
             reserve: Arc::new(Semaphore::new(shares(reserve))),
             most,
+            portions: Portions::default(),
+        }
+    }
+
+    /// A share without anything in it, for a thing of this owner.
+    pub(crate) fn share_of(&self, owner: Id) -> Share {
+        let portion = Portion {
+            of: Arc::clone(&self.portions),
+            owner,
+            shares: 0,
+        };
+        Share {
+            portion: Some(portion),
+            ..Share::default()
         }
     }
 
@@ -65,12 +98,29 @@ impl Budget {
         is_small: bool,
     ) -> Result<(), Exhausted> {
         let missing = bytes.div_ceil(SHARE_BYTES).saturating_sub(share.count());
-        let taken = take(&self.common, &mut share.common, missing)
+        let taken = self.take_common(share, missing)
             || (is_small && take(&self.reserve, &mut share.reserve, missing));
         match taken {
             true => Ok(()),
             false => Err(Exhausted),
         }
+    }
+
+    fn take_common(&self, share: &mut Share, missing: usize) -> bool {
+        let Some(portion) = &mut share.portion else {
+            return take(&self.common, &mut share.common, missing);
+        };
+        let mut of_owners = lock(&portion.of);
+        let has = of_owners.get(&portion.owner).copied().unwrap_or_default();
+        let left = self.common.available_permits().saturating_sub(missing);
+        let has_then = has.saturating_add(missing);
+        let is_only_one = has == portion.shares;
+        if (has_then > left && !is_only_one) || !take(&self.common, &mut share.common, missing) {
+            return false;
+        }
+        of_owners.insert(portion.owner, has_then);
+        portion.shares = portion.shares.saturating_add(missing);
+        true
     }
 
     /// A share for `bytes` that are here as a whole. What is larger than the memory for all needs all of it.
@@ -95,6 +145,18 @@ impl Share {
     }
 }
 
+impl Drop for Portion {
+    fn drop(&mut self) {
+        let mut of_owners = lock(&self.of);
+        if let Some(has) = of_owners.get_mut(&self.owner) {
+            *has = has.saturating_sub(self.shares);
+            if *has == 0 {
+                of_owners.remove(&self.owner);
+            }
+        }
+    }
+}
+
 /// Moves this many shares from the pool to what is held of it, or none.
 fn take(pool: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, shares: usize) -> bool {
     let Some(more) = u32::try_from(shares)
@@ -113,6 +175,35 @@ fn take(pool: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, shares: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_has_more_than_is_left() {
+        // 896 KiB for all, and 128 for what is small.
+        let budget = Budget::new(1024 * 1024);
+        let [one, other] = [Id::random(), Id::random()];
+        let take = |owner, kib: usize| {
+            let mut share = budget.share_of(owner);
+            let taken = budget.extend(&mut share, kib * 1024, false);
+            taken.map(|()| share)
+        };
+        let first = take(one, 300).unwrap();
+        assert_eq!(take(one, 149).err(), Some(Exhausted));
+        let second = take(one, 148).unwrap();
+        let third = take(other, 224).unwrap();
+        for owner in [one, other] {
+            assert_eq!(take(owner, 1).err(), Some(Exhausted));
+        }
+        // What is given back is nobody's. A thing grows by the same rule, and one that is alone to all that is left.
+        drop((first, third));
+        let mut grown = budget.share_of(other);
+        for kib in [300, 748] {
+            budget.extend(&mut grown, kib * 1024, false).unwrap();
+        }
+        assert_eq!(budget.extend(&mut grown, 749 * 1024, false), Err(Exhausted));
+        drop((second, grown));
+        assert!(lock(&budget.portions).is_empty());
+        assert_eq!(budget.held(), 0);
+    }
 
     #[test]
     fn what_is_whole_fits_or_takes_all() {

@@ -57,7 +57,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 pub(crate) use act::Deed;
-pub(crate) use bounds::{largest_answer, largest_opening};
+pub(crate) use bounds::{HANDED_IN_A_SECOND, largest_answer, largest_opening};
 pub(crate) use offer::{NewOffer, Offered};
 use presence::Presence;
 pub(crate) use tasks::Asking;

@@ -21,6 +21,13 @@ use crate::problem::{Problem, ProblemCode};
 use crate::store::agents::Agent;
 use crate::store::jobs::Document;
 
+/// Where an agent opens what it committed to.
+pub(super) const OPENING: &str = "/v1/assignments/{id}/opening";
+/// Where it answers the referee.
+pub(super) const ANSWER: &str = "/v1/assignments/{id}/answer";
+/// Routes of the largest bodies that agents send.
+pub(super) const HANDING_IN: [&str; 2] = [OPENING, ANSWER];
+
 pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Room for 256 names of things to do.
 pub(super) const MAX_KNOWN_BYTES: usize = 64 * 1024;

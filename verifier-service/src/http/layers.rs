@@ -12,6 +12,7 @@ use evidence::work::Hex;
 use telemetry::{Incoming, attribute};
 use tracing::{Instrument, Span};
 
+use super::assignments;
 use super::attribution::Attribution;
 use crate::logging::REQUEST;
 use crate::metrics::HttpMeters;
@@ -94,13 +95,33 @@ fn begin(request: &Request, id: &str) -> (Span, String) {
     (span, trace)
 }
 
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimits {
+    /// Any.
+    pub(super) all: Duration,
+    /// One with which an agent hands in what it was asked for.
+    pub(super) handing_in: Duration,
+}
+
+impl TimeLimits {
+    fn of(self, request: &Request) -> Duration {
+        let route = request.extensions().get::<MatchedPath>();
+        let hands_in = route.is_some_and(|route| assignments::HANDING_IN.contains(&route.as_str()));
+        match hands_in {
+            true => self.handing_in,
+            false => self.all,
+        }
+    }
+}
+
 /// Bounds the time a request may take.
 pub(super) async fn limit_time(
-    State(limit): State<Duration>,
+    State(limits): State<TimeLimits>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    tokio::time::timeout(limit, next.run(request))
+    tokio::time::timeout(limits.of(&request), next.run(request))
         .await
         .map_err(|_| Problem::new(ProblemCode::TimedOut).retry_after_s(TIMED_OUT_RETRY_S))
 }
@@ -140,4 +161,35 @@ fn request_id(request: &Request) -> String {
     let usable = of_caller
         .filter(|id| (1..=MAX_REQUEST_ID_CHARS).contains(&id.len()) && id.bytes().all(plain));
     usable.map_or_else(|| Hex(random::bytes::<8>()).to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::post;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_agents_hand_in_may_take_longer() {
+        let limits = TimeLimits {
+            all: Duration::from_millis(20),
+            handing_in: Duration::from_secs(60),
+        };
+        let slow = || async { tokio::time::sleep(Duration::from_millis(200)).await };
+        let paths = [assignments::OPENING, assignments::ANSWER, "/v1/receipts"];
+        let router = paths
+            .into_iter()
+            .fold(Router::new(), |router, path| router.route(path, post(slow)));
+        let router = router.layer(from_fn_with_state(limits, limit_time));
+        for (path, status) in paths.into_iter().zip([200, 200, 503]) {
+            let request = Request::post(path.replace("{id}", "a"));
+            let request = request.body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{path}");
+        }
+    }
 }

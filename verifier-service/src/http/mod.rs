@@ -56,7 +56,7 @@ use crate::agents::Agents;
 use crate::audit::Recorder;
 use crate::body::BodyReader;
 use crate::budget::Budget;
-use crate::clerk::Clerk;
+use crate::clerk::{Clerk, HANDED_IN_A_SECOND};
 use crate::clock::Clock;
 use crate::collateral::Collateral;
 use crate::config::Config;
@@ -86,6 +86,7 @@ pub(crate) struct App {
     collateral: Arc<Collateral>,
     workers: Workers,
     bodies: BodyReader,
+    bodies_of_agents: BodyReader,
     answers: Budget,
     desk: Desk,
     book: Book,
@@ -161,9 +162,13 @@ impl App {
         let limit = proceedings.patience;
         let simulator = Simulator::new(Arc::clone(book.store()), proceedings.clone(), limit);
         let meters = HttpMeters::default();
-        let bodies = BodyReader::new(config.body_budget_bytes, config.body_timeout());
+        let bodies = || {
+            let bodies = BodyReader::new(config.body_budget_bytes, config.body_timeout());
+            bodies.metered(meters.clone())
+        };
         Self {
-            bodies: bodies.metered(meters.clone()),
+            bodies: bodies(),
+            bodies_of_agents: bodies().at_rate(HANDED_IN_A_SECOND),
             answers: Budget::new(config.body_budget_bytes),
             meters,
             desk: Desk {
@@ -222,6 +227,16 @@ impl App {
         Instant::now() + longest.min(Duration::from_secs(wait_s.into()))
     }
 
+    /// How long a request may take, by its route.
+    fn time_limits(&self) -> layers::TimeLimits {
+        let all = self.config.request_timeout();
+        let largest = self.bodies_of_agents.time_for(self.config.body_limit_bytes);
+        layers::TimeLimits {
+            all,
+            handing_in: all.saturating_add(largest.saturating_sub(self.config.body_timeout())),
+        }
+    }
+
     /// A limit of this interface, or the configured one if that is lower.
     fn body_limit(&self, limit: usize) -> usize {
         self.config.body_limit_bytes.min(limit)
@@ -257,10 +272,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(pages)
         .fallback(|| async { Problem::new(ProblemCode::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
-        .layer(from_fn_with_state(
-            app.config.request_timeout(),
-            layers::limit_time,
-        ))
+        .layer(from_fn_with_state(app.time_limits(), layers::limit_time))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(from_fn_with_state(app.clone(), audit::record_refusals))
         .layer(from_fn_with_state(app.answers.clone(), answers::bound))

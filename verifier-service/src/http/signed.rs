@@ -2,6 +2,7 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use evidence::UnixTime;
 use evidence::work::request::{ReceivedRequest, RequestError, Target};
 use serde::de::DeserializeOwned;
 
@@ -93,19 +94,25 @@ pub(super) async fn read_or_tell_whose(
     let unknown = || challenged(ProblemCode::AgentUnknown);
     let agent = app.agents.living(id.ok_or_else(unknown)?).await;
     let agent = agent.map_err(Problem::from)?.ok_or_else(unknown)?;
+    let limit = app.body_limit(limit);
+    // Before anything of the body is kept: the memory that agents have is for those alone who showed a key, and a signature
+    // is good for one body. It is as old as its head, however long the body takes.
+    let signed_at = app.clock.now();
+    let head = received.verify_head(&agent.key, signed_at);
+    let head = head.map_err(unsigned);
+    if let Err(problem) = head.and_then(|()| is_new(app, &agent, &received)) {
+        app.bodies.pass_over(request, limit).await;
+        return Err(problem.into());
+    }
     let headers = request.headers().clone();
-    let body = match app.bodies.read(request, app.body_limit(limit)).await {
+    let bodies = app.bodies_of_agents.of(agent.owner);
+    let body = match bodies.read(request, limit).await {
         Err(problem) if problem.code() == ProblemCode::BodyTooLarge.as_str() => {
-            let is_its = received.verify_head(&agent.key, app.clock.now()).is_ok();
-            return Err(match is_its && is_new(app, &agent, &received).is_ok() {
-                true => Unread::TooLarge(Box::new(agent), problem),
-                false => problem.into(),
-            });
+            return Err(Unread::TooLarge(Box::new(agent), problem));
         }
         read => read?,
     };
-    let (body, received) = verified(app, agent.key, body, received).await?;
-    is_new(app, &agent, &received)?;
+    let body = verified(app, agent.key, body, received, signed_at).await?;
     Ok(Signed {
         agent,
         headers,
@@ -138,12 +145,12 @@ async fn verified(
     key: [u8; 32],
     body: Body,
     received: ReceivedRequest,
-) -> Result<(Body, ReceivedRequest), Problem> {
-    let now = app.clock.now();
+    signed_at: UnixTime,
+) -> Result<Body, Problem> {
     let is_small = body.bytes().len() <= DIGESTED_INLINE_BYTES;
     let verify = move || {
-        let verified = received.verify(&key, body.bytes(), now);
-        verified.map(|()| (body, received))
+        let verified = received.verify(&key, body.bytes(), signed_at);
+        verified.map(|()| body)
     };
     let verified = match is_small {
         true => verify(),

@@ -10,6 +10,7 @@ mod devices;
 mod examples;
 mod fairness;
 mod logs;
+mod memory;
 mod parties;
 mod policies;
 mod promised;
@@ -139,8 +140,8 @@ impl Rig {
             book: book.clone(),
             hub: hub.clone(),
             clock: on_clock(),
-            audience: config.audience.clone(),
             wall: Arc::new(crate::clock::SystemClock),
+            audience: config.audience.clone(),
             body_limit: config.body_limit_bytes,
             most_open_jobs: config.max_open_jobs_per_tenant.get(),
             opening_retention_s: config.opening_retention_s,

@@ -413,6 +413,10 @@ async fn only_what_an_agent_signed_is_its_own() {
             );
         }
     }
+    // A head is good for one body, also where that was another one.
+    let (params, body) = (machine.params(NOW, 1), declared(1));
+    let again = send(&served, &machine, params, &body, Spoilt::Not).await;
+    again.is(401, "signature_replayed");
     let by = async |params| send(&served, &machine, params, &declared(1), Spoilt::Not).await;
     for (offset, status) in [(-61, 401), (-60, 200), (60, 200), (61, 401)] {
         let created = UnixTime::from_secs(NOW.secs() + offset);

@@ -37,6 +37,11 @@ impl Served {
         }
     }
 
+    /// Address and port it listens on.
+    pub(super) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     /// A request that is yet to be sent.
     pub(super) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))

@@ -113,7 +113,7 @@ fn commitment() -> Endpoint {
 
 fn opening() -> Endpoint {
     let limit = Config::default().body_limit_bytes;
-    of_one(Endpoint::post("/v1/assignments/{id}/opening", "openResult", assignments::opening))
+    of_one(Endpoint::post(assignments::OPENING, "openResult", assignments::opening))
         .says(
             "Show a result",
             "What was committed to, with the points that were drawn. It is stored as it is, and judged afterwards: what it \
@@ -134,7 +134,7 @@ fn answer() -> Endpoint {
     let limit = Config::default().body_limit_bytes;
     let example = json!({ "number": 0, "reply": { "witness": "AAAA" } });
     of_one(Endpoint::post(
-        "/v1/assignments/{id}/answer",
+        assignments::ANSWER,
         "answerQuestion",
         assignments::answer,
     ))

@@ -1,0 +1,65 @@
+//! The memory for bodies: what strangers hold of theirs is none of the agents'.
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::devices::{Market, new_job};
+use super::served::Served;
+use super::*;
+use crate::budget::SMALL_BYTES;
+
+const MIB: usize = 1024 * 1024;
+
+/// A bundle of a stranger that is not all there.
+async fn half_sent(served: &Served, stated: usize, sent: usize) -> TcpStream {
+    let mut connection = TcpStream::connect(served.address()).await.unwrap();
+    let content_type = media_type::BUNDLE;
+    let head = format!(
+        "POST /v1/receipts HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}\r\ncontent-length: {stated}\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&vec![b' '; sent]).await.unwrap();
+    connection
+}
+
+/// Waits until there is no memory for a bundle of so many bytes.
+async fn until_overloaded(served: &Served, bytes: usize) {
+    for _ in 0..200 {
+        let bundle = " ".repeat(bytes);
+        let answer = served.rig.post("/v1/receipts", media_type::BUNDLE, bundle);
+        if answer.await.status == StatusCode::SERVICE_UNAVAILABLE {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("there is memory left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_keep_no_agent_from_handing_in() {
+    let market = Market::with(|config| {
+        config.body_limit_bytes = MIB;
+        config.body_budget_bytes = 4 * MIB;
+        config.body_timeout_s = 60;
+        config.request_timeout_s = 61;
+    });
+    let market = market.await;
+    let provider = market.provider().await;
+    let machine = market.agent(&provider).await;
+    market.job(new_job()).await;
+    let taken = market.take(&machine).await;
+    let bundle = market.commit(&machine, &taken, "fixture").await;
+    // All there is: an eighth of it is for small bodies alone.
+    let served = &market.served;
+    let mut strangers = Vec::new();
+    for _ in 0..4 {
+        strangers.push(half_sent(served, MIB, MIB / 8 * 7).await);
+    }
+    until_overloaded(served, SMALL_BYTES + 1).await;
+    for _ in 0..8 {
+        strangers.push(half_sent(served, SMALL_BYTES, SMALL_BYTES - 1).await);
+    }
+    until_overloaded(served, 1).await;
+    market.open(&machine, &taken, &bundle).await;
+    until_overloaded(served, 1).await;
+}
