@@ -110,6 +110,11 @@ fn what_nobody_reads_is_refused_by_name() {
         ("[retry]\nattempts = 0", "retry.attempts"),
         ("[http]\ntimeout_s = -1", "timeout_s"),
         ("state_dir = ''", "state_dir"),
+        // Outputs are kept through the window and a day; the default window is 30 days.
+        (
+            "[serve]\nkeep_s = 2678399",
+            "serve.keep_s: expected at least 2678400",
+        ),
         ("verifier = ", "TOML"),
     ];
     for (text, word) in table {

@@ -4,6 +4,7 @@
 //! <serve_dir>/                       0700
 //!   lock                             held by the process that serves
 //!   agent.json                       verifier, agent, provider: made by enrolment
+//!   heard                            its time: when the verifier last heard what is held
 //!   assignments/<id>/                0700
 //!     offer.json                     before `accept`
 //!     lease.json                     challenge and key: before anything is run
@@ -41,6 +42,7 @@ const BUNDLE: &str = "bundle.json";
 const COMMITTED: &str = "committed";
 const RELEASE: &str = "release.json";
 const TRACE: &str = "trace.bin";
+const HEARD: &str = "heard";
 
 /// Longest file of JSON but openings and answers, in bytes: a bundle without outputs, with 128 devices.
 const MAX_JSON_BYTES: u64 = 16 * 1024 * 1024;
@@ -56,6 +58,10 @@ pub(super) struct Home {
     /// Keeps the lock.
     _lock: File,
 }
+
+/// When the verifier last heard what this agent holds, and so could have said what of it is over.
+#[derive(Clone, Debug)]
+pub(super) struct Heard(PathBuf);
 
 /// Who this agent is, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +123,11 @@ impl Home {
         Ok(write_json(&self.path.join("agent.json"), identity)?)
     }
 
+    /// When the verifier was last told what is held.
+    pub(super) fn heard(&self) -> Heard {
+        Heard(self.path.join(HEARD))
+    }
+
     /// Every assignment that an earlier process left. What ended before its offer was on disk is removed.
     pub(super) fn cases(&self) -> Result<Vec<Case>, ServeError> {
         let folder = self.path.join("assignments");
@@ -153,6 +164,21 @@ impl Home {
         if let Err(error) = files::remove_if_there(&self.path.join("agent.json")) {
             tracing::warn!(code = error.code(), "{error}");
         }
+    }
+}
+
+impl Heard {
+    /// It was a moment ago. Nothing of it has to survive a power cut: the next heartbeat says it again.
+    pub(super) fn now(&self) {
+        let file = File::options().create(true).append(true).open(&self.0);
+        if let Err(error) = file.and_then(|file| file.set_modified(SystemTime::now())) {
+            tracing::warn!(path = %self.0.display(), "cannot note that the verifier heard: {error}");
+        }
+    }
+
+    /// When that was, if it ever was.
+    pub(super) fn at(&self) -> Option<SystemTime> {
+        fs::metadata(&self.0).ok()?.modified().ok()
     }
 }
 

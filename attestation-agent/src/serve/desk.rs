@@ -392,6 +392,7 @@ impl Desk {
     /// Passes on what is over. What no worker holds needs no word.
     fn hear(&mut self, answer: HeartbeatAnswer) {
         self.presence.hears(&answer);
+        self.shop.heard.now();
         for ended in answer.ended {
             let Ended { assignment, .. } = &ended;
             if let Some(held) = self.held.get(assignment) {

@@ -115,7 +115,7 @@ async fn ready(
     let home = case::Home::open(&agent.settings().serve_dir())?;
     notify::status(&format!("asking {} to know this agent", line.url()));
     enrol::enrol(&agent, &line, &home).await?;
-    let shop = Shop::new(agent, line, progress);
+    let shop = Shop::new(agent, line, progress, home.heard());
     let presence = presence::Presence::new(&shop, &devices, executors);
     Ok((Desk::new(shop, home, presence)?, figures))
 }

@@ -46,11 +46,14 @@ pub struct ServeSettings {
     pub metrics_file: Option<PathBuf>,
     /// Seconds between heartbeats.
     pub heartbeat_s: u64,
-    /// How long a committed assignment is kept if the verifier never says that it is over, seconds.
+    /// How long a committed assignment is kept while the verifier is not heard to say what is over, seconds; at least the
+    /// longest window of disputes and a day.
     pub keep_s: u64,
     /// How long running work may take to be committed to after the agent was told to stop, seconds.
     pub stop_within_s: u64,
 }
+
+const A_DAY_S: u64 = 24 * 60 * 60;
 
 impl Default for ServeSettings {
     fn default() -> Self {
@@ -106,11 +109,20 @@ impl ServeSettings {
         let wrong = bounded
             .into_iter()
             .find(|(_, value, most)| !(1..=*most).contains(value));
+        // What an assignment waits for between its commitment and its window: others' work, openings, judgements.
+        let least = u64::from(self.longest_dispute_window_s).saturating_add(A_DAY_S);
+        let short = (self.keep_s < least).then(|| {
+            format!(
+                "serve.keep_s: expected at least {least}, a day more than serve.longest_dispute_window_s, got {}",
+                self.keep_s
+            )
+        });
         let named = self.policies.as_ref().map_or(0, Vec::len);
         let many = (named > MAX_POLICIES)
             .then(|| format!("serve.policies: expected at most {MAX_POLICIES}, got {named}"));
         wrong
             .map(|(name, value, most)| format!("{name}: expected 1 to {most}, got {value}"))
+            .or(short)
             .or(many)
     }
 }

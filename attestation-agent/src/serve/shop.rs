@@ -5,6 +5,7 @@ use std::sync::Arc;
 use daemon::notify::Pulse;
 use tokio::sync::Semaphore;
 
+use super::case::Heard;
 use super::line::Line;
 use crate::agent::Agent;
 use crate::progress::Progress;
@@ -14,6 +15,7 @@ pub(super) struct Shop {
     pub(super) agent: Arc<Agent>,
     pub(super) line: Arc<Line>,
     pub(super) progress: Arc<dyn Progress>,
+    pub(super) heard: Heard,
     /// Whoever runs something or has the devices sign holds a place.
     pub(super) bench: Arc<Semaphore>,
     /// The watchdog, which hears of calls of drivers that do not return.
@@ -25,6 +27,7 @@ impl Shop {
         agent: Arc<Agent>,
         line: Arc<Line>,
         progress: Arc<dyn Progress>,
+        heard: Heard,
     ) -> Arc<Self> {
         let settings = &agent.settings().serve;
         let places = match settings.share_devices {
@@ -38,6 +41,7 @@ impl Shop {
             agent,
             line,
             progress,
+            heard,
         })
     }
 }

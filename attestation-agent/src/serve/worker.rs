@@ -91,15 +91,14 @@ impl Worker {
     /// From the commitment on: openings and answers, until it is over.
     async fn wait_for_end(&mut self) -> End {
         let last = Arc::new(LastState::default());
-        let keep = tokio::time::sleep(self.kept_for());
-        tokio::pin!(keep);
+        let mut unheard = std::pin::pin!(unheard(Arc::clone(&self.shop), self.case.clone()));
         loop {
             let event = match self.early.pop_front() {
                 Some(event) => Some(event),
                 None => tokio::select! {
                     event = self.inbox.recv() => event,
                     _ = told(&mut self.stop) => return End::Paused,
-                    () = &mut keep => return End::Forgotten,
+                    () = &mut unheard => return End::Forgotten,
                 },
             };
             let done = match event {
@@ -112,12 +111,6 @@ impl Worker {
                 return end;
             }
         }
-    }
-
-    fn kept_for(&self) -> Duration {
-        let keep = Duration::from_secs(self.shop.agent.settings().serve.keep_s);
-        let since = self.case.committed_at().and_then(|at| at.elapsed().ok());
-        keep.saturating_sub(since.unwrap_or_default())
     }
 
     async fn open(&self, open: Open) -> Result<(), End> {
@@ -391,6 +384,22 @@ async fn over(inbox: &mut Receiver<Event>, early: &mut VecDeque<Event>) -> Ended
             Some(event) => early.push_back(event),
             None => std::future::pending().await,
         }
+    }
+}
+
+/// Until nobody said for `keep_s` that an assignment is over, and nobody could have: a verifier that answers to what is held
+/// ends it or wants it kept.
+async fn unheard(shop: Arc<Shop>, case: Case) {
+    let keep = Duration::from_secs(shop.agent.settings().serve.keep_s);
+    loop {
+        let since = case.committed_at().max(shop.heard.at());
+        // A clock that was set back shortens nothing.
+        let since = since.and_then(|since| since.elapsed().ok());
+        let left = keep.saturating_sub(since.unwrap_or_default());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! How it ends: refusals, late answers, a verifier that is away, a full disk, a word to stop.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use evidence::work::wire::{Assurance, DevicesAsked, PolicyName};
 
@@ -69,6 +69,53 @@ fn a_lease_that_is_lost_ends_it() {
     scene.wait_until_clean("a-1");
     scene.wait_until_logged("renew was refused");
     assert!(scene.verifier.state().commitments.is_empty());
+}
+
+/// Sets when a file of the agent was written.
+fn set_time(scene: &Scene, file: &str, days_ago: u64) {
+    let path = scene.path().join("state/serve").join(file);
+    let time = SystemTime::now() - Duration::from_secs(days_ago * 24 * 60 * 60);
+    let file = fs::File::options().append(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+/// An agent with an assignment that it committed to 70 days ago, started again after so many days without the verifier.
+fn committed_long_ago(days_unheard: u64) -> (Scene, super::Serving) {
+    let scene = Scene::new();
+    scene.offer("a-1", &seeded(""));
+    let mut agent = scene.serve();
+    scene.committed("a-1");
+    let heard = scene.path().join("state/serve/heard");
+    let started = Instant::now();
+    while !(heard.exists() && scene.assignment("a-1").join("committed").exists()) {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{}",
+            scene.log()
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    agent.kill();
+    set_time(&scene, "assignments/a-1/committed", 70);
+    set_time(&scene, "heard", days_unheard);
+    let agent = scene.serve();
+    (scene, agent)
+}
+
+#[test]
+fn what_the_verifier_still_wants_is_kept() {
+    let (scene, _agent) = committed_long_ago(59);
+    scene.verifier.ask(open("a-1", 0, 0, true));
+    scene
+        .verifier
+        .wait_until("opened", |state| !state.openings.is_empty());
+}
+
+#[test]
+fn what_nobody_could_say_is_over_is_forgotten_some_day() {
+    let (scene, _agent) = committed_long_ago(61);
+    scene.wait_until_clean("a-1");
+    scene.wait_until_logged("the verifier never said that it is over");
 }
 
 /// No verifier is there; the agent is not enrolled.
