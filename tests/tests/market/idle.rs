@@ -14,8 +14,9 @@ const AGENTS: usize = 1000;
 const MEASURED: Duration = Duration::from_secs(90);
 /// Wanted: less than this.
 const MEMORY_BYTES: u64 = 100 * 1024 * 1024;
-/// Of one processor. Each poll is a signed request and a look into the store, 1000 of them a minute.
-const PROCESSOR_SHARE: f64 = 0.05;
+/// Of one processor: twice what was measured on a quiet machine (README), since a shared one is slower. Each poll is a signed
+/// request and a look into the store, 1000 of them a minute.
+const PROCESSOR_SHARE: f64 = 0.026;
 
 struct At(String);
 
