@@ -355,7 +355,6 @@ fn about_status(stated: CertificateStatus) -> Option<Reason> {
     }
 }
 
-/// Hex of a serial number without the zero byte that keeps it positive.
 /// Reasons with the certificate in front.
 fn about(link: &Link<'_>, reasons: Vec<Reason>) -> Vec<Reason> {
     if reasons.is_empty() {
@@ -369,6 +368,7 @@ fn about(link: &Link<'_>, reasons: Vec<Reason>) -> Vec<Reason> {
     reasons.into_iter().map(|r| r.about(&about)).collect()
 }
 
+/// Hex of a serial number without the zero byte that keeps it positive.
 fn serial_hex(serial: &[u8]) -> String {
     match serial {
         [0, magnitude @ ..] if !magnitude.is_empty() => hex::encode(magnitude),
