@@ -4,7 +4,8 @@
 # Beyond default.rego it demands:
 #   - that every certificate is asked about for this very appraisal, and none is revoked, on hold or unknown;
 #   - no software device;
-#   - no remark on any check: not that a firmware id is absent, nor that a manifest is bound to no board;
+#   - no remark on any check: not that a firmware id is absent, nor that a manifest is bound to no board. Of a switch it
+#     takes the first: no LS10 reports a firmware id, so that the remark tells nothing of the one that is judged;
 #   - one driver version across all GPUs, one VBIOS version across the devices of one kind;
 #   - a multi-GPU mode that is stated, known, and the same on all GPUs. Hopper firmware from before that field existed
 #     does not state one and is denied;
@@ -66,7 +67,14 @@ deny contains {"code": code, "message": message} if {
 	some id, check in evidence.checks
 	check.status == "affirmed"
 	some code in check.reasons
+	not said_of_every_switch(evidence, id, code)
 	message := sprintf("device %d: %s is affirmed with the remark %s", [device, id, code])
+}
+
+# What each report of a switch lacks is denied of GPUs alone: no switch could pass otherwise.
+said_of_every_switch(evidence, id, code) if {
+	evidence.kind == "switch"
+	[id, code] == ["fwid", "fwid_absent_in_report"]
 }
 
 deny contains {"code": code, "message": message} if {

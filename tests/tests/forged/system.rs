@@ -1,6 +1,7 @@
 //! GPUs and switches together: the devices of an HGX system, one of them wrong.
 
 use evidence::appraise::EvidenceAppraisal;
+use evidence::policy::Policy;
 use tests::forge::{GPUS, SWITCHES, another_gpu, another_switch, system};
 
 use crate::kit::*;
@@ -223,6 +224,22 @@ impl SystemCase {
     fn differs(mut self, position: usize, id: CheckId, status: Status) -> Self {
         self.alone.insert((position, id), (status, BTreeSet::new()));
         self
+    }
+}
+
+/// Nothing that every switch has is held against one: a switch and a whole system are denied for being software alone.
+#[test]
+fn the_strict_policy_takes_switches_as_they_are() {
+    let text = include_str!("../../../policies/strict.rego");
+    let policy = Policy::compile("strict", text).expect("a policy");
+    for devices in [vec![Forged::switch()], system()] {
+        let devices = devices
+            .into_iter()
+            .map(|it| appraise(&it.with(Forged::ask)));
+        let appraisal = EvidenceAppraisal::new(devices.collect(), forge::AS_OF);
+        let denials = policy.objections(&appraisal).expect("an answer");
+        let codes: BTreeSet<_> = denials.into_iter().map(|denial| denial.code).collect();
+        assert_eq!(codes, BTreeSet::from(["device_simulated".to_owned()]));
     }
 }
 
