@@ -85,6 +85,8 @@ pub enum OcspLie {
     OtherCertificate,
     /// A good answer, signed with a key that nobody certified.
     Forgery,
+    /// A good answer, with something beside the responder's certificate that is none.
+    NoCertificate,
     /// A good answer whose time is over.
     OutOfDate,
     /// A good answer that leaves out the nonce of the question.
@@ -451,6 +453,10 @@ impl Desk {
             OcspLie::OldAnswer => return self.account().first_answers[&certificate].clone(),
             OcspLie::OtherCertificate => spec = self.truth((certificate + 1) % CERTIFICATES, nonce),
             OcspLie::Forgery => spec.signer = Some(Arc::new(Key::generate().expect("a key"))),
+            OcspLie::NoCertificate => {
+                let own = spec.responder.certificate.clone();
+                spec.certificates = Some(vec![own, vec![0x30, 0]]);
+            }
             OcspLie::NoNonce => spec.nonce = None,
             OcspLie::OutOfDate => {
                 let then = self.now() - DAY * 3;

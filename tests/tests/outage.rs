@@ -658,7 +658,7 @@ type Told = (&'static str, &'static str);
 
 /// Each conduct of a responder that is of no use: what good evidence is told where answers are kept, and where each is
 /// made for the appraisal.
-const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 7] = {
+const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 8] = {
     const fn lie(lie: OcspLie) -> Conduct<OcspLie> {
         Conduct::Lies(lie)
     }
@@ -680,6 +680,13 @@ const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 7] = {
         (
             lie(OcspLie::Forgery),
             [(NONE, "refused: ocsp_signature_invalid"), (SIGNATURE, "")],
+        ),
+        (
+            lie(OcspLie::NoCertificate),
+            [
+                (NONE, "refused: certificate_malformed"),
+                ("certificate_malformed", ""),
+            ],
         ),
         (
             lie(OcspLie::OutOfDate),

@@ -90,13 +90,13 @@ fn times_agree(response: &OcspResponse) -> Option<Reason> {
     })
 }
 
-/// Row 66: the delegated responder's certificate is in its validity. The issuer's is judged with its chain. That it has
-/// run out has a word of its own: responders live shorter than answers are kept, so of old answers that says no more than
-/// that they are old.
+/// Row 66: the delegated responder's certificate is in its validity, which it may begin as far ahead as its answer may. The
+/// issuer's is judged with its chain. That it has run out has a word of its own: responders live shorter than answers are
+/// kept, so of old answers that says no more than that they are old.
 fn responder_valid(response: &OcspResponse, as_of: UnixTime) -> Option<Reason> {
     let responder = response.responder()?;
     let validity = responder.validity();
-    let (code, state, bound) = if as_of < validity.not_before {
+    let (code, state, bound) = if validity.not_before > later(as_of, MAX_CLOCK_SKEW_SECS) {
         let bound = format!("valid from {}", validity.not_before);
         (Code::CertificateNotYetValid, "is not valid yet", bound)
     } else if as_of > validity.not_after {

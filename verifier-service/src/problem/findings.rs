@@ -2,7 +2,7 @@
 
 use evidence::appraise::{EvidenceAppraisal, WorkAppraisal};
 use evidence::policy::{Decision, Denial, Refusal};
-use evidence::{Check, Code, Overall, Reason, Status};
+use evidence::{Check, CheckId, Code, Overall, Reason, Status};
 use serde::Serialize;
 
 use super::{Problem, ProblemCode};
@@ -156,7 +156,7 @@ pub(super) fn refused(checks: &[Located<'_>], deny: Vec<Denial>) -> Problem {
 fn named_after(checks: &[Located<'_>], status: Status) -> Problem {
     let with_reason = of_status(checks, status).filter_map(|check| {
         let mut of_evidence = check.reasons.iter();
-        let of_evidence = of_evidence.find(|reason| !is_of_collateral(reason.code));
+        let of_evidence = of_evidence.find(|reason| !is_of_collateral(check.id, reason.code));
         of_evidence.or(check.reasons.first()).zip(Some(check.id))
     });
     match with_reason.min_by_key(|(_, id)| *id) {
@@ -167,37 +167,30 @@ fn named_after(checks: &[Located<'_>], status: Status) -> Problem {
 
 /// Whether a check could not be made for want of something the verifier, not the sender, has to provide.
 fn lacks_collateral(checks: &[Located<'_>]) -> bool {
-    let mut reasons = of_status(checks, Status::Unverifiable).flat_map(|check| &check.reasons);
-    reasons.any(|reason| is_of_collateral(reason.code))
+    let mut unverifiable = of_status(checks, Status::Unverifiable);
+    unverifiable.any(|check| {
+        let mut reasons = check.reasons.iter();
+        reasons.any(|reason| is_of_collateral(check.id, reason.code))
+    })
 }
 
-/// Whether a service of collateral said nothing, or nothing of use. Whatever is wrong with an answer about revocation is
-/// of that kind: the verifier asked for it.
-const fn is_of_collateral(code: Code) -> bool {
-    matches!(
-        code,
-        Code::RimNotAvailable
-            | Code::RimServiceMalformed
-            | Code::RimServiceIdMismatch
-            | Code::RimServiceDigestMismatch
-            | Code::OcspNotAvailable
-            | Code::OcspTooLarge
-            | Code::OcspMalformed
-            | Code::OcspResponseUnsuccessful
-            | Code::OcspExtensionCritical
-            | Code::OcspCertificateMismatch
-            | Code::OcspResponderUntrusted
-            | Code::OcspResponderUsage
-            | Code::OcspSignatureMethod
-            | Code::OcspSignatureInvalid
-            | Code::OcspNotYetValid
-            | Code::OcspStale
-            | Code::OcspResponderExpired
-            | Code::OcspTooOld
-            | Code::OcspTimesImplausible
-            | Code::OcspNonceMismatch
-            | Code::OcspNonceAbsent
-    )
+/// Whether a service of collateral said nothing, or nothing of use. Of revocation everything is of that kind but what an
+/// answer says about its certificate: the verifier asked for it, so that whatever is wrong with it, in words of its own or
+/// of certificates, is nothing about the evidence.
+const fn is_of_collateral(check: CheckId, code: Code) -> bool {
+    match check {
+        CheckId::Revocation => !matches!(
+            code,
+            Code::CertificateRevoked | Code::CertificateOnHold | Code::CertificateStatusUnknown
+        ),
+        _ => matches!(
+            code,
+            Code::RimNotAvailable
+                | Code::RimServiceMalformed
+                | Code::RimServiceIdMismatch
+                | Code::RimServiceDigestMismatch
+        ),
+    }
 }
 
 fn of_status<'a>(checks: &[Located<'a>], status: Status) -> impl Iterator<Item = &'a Check> {

@@ -145,11 +145,6 @@ fn what_is_not_refuted_is_told_apart() {
             422,
             "certificate_revoked",
         ),
-        (
-            vec![unverifiable(CheckId::Revocation, Code::OcspNonceAbsent)],
-            503,
-            "unverifiable",
-        ),
         (vec![Check::affirmed(CheckId::Job)], 422, "policy_denied"),
         (
             vec![unverifiable(CheckId::DriverRim, Code::RimNotAvailable)],
@@ -170,5 +165,30 @@ fn what_is_not_refuted_is_told_apart() {
     for (checks, status, code) in table {
         let problem = refused(checks);
         assert_eq!((problem.status().as_u16(), problem.code()), (status, code));
+    }
+}
+
+#[test]
+fn an_answer_about_revocation_of_no_use_is_an_outage_whatever_is_wrong_with_it() {
+    let of_the_certificate = [
+        Code::CertificateRevoked,
+        Code::CertificateOnHold,
+        Code::CertificateStatusUnknown,
+    ];
+    let wrong = Code::ALL.iter().map(|(code, _)| *code);
+    let wrong = wrong.filter(|code| !of_the_certificate.contains(code));
+    for code in wrong {
+        let reasons = vec![Reason::new(code, "x")];
+        let check = Check::with(CheckId::Revocation, Status::Unverifiable, reasons.clone());
+        let problem = refused(vec![check]);
+        assert_eq!(
+            (problem.status().as_u16(), problem.code()),
+            (503, "unverifiable"),
+            "{code}"
+        );
+        // Beside a revocation it is not what the refusal is named after.
+        let revoked = [reasons, vec![Reason::new(Code::CertificateRevoked, "x")]].concat();
+        let problem = refused(vec![Check::refuted_by(CheckId::Revocation, revoked)]);
+        assert_eq!(problem.code(), "certificate_revoked", "{code}");
     }
 }

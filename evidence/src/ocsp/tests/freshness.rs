@@ -93,13 +93,13 @@ fn production_time_is_plausible() {
 #[test]
 fn the_responder_is_valid_then() {
     let response = authentic(&answer(|recipe| {
-        recipe.produced_at = time("20250101000000Z");
-        recipe.single.this_update = time("20250101000000Z");
+        recipe.produced_at = time("20241231000000Z");
+        recipe.single.this_update = time("20241231000000Z");
         recipe.single.next_update = explicit(0, &time("20300101000000Z"));
     }));
     let table: [(i64, &[Code]); 4] = [
-        (RESPONDER_FROM - 1, &[Code::CertificateNotYetValid]),
-        (RESPONDER_FROM, &[]),
+        (RESPONDER_FROM - SKEW - 1, &[Code::CertificateNotYetValid]),
+        (RESPONDER_FROM - SKEW, &[]),
         (RESPONDER_TO, &[]),
         (RESPONDER_TO + 1, &[Code::OcspResponderExpired]),
     ];
