@@ -138,7 +138,7 @@ pub fn vbios_rim_id(
     chip_sku: &str,
     version: &str,
 ) -> Option<String> {
-    let digits = version.replace('.', "").to_ascii_uppercase();
+    let digits = vbios_digits(version);
     let id = format!("NV_GPU_VBIOS_{project}_{project_sku}_{chip_sku}_{digits}");
     is_safe_rim_id(&id).then_some(id)
 }
@@ -146,9 +146,33 @@ pub fn vbios_rim_id(
 /// Id of an LS10 switch's BIOS RIM; the three numbers are constants (nvidia-evidence 3.3).
 #[must_use]
 pub fn switch_bios_rim_id(version: &str) -> Option<String> {
-    let digits = version.replace('.', "").to_ascii_uppercase();
+    let digits = vbios_digits(version);
     let id = format!("NV_SWITCH_BIOS_5612_0002_890_{digits}");
     is_safe_rim_id(&id).then_some(id)
+}
+
+/// The version of a VBIOS or BIOS as ids end with it.
+pub(crate) fn vbios_digits(version: &str) -> String {
+    version.replace('.', "").to_ascii_uppercase()
+}
+
+/// What ids of driver RIMs begin with, Hopper's and Blackwell's; the chip follows.
+const DRIVER_PREFIXES: [&str; 2] = ["NV_GPU_DRIVER_", "NV_GPU_CC_DRIVER_"];
+
+/// Whether `id` is that of a driver RIM, by its prefix.
+#[must_use]
+pub fn is_driver_rim_id(id: &str) -> bool {
+    DRIVER_PREFIXES.iter().any(|prefix| id.starts_with(prefix))
+}
+
+/// The chip that an id names in what stands before its version; the id of a GPU's VBIOS names none.
+pub(crate) fn chip_named(before_version: &str) -> Option<&str> {
+    let prefixes = DRIVER_PREFIXES.iter();
+    let of_driver = prefixes
+        .filter_map(|prefix| before_version.strip_prefix(prefix))
+        .next();
+    let is_of_switch = before_version.starts_with("NV_SWITCH_BIOS_");
+    of_driver.or_else(|| is_of_switch.then(|| Architecture::Ls10.rim_product(None)))
 }
 
 /// Whether `id` may become part of a path or URL: letters, digits, `_` and `.`, not leading with a dot, at most 128
@@ -177,8 +201,9 @@ pub fn is_rim_id(id: &str) -> bool {
         parts.len() == 4 && parts.iter().all(|part| word(part)) && version
     };
     let after = |prefix: &str| id.strip_prefix(prefix);
-    after("NV_GPU_DRIVER_").is_some_and(driver)
-        || after("NV_GPU_CC_DRIVER_").is_some_and(driver)
+    DRIVER_PREFIXES
+        .iter()
+        .any(|prefix| after(prefix).is_some_and(driver))
         || after("NV_GPU_VBIOS_").is_some_and(vbios)
         || after("NV_SWITCH_BIOS_").is_some_and(vbios)
 }

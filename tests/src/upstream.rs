@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use attestation_agent::device::simulated::ocsp::CERTIFICATE_HOLD;
 use attestation_agent::device::simulated::{
-    CertStatus, Key, OcspSpec, Responder, SimulatedDevice, firmware,
+    CertStatus, Key, OcspSpec, PkiSpec, Responder, RimSpec, SimulatedDevice, firmware,
 };
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -72,6 +72,9 @@ pub enum RimLie {
     OtherDigest,
     /// A genuine manifest, but not the one asked for.
     OtherManifest,
+    /// A genuine manifest of the version asked for, and of another chip. Who trusts [`Upstream::other_signer`] finds it
+    /// authentic.
+    OtherChip,
     /// The manifest asked for with one value changed, and the digest that goes with it.
     Forgery,
 }
@@ -121,6 +124,10 @@ pub struct Upstream {
 struct Desk {
     clock: ManualClock,
     manifests: HashMap<String, Vec<u8>>,
+    /// Who signs manifests of other chips: the key that signed the device's own is gone.
+    other_signer: PkiSpec,
+    /// Its certificates, DER.
+    other_chain: Vec<Vec<u8>>,
     certificates: Vec<Certified>,
     responder_key: Arc<Key>,
     state: Mutex<Account>,
@@ -169,6 +176,22 @@ impl Upstream {
     #[must_use]
     pub fn ocsp_url(&self) -> String {
         format!("http://{}/ocsp", self.address)
+    }
+
+    /// The root of who signs manifests of other chips, as a file of anchors.
+    ///
+    /// # Panics
+    /// Never: there is one.
+    #[must_use]
+    pub fn other_signer(&self) -> String {
+        let root = self.desk.other_chain.last().expect("a root");
+        let signer = self.desk.other_signer.certificates.last();
+        let key = &signer.expect("a root").key;
+        format!(
+            "[[anchor]]\nuse = \"rim\"\nsubject = \"CN=other signer\"\nsha256 = \"{}\"\nspki = \"{}\"\nsimulated = true\n",
+            digest_of(root),
+            hex::encode(key.spki_der()),
+        )
     }
 
     /// What time they think it is.
@@ -375,9 +398,12 @@ impl Desk {
             .expect("software device")
             .rims();
         assert_eq!(manifests.len(), MANIFESTS);
+        let other_signer = PkiSpec::rim().expect("keys");
         Self {
             clock: ManualClock::new(now),
             manifests: manifests.into_iter().collect(),
+            other_chain: other_signer.build().expect("certificates"),
+            other_signer,
             certificates,
             responder_key: Arc::new(Key::from_pkcs8(&key).expect("key")),
             state: Mutex::new(Account {
@@ -420,11 +446,28 @@ impl Desk {
             RimLie::OtherId => rim_json(other_id, document, &digest_of(document)),
             RimLie::OtherDigest => rim_json(id, document, &digest_of(other)),
             RimLie::OtherManifest => rim_json(id, other, &digest_of(other)),
+            RimLie::OtherChip => {
+                let of_other_chip = self.of_other_chip(id);
+                rim_json(id, &of_other_chip, &digest_of(&of_other_chip))
+            }
             RimLie::Forgery => {
                 let edited = with_another_value(document);
                 rim_json(id, &edited, &digest_of(&edited))
             }
         }
+    }
+
+    /// The id of a VBIOS names no chip, but a GPU's.
+    fn of_other_chip(&self, id: &str) -> Vec<u8> {
+        let (mut spec, chip) = match id == firmware::driver_rim_id() {
+            true => (RimSpec::driver(), "GB100"),
+            false => (RimSpec::vbios(), "LS10"),
+        };
+        spec.identity.set("name", chip);
+        spec.meta.set("product", chip);
+        spec.meta.set("ns1:PlatformModel", chip);
+        let key = self.other_signer.leaf_key().expect("a leaf");
+        spec.build(key, &self.other_chain).expect("a manifest")
     }
 
     /// What is so about a certificate, for a day.

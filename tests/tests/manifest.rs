@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use evidence::device::is_rim_id;
+use evidence::rim::Rim;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use tests::real::{self, Case, MalformedRim, Manifest};
@@ -51,6 +53,10 @@ fn trials(directory: &Path) -> Vec<Trial> {
             check_directory(&directory, id)
         }));
     }
+    let of_ids = directory.to_owned();
+    trials.push(Trial::test("ids::every_manifest_is_of_its_id", move || {
+        check_ids(&of_ids)
+    }));
     let directory = directory.to_owned();
     trials.push(Trial::test(
         "policy::expired_manifests_tolerated",
@@ -74,6 +80,33 @@ fn check_directory(directory: &Path, id: &str) -> Result<(), Failed> {
     let wanted: Vec<_> = wanted.into_iter().flatten().map(String::as_str).collect();
     if exit != 0 || ids != wanted {
         return Err(format!("expected {wanted:?}, got {ids:?}\n{answer:#}").into());
+    }
+    Ok(())
+}
+
+/// No genuine manifest is taken for one of something else, and each is under every id but its own.
+fn check_ids(directory: &Path) -> Result<(), Failed> {
+    let mut genuine = Vec::new();
+    for file in std::fs::read_dir(directory.join("rims"))? {
+        let path = file?.path();
+        let id = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+        if is_rim_id(id) {
+            let rim = Rim::parse(&std::fs::read(&path)?);
+            let rim = rim.map_err(|reasons| format!("{id}: {reasons:?}"))?;
+            genuine.push((id.to_owned(), rim));
+        }
+    }
+    if genuine.len() < 20 {
+        return Err(format!("{} manifests", genuine.len()).into());
+    }
+    for (id, rim) in &genuine {
+        for (other, _) in &genuine {
+            let same_version = id.rsplit('_').next() == other.rsplit('_').next();
+            let objection = rim.peek().objection_to_id(other);
+            if objection.is_none() != same_version {
+                return Err(format!("{id} under {other}: {objection:?}").into());
+            }
+        }
     }
     Ok(())
 }

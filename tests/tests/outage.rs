@@ -121,9 +121,13 @@ impl World {
         let state = tempfile::tempdir().unwrap();
         let policy_file = state.path().join("policy.rego");
         std::fs::write(&policy_file, policy(revocation)).unwrap();
+        let other_signer = state.path().join("other-signer.toml");
+        std::fs::write(&other_signer, upstream.other_signer()).unwrap();
+        let mut simulated_anchors = scene.settings().simulated_anchors;
+        simulated_anchors.push(other_signer);
         let appraisal = AppraisalSettings {
             policy_file: Some(policy_file),
-            simulated_anchors: scene.settings().simulated_anchors,
+            simulated_anchors,
             rim_service: RimServiceSettings {
                 url: Some(upstream.rim_url()),
                 negative_s: 20,
@@ -541,7 +545,7 @@ async fn a_revocation_shows_at_once_where_answers_are_made_for_the_appraisal() {
 }
 
 /// Each conduct of a RIM service that is of no use: what good evidence is told.
-const RIM_FAULTS: [(Conduct<RimLie>, &str, &str); 10] = [
+const RIM_FAULTS: [(Conduct<RimLie>, &str, &str); 11] = [
     (
         Conduct::Lies(RimLie::OtherId),
         "rim_service_id_mismatch",
@@ -561,6 +565,11 @@ const RIM_FAULTS: [(Conduct<RimLie>, &str, &str); 10] = [
         Conduct::Lies(RimLie::OtherManifest),
         "rim_not_available",
         "manifest refused: rim_version_mismatch",
+    ),
+    (
+        Conduct::Lies(RimLie::OtherChip),
+        "rim_not_available",
+        "manifest refused: rim_product_mismatch",
     ),
     (
         Conduct::Lies(RimLie::Forgery),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use evidence::Examined;
 use evidence::appraise::{DeviceReading, Reference};
 use evidence::cert::TrustAnchors;
-use evidence::device::is_rim_id;
+use evidence::device::{is_driver_rim_id, is_rim_id};
 use evidence::limits::MAX_RIM_BYTES;
 use evidence::rim::{Rim, RimRole};
 
@@ -91,7 +91,7 @@ impl OfferedRim {
             return Some(rim.role());
         }
         let name = self.path.file_name()?.to_string_lossy();
-        if name.starts_with("NV_GPU_DRIVER_") || name.starts_with("NV_GPU_CC_DRIVER_") {
+        if is_driver_rim_id(&name) {
             Some(RimRole::Driver)
         } else if name.starts_with("NV_GPU_VBIOS_") || name.starts_with("NV_SWITCH_BIOS_") {
             Some(RimRole::Vbios)

@@ -244,7 +244,7 @@ impl Wanted<'_> {
         if let Some(rim) = reference.rim.peek() {
             reasons.extend(self.other_id(reference.id));
             reasons.extend(self.other_version(rim));
-            reasons.extend(self.other_product(rim));
+            reasons.extend(self.product.and_then(|product| rim.other_product(product)));
         }
         reasons.extend(self.other_kind_of_anchor(reference.rim));
         let check = Check::refuted_by(self.role, reasons);
@@ -293,14 +293,6 @@ impl Wanted<'_> {
                 CheckId::VbiosRim => rim.version().eq_ignore_ascii_case(version),
                 _ => rim.version() == version,
             })
-    }
-
-    /// Row 90: a validly signed manifest of another chip can be fetched by asking for the wrong id.
-    fn other_product(&self, rim: &Rim) -> Option<Reason> {
-        let product = self.product?;
-        let actual = [rim.name(), rim.product(), rim.platform_model()];
-        let reason = || Reason::new(Code::RimProductMismatch, "product of the manifest");
-        (actual != [product; 3]).then(|| reason().expected(product).actual(actual.join(", ")))
     }
 
     /// Nobody who holds the key of a software root may say what genuine hardware should measure. Of a device whose chain

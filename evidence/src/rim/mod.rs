@@ -2,7 +2,7 @@
 //!
 //! In scope: reading a manifest of the one shape NVIDIA publishes ([`Rim::parse`]), checking that it is signed by the
 //! leaf of a chain under a pinned root ([`authenticate`](Unverified::authenticate)), its validity in time
-//! ([`Expires`]), its golden measurements ([`Rim::golden`]).
+//! ([`Expires`]), its golden measurements ([`Rim::golden`]), whether an id can be its own ([`Rim::objection_to_id`]).
 //! Out of scope: fetching it and binding it to the id it was fetched under (rows 75 to 77, 92), revocation, whether
 //! version and product are those of a device (rows 89, 90), comparison (rows 98 to 104). These need a second party
 //! or a report and belong to `appraise` and to the caller.
@@ -11,6 +11,7 @@
 //! on the clock; the result of authentication may be cached by the SHA-256 of the document and the anchors.
 
 mod canonical;
+mod id;
 mod manifest;
 mod signature;
 mod xml;

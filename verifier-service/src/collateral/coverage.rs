@@ -2,7 +2,8 @@
 //!
 //! In scope: the state of one manifest by its id. Out of scope: which ids a device has (`evidence::device`), HTTP.
 
-use evidence::rim::{Rim, RimRole};
+use evidence::device::is_driver_rim_id;
+use evidence::rim::RimRole;
 use evidence::work::Hex;
 use evidence::{Code, Examined, Expires, Reason, UnixTime};
 use serde::Serialize;
@@ -98,7 +99,8 @@ impl Manifest {
     fn at_hand(id: &str, role: RimRole, found: &RimAtHand, as_of: UnixTime) -> Self {
         let mut reasons = found.rim.reasons_at(as_of);
         let rim = found.rim.peek();
-        reasons.extend(rim.and_then(|rim| other_content(id, role, rim)));
+        // Under an id that is not its own it would be refused for every device that asks for it.
+        reasons.extend(rim.and_then(|rim| rim.objection_to_id(id)));
         let of_time = match &*found.rim {
             Examined::Authentic(authentic) => authentic.get().reasons_at(as_of),
             _ => Vec::new(),
@@ -143,22 +145,10 @@ impl Manifest {
 
 /// The role by the prefix of the id (nvidia-evidence 3.3).
 fn role_of(id: &str) -> RimRole {
-    let of_driver = ["NV_GPU_DRIVER_", "NV_GPU_CC_DRIVER_"];
-    match of_driver.iter().any(|prefix| id.starts_with(prefix)) {
+    match is_driver_rim_id(id) {
         true => RimRole::Driver,
         false => RimRole::Vbios,
     }
-}
-
-/// A manifest under an id that is not its own would be refused for every device that asks for it.
-fn other_content(id: &str, role: RimRole, rim: &Rim) -> Option<Reason> {
-    let stated = id.rsplit('_').next().unwrap_or_default();
-    let version = match role {
-        RimRole::Driver => rim.version().to_owned(),
-        RimRole::Vbios => rim.version().replace('.', "").to_ascii_uppercase(),
-    };
-    let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
-    (stated != version || rim.role() != role).then(|| reason.expected(stated).actual(rim.version()))
 }
 
 /// Of a chain with both faults the end counts: that does not pass by itself.

@@ -195,8 +195,9 @@ impl Fetcher {
         for shelved in self.shelf.iter().flat_map(Shelf::load) {
             let window = self.rim_terms.window(shelved.fetched_at);
             let rim = Rim::examine(&shelved.document, &self.anchors);
-            // Anchors may have changed, and files may have been changed.
-            if matches!(rim, Examined::Authentic(_)) && now <= window.usable_until {
+            // Anchors may have changed, files may have been changed, and an earlier version may have kept what this one would
+            // not.
+            if why_not_kept(&shelved.id, &rim).is_none() && now <= window.usable_until {
                 let kept = KeptRim {
                     rim: Arc::new(rim),
                     document: shelved.document.into(),
@@ -379,8 +380,8 @@ impl Fetcher {
         came
     }
 
-    /// Refused unless it is authentic and of the version in the id: what stands in a cache for a day must not be
-    /// whatever came along.
+    /// Refused unless it is authentic and what its id names: what stands in a cache for a day must not be whatever came
+    /// along.
     async fn examined_rim(
         self: &Arc<Self>,
         id: &str,
@@ -400,7 +401,7 @@ impl Fetcher {
         let rim = examining
             .await
             .map_err(|_| unusable("examination failed".to_owned()))?;
-        if let Some(why) = why_not_authentic(&rim).or_else(|| why_not_of_id(id, &rim)) {
+        if let Some(why) = why_not_kept(id, &rim) {
             return Err(unusable(why));
         }
         if let Examined::Authentic(rim) = &rim {
@@ -633,37 +634,15 @@ pub(super) fn refused(reason: Reason) -> Absence {
     }
 }
 
-fn why_not_authentic(rim: &Examined<Rim>) -> Option<String> {
-    let reasons = match rim {
-        Examined::Authentic(_) => return None,
-        Examined::Refuted(refuted) => &refuted.reasons,
-        Examined::Unreadable(reasons) => reasons,
+/// Why a manifest is not kept under an id: it is not authentic, or the genuine manifest of something else, which would stand
+/// in for the one asked for, and refute good evidence for a day.
+fn why_not_kept(id: &str, rim: &Examined<Rim>) -> Option<String> {
+    let first = match rim {
+        Examined::Authentic(rim) => return rim.get().objection_to_id(id).map(|r| r.to_string()),
+        Examined::Refuted(refuted) => refuted.reasons.first(),
+        Examined::Unreadable(reasons) => reasons.first(),
     };
-    Some(
-        reasons
-            .first()
-            .map_or_else(String::new, ToString::to_string),
-    )
-}
-
-/// Without this, the genuine manifest of something else would stand in for the one asked for, and refute good evidence
-/// for a day.
-fn why_not_of_id(id: &str, rim: &Examined<Rim>) -> Option<String> {
-    let version = rim.peek()?.version();
-    if ends_with_version(id, version) {
-        return None;
-    }
-    let reason = Reason::new(Code::RimVersionMismatch, "version of the manifest");
-    Some(reason.expected(id).actual(version).to_string())
-}
-
-/// Ids do, of a BIOS without dots and in capitals (nvidia-evidence 3.3).
-fn ends_with_version(id: &str, version: &str) -> bool {
-    let digits = version.replace('.', "").to_ascii_uppercase();
-    [version, &digits].into_iter().any(|end| {
-        let before = id.strip_suffix(end);
-        !end.is_empty() && before.is_some_and(|before| before.ends_with('_'))
-    })
+    Some(first.map_or_else(String::new, ToString::to_string))
 }
 
 /// Whether the responder will say the same in a moment: it does not know the certificate, or not us.
@@ -673,28 +652,4 @@ fn is_final(objection: &Reason) -> bool {
         Some("tryLater" | "internalError")
     );
     objection.code == Code::OcspResponseUnsuccessful && !passing
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_ends_with_the_version_of_its_manifest() {
-        const DRIVER: &str = "NV_GPU_DRIVER_GH100_550.90.07";
-        const VBIOS: &str = "NV_GPU_VBIOS_1010_0200_882_96009F0001";
-        let table = [
-            (DRIVER, "550.90.07", true),
-            (DRIVER, "550.90.08", false),
-            (DRIVER, "90.07", false),
-            (DRIVER, "", false),
-            (VBIOS, "96.00.9F.00.01", true),
-            (VBIOS, "96.00.9f.00.01", true),
-            (VBIOS, "96.00.9F.00.02", false),
-            (VBIOS, "01", false),
-        ];
-        for (id, version, expected) in table {
-            assert_eq!(ends_with_version(id, version), expected, "{id} {version}");
-        }
-    }
 }

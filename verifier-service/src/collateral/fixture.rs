@@ -113,9 +113,14 @@ impl Pki {
         links.find(|link| link.position() == position).unwrap()
     }
 
-    /// A manifest for a driver version, signed. It is canonical as it stands.
+    /// A manifest for a version of a GH100, signed.
     pub(crate) fn manifest(&self, version: &str) -> Vec<u8> {
-        let before = unsigned_manifest(version);
+        self.manifest_of("GH100", version)
+    }
+
+    /// A manifest for a version of a chip, signed. It is canonical as it stands.
+    pub(crate) fn manifest_of(&self, chip: &str, version: &str) -> Vec<u8> {
+        let before = unsigned_manifest(chip, version);
         let digest = crypto::sha384(format!("{before}</SoftwareIdentity>").as_bytes());
         let digest = STANDARD.encode(digest);
         let namespaces =
@@ -277,12 +282,12 @@ const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
 const TCG: &str = "https://trustedcomputinggroup.org/resource/tcg-reference-integrity-manifest-rim-information-model/";
 
 /// Everything before the signature, attributes in the order of canonical XML.
-fn unsigned_manifest(version: &str) -> String {
+fn unsigned_manifest(chip: &str, version: &str) -> String {
     let hash = "aa".repeat(48);
     format!(
-        r#"<SoftwareIdentity xmlns="{SWID}" xmlns:ns0="{SWID}" xmlns:ns2="{HASH}" corpus="false" name="GH100" patch="false" supplemental="false" tagId="{hash}" tagVersion="0" version="1.0">
+        r#"<SoftwareIdentity xmlns="{SWID}" xmlns:ns0="{SWID}" xmlns:ns2="{HASH}" corpus="false" name="{chip}" patch="false" supplemental="false" tagId="{hash}" tagVersion="0" version="1.0">
 <ns0:Entity name="Nobody" role="softwareCreator tagCreator"></ns0:Entity>
-<ns0:Meta xmlns:ns1="{TCG}" PayloadType="direct" colloquialVersion="{version}" edition="GPU" product="GH100" revision="r1" ns1:BindingSpec="RIMIM" ns1:BindingSpecVersion="1.01" ns1:FirmwareManufacturer="Nobody" ns1:FirmwareManufacturerId="4711" ns1:PlatformManufacturerId="1" ns1:PlatformManufacturerStr="Nobody" ns1:PlatformModel="GH100"></ns0:Meta>
+<ns0:Meta xmlns:ns1="{TCG}" PayloadType="direct" colloquialVersion="{version}" edition="GPU" product="{chip}" revision="r1" ns1:BindingSpec="RIMIM" ns1:BindingSpecVersion="1.01" ns1:FirmwareManufacturer="Nobody" ns1:FirmwareManufacturerId="4711" ns1:PlatformManufacturerId="1" ns1:PlatformManufacturerStr="Nobody" ns1:PlatformModel="{chip}"></ns0:Meta>
 <ns0:Payload xmlns:SHA384="{HASH}">
 <ns0:Resource active="True" alternatives="1" index="1" name="Measurement_1" size="48" type="Measurement" ns2:Hash0="{hash}"></ns0:Resource>
 </ns0:Payload>

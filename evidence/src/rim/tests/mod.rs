@@ -2,6 +2,7 @@
 
 mod authenticity;
 mod form;
+mod id;
 mod manifest;
 mod mutation;
 mod signature;

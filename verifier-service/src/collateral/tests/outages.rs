@@ -74,6 +74,14 @@ async fn lies_are_told_apart_and_displace_nothing() {
             "manifest refused: rim_version_mismatch",
         ),
         (
+            Says::body(rim_answer(
+                DRIVER_ID,
+                &PKI.manifest_of("GB100", DRIVER_VERSION),
+            )),
+            RimNotAvailable,
+            "manifest refused: rim_product_mismatch",
+        ),
+        (
             Says::body(too_large),
             RimNotAvailable,
             "an answer of more than",

@@ -62,10 +62,15 @@ async fn a_file_that_was_changed_is_passed_over() {
     let future = text.replace("1800000000", "1900000000");
     let forged = PKI.manifest(DRIVER_VERSION);
     let forged = String::from_utf8(forged).unwrap().replace("r1", "r2");
-    let digest = hex::encode(crypto::sha256(forged.as_bytes()));
-    let forged = format!(
-        "{{\"id\":\"{DRIVER_ID}\",\"sha256\":\"{digest}\",\"fetched_at\":1800000000,\"last_updated\":null}}\n{forged}"
-    );
+    let filed = |document: &str| {
+        let digest = hex::encode(crypto::sha256(document.as_bytes()));
+        format!(
+            "{{\"id\":\"{DRIVER_ID}\",\"sha256\":\"{digest}\",\"fetched_at\":1800000000,\"last_updated\":null}}\n{document}"
+        )
+    };
+    let forged = filed(&forged);
+    let of_another_chip = String::from_utf8(PKI.manifest_of("GB100", DRIVER_VERSION)).unwrap();
+    let of_another_chip = filed(&of_another_chip);
     for spoilt in [
         text.replace("\"r1\"", "\"r2\""),
         text.replace("_550.90.07\"", "_550.90.08\""),
@@ -74,6 +79,7 @@ async fn a_file_that_was_changed_is_passed_over() {
         String::new(),
         future,
         forged,
+        of_another_chip,
     ] {
         std::fs::write(&path, &spoilt).unwrap();
         let found = restarted().rim(DRIVER_ID);

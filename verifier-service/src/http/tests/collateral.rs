@@ -580,10 +580,11 @@ async fn coverage_says_of_each_manifest_what_it_is_worth() {
     file(&of("1"), &PKI.manifest("1"));
     file(&of("2"), &PKI.manifest("1"));
     file(&of("3"), b"<html/>");
+    file(&of("4"), &PKI.manifest_of("GB100", "4"));
     file(board, &PKI.manifest("96.00.9F.00.01"));
 
     let mut query = String::new();
-    for name in ["1", "2", "3", "gone", "away"] {
+    for name in ["1", "2", "3", "4", "gone", "away"] {
         query += &format!("rim={}&", of(name));
     }
     let answered = rig.get(&format!("/v1/coverage?{query}rim={board}")).await;
@@ -601,6 +602,7 @@ async fn coverage_says_of_each_manifest_what_it_is_worth() {
         (of("1"), "driver_rim", "available", ""),
         (of("2"), "driver_rim", "refused", "rim_version_mismatch"),
         (of("3"), "driver_rim", "refused", "rim_malformed"),
+        (of("4"), "driver_rim", "refused", "rim_product_mismatch"),
         (of("gone"), "driver_rim", "missing", "rim_not_available"),
         (of("away"), "driver_rim", "unreachable", "rim_not_available"),
         (board.to_owned(), "vbios_rim", "available", ""),
@@ -666,11 +668,10 @@ async fn coverage_says_of_each_manifest_what_it_is_worth() {
         assert_eq!(ids(&query).await, (covered, expected), "{query}");
     }
     // A driver of another architecture does not cover this VBIOS.
-    file(&blackwell("5"), &PKI.manifest("5"));
+    file(&blackwell("5"), &PKI.manifest_of("GB100", "5"));
     let (covered, listed) = ids(&format!("driver=5&{vbios}")).await;
     assert_eq!((covered, listed), (false, vec![of("5"), board.to_owned()]));
-    let (_, listed) = ids("driver=5").await;
-    assert_eq!(listed, [blackwell("5")]);
+    assert_eq!(ids("driver=5").await, (true, vec![blackwell("5")]));
 
     for (time, status) in [
         ("2025-06-01T00:00:00Z", "not_yet_valid"),
