@@ -8,12 +8,9 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evidence::Unverified;
 use evidence::limits::MAX_OCSP_BYTES;
-use evidence::ocsp::{
-    Answer, AtHand, CertificateStatus, Link, OcspResponse, RevocationFinding, RevocationStatus,
-    Terms,
-};
-use evidence::{Examined, Expires, Unverified};
+use evidence::ocsp::{AtHand, Best, Link, OcspResponse, Terms, Worth, best_of};
 
 use crate::failure::Failure;
 use crate::{Output, files};
@@ -55,30 +52,16 @@ impl Answers {
         Ok(Self(offered))
     }
 
-    /// An answer that says that the certificate was revoked for good by the time of appraisal. It stands however old it
-    /// is and whatever a newer one says, since nothing takes a revocation back.
-    pub(super) fn revocation(&self, link: &Link<'_>, terms: &Terms) -> Option<AtHand> {
-        let revoked = |status| matches!(status, CertificateStatus::Revoked { .. });
-        self.about(link)
-            .filter(|offer| revoked(offer.stated().status()))
-            .find_map(|offer| {
-                offer.if_found(link, terms, |status| status == RevocationStatus::Revoked)
-            })
-    }
-
-    /// The newest answer that can be believed for the time of appraisal.
-    pub(super) fn current(&self, link: &Link<'_>, terms: &Terms) -> Option<AtHand> {
-        self.about(link)
-            .filter(|offer| offer.stated().reasons_at(terms.as_of).is_empty())
-            .find_map(|offer| {
-                offer.if_found(link, terms, |status| status != RevocationStatus::NotChecked)
-            })
-    }
-
-    /// The newest answer, whatever it is worth: the appraisal then says what is wrong with it.
-    pub(super) fn newest(&self, link: &Link<'_>) -> Option<AtHand> {
-        let offer = self.about(link).next()?;
-        Some(offer.at_hand(Arc::new(OcspResponse::examine(&offer.der, link))))
+    /// The answer that counts, with its worth.
+    pub(super) fn best(&self, link: &Link<'_>, terms: &Terms) -> Option<OfferedBest<'_>> {
+        let best = best_of(
+            link,
+            terms,
+            self.about(link),
+            |offer| Worth::stated(offer.stated(), terms),
+            |offer| Arc::new(OcspResponse::examine(&offer.der, link)),
+        );
+        best.map(OfferedBest)
     }
 
     /// A file that was named and took no part is told, so that nobody believes it was looked at.
@@ -117,27 +100,21 @@ impl OfferedAnswer {
     fn stated(&self) -> &OcspResponse {
         self.response.peek()
     }
+}
 
-    /// The answer, if judging the certificate by it comes to what is wanted.
-    fn if_found(
-        &self,
-        link: &Link<'_>,
-        terms: &Terms,
-        wanted: impl Fn(RevocationStatus) -> bool,
-    ) -> Option<AtHand> {
-        let response = Arc::new(OcspResponse::examine(&self.der, link));
-        let answer = Answer {
-            response: &response,
-            nonce_sent: None,
-        };
-        let finding = RevocationFinding::of(link, Some(answer), terms);
-        wanted(finding.status()).then(|| self.at_hand(response))
+/// The one of them that counts.
+pub(super) struct OfferedBest<'a>(Best<&'a OfferedAnswer>);
+
+impl OfferedBest<'_> {
+    pub(super) fn worth(&self) -> Worth {
+        self.0.worth
     }
 
-    fn at_hand(&self, response: Arc<Examined<OcspResponse>>) -> AtHand {
-        self.used.set(true);
+    /// The answer, which takes part then.
+    pub(super) fn take(self) -> AtHand {
+        self.0.offer.used.set(true);
         AtHand::Response {
-            response,
+            response: self.0.response,
             nonce_sent: None,
         }
     }

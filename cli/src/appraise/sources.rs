@@ -13,7 +13,7 @@ use evidence::appraise::{
     References, Revocation,
 };
 use evidence::cert::TrustAnchors;
-use evidence::ocsp::{AtHand, Link, Responses, Terms};
+use evidence::ocsp::{AtHand, Link, Responses, Terms, Worth};
 use evidence::policy::{Policy, RevocationMode};
 use evidence::rim::Rim;
 use evidence::{Code, Examined, Reason, UnixTime};
@@ -21,7 +21,7 @@ use verifier_service::appraiser::{Inquiry, MAX_PASSES, Wants};
 use verifier_service::collateral::{AbsenceKind, Collateral};
 use verifier_service::{AppraisalSettings, ManualClock, OcspSettings, RimServiceSettings};
 
-use super::answers::Answers;
+use super::answers::{Answers, OfferedBest};
 use super::manifests::{Manifests, OfferedRim};
 use super::network::{self, Network};
 use crate::Output;
@@ -293,14 +293,16 @@ impl Sources {
             max_age_secs: self.inquiry.max_age_secs(),
             hold: self.inquiry.hold(),
         };
-        if let Some(revocation) = self.answers.revocation(link, &terms) {
-            return Ok(revocation);
-        }
         let made_now = self.inquiry.policy().revocation().mode == RevocationMode::Required;
-        let filed = || self.answers.current(link, &terms);
-        if let Some(current) = (!made_now).then(filed).flatten() {
-            return Ok(current);
-        }
+        let least = match made_now {
+            true => Worth::Revocation,
+            false => Worth::Current,
+        };
+        let best = self.answers.best(link, &terms);
+        let best = match best {
+            Some(best) if best.worth() >= least => return Ok(best.take()),
+            best => best,
+        };
         if self.has_responder {
             return self
                 .inquiry
@@ -315,8 +317,10 @@ impl Sources {
                 "the policy wants an answer made for this appraisal, which no file is; --ocsp-service asks for one",
             ));
         }
-        let newest = self.answers.newest(link);
-        Ok(newest.unwrap_or_else(|| unavailable("no OCSP response given is about it")))
+        Ok(best.map_or_else(
+            || unavailable("no OCSP response given is about it"),
+            OfferedBest::take,
+        ))
     }
 }
 

@@ -280,7 +280,7 @@ fn objections(link: &Link<'_>, answer: &Answer<'_>, terms: &Terms) -> Vec<Reason
 }
 
 /// The answer, if it is authentic for this very link: one that was examined for another certificate is not.
-fn believed<'a>(link: &Link<'_>, answer: &Answer<'a>) -> Option<&'a OcspResponse> {
+pub(super) fn believed<'a>(link: &Link<'_>, answer: &Answer<'a>) -> Option<&'a OcspResponse> {
     match answer.response {
         Examined::Authentic(response) => {
             let about = response.get().id().names(link.subject, link.issuer);
@@ -306,9 +306,7 @@ fn nonce_repeated(response: &OcspResponse, sent: &[u8; 32]) -> Option<Reason> {
 /// Row 70.
 fn judged(stated: CertificateStatus, current: bool, as_of: UnixTime) -> RevocationStatus {
     match stated {
-        CertificateStatus::Revoked { at, .. } if current || at <= as_of => {
-            RevocationStatus::Revoked
-        }
+        _ if stated.is_revoked_by(as_of) => RevocationStatus::Revoked,
         _ if !current => RevocationStatus::NotChecked,
         CertificateStatus::Good => RevocationStatus::Good,
         CertificateStatus::OnHold { .. } => RevocationStatus::OnHold,

@@ -3,7 +3,8 @@
 //! In scope: what there is to ask about ([`Link`]), the question ([`OcspRequest`]), reading the answer
 //! ([`OcspResponse::parse`]), checking that it is about this certificate and by a responder its issuer stands behind
 //! ([`authenticate`](crate::Unverified::authenticate)), its window in time ([`Expires`](crate::Expires)), its nonce,
-//! the judgement about one certificate and about several ([`RevocationFinding`]).
+//! which of several answers counts ([`Worth`]), the judgement about one certificate and about several
+//! ([`RevocationFinding`]).
 //! Out of scope: fetching and caching, drawing nonces, answering others, CRLs (row 74), asking about the responder's
 //! own certificate (row 73: recorded, in [`OcspResponse::responder_no_check`]).
 //!
@@ -16,6 +17,7 @@
 mod asn1;
 mod authenticity;
 mod certificate_id;
+mod choice;
 mod finding;
 mod freshness;
 mod link;
@@ -30,6 +32,7 @@ mod fixture;
 mod tests;
 
 pub use certificate_id::{CertificateId, IdHash};
+pub use choice::{Best, Worth, best_of};
 pub use finding::{Answer, Hold, RevocationFinding, RevocationStatus, Terms};
 pub use freshness::{DEFAULT_LIFETIME_SECS, MAX_CLOCK_SKEW_SECS};
 pub use link::{Link, OwnedLink};

@@ -39,6 +39,13 @@ impl CertificateStatus {
         }
     }
 
+    /// Whether it says that the certificate was revoked for good by then. Nothing takes that back, so it stands however old
+    /// the answer is; a hold can end.
+    #[must_use]
+    pub fn is_revoked_by(self, as_of: UnixTime) -> bool {
+        matches!(self, Self::Revoked { at, .. } if at <= as_of)
+    }
+
     /// A hold since 1970 is how a responder says that it never issued the certificate (RFC 6960 2.2): the issuer's key
     /// is abused. That is no hold which anybody could tolerate.
     fn of_revoked(revoked: &RevokedInfo) -> Self {

@@ -1,6 +1,7 @@
 //! Cases that are each wrong in one way, grouped by the module whose rules they break.
 
 mod authenticity;
+mod choice;
 mod finding;
 mod form;
 mod freshness;
