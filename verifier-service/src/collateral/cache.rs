@@ -23,6 +23,9 @@ const MAX_CLOCK_STEP_S: i64 = 300;
 /// How long after a failure a stale copy is used without waiting for the service once more.
 const FAILED_LATELY_S: i64 = 600;
 
+/// How long after it was fetched a value that is too old for a caller is not asked for again: it came as it is.
+const FETCHED_LATELY_S: i64 = 10;
+
 /// Usable as long as it is remembered.
 pub(super) const FOREVER: UnixTime = UnixTime::from_secs(i64::MAX);
 
@@ -30,6 +33,8 @@ pub(super) const FOREVER: UnixTime = UnixTime::from_secs(i64::MAX);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) fetched_at: UnixTime,
+    /// What a caller's bound on age counts from: who handed it on may have had it for a while.
+    pub(super) known_at: UnixTime,
     /// The last second it counts as fresh in.
     pub(super) fresh_until: UnixTime,
     /// The last second it may be used in at all.
@@ -58,6 +63,12 @@ impl Window {
         }
     }
 
+    /// Whether nobody need ask again so soon. Not of what is over for everybody.
+    fn is_new(&self, now: UnixTime) -> bool {
+        matches!(self.phase(now), Phase::Fresh | Phase::Ageing)
+            && now < later(self.fetched_at, FETCHED_LATELY_S)
+    }
+
     /// Half of the time it is fresh for.
     fn refresh_at(&self) -> UnixTime {
         let fresh_for = self
@@ -72,7 +83,7 @@ impl Window {
         let Some(max_age) = max_age_secs.and_then(|secs| i64::try_from(secs).ok()) else {
             return self;
         };
-        let bound = later(self.fetched_at, max_age);
+        let bound = later(self.known_at, max_age);
         Self {
             fresh_until: self.fresh_until.min(bound),
             usable_until: match self.usable_until {
@@ -149,6 +160,13 @@ struct State<K: Hash + Eq, V> {
     failed: LruCache<K, Failed>,
 }
 
+impl<K: Hash + Eq, V> State<K, V> {
+    fn keep(&mut self, key: K, value: V, window: Window) {
+        self.failed.pop(&key);
+        self.kept.put(key, Kept { value, window });
+    }
+}
+
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub(super) fn new(values: NonZeroUsize, failures: NonZeroUsize) -> Self {
         Self {
@@ -176,13 +194,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             refresh,
         };
         if let Some(kept) = kept.get(key) {
+            let is_new = kept.window.is_new(now);
+            let refresh = failing.is_none() && !is_new;
             match kept.window.at_most(max_age_secs).phase(now) {
                 Phase::Fresh => return usable(kept, false, false),
-                Phase::Ageing => return usable(kept, false, failing.is_none()),
-                Phase::Stale if failing.is_some() || lately => {
-                    return usable(kept, true, failing.is_none());
+                Phase::Ageing => return usable(kept, false, refresh),
+                Phase::Stale if failing.is_some() || lately || is_new => {
+                    return usable(kept, true, refresh);
                 }
                 Phase::Stale => return Seen::Unknown,
+                // Too old for this caller, who is told so: asked again at once, its source would say the same.
+                Phase::Gone if is_new => return usable(kept, false, false),
                 Phase::Gone => {}
             }
         }
@@ -219,9 +241,25 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
 
     /// Keeps a value, in the place of an earlier one and of a failure.
     pub(super) fn keep(&self, key: K, value: V, window: Window) {
+        lock(&self.state).keep(key, value, window);
+    }
+
+    /// Keeps a value, unless the one that is there shall stay: then its window is returned, and nothing changes. Between the
+    /// question and the answer nobody keeps another.
+    pub(super) fn keep_unless(
+        &self,
+        key: K,
+        value: V,
+        window: Window,
+        stays: impl FnOnce(&Window) -> bool,
+    ) -> Result<(), Window> {
         let mut state = lock(&self.state);
-        state.failed.pop(&key);
-        state.kept.put(key, Kept { value, window });
+        let known = state.kept.peek(&key).map(|known| known.window);
+        if let Some(known) = known.filter(stays) {
+            return Err(known);
+        }
+        state.keep(key, value, window);
+        Ok(())
     }
 
     /// Remembers a failure for some seconds. A value stays.
@@ -274,6 +312,7 @@ mod tests {
     const FETCHED: i64 = 1_800_000_000;
     const WINDOW: Window = Window {
         fetched_at: at(0),
+        known_at: at(0),
         fresh_until: at(100),
         usable_until: at(1000),
     };
@@ -392,6 +431,58 @@ mod tests {
             let seen = cache.look_up("key", at(secs), max_age);
             assert_eq!(word(&seen), expected, "{max_age:?} {secs}");
         }
+    }
+
+    #[test]
+    fn a_caller_s_bound_counts_from_when_a_value_was_known() {
+        // 30 seconds old when it came.
+        let window = Window {
+            known_at: at(-30),
+            ..WINDOW
+        };
+        let table = [
+            (None, WINDOW.usable_until, 49, "fresh"),
+            (Some(40), WINDOW.usable_until, 4, "fresh"),
+            (Some(40), WINDOW.usable_until, 10, "ageing"),
+            (Some(40), WINDOW.usable_until, 11, "unknown"),
+            // Too old as it came: nobody asks again for a moment, and then one does.
+            (Some(20), WINDOW.usable_until, 0, "fresh"),
+            (Some(20), WINDOW.usable_until, 9, "fresh"),
+            (Some(20), WINDOW.usable_until, 10, "unknown"),
+            (Some(20), FOREVER, 9, "stale"),
+            (Some(20), FOREVER, 10, "unknown"),
+        ];
+        for (max_age, usable_until, secs, expected) in table {
+            let cache = cache();
+            let window = Window {
+                usable_until,
+                ..window
+            };
+            cache.keep("key".to_owned(), 7, window);
+            let seen = cache.look_up("key", at(secs), max_age);
+            assert_eq!(word(&seen), expected, "{max_age:?} {secs}");
+        }
+    }
+
+    #[test]
+    fn what_shall_stay_is_asked_about_while_nobody_keeps_another() {
+        let cache = cache();
+        let key = || "key".to_owned();
+        let newer = Window {
+            known_at: at(1),
+            ..WINDOW
+        };
+        let keep = |value, window: Window| {
+            cache.keep_unless(key(), value, window, |known| {
+                assert!(cache.state.try_lock().is_err());
+                known.known_at > window.known_at
+            })
+        };
+        assert_eq!(keep(8, newer), Ok(()));
+        assert_eq!(keep(9, WINDOW), Err(newer));
+        assert_eq!(cache.peek(&key()).unwrap().value, 8);
+        assert_eq!(keep(9, newer), Ok(()));
+        assert_eq!(cache.peek(&key()).unwrap().value, 9);
     }
 
     #[test]

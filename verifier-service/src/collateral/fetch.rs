@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use evidence::cert::TrustAnchors;
-use evidence::ocsp::{CertificateId, CertificateStatus, NonceVerdict, OcspRequest, OcspResponse};
+use evidence::ocsp::{CertificateId, NonceVerdict, OcspRequest, OcspResponse};
 use evidence::rim::Rim;
 use evidence::{Code, Examined, Expires, Reason, UnixTime};
 use tokio::runtime::Handle;
@@ -116,7 +116,6 @@ pub(super) struct KeptRim {
 pub(super) struct KeptAnswer {
     pub(super) response: Arc<Examined<OcspResponse>>,
     der: Arc<[u8]>,
-    this_update: UnixTime,
 }
 
 impl RimTerms {
@@ -131,6 +130,7 @@ impl RimTerms {
     pub(super) fn window(self, fetched_at: UnixTime) -> Window {
         Window {
             fetched_at,
+            known_at: fetched_at,
             fresh_until: later(fetched_at, self.fresh_s.into()),
             usable_until: later(fetched_at, self.max_stale_s.into()),
         }
@@ -469,7 +469,6 @@ impl Fetcher {
         let objection = match &**response {
             Examined::Authentic(authentic) => {
                 let kept = KeptAnswer {
-                    this_update: authentic.get().this_update(),
                     response: Arc::clone(response),
                     der,
                 };
@@ -499,27 +498,30 @@ impl Fetcher {
         kept: KeptAnswer,
         now: UnixTime,
     ) -> Option<Reason> {
-        let known = self.answers.peek(&need.key);
-        let newer = known.map(|known| known.value.this_update);
-        if let Some(newer) = newer.filter(|newer| *newer > answer.this_update()) {
-            let reason = Reason::new(Code::OcspTooOld, "a newer answer was given before");
-            let reason = reason.expected(newer);
-            return Some(reason.actual(answer.this_update()));
-        }
         let not_current = answer.reasons_at(now).into_iter().next();
-        let lasting = matches!(answer.status(), CertificateStatus::Revoked { at, .. } if at <= now);
-        if not_current.is_none() || lasting {
-            let window = Window {
-                fetched_at: now,
-                fresh_until: answer.valid_until(),
-                usable_until: match lasting {
-                    true => FOREVER,
-                    false => answer.valid_until(),
-                },
-            };
-            self.answers.keep(need.key.clone(), kept, window);
+        let lasting = answer.status().is_revoked_by(now);
+        if not_current.is_some() && !lasting {
+            return not_current;
         }
-        not_current
+        let window = Window {
+            fetched_at: now,
+            known_at: answer.this_update(),
+            fresh_until: answer.valid_until(),
+            usable_until: match lasting {
+                true => FOREVER,
+                false => answer.valid_until(),
+            },
+        };
+        let is_newer = |known: &Window| known.known_at > window.known_at;
+        let key = need.key.clone();
+        match self.answers.keep_unless(key, kept, window, is_newer) {
+            Ok(()) => not_current,
+            Err(newer) => {
+                let reason = Reason::new(Code::OcspTooOld, "a newer answer was given before");
+                let reason = reason.expected(newer.known_at);
+                Some(reason.actual(answer.this_update()))
+            }
+        }
     }
 
     /// See [`Collateral::ask_now`](super::Collateral::ask_now).

@@ -122,6 +122,7 @@ impl Fetcher {
                 let until = later(now, LIST_COUNTS_S);
                 let window = Window {
                     fetched_at: now,
+                    known_at: now,
                     fresh_until: until,
                     usable_until: until,
                 };

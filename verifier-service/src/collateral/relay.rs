@@ -146,6 +146,7 @@ impl Fetcher {
         let (_, until) = answer.current.unwrap_or(passing);
         let window = Window {
             fetched_at: now,
+            known_at: now,
             fresh_until: until.min(later(now, FRESH_S)),
             usable_until: until,
         };

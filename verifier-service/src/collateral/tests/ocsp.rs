@@ -21,6 +21,7 @@ impl Site {
 
     fn answer_within(&self, max_age_secs: Option<u64>) -> Lookup<OcspAtHand> {
         let terms = Terms {
+            as_of: self.clock.now(),
             max_age_secs,
             ..TERMS
         };
@@ -167,6 +168,50 @@ async fn a_bound_of_the_caller_s_ends_an_answer_earlier() {
     site.clock.advance_s(1);
     assert!(matches!(site.answer_within(Some(600)), Lookup::Ask(_)));
     assert!(matches!(site.answer(), Lookup::Found(_)));
+}
+
+/// The responder is another's cache, which hands out what was known a while ago.
+#[tokio::test]
+async fn a_bound_of_the_caller_s_counts_from_when_a_status_was_known() {
+    const MAX_AGE_S: u64 = 3600;
+    let known = |secs: i64| Answer {
+        this_update: later_by(secs),
+        next_update: later_by(secs + DAY),
+        ..PKI.answer(ASKED)
+    };
+    let fake = Fake::new(repeats(known(-3540))).await;
+    let site = Site::new(&with_ocsp(&fake), None);
+    let want = async || {
+        if let Lookup::Ask(need) = site.answer_within(Some(MAX_AGE_S)) {
+            let asking = site
+                .collateral
+                .fetch_missing(vec![need], Some(MAX_AGE_S), soon());
+            asking.await;
+        }
+        match site.answer_within(Some(MAX_AGE_S)) {
+            Lookup::Found(found) => found.response.peek().unwrap().this_update(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((want().await, fake.hits()), (later_by(-3540), 1));
+    // Too old now, and the responder has no other: that is found out once, not by everybody who asks.
+    site.clock.advance_s(61);
+    for _ in 0..5 {
+        assert_eq!((want().await, fake.hits()), (later_by(-3540), 2));
+    }
+    site.clock.advance_s(9);
+    assert_eq!((want().await, fake.hits()), (later_by(-3540), 2));
+    fake.says(repeats(known(65)));
+    site.clock.advance_s(1);
+    assert_eq!((want().await, fake.hits()), (later_by(65), 3));
+    // A filed one that is not too old spares the question.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.der"), known(-60).der()).unwrap();
+    let mut settings = with_ocsp(&fake);
+    settings.ocsp.dir = Some(folder.path().to_owned());
+    let site = Site::new(&settings, None);
+    assert!(matches!(site.answer_within(Some(60)), Lookup::Found(_)));
+    assert!(matches!(site.answer_within(Some(59)), Lookup::Ask(_)));
 }
 
 #[tokio::test]
