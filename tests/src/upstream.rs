@@ -84,6 +84,8 @@ pub enum RimLie {
 pub enum OcspLie {
     /// A page of HTML.
     Babble,
+    /// That it has no time now.
+    TryLater,
     /// A good answer about another certificate.
     OtherCertificate,
     /// A good answer, signed with a key that nobody certified.
@@ -493,6 +495,10 @@ impl Desk {
         let mut spec = self.truth(certificate, nonce.clone());
         match lie {
             OcspLie::Babble => return BABBLE.to_vec(),
+            OcspLie::TryLater => {
+                spec.response_status = 3;
+                spec.response_type = None;
+            }
             OcspLie::OldAnswer => return self.account().first_answers[&certificate].clone(),
             OcspLie::OtherCertificate => spec = self.truth((certificate + 1) % CERTIFICATES, nonce),
             OcspLie::Forgery => spec.signer = Some(Arc::new(Key::generate().expect("a key"))),

@@ -539,7 +539,18 @@ async fn a_revocation_shows_at_once_where_answers_are_made_for_the_appraisal() {
         assert_eq!(verdict.body["code"], "certificate_revoked");
     };
     revoked(world.good().await);
-    // Nothing takes it back, least of all a responder that says nothing.
+    // Nothing takes it back, least of all a responder that says nothing, or nothing to be believed.
+    for lie in [
+        OcspLie::Babble,
+        OcspLie::OtherCertificate,
+        OcspLie::Forgery,
+        OcspLie::NoCertificate,
+        OcspLie::TryLater,
+        OcspLie::OldAnswer,
+    ] {
+        world.upstream.ocsp(Conduct::Lies(lie));
+        revoked(world.good().await);
+    }
     world.upstream.kill().await;
     revoked(world.good().await);
 }
@@ -667,7 +678,7 @@ type Told = (&'static str, &'static str);
 
 /// Each conduct of a responder that is of no use: what good evidence is told where answers are kept, and where each is
 /// made for the appraisal.
-const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 8] = {
+const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 9] = {
     const fn lie(lie: OcspLie) -> Conduct<OcspLie> {
         Conduct::Lies(lie)
     }
@@ -678,6 +689,13 @@ const OCSP_FAULTS: [(Conduct<OcspLie>, [Told; 2]); 8] = {
         (
             lie(OcspLie::Babble),
             [(NONE, "refused: ocsp_malformed"), ("ocsp_malformed", "")],
+        ),
+        (
+            lie(OcspLie::TryLater),
+            [
+                (NONE, "refused: ocsp_response_unsuccessful"),
+                ("ocsp_response_unsuccessful", ""),
+            ],
         ),
         (
             lie(OcspLie::OtherCertificate),

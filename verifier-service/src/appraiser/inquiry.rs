@@ -8,13 +8,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use evidence::ocsp::{AtHand, Hold, Link, Responses, Terms};
+use evidence::UnixTime;
+use evidence::ocsp::{
+    Answer, AtHand, Hold, Link, Responses, RevocationFinding, RevocationStatus, Terms,
+};
 use evidence::policy::{Policy, RevocationMode};
-use evidence::{Reason, UnixTime};
 use tokio::time::Instant;
 
 use super::gather::Gathered;
-use crate::collateral::{Absence, Collateral, FiledAnswers, Lookup, Need, OcspNeed, RimAtHand};
+use crate::collateral::{
+    Absence, Collateral, FiledAnswers, Lookup, Need, OcspAtHand, OcspNeed, RimAtHand,
+};
 
 /// Passes an appraisal can take, the check of a result aside: manifests and answers about devices, answers about
 /// manifests, the judgement.
@@ -195,26 +199,24 @@ impl Inquiry {
         link: &Link<'_>,
         as_of: UnixTime,
     ) -> Result<AtHand, Wants> {
-        if self.policy.revocation().mode == RevocationMode::Required && !self.of_the_past {
-            return self.fresh_answer(link);
-        }
         let terms = Terms {
             as_of,
             max_age_secs: self.max_age_secs(),
             hold: self.hold(),
         };
-        let filed = self.filed.get_or_init(|| collateral.filed_answers(as_of));
-        let settled = match self.closed || self.of_the_past {
-            true => collateral.settle_ocsp(filed, link, &terms, as_of),
-            false => known(collateral.look_up_ocsp(filed, link, &terms, as_of))?,
+        let filed = self.filed.get_or_init(|| collateral.filed_answers());
+        let made_now = self.policy.revocation().mode == RevocationMode::Required;
+        let settled = if made_now && !self.of_the_past {
+            match collateral.filed_revocation(filed, link, &terms) {
+                Some(revocation) => Ok(revocation),
+                None => return self.fresh_answer(collateral, link, &terms),
+            }
+        } else if self.closed || self.of_the_past {
+            collateral.settle_ocsp(filed, link, &terms, as_of)
+        } else {
+            known(collateral.look_up_ocsp(filed, link, &terms, as_of))?
         };
-        Ok(match settled {
-            Ok(found) => AtHand::Response {
-                response: found.response,
-                nonce_sent: None,
-            },
-            Err(absence) => AtHand::Missing(absence.reason),
-        })
+        Ok(settled.map_or_else(|absence| AtHand::Missing(absence.reason), unasked))
     }
 
     /// The manifest of this id, or why there is none. Touches no network.
@@ -233,18 +235,32 @@ impl Inquiry {
         }
     }
 
-    fn fresh_answer(&self, link: &Link<'_>) -> Result<AtHand, Wants> {
-        match self.fresh.of(link) {
-            Some(answer) => Ok(answer.clone()),
+    /// The answer made for this appraisal. Nothing takes a revocation back, so that one known from before counts in the place
+    /// of an answer that did not come or tells nothing.
+    fn fresh_answer(
+        &self,
+        collateral: &Collateral,
+        link: &Link<'_>,
+        terms: &Terms,
+    ) -> Result<AtHand, Wants> {
+        let made_now = match self.fresh.of(link) {
+            Some(answer) => answer.clone(),
             None if self.closed => {
                 let need = Need::Ocsp(OcspNeed::of(link));
-                Ok(AtHand::Missing(need.not_in_time().reason))
+                AtHand::Missing(need.not_in_time().reason)
             }
-            None => Err(Wants {
-                kept: Vec::new(),
-                now: vec![OcspNeed::of(link)],
-            }),
+            None => {
+                return Err(Wants {
+                    kept: Vec::new(),
+                    now: vec![OcspNeed::of(link)],
+                });
+            }
+        };
+        if tells(link, &made_now, terms) {
+            return Ok(made_now);
         }
+        let known = collateral.fetched_revocation(link);
+        Ok(known.map_or(made_now, unasked))
     }
 
     /// Obtains what a pass wanted, as far as it can be had by the deadline. What cannot is unavailable with a reason.
@@ -259,23 +275,36 @@ impl Inquiry {
                     response: fresh.response,
                     nonce_sent: Some(fresh.nonce_sent),
                 },
-                Err(reason) => not_answered(collateral, &need, reason),
+                Err(reason) => AtHand::Missing(reason),
             };
             self.fresh.insert(need.id(), at_hand);
         }
     }
 }
 
-/// What there is in the place of an answer made for the appraisal: nothing takes a revocation back, so that one known
-/// from before counts while nobody can be asked.
-fn not_answered(collateral: &Collateral, need: &OcspNeed, reason: Reason) -> AtHand {
-    match collateral.known_revocation(need) {
-        Some(response) => AtHand::Response {
-            response,
-            nonce_sent: None,
-        },
-        None => AtHand::Missing(reason),
+/// An answer that was not made for this appraisal.
+fn unasked(found: OcspAtHand) -> AtHand {
+    AtHand::Response {
+        response: found.response,
+        nonce_sent: None,
     }
+}
+
+/// Whether anything comes to be known of the certificate by this.
+fn tells(link: &Link<'_>, at_hand: &AtHand, terms: &Terms) -> bool {
+    let AtHand::Response {
+        response,
+        nonce_sent,
+    } = at_hand
+    else {
+        return false;
+    };
+    let answer = Answer {
+        response,
+        nonce_sent: nonce_sent.as_ref(),
+    };
+    let finding = RevocationFinding::of(link, Some(answer), terms);
+    finding.status() != RevocationStatus::NotChecked
 }
 
 /// What a look-up knows, or what has to be asked for.

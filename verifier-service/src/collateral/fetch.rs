@@ -114,7 +114,7 @@ pub(super) struct KeptRim {
 /// An answer from the responder. It is authentic.
 #[derive(Clone, Debug)]
 pub(super) struct KeptAnswer {
-    pub(super) response: Arc<Examined<OcspResponse>>,
+    response: Arc<Examined<OcspResponse>>,
     der: Arc<[u8]>,
 }
 
@@ -573,10 +573,7 @@ impl Fetcher {
         let der: Arc<[u8]> = answer.body.into();
         let examined = examine(need, Arc::clone(&der)).await;
         let response = examined.ok_or_else(no_answer_in_time)?;
-        let repeated = response
-            .peek()
-            .is_some_and(|answer| answer.nonce_verdict(&nonce_sent) == NonceVerdict::Match);
-        if repeated {
+        if self.is_for_all(&response, &nonce_sent) {
             self.file(need, &response, Arc::clone(&der));
         }
         Ok(FreshOcsp {
@@ -585,6 +582,18 @@ impl Fetcher {
             nonce_sent,
             fetched_at: self.clock.now(),
         })
+    }
+
+    /// Whether an answer to a question with a nonce is kept for others: one that was made for the question, or says that the
+    /// certificate was revoked for good. That is so whoever was told before, and whoever sends it once more.
+    fn is_for_all(&self, response: &Examined<OcspResponse>, nonce_sent: &[u8; 32]) -> bool {
+        let repeated =
+            |answer: &OcspResponse| answer.nonce_verdict(nonce_sent) == NonceVerdict::Match;
+        let lasts = match response {
+            Examined::Authentic(answer) => answer.get().status().is_revoked_by(self.clock.now()),
+            Examined::Refuted(_) | Examined::Unreadable(_) => false,
+        };
+        lasts || response.peek().is_some_and(repeated)
     }
 }
 

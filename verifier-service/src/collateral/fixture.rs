@@ -170,6 +170,11 @@ pub(crate) fn revoked(at: UnixTime) -> Vec<u8> {
     tlv(0xa1, &[&time(at)])
 }
 
+/// `certStatus` on hold since a time.
+pub(crate) fn on_hold(at: UnixTime) -> Vec<u8> {
+    tlv(0xa1, &[&time(at), &explicit(0, &[0x0a, 1, 6])])
+}
+
 /// An OCSP answer to be written.
 #[derive(Clone)]
 pub(crate) struct Answer {

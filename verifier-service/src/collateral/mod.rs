@@ -11,6 +11,7 @@
 //!
 //! Why it is as it is: "Decisions" in this crate's README.
 
+mod answers;
 mod at_hand;
 mod cache;
 mod coverage;
@@ -38,13 +39,14 @@ use std::time::Duration;
 
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::device::is_safe_rim_id;
-use evidence::ocsp::{Link, OcspResponse, Terms};
+use evidence::ocsp::OcspResponse;
 use evidence::rim::Rim;
 use evidence::{Code, Examined, Reason, UnixTime};
 use lru::LruCache;
 use tokio::time::Instant;
 
 pub use crate::upstream::UpstreamError;
+pub use answers::FiledAnswers;
 pub use at_hand::{
     Absence, AbsenceKind, FreshOcsp, Lookup, Need, OcspAtHand, OcspNeed, Origin, RimAtHand,
 };
@@ -60,7 +62,7 @@ pub(crate) use cache::KeptNow;
 use cache::Seen;
 use directory::RimDirectory;
 use fetch::Fetcher;
-use ocsp_directory::{Filed, Index, OcspDirectory};
+use ocsp_directory::OcspDirectory;
 use responder::Responder;
 use rim_service::RimService;
 use shelf::Shelf;
@@ -76,11 +78,6 @@ const SHELF: &str = "collateral";
 
 /// What came of examining filed OCSP answers, by their digest and what the examination depends on beside it.
 type ExaminedAnswers = LruCache<([u8; 32], LinkKey), Arc<Examined<OcspResponse>>>;
-
-/// What lay in the directory of answers when it was looked at. An appraisal looks once, however many certificates it is
-/// about.
-#[derive(Clone, Debug)]
-pub struct FiledAnswers(Option<Arc<Index>>);
 
 /// Collateral of one verifier.
 #[derive(Debug)]
@@ -121,6 +118,11 @@ impl Collateral {
         }
         fetcher.take_from_shelf(now);
         Ok(Self::over(fetcher, settings.rim_dir.clone()))
+    }
+
+    /// The time by the clock that fetched things are kept by.
+    fn now(&self) -> UnixTime {
+        self.fetcher.clock.now()
     }
 
     fn over(fetcher: Fetcher, directory: Option<PathBuf>) -> Self {
@@ -254,145 +256,6 @@ impl Collateral {
         }
     }
 
-    /// One look at the directory of answers: what lies there now.
-    #[must_use]
-    pub fn filed_answers(&self, now: UnixTime) -> FiledAnswers {
-        let directory = self.fetcher.ocsp_directory.as_ref();
-        FiledAnswers(directory.and_then(|directory| directory.current(now)))
-    }
-
-    /// Looks for an answer about a certificate among those filed, then among those fetched. Touches no network; where
-    /// an answer is due to be renewed, that begins in the background.
-    #[must_use]
-    pub fn look_up_ocsp(
-        &self,
-        filed: &FiledAnswers,
-        link: &Link<'_>,
-        terms: &Terms,
-        now: UnixTime,
-    ) -> Lookup<OcspAtHand> {
-        let known = self.answer_known(filed, link, terms, now, Renewal::WhenDue);
-        let outcome = outcome(&known, |found| found.origin);
-        self.meters().looked_up(CollateralKind::Ocsp, outcome);
-        known
-    }
-
-    fn answer_known(
-        &self,
-        filed: &FiledAnswers,
-        link: &Link<'_>,
-        terms: &Terms,
-        now: UnixTime,
-        renewal: Renewal,
-    ) -> Lookup<OcspAtHand> {
-        let key = LinkKey::of(link);
-        let filed = self.filed_answer(filed, link, &key);
-        if self.fetcher.responder.is_none() {
-            // Also one that is out of date, damaged or forged: the appraisal says what it is worth.
-            return filed.map_or_else(|| Lookup::Absent(self.no_responder()), Lookup::Found);
-        }
-        let need = || Need::Ocsp(OcspNeed::of(link));
-        let answers = &self.fetcher.answers;
-        match answers.look_up(&key, now, terms.max_age_secs) {
-            Seen::Usable {
-                kept,
-                stale,
-                refresh,
-            } => {
-                if refresh && renewal == Renewal::WhenDue {
-                    self.fetcher.refresh(need());
-                }
-                let kept = kept.value.at_hand(kept.window.fetched_at, stale);
-                Lookup::Found(newer(
-                    kept,
-                    filed.filter(|filed| is_current(filed, terms, now)),
-                ))
-            }
-            Seen::Failed(absence) => filed.map_or(Lookup::Absent(absence), Lookup::Found),
-            Seen::Unknown => match filed.filter(|filed| is_current(filed, terms, now)) {
-                Some(filed) => Lookup::Found(filed),
-                None => Lookup::Ask(need()),
-            },
-        }
-    }
-
-    /// Looks for an answer and has nobody asked, now or in the background: what was not fetched before, or did not come in
-    /// time, is answered with what lasts, or with that.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn settle_ocsp(
-        &self,
-        filed: &FiledAnswers,
-        link: &Link<'_>,
-        terms: &Terms,
-        now: UnixTime,
-    ) -> Result<OcspAtHand, Absence> {
-        match self.answer_known(filed, link, terms, now, Renewal::Never) {
-            Lookup::Found(found) => Ok(found),
-            Lookup::Absent(absence) => Err(absence),
-            Lookup::Ask(need) => {
-                let answers = &self.fetcher.answers;
-                let kept = answers.at_least(&LinkKey::of(link), now, terms.max_age_secs);
-                let stale = kept.map(|kept| kept.value.at_hand(kept.window.fetched_at, true));
-                let filed = || self.filed_answer(filed, link, &LinkKey::of(link));
-                stale.or_else(filed).ok_or_else(|| need.not_in_time())
-            }
-        }
-    }
-
-    /// The newest filed answer about a certificate that is authentic; where none is, the newest. Whether it is current is
-    /// not looked at: a revocation stands however old the answer is, and what else is wrong with one is for the
-    /// appraisal to say.
-    fn filed_answer(
-        &self,
-        filed: &FiledAnswers,
-        link: &Link<'_>,
-        key: &LinkKey,
-    ) -> Option<OcspAtHand> {
-        let filed = filed.0.as_ref()?.about(link).into_iter();
-        let mut examined = filed.map(|filed| OcspAtHand {
-            response: self.examine_filed(filed, link, key),
-            der: Arc::clone(&filed.der),
-            origin: Origin::Directory,
-            fetched_at: None,
-        });
-        let newest = examined.next()?;
-        let is_authentic =
-            |at_hand: &OcspAtHand| matches!(*at_hand.response, Examined::Authentic(_));
-        if is_authentic(&newest) {
-            return Some(newest);
-        }
-        Some(examined.find(is_authentic).unwrap_or(newest))
-    }
-
-    fn examine_filed(
-        &self,
-        filed: &Filed,
-        link: &Link<'_>,
-        key: &LinkKey,
-    ) -> Arc<Examined<OcspResponse>> {
-        let key = (filed.sha256, key.clone());
-        if let Some(known) = lock(&self.filed_answers).get(&key) {
-            return Arc::clone(known);
-        }
-        let examined = Arc::new(OcspResponse::examine(&filed.der, link));
-        lock(&self.filed_answers).put(key, Arc::clone(&examined));
-        examined
-    }
-
-    fn no_responder(&self) -> Absence {
-        let reason = |message| Reason::new(Code::OcspNotAvailable, message);
-        let (kind, reason) = match &self.fetcher.ocsp_directory {
-            Some(_) => (AbsenceKind::Missing, reason("no response in the directory")),
-            None => {
-                let message = "no source of OCSP responses is configured";
-                (AbsenceKind::NotConfigured, reason(message))
-            }
-        };
-        Absence { kind, reason }
-    }
-
     /// Fetches everything asked for, at the same time, and returns when all of it is at hand or known not to be, or at
     /// the deadline. It never fails: look again ([`settle_rim`](Self::settle_rim), [`settle_ocsp`](Self::settle_ocsp)),
     /// and what is not at hand then has its reason.
@@ -412,12 +275,6 @@ impl Collateral {
     ) {
         let fetcher = &self.fetcher;
         fetcher.fetch_missing(needs, max_age_secs, deadline).await;
-    }
-
-    /// The answer by which this certificate was revoked for good, if there ever was one.
-    pub(crate) fn known_revocation(&self, need: &OcspNeed) -> Option<Arc<Examined<OcspResponse>>> {
-        let kept = self.fetcher.answers.lasting(&need.key)?;
-        Some(kept.value.response)
     }
 
     /// Asks the responder now, with a nonce of its own for each question: for appraisals that want answers made for
@@ -481,12 +338,6 @@ impl Collateral {
     }
 }
 
-/// Whether an answer needs no other: it may be believed now, and is not older than the policy allows.
-fn is_current(at_hand: &OcspAtHand, terms: &Terms, now: UnixTime) -> bool {
-    let too_old = |max| at_hand.response.peek()?.age_bound(max, now);
-    at_hand.response.verified_at(now).is_some() && terms.max_age_secs.and_then(too_old).is_none()
-}
-
 fn outcome<T>(known: &Lookup<T>, origin: impl FnOnce(&T) -> Origin) -> LookupOutcome {
     match known {
         Lookup::Found(found) => match origin(found) {
@@ -497,14 +348,6 @@ fn outcome<T>(known: &Lookup<T>, origin: impl FnOnce(&T) -> Origin) -> LookupOut
         Lookup::Absent(_) => LookupOutcome::Absent,
         Lookup::Ask(_) => LookupOutcome::Missed,
     }
-}
-
-/// The later of two answers.
-fn newer(kept: OcspAtHand, filed: Option<OcspAtHand>) -> OcspAtHand {
-    let this_update = |at_hand: &OcspAtHand| at_hand.response.peek().map(OcspResponse::this_update);
-    filed
-        .filter(|filed| this_update(filed) > this_update(&kept))
-        .unwrap_or(kept)
 }
 
 fn later(time: UnixTime, secs: i64) -> UnixTime {

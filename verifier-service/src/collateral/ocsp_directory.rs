@@ -1,7 +1,8 @@
 //! A directory of OCSP answers, `*.der`, for sites without a responder: found by the certificate inside, whatever the
 //! files are called.
 //!
-//! In scope: an index of the newest answer about each certificate, made anew when the directory changes, bounded.
+//! In scope: an index of the newest answers about each certificate and of every revocation for good, made anew when the
+//! directory changes, bounded.
 //! Out of scope: whether an answer is authentic or current.
 //!
 //! A file put into the directory or moved there is seen after [`LOOK_AGAIN`] at the latest. One that is written to in place is seen within
@@ -15,9 +16,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use evidence::UnixTime;
 use evidence::limits::MAX_OCSP_BYTES;
-use evidence::ocsp::{CertificateId, IdHash, Link, OcspResponse};
+use evidence::ocsp::{CertificateId, CertificateStatus, IdHash, Link, OcspResponse};
+use evidence::{UnixTime, Unverified};
 
 use super::directory::{FileIdentity, LOOK_AGAIN};
 use super::issuers::Issuers;
@@ -25,10 +26,11 @@ use super::later;
 use crate::bounded::read_bounded;
 use crate::lock::lock;
 
-/// Most files read: about 8 MiB of answers as NVIDIA's are.
+/// Most files read: about 8 MiB of answers as NVIDIA's are, and as much again of what was read in them.
 const MAX_FILES: usize = 4096;
 
-/// Answers kept about one certificate: a damaged file does not displace a good one.
+/// Answers kept about one certificate beside those that say it is revoked for good: a damaged file does not displace a good
+/// one.
 const KEPT_OF_ONE: usize = 4;
 
 /// Seconds after which the directory is read again though it looks the same.
@@ -62,9 +64,18 @@ pub(super) struct Index {
 #[derive(Clone, Debug)]
 pub(super) struct Filed {
     pub(super) der: Arc<[u8]>,
-    pub(super) sha256: [u8; 32],
-    pub(super) this_update: UnixTime,
-    pub(super) valid_until: UnixTime,
+    response: Unverified<OcspResponse>,
+}
+
+impl Filed {
+    /// What it says, before anything vouches for it: enough to choose by.
+    pub(super) fn stated(&self) -> &OcspResponse {
+        self.response.peek()
+    }
+
+    fn says_revoked(&self) -> bool {
+        matches!(self.stated().status(), CertificateStatus::Revoked { .. })
+    }
 }
 
 /// What is filed about the certificate of a question, in no order.
@@ -180,7 +191,7 @@ impl Index {
         let hashes = self.hashes.iter();
         let ids = hashes.map(|hash| CertificateId::by(*hash, link.subject(), link.issuer()));
         let mut filed: Vec<_> = ids.filter_map(|id| self.filed.get(&id)).flatten().collect();
-        filed.sort_by_key(|filed| Reverse(filed.this_update));
+        filed.sort_by_key(|filed| Reverse(filed.stated().this_update()));
         filed
     }
 }
@@ -189,23 +200,24 @@ impl Index {
 fn read_file(path: &std::path::Path) -> Option<(CertificateId, Filed)> {
     let mut file = File::open(path).ok()?;
     let der = read_bounded(&mut file, MAX_OCSP_BYTES).ok()?;
-    let response = OcspResponse::parse(&der).ok()?;
-    let response = response.peek();
     let filed = Filed {
-        this_update: response.this_update(),
-        valid_until: response.valid_until(),
-        sha256: *response.sha256(),
+        response: OcspResponse::parse(&der).ok()?,
         der: der.into(),
     };
-    Some((response.id().clone(), filed))
+    Some((filed.stated().id().clone(), filed))
 }
 
-/// Keeps the newest few.
+/// Keeps the newest few, and whatever says that the certificate is revoked for good: no number of newer ones takes that
+/// back.
 fn keep(filed_by_id: &mut HashMap<CertificateId, Vec<Filed>>, id: CertificateId, filed: Filed) {
     let of_id = filed_by_id.entry(id).or_default();
     of_id.push(filed);
-    of_id.sort_by_key(|filed| Reverse(filed.this_update));
-    of_id.truncate(KEPT_OF_ONE);
+    of_id.sort_by_key(|filed| Reverse(filed.stated().this_update()));
+    let mut others = 0;
+    of_id.retain(|filed| {
+        others += usize::from(!filed.says_revoked());
+        filed.says_revoked() || others <= KEPT_OF_ONE
+    });
 }
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ impl From<&Filed> for RelayedAnswer {
     fn from(filed: &Filed) -> Self {
         Self {
             der: Arc::clone(&filed.der),
-            current: Some((filed.this_update, filed.valid_until)),
+            current: Some((filed.stated().this_update(), filed.stated().valid_until())),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use evidence::crypto;
+use evidence::ocsp::Terms;
 use tokio::time::Instant;
 
 use super::directory::LOOK_AGAIN;

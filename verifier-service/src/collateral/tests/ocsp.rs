@@ -2,7 +2,7 @@
 
 use evidence::ocsp::{CertificateId, CertificateStatus, Hold, IdHash, NonceVerdict, OcspRequest};
 
-use super::super::fixture::{Answer, Asked, revoked, unsuccessful};
+use super::super::fixture::{Answer, Asked, on_hold, revoked, unsuccessful};
 use super::*;
 
 const TERMS: Terms = Terms {
@@ -27,7 +27,7 @@ impl Site {
         };
         let link = PKI.link(ASKED);
         self.collateral.look_up_ocsp(
-            &self.collateral.filed_answers(self.clock.now()),
+            &self.collateral.filed_answers(),
             &link,
             &terms,
             self.clock.now(),
@@ -90,7 +90,7 @@ async fn an_answer_is_asked_for_by_sha_384_without_nonce_and_found() {
     let needs: Vec<_> = (1..=3)
         .filter_map(|at| {
             match site.collateral.look_up_ocsp(
-                &site.collateral.filed_answers(NOW),
+                &site.collateral.filed_answers(),
                 &PKI.link(at),
                 &TERMS,
                 NOW,
@@ -105,7 +105,7 @@ async fn an_answer_is_asked_for_by_sha_384_without_nonce_and_found() {
     site.collateral.fetch(twice, soon()).await;
     for at in 1..=3 {
         let found = site.collateral.look_up_ocsp(
-            &site.collateral.filed_answers(NOW),
+            &site.collateral.filed_answers(),
             &PKI.link(at),
             &TERMS,
             NOW,
@@ -328,18 +328,15 @@ async fn a_revocation_that_comes_out_of_date_is_used_as_stale() {
     site.want_answer().await;
     assert!(site.answered().is_stale());
     let settled = site.collateral.settle_ocsp(
-        &site.collateral.filed_answers(later_by(DAY)),
+        &site.collateral.filed_answers(),
         &PKI.link(ASKED),
         &TERMS,
         later_by(DAY),
     );
     assert!(settled.unwrap().is_stale());
-    let nothing = site.collateral.settle_ocsp(
-        &site.collateral.filed_answers(NOW),
-        &PKI.link(2),
-        &TERMS,
-        NOW,
-    );
+    let nothing =
+        site.collateral
+            .settle_ocsp(&site.collateral.filed_answers(), &PKI.link(2), &TERMS, NOW);
     let reason = nothing.unwrap_err().reason;
     assert_eq!(reason.message, "OCSP responder: no answer in time");
 }
@@ -383,6 +380,40 @@ async fn an_answer_without_the_nonce_is_handed_over_and_not_kept() {
         NonceVerdict::Absent
     );
     assert!(matches!(site.answer(), Lookup::Ask(_)));
+}
+
+/// It is true whoever sends it, and when. A hold may have ended since.
+#[tokio::test]
+async fn a_revocation_without_the_nonce_is_kept_and_a_hold_is_not() {
+    let old = |status: fn(UnixTime) -> Vec<u8>| Answer {
+        status: status(later_by(-3 * DAY)),
+        this_update: later_by(-2 * DAY),
+        next_update: later_by(-DAY),
+        ..PKI.answer(ASKED)
+    };
+    for (status, is_kept) in [(revoked as fn(_) -> _, true), (on_hold, false)] {
+        let fake = Fake::new(repeats(old(status))).await;
+        let site = Site::new(&with_ocsp(&fake), None);
+        let needs = vec![OcspNeed::of(&PKI.link(ASKED))];
+        site.collateral.ask_now(needs, soon()).await[0]
+            .1
+            .as_ref()
+            .unwrap();
+        let kept = site.collateral.fetched_revocation(&PKI.link(ASKED));
+        assert_eq!(kept.is_some(), is_kept);
+    }
+    // Sent once more, it displaces nothing newer.
+    let fake = Fake::new(good).await;
+    let site = Site::new(&with_ocsp(&fake), None);
+    let ask = async || {
+        let needs = vec![OcspNeed::of(&PKI.link(ASKED))];
+        site.collateral.ask_now(needs, soon()).await
+    };
+    ask().await;
+    let newer = site.answered().der;
+    fake.says(repeats(old(revoked)));
+    ask().await;
+    assert_eq!(site.answered().der, newer);
 }
 
 #[tokio::test]
@@ -526,4 +557,66 @@ async fn a_filed_answer_that_is_out_of_date_or_forged_is_handed_on_as_what_it_is
         .as_ref()
         .unwrap();
     assert_eq!(fake.hits(), 2);
+}
+
+/// As `pogw appraise` says of the same files.
+#[tokio::test]
+async fn a_revocation_that_was_filed_stands_whatever_newer_answers_say() {
+    let (folder, mut settings) = directory();
+    let file = |name: &str, answer: &Answer| {
+        std::fs::write(folder.path().join(name), answer.der()).unwrap();
+    };
+    let known = |secs: i64| Answer {
+        this_update: later_by(secs),
+        ..PKI.answer(ASKED)
+    };
+    let old = |status: Vec<u8>| Answer {
+        status,
+        this_update: later_by(-30 * DAY),
+        next_update: later_by(-29 * DAY),
+        ..PKI.answer(ASKED)
+    };
+    for secs in 1..10 {
+        file(&format!("{secs}.der"), &known(-secs));
+    }
+    let status = |site: &Site| {
+        let found = site.answered();
+        found.response.peek().unwrap().status()
+    };
+    let since = later_by(-40 * DAY);
+    let gone = CertificateStatus::Revoked {
+        at: since,
+        reason: None,
+    };
+    // A hold ends with its answer.
+    file("held.der", &old(on_hold(since)));
+    assert_eq!(status(&Site::new(&settings, None)), CertificateStatus::Good);
+    file("gone.der", &old(revoked(since)));
+    assert_eq!(status(&Site::new(&settings, None)), gone);
+    // Nobody is asked whether it is so still, and what was fetched before is no better.
+    let fake = Fake::new(good).await;
+    settings.ocsp.url = Some(fake.url.clone());
+    let site = Site::new(&settings, None);
+    assert_eq!(status(&site), gone);
+    let needs = vec![OcspNeed::of(&PKI.link(ASKED))];
+    site.collateral.ask_now(needs, soon()).await;
+    assert_eq!(status(&site), gone);
+    let filed = site.collateral.filed_answers();
+    let revocation = |terms: &Terms| {
+        let link = PKI.link(ASKED);
+        site.collateral.filed_revocation(&filed, &link, terms)
+    };
+    assert!(revocation(&TERMS).is_some());
+    let before = Terms {
+        as_of: UnixTime::from_secs(since.secs() - 1),
+        ..TERMS
+    };
+    assert!(revocation(&before).is_none());
+    // One that nobody stands behind is no alarm.
+    let forged = Answer {
+        by: 0,
+        ..old(revoked(since))
+    };
+    file("gone.der", &forged);
+    assert_eq!(status(&Site::new(&settings, None)), CertificateStatus::Good);
 }
