@@ -11,18 +11,22 @@ use tests::served::{Requests, Served, config};
 use tests::upstream::{CERTIFICATES, MANIFESTS, Upstream};
 use verifier_service::{AppraisalSettings, Config, OcspSettings, RimServiceSettings};
 
-/// A policy that wants revocation affirmed of every device, by answers come by in this way.
-fn wanting(revocation: &str) -> String {
+/// A policy that wants these checks affirmed of every device, and answers about revocation come by in this way.
+fn wanting(checks: &str, revocation: &str) -> String {
     format!(
         "package pogw\nimport rego.v1\nrevocation := {revocation}\n\
          deny contains {{\"code\": id, \"message\": check.status}} if {{\n\
-         some id, check in input.devices[_].checks\nid in {{\"driver_rim\", \"revocation\"}}\n\
+         some id, check in input.devices[_].checks\nid in {{{checks}}}\n\
          check.status != \"affirmed\"\n}}\n"
     )
 }
 
+const MANIFEST_AND_REVOCATION: &str = r#""driver_rim", "revocation""#;
+const BOTH_MANIFESTS: &str = r#""driver_rim", "vbios_rim""#;
+
 const CACHED: &str = r#"{"mode": "cached", "max_age_s": 3600}"#;
 const REQUIRED: &str = r#"{"mode": "required"}"#;
+const OFF: &str = r#"{"mode": "off"}"#;
 
 struct World {
     scene: Scene,
@@ -100,13 +104,18 @@ impl World {
 
     /// What a policy would have said to the last receipt.
     async fn simulate(&self, name: &str) -> Vec<String> {
+        self.simulate_before(name, 0).await
+    }
+
+    /// The same of one that so many came after.
+    async fn simulate_before(&self, name: &str, later: usize) -> Vec<String> {
         let path = format!("{name}/versions/1/simulate");
-        let body = json!({ "receipts": "recent", "limit": 1 }).to_string();
+        let body = json!({ "receipts": "recent", "limit": later + 1 }).to_string();
         let json = "application/json";
         let answer = self.operate(Method::POST, &path, json, body).await;
         let receipts = answer["receipts"].as_array().unwrap();
-        assert_eq!(receipts.len(), 1, "{answer:#}");
-        let deny = receipts[0]["deny"].as_array().unwrap().iter();
+        assert_eq!(receipts.len(), later + 1, "{answer:#}");
+        let deny = receipts[later]["deny"].as_array().unwrap().iter();
         let mut codes: Vec<_> = deny
             .map(|d| d["code"].as_str().unwrap().to_owned())
             .collect();
@@ -139,7 +148,8 @@ fn upstream_time(upstream: &Upstream) -> evidence::UnixTime {
 async fn a_simulation_asks_neither_rim_service_nor_responder() {
     let world = World::new().await;
     for (name, revocation) in [("cached", CACHED), ("required", REQUIRED)] {
-        world.upload(name, wanting(revocation)).await;
+        let text = wanting(MANIFEST_AND_REVOCATION, revocation);
+        world.upload(name, text).await;
     }
     let [cached, required] = ["cached", "required"];
     let all = MANIFESTS + CERTIFICATES;
@@ -165,4 +175,26 @@ async fn a_simulation_asks_neither_rim_service_nor_responder() {
     // An appraisal of today asks for all of it.
     world.submit().await;
     assert_eq!(world.asked(), 2 * all);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_renewed_since_a_receipt_changes_no_verdict_on_its_manifests() {
+    let world = World::new().await;
+    let of_manifests = wanting(BOTH_MANIFESTS, OFF);
+    world.upload("of-manifests", of_manifests).await;
+    let required = wanting(MANIFEST_AND_REVOCATION, REQUIRED);
+    world.upload("required", required).await;
+    world.submit().await;
+    assert!(world.simulate("of-manifests").await.is_empty());
+    assert!(world.simulate("required").await.is_empty());
+
+    // Half of their time is over: the next appraisal has everything renewed.
+    world.advance_s(13 * 3600);
+    world.submit().await;
+    world
+        .nobody_was_asked_beyond(2 * (MANIFESTS + CERTIFICATES))
+        .await;
+    assert!(world.simulate_before("of-manifests", 1).await.is_empty());
+    // The answers are of today now.
+    assert_eq!(world.simulate_before("required", 1).await, ["revocation"]);
 }

@@ -123,7 +123,7 @@ impl Inquiry {
 
     /// The same over evidence of another day, as of that day. Nobody is asked for anything then: what a responder says today
     /// is of today, and a nonce would change nothing about that. Answers at hand count, under `required` too, as far as they
-    /// are of that day; manifests at hand count.
+    /// are of that day; manifests at hand count, whenever they came.
     #[must_use]
     pub fn of_the_past(mut self) -> Self {
         self.of_the_past = true;
@@ -205,13 +205,14 @@ impl Inquiry {
             hold: self.hold(),
         };
         let filed = self.filed.get_or_init(|| collateral.filed_answers());
-        let made_now = self.policy.revocation().mode == RevocationMode::Required;
-        let settled = if made_now && !self.of_the_past {
+        let settled = if self.of_the_past {
+            collateral.ocsp_of_the_past(filed, link, &terms)
+        } else if self.policy.revocation().mode == RevocationMode::Required {
             match collateral.filed_revocation(filed, link, &terms) {
                 Some(revocation) => Ok(revocation),
                 None => return self.fresh_answer(collateral, link, &terms),
             }
-        } else if self.closed || self.of_the_past {
+        } else if self.closed {
             collateral.settle_ocsp(filed, link, &terms, as_of)
         } else {
             known(collateral.look_up_ocsp(filed, link, &terms, as_of))?
@@ -229,7 +230,10 @@ impl Inquiry {
         id: &str,
         as_of: UnixTime,
     ) -> Result<Result<RimAtHand, Absence>, Wants> {
-        match self.closed || self.of_the_past {
+        if self.of_the_past {
+            return Ok(collateral.rim_of_the_past(id, as_of));
+        }
+        match self.closed {
             true => Ok(collateral.settle_rim(id, as_of)),
             false => known(collateral.look_up_rim(id, as_of)),
         }

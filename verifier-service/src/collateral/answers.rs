@@ -1,7 +1,7 @@
 //! Answers about revocation at hand: which one an appraisal goes by, of those filed and those fetched.
 //!
-//! In scope: looking up. Out of scope: fetching, the order of answers by their worth (`evidence` has it), what a certificate
-//! then comes to.
+//! In scope: looking up, for an appraisal of today and for one of another day. Out of scope: fetching, the order of answers
+//! by their worth (`evidence` has it), what a certificate then comes to.
 
 use std::sync::Arc;
 
@@ -110,6 +110,30 @@ impl Collateral {
                 let filed = || Some(self.best_filed(filed, link, terms)?.1);
                 stale.or_else(filed).ok_or_else(|| need.not_in_time())
             }
+        }
+    }
+
+    /// The answer at hand for evidence of another day, whenever it came: the appraisal says whether it is of that day.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn ocsp_of_the_past(
+        &self,
+        filed: &FiledAnswers,
+        link: &Link<'_>,
+        terms: &Terms,
+    ) -> Result<OcspAtHand, Absence> {
+        let filed = self.best_filed(filed, link, terms);
+        let kept = self.fetcher.answers.peek(&LinkKey::of(link));
+        match kept {
+            Some(kept) => {
+                let kept = kept.value.at_hand(kept.window.fetched_at, false);
+                Ok(better(kept, filed, link, terms))
+            }
+            None => filed.map(|(_, filed)| filed).ok_or_else(|| Absence {
+                kind: AbsenceKind::Missing,
+                reason: Reason::new(Code::OcspNotAvailable, "no response is kept"),
+            }),
         }
     }
 

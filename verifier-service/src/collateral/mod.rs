@@ -233,6 +233,16 @@ impl Collateral {
         }
     }
 
+    /// The manifest at hand for evidence of another day: one that may be used now or could be used then, whenever it came. A
+    /// manifest says nothing about a day: its certificates are judged as of that one.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn rim_of_the_past(&self, id: &str, as_of: UnixTime) -> Result<RimAtHand, Absence> {
+        let now = self.settle_rim(id, self.now());
+        now.or_else(|absence| self.settle_rim(id, as_of).map_err(|_| absence))
+    }
+
     fn filed_rim(&self, id: &str) -> io::Result<Option<RimAtHand>> {
         let directory = self.directory.as_ref().filter(|_| is_safe_rim_id(id));
         let filed = directory.map(|directory| directory.rim(id, self.anchors()));

@@ -620,3 +620,25 @@ async fn a_revocation_that_was_filed_stands_whatever_newer_answers_say() {
     file("gone.der", &forged);
     assert_eq!(status(&Site::new(&settings, None)), CertificateStatus::Good);
 }
+
+#[tokio::test]
+async fn of_another_day_what_came_since_counts_too() {
+    let fake = Fake::new(repeats(PKI.answer(ASKED))).await;
+    let site = Site::new(&with_ocsp(&fake), None);
+    let of_the_past = |as_of: UnixTime| {
+        let terms = Terms { as_of, ..TERMS };
+        let filed = site.collateral.filed_answers();
+        site.collateral
+            .ocsp_of_the_past(&filed, &PKI.link(ASKED), &terms)
+    };
+    assert_eq!(of_the_past(NOW).unwrap_err().kind, AbsenceKind::Missing);
+    // Of the day of the evidence, and fetched later.
+    site.clock.advance_s(DAY / 2);
+    site.want_answer().await;
+    let found = of_the_past(NOW).unwrap();
+    assert!(found.response.verified_at(NOW).is_some());
+    // The day is over, and the answer is still one of that day.
+    site.clock.advance_s(2 * DAY);
+    of_the_past(NOW).unwrap();
+    assert_eq!(fake.hits(), 1);
+}

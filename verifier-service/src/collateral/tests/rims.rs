@@ -118,6 +118,25 @@ async fn after_half_its_time_a_manifest_is_renewed_behind_the_scenes() {
 }
 
 #[tokio::test]
+async fn of_another_day_a_manifest_counts_whenever_it_came() {
+    let fake = Fake::new(Fake::any_rim).await;
+    let site = Site::new(&with_rims(&fake), None);
+    let of_the_past = || site.collateral.rim_of_the_past(DRIVER_ID, NOW);
+    of_the_past().unwrap_err();
+    site.clock.advance_s(DAY);
+    site.want(DRIVER_ID).await;
+    assert_eq!(of_the_past().unwrap().fetched_at, Some(site.clock.now()));
+    assert_eq!(fake.hits(), 1);
+    // Too old for today, and good for its day.
+    let site = Site::new(&with_rims(&fake), None);
+    site.want(DRIVER_ID).await;
+    site.clock.advance_s(8 * DAY);
+    let of_the_past = site.collateral.rim_of_the_past(DRIVER_ID, NOW);
+    assert_eq!(of_the_past.unwrap().fetched_at, Some(NOW));
+    assert_eq!(fake.hits(), 2);
+}
+
+#[tokio::test]
 async fn a_refresh_that_fails_costs_nothing_while_the_copy_is_fresh() {
     let fake = Fake::new(Fake::any_rim).await;
     let site = Site::new(&with_rims(&fake), None);
