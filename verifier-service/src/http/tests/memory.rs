@@ -22,14 +22,21 @@ async fn half_sent(served: &Served, stated: usize, sent: usize) -> TcpStream {
     connection
 }
 
-/// Waits until there is no memory for a bundle of so many bytes.
-async fn until_overloaded(served: &Served, bytes: usize) {
+/// Half sends bundles until there is no memory for one of so many bytes. Those sent before may be at an end: a body that
+/// stands still for a while is.
+async fn fill(
+    served: &Served,
+    strangers: &mut Vec<TcpStream>,
+    (stated, sent): (usize, usize),
+    bytes: usize,
+) {
     for _ in 0..200 {
         let bundle = " ".repeat(bytes);
         let answer = served.rig.post("/v1/receipts", media_type::BUNDLE, bundle);
         if answer.await.status == StatusCode::SERVICE_UNAVAILABLE {
             return;
         }
+        strangers.push(half_sent(served, stated, sent).await);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("there is memory left");
@@ -51,15 +58,9 @@ async fn strangers_keep_no_agent_from_handing_in() {
     let bundle = market.commit(&machine, &taken, "fixture").await;
     // All there is: an eighth of it is for small bodies alone.
     let served = &market.served;
+    let (large, small) = ((MIB, MIB / 8 * 7), (SMALL_BYTES, SMALL_BYTES - 1));
     let mut strangers = Vec::new();
-    for _ in 0..4 {
-        strangers.push(half_sent(served, MIB, MIB / 8 * 7).await);
-    }
-    until_overloaded(served, SMALL_BYTES + 1).await;
-    for _ in 0..8 {
-        strangers.push(half_sent(served, SMALL_BYTES, SMALL_BYTES - 1).await);
-    }
-    until_overloaded(served, 1).await;
+    fill(served, &mut strangers, large, SMALL_BYTES + 1).await;
+    fill(served, &mut strangers, small, 1).await;
     market.open(&machine, &taken, &bundle).await;
-    until_overloaded(served, 1).await;
 }
