@@ -41,7 +41,7 @@ use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
 use evidence::device::is_safe_rim_id;
 use evidence::ocsp::OcspResponse;
 use evidence::rim::Rim;
-use evidence::{Code, Examined, Reason, UnixTime};
+use evidence::{Code, Examined, Reason, UnixTime, crypto};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -83,6 +83,9 @@ type ExaminedAnswers = LruCache<([u8; 32], LinkKey), Arc<Examined<OcspResponse>>
 #[derive(Debug)]
 pub struct Collateral {
     chains: Mutex<LruCache<[u8; 32], Arc<Examined<CertificateChain>>>>,
+    /// The keys of chains that came again, by the digest of their text: reading PEM takes several times as long. One chain
+    /// in many texts displaces others here, which then are read once more.
+    chain_keys: Mutex<LruCache<[u8; 32], [u8; 32]>>,
     directory: Option<RimDirectory>,
     filed_answers: Mutex<ExaminedAnswers>,
     fetcher: Arc<Fetcher>,
@@ -129,6 +132,7 @@ impl Collateral {
         let issuers = Arc::clone(&fetcher.issuers);
         Self {
             chains: Mutex::new(LruCache::new(CHAINS_KEPT)),
+            chain_keys: Mutex::new(LruCache::new(CHAINS_KEPT)),
             directory: directory.map(|path| RimDirectory::new(path, issuers)),
             filed_answers: Mutex::new(LruCache::new(FILED_ANSWERS_KEPT)),
             fetcher: Arc::new(fetcher),
@@ -145,14 +149,19 @@ impl Collateral {
     /// certificates, so that junk displaces nothing.
     #[must_use]
     pub fn chain(&self, pem: &[u8]) -> Arc<Examined<CertificateChain>> {
-        let key = CertificateChain::digest_of(pem);
+        let text = crypto::sha256(pem);
+        let remembered = lock(&self.chain_keys).get(&text).copied();
+        let key = remembered.or_else(|| CertificateChain::digest_of(pem));
         let kept = key.and_then(|key| lock(&self.chains).get(&key).map(Arc::clone));
         let outcome = match &kept {
             Some(_) => LookupOutcome::Fresh,
             None => LookupOutcome::Missed,
         };
         self.meters().looked_up(CollateralKind::Chain, outcome);
-        if let Some(known) = kept {
+        if let Some((known, key)) = kept.zip(key) {
+            if remembered.is_none() {
+                lock(&self.chain_keys).put(text, key);
+            }
             return known;
         }
         let anchors = self.anchors();
