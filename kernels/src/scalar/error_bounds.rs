@@ -49,7 +49,7 @@ const BOUNDS: &[Bound] = &[
         function: gelu,
         exact: |x| x * exact_sigmoid(gelu_argument(x)),
         range: [-1.0, 150.0],
-        ulp: 3.0,
+        ulp: 3.2,
     },
     Bound {
         name: "rsqrt",
