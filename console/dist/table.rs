@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-37720901e2dc.js",
+        path: "console-eb3510ad5729.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "37720901e2dc702a331c2d14eebb1c1a38f27b9d288932f624ef2796455c0230",
+        sha256: "eb3510ad572959ce718b17560cf3d77a02d8198994e3425476b733d3d091194e",
         is_named_by_content: true,
-        plain: include_bytes!("console-37720901e2dc.js"),
-        brotli: include_bytes!("console-37720901e2dc.js.br"),
+        plain: include_bytes!("console-eb3510ad5729.js"),
+        brotli: include_bytes!("console-eb3510ad5729.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "fbaa2796b5f254d4a97c433c2f1daaf19090da441e1fab52eb0ca95a4cf4ce5d",
+        sha256: "600cd9689189a2bcb26df3f37f2b05eb2642aacd85b2f9c2cea02b56a4197c76",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
