@@ -20,6 +20,15 @@ use crate::store::StoredReceipt;
 use crate::store::jobs::{JobReceipt, JobStore};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Of a receipt: nothing takes it back.
+const HOLDS: &str = "holds";
+/// The job that it came of is not over, and may find the work wrong yet.
+const PROVISIONAL: &str = "provisional";
+/// The job found the work wrong.
+const REVOKED: &str = "revoked";
+/// What the service says of a receipt that its token cannot.
+pub(super) const STANDINGS: [&str; 3] = [HOLDS, PROVISIONAL, REVOKED];
+
 /// Whether a receipt holds, in the form of the token too.
 const STATUS: HeaderName = HeaderName::from_static("pogw-receipt-status");
 /// Since when a receipt holds no more; absent of one that was not revoked.
@@ -34,21 +43,10 @@ struct ReceiptJson<'a> {
     id: String,
     receipt: &'a str,
     issued_at: UnixTime,
-    status: Standing,
+    /// One of [`STANDINGS`].
+    status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<UnixTime>,
-}
-
-/// What the service says of a receipt that its token cannot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Standing {
-    /// Nothing will take it back.
-    Holds,
-    /// The job that it came of is not over, and may find the work wrong yet.
-    Provisional,
-    /// The job found the work wrong.
-    Revoked,
 }
 
 #[derive(Serialize)]
@@ -129,26 +127,16 @@ impl ListedReceipt {
     }
 }
 
-impl Standing {
-    const fn of(receipt: &StoredReceipt) -> Self {
-        match (receipt.revoked_at, receipt.provisional) {
-            (Some(_), _) => Self::Revoked,
-            (None, true) => Self::Provisional,
-            (None, false) => Self::Holds,
-        }
-    }
-
-    const fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::Holds => "holds",
-            Self::Provisional => "provisional",
-            Self::Revoked => "revoked",
-        })
+const fn standing(receipt: &StoredReceipt) -> &'static str {
+    match (receipt.revoked_at, receipt.provisional) {
+        (Some(_), _) => REVOKED,
+        (None, true) => PROVISIONAL,
+        (None, false) => HOLDS,
     }
 }
 
 fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
-    let status = Standing::of(receipt);
+    let status = standing(receipt);
     let mut response = if form == media_type::JSON {
         let json = ReceiptJson {
             id: receipt.id.to_string(),
@@ -163,7 +151,7 @@ fn in_form(form: &'static str, receipt: &StoredReceipt) -> Response {
     };
     let headers = response.headers_mut();
     // The token is what it was when it was issued, and validates still.
-    headers.insert(STATUS, status.header());
+    headers.insert(STATUS, HeaderValue::from_static(status));
     let revoked_at = receipt.revoked_at.map(|at| at.to_string());
     if let Some(at) = revoked_at.and_then(|at| HeaderValue::try_from(at).ok()) {
         headers.insert(REVOKED_AT, at);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::endpoint::{Access, Answer, Endpoint, EvidenceCodes, Tag};
 use super::schema::{of, text, word};
 use super::schemas;
+use crate::http::receipts::STANDINGS;
 use crate::problem::TYPE_PREFIX;
 
 const ABOUT: &str = "Takes evidence of GPU work, appraises it, and issues work receipts: JWTs that a marketplace validates \
@@ -265,7 +266,7 @@ fn headers() -> Value {
     json!({
         "X-Trace-Id": header("The trace of this request (W3C Trace Context): the caller's, or one of ours.", json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })),
         "X-Request-Id": header("What the log calls this request.", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })),
-        "PoGW-Receipt-Status": header("Whether the receipt holds, as `status` of its JSON has it.", word(&["holds", "provisional", "revoked"])),
+        "PoGW-Receipt-Status": header("Whether the receipt holds, as `status` of its JSON has it.", word(&STANDINGS)),
         "PoGW-Receipt-Revoked-At": header("Since when the receipt is revoked; absent of one that was not.", json!({ "type": "string", "format": "date-time" })),
         "Location": header("Where it is from now on.", json!({ "type": "string", "format": "uri-reference" })),
         "ETag": header("The tag of what is answered.", text()),

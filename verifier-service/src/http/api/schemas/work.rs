@@ -9,6 +9,7 @@ use super::super::schema::{
     MAX_SAFE, closed, count, list, list_of, map, number, object, of, said, short, text, with, word,
 };
 use super::Named;
+use crate::http::receipts::STANDINGS;
 
 pub(super) fn all() -> Vec<Named> {
     vec![
@@ -214,7 +215,7 @@ fn receipt() -> Value {
         (
             "status",
             said(
-                word(&["holds", "provisional", "revoked"]),
+                word(&STANDINGS),
                 "`holds`: nothing takes it back. `provisional`: the job that it came of is not over, and may find the work \
                  wrong yet. `revoked`: it did. The token itself does not say it.",
             ),
