@@ -8,8 +8,8 @@
 //! Warm means that chain and manifests were seen before, as for a device that comes again. The device is simulated; its
 //! evidence has the layout, the sizes and the signatures of a real Hopper. What the policy was asked before it is not asked
 //! again; one line has a policy that is asked each time. Nothing is cached by a verifier that has started and was asked
-//! nothing yet; reading settings and policy is in a line of its own. The system is one of eight GPUs and four switches that name each
-//! other, forged under a test root; everything but its manifests is new.
+//! nothing yet; reading settings and policy is in a line of its own. The system is one of eight GPUs and four switches that
+//! name each other, forged under a test root; everything but its manifests is new.
 //!
 //! Every line is measured in turn, round after round, and stands for its fastest tenth: what else the machine does then
 //! weighs on all lines alike, or on none. A second process that takes a processor still shows in the line of two threads, and

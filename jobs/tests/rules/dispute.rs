@@ -53,6 +53,17 @@ fn commands_that_disagree_fail_and_nobody_is_slashed() {
     assert_eq!(world.records.len(), 3);
 }
 
+/// All show right results, and one no longer computes what the others committed to.
+pub(crate) fn judge_all_but_the_holding_of(world: &mut World, one: usize) {
+    world.judge_all(|world, n, id| {
+        let mut shown = world.honest(id);
+        if n == one {
+            shown.cross.clear();
+        }
+        Verdict::Upheld(shown)
+    });
+}
+
 pub(crate) fn question(world: &World, number: u32) -> Action {
     let asked = vec![world.ids()[0].clone(), world.ids()[1].clone()];
     Action::Ask {
@@ -285,12 +296,6 @@ fn a_keyed_digest_that_is_missing_is_one_that_does_not_match() {
     world.dispatch(2);
     world.commit_all();
     world.open_all();
-    world.judge_all(|world, n, id| {
-        let mut shown = world.honest(id);
-        if n == 0 {
-            shown.cross.clear();
-        }
-        Verdict::Upheld(shown)
-    });
+    judge_all_but_the_holding_of(&mut world, 0);
     assert_eq!(world.job.dispute().unwrap().about, DisputeKind::Holding);
 }

@@ -263,7 +263,7 @@ impl Clerk {
                 seed: random::bytes(),
             };
             // After the moment was taken: a verifier that is stopped in between has an early moment.
-            let is_leaving = self.has_left();
+            let is_leaving = self.is_leaving();
             self.may_happen(&deed.action, is_leaving)?;
             let prepared = match deed.may_accept() {
                 true => self.prepare(id, &deed, moment).await?,

@@ -51,8 +51,8 @@ impl Clerk {
         self.look_again();
     }
 
-    /// Whether it was told so.
-    pub(super) fn has_left(&self) -> bool {
+    /// Whether it was told so ([`leave`](Self::leave)).
+    pub(super) fn is_leaving(&self) -> bool {
         self.0.presence.is_leaving()
     }
 
@@ -63,7 +63,7 @@ impl Clerk {
 
     /// Notes that this verifier is there; where it was away, from when to when. One that leaves is not there.
     pub(super) async fn note_alive(&self) -> Result<(), ClerkError> {
-        if self.has_left() {
+        if self.is_leaving() {
             return Ok(());
         }
         // A machine may be suspended between any two lines. What is noted is as early as what is written, or earlier, and

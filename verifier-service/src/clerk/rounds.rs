@@ -63,7 +63,7 @@ impl Clerk {
             forget: now + FORGET_EVERY,
             releasing: JoinSet::new(),
         };
-        while !self.has_left() {
+        while !self.is_leaving() {
             pulse.beat();
             let round = async {
                 self.keep_house(&mut chores).await;

@@ -99,6 +99,13 @@ async fn start(certificates: Certificates) -> Server {
     }
 }
 
+/// A server with a certificate of its own, whose files are there as long as they are held.
+async fn started() -> (Server, CertificateDer<'static>, Files) {
+    let (files, (pem, key, der)) = (Files::new(), certificate());
+    files.put(&pem, &key);
+    (start(files.open().unwrap()).await, der, files)
+}
+
 /// Shakes hands, trusting this certificate alone.
 async fn connect(
     address: SocketAddr,
@@ -222,9 +229,7 @@ fn a_start_says_what_is_wrong() {
 
 #[tokio::test]
 async fn whoever_does_not_shake_hands_is_let_go() {
-    let (files, (pem, key, der)) = (Files::new(), certificate());
-    files.put(&pem, &key);
-    let server = start(files.open().unwrap()).await;
+    let (server, der, _files) = started().await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut noisy = TcpStream::connect(server.address).await.unwrap();
     noisy.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
@@ -239,9 +244,7 @@ async fn whoever_does_not_shake_hands_is_let_go() {
 /// No word of HTTP/2 ever comes, for which hyper itself would wait for ever.
 #[tokio::test]
 async fn whoever_says_nothing_after_the_handshake_is_let_go() {
-    let (files, (pem, key, der)) = (Files::new(), certificate());
-    files.put(&pem, &key);
-    let server = start(files.open().unwrap()).await;
+    let (server, der, _files) = started().await;
     let mut silent = connect_for(server.address, &der, &[b"h2"]).await.unwrap();
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest));
@@ -250,9 +253,7 @@ async fn whoever_says_nothing_after_the_handshake_is_let_go() {
 
 #[tokio::test]
 async fn whoever_does_not_end_its_headers_is_let_go() {
-    let (files, (pem, key, der)) = (Files::new(), certificate());
-    files.put(&pem, &key);
-    let server = start(files.open().unwrap()).await;
+    let (server, der, _files) = started().await;
     let mut slow = connect(server.address, &der).await.unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\nhost: local")
         .await
@@ -264,9 +265,7 @@ async fn whoever_does_not_end_its_headers_is_let_go() {
 
 #[tokio::test]
 async fn a_connection_beyond_the_most_waits_for_another_to_end() {
-    let (files, (pem, key, der)) = (Files::new(), certificate());
-    files.put(&pem, &key);
-    let server = start(files.open().unwrap()).await;
+    let (server, der, _files) = started().await;
     let mut open = Vec::new();
     for _ in 0..MAX_CONNECTIONS {
         open.push(connect(server.address, &der).await.unwrap());
@@ -286,9 +285,7 @@ async fn a_connection_beyond_the_most_waits_for_another_to_end() {
 
 #[tokio::test]
 async fn stopping_finishes_what_is_in_progress() {
-    let (files, (pem, key, der)) = (Files::new(), certificate());
-    files.put(&pem, &key);
-    let server = start(files.open().unwrap()).await;
+    let (server, der, _files) = started().await;
     let mut idle = connect(server.address, &der).await.unwrap();
     ask(&mut idle, "/", "hello").await;
     let mut busy = connect(server.address, &der).await.unwrap();
