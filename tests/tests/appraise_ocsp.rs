@@ -800,9 +800,10 @@ fn a_mirror_serves_what_is_missing() {
 
 fn a_service_out_of_reach_is_unverifiable() {
     let desk = Desk::new();
-    let gone = TcpListener::bind("127.0.0.1:0").expect("port");
-    let url = format!("http://{}", gone.local_addr().expect("address"));
-    drop(gone);
+    // Bound and not listened on: refused, and nobody else's until the end.
+    let nobody = tokio::net::TcpSocket::new_v4().expect("a socket");
+    nobody.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let url = format!("http://{}", nobody.local_addr().expect("an address"));
     let said = desk.appraise_alone(&[
         &"--rim-service",
         &url,

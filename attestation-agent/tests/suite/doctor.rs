@@ -2,7 +2,6 @@
 //! in `tests/tests/doctor.rs`.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
@@ -13,7 +12,7 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 
 use crate::binary::{agent, assert_ends};
-use crate::server::{Reply, Server};
+use crate::server::{Nobody, Reply, Server};
 
 const DRIVER_RIM: &str = "NV_GPU_DRIVER_GH100_999.01.SIM";
 const VBIOS_RIM: &str = "NV_GPU_VBIOS_SIM0_0000_000_F053494D01";
@@ -264,16 +263,14 @@ fn failed_at(step: &str) -> Vec<String> {
 
 #[test]
 fn the_step_at_which_the_way_ends_is_named() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
+    let nobody = Nobody::listens();
     let plain = verifier(ready(), covered());
     let https = plain.url.replace("http://", "https://");
     let [hangup, silent] = [Reply::Hangup, Reply::Silence].map(|reply| verifier(reply, covered()));
     // RFC 6761 section 6.4: no name under `invalid` has an address.
     let table = [
         ("http://verifier.invalid".to_owned(), "verifier_name"),
-        (format!("http://127.0.0.1:{port}"), "verifier_connect"),
+        (nobody.url.clone(), "verifier_connect"),
         (https, "verifier_tls"),
         (hangup.url.clone(), "verifier_http"),
         (silent.url.clone(), "verifier_http"),

@@ -32,6 +32,25 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
+/// An address where connections are refused, and that nobody else is given, as long as this lives: a port that is bound and
+/// not listened on. (A port that is merely free again may be the next test's.)
+pub(crate) struct Nobody {
+    _socket: tokio::net::TcpSocket,
+    pub(crate) url: String,
+}
+
+impl Nobody {
+    pub(crate) fn listens() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
+        Self {
+            _socket: socket,
+            url,
+        }
+    }
+}
+
 /// The stand-in. Its thread ends with the test process.
 pub(crate) struct Server {
     pub(crate) url: String,

@@ -9,7 +9,7 @@ use evidence::work::Hex;
 use serde_json::json;
 
 use crate::kit::{agent, seeded, verifier, work};
-use crate::server::{JWT, Reply, Server};
+use crate::server::{JWT, Nobody, Reply, Server};
 
 const CHALLENGES: &str = "/v1/challenges";
 const RECEIPTS: &str = "/v1/receipts";
@@ -217,11 +217,8 @@ async fn nobody_there_is_tried_as_often_as_set() {
     let dir = tempfile::tempdir().unwrap();
     let work = work(&agent(dir.path()), seeded(""), Default::default()).await;
     let count = Count(0.into());
-    // A port that was free a moment ago and that nobody listens on.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", port.local_addr().unwrap());
-    drop(port);
-    let receipt = verifier(&url, dir.path())
+    let nobody = Nobody::listens();
+    let receipt = verifier(&nobody.url, dir.path())
         .submit(&work.sealed, None, &count)
         .await;
     assert_eq!(receipt.unwrap_err().code(), "verifier_unavailable");

@@ -9,7 +9,7 @@ use super::verifier::When;
 use super::work::command;
 use super::{Scene, id, open};
 use crate::kit::seeded;
-use crate::server::Reply;
+use crate::server::{Nobody, Reply};
 
 /// A request that is refused ends the assignment, with the reason in the log and nothing left.
 #[track_caller]
@@ -118,19 +118,15 @@ fn what_nobody_could_say_is_over_is_forgotten_some_day() {
     scene.wait_until_logged("the verifier never said that it is over");
 }
 
-/// No verifier is there; the agent is not enrolled.
-fn before_nobody() -> Scene {
-    // A port that nobody listens on: it was ours a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    Scene::new().at(format!("http://{port}"))
+/// No verifier is there, as long as the second lives; the agent is not enrolled.
+fn before_nobody() -> (Scene, Nobody) {
+    let nobody = Nobody::listens();
+    (Scene::new().at(nobody.url.clone()), nobody)
 }
 
 #[test]
 fn told_to_stop_before_it_is_enrolled_it_ends_at_once() {
-    let nobody = before_nobody();
+    let (nobody, _held) = before_nobody();
     let silent = Scene::new();
     silent.verifier.state().stall = Some(("agents", When::Before));
     let away = Scene::new();
@@ -158,7 +154,8 @@ fn told_to_stop_before_it_is_enrolled_it_ends_at_once() {
 
 #[test]
 fn an_agent_that_nobody_lets_in_ends_with_the_cause() {
-    let scene = before_nobody().with("ATTESTATION_AGENT__SERVE__ENROL_WITHIN_S", 1);
+    let (scene, _held) = before_nobody();
+    let scene = scene.with("ATTESTATION_AGENT__SERVE__ENROL_WITHIN_S", 1);
     let mut agent = scene.serve();
     // Not among the statuses after which its unit does not start it again.
     assert_eq!(agent.wait().code(), Some(3), "{}", scene.log());

@@ -218,10 +218,10 @@ async fn raw(head: &'static str, drip: bool) -> String {
 #[tokio::test]
 async fn a_service_that_crawls_hangs_up_or_is_not_there_is_unreachable() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
-    let closed = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
-    };
+    // Bound and not listened on: refused, and nobody else's until the end.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed = format!("http://{}", nobody.local_addr().unwrap());
     let table = [
         (raw(HEAD, true).await, "RIM service: no answer within 1 s"),
         (raw("", true).await, "RIM service: "),
