@@ -1,17 +1,21 @@
 //! `pogw receipt`: check a receipt offline, or just look at one.
 
+mod archive;
+mod reappraise;
+
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use evidence::UnixTime;
-use receipt::{
+use ::receipt::{
     Chain, Expectations, Finding, Jwks, Level, Receipt, Rejected, UnverifiedReceipt, Validator,
     limits,
 };
+use clap::{Args, Subcommand, ValueEnum};
+use evidence::UnixTime;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::{Exit, Format, Output, fetch, files};
+use reappraise::ReappraiseArgs;
 
 /// Said of a receipt that was accepted whatever its level.
 const NO_LEVEL_ASKED: &str = "any level was accepted, A0 too: --minimum-level A1 asks for a genuine device, \
@@ -33,6 +37,8 @@ enum ReceiptCommand {
         /// The receipt, a JWT
         file: PathBuf,
     },
+    /// Judge all that a receipt rests on again, from its archive, without a network
+    Reappraise(ReappraiseArgs),
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +96,7 @@ pub(crate) fn run(
             let token = read_token(file)?;
             show(&token, file, out)
         }
+        ReceiptCommand::Reappraise(args) => reappraise::run(args, out),
     }
 }
 

@@ -663,10 +663,10 @@ fn what_a_pass_settled_with_outlives_its_sources() {
     // A file that was found is at hand for a tenth of a second without another look.
     std::thread::sleep(Duration::from_millis(300));
     before.let_check_result(settled);
-    let Pass::Done(appraisal) = pass(&before) else {
+    let Pass::Done(made) = pass(&before) else {
         panic!("nothing is wanted any more");
     };
-    let decision = policies::decide(before.policy(), appraisal).unwrap();
+    let decision = policies::decide(before.policy(), made.appraisal).unwrap();
     assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
     // One that begins now finds nothing.
     let decision = judge(&appraiser, &bundle);

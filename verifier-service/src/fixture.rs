@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::appraiser::{DeviceSubmission, Inquiry, Pass, Settled, Wants};
+use crate::collateral::Used;
 use crate::judge::{Award, Case, Certificate, Judge, Judged, JudgedDevice, OpeningCase, Unjudged};
 use crate::policies::built_in;
 use crate::problem::{FailedCheck, Problem, ProblemCode};
+use crate::store::archive::Grounds;
 use crate::store::policies::Issued;
 
 /// The agent key in [`bundle_json`].
@@ -126,6 +128,7 @@ impl Judge for MadeToOrder {
                 issued_at: case.arrived_at,
                 policy: "made to order".to_owned(),
                 level: Level::A0,
+                collateral: Used::default(),
             })),
         }
     }
@@ -165,6 +168,10 @@ impl Judge for MadeToOrder {
             level: Level::A2,
             devices: vec![device],
             claims: String::new(),
+            grounds: Grounds {
+                bundle_sha256: case.bundle_sha256,
+                collateral: Used::default(),
+            },
         }))
     }
 
@@ -181,6 +188,7 @@ impl Judge for MadeToOrder {
             issued_at: UnixTime::from_secs(1_800_000_000),
             policy: "made to order".to_owned(),
             level: Level::A2,
+            collateral: Used::default(),
         })
     }
 

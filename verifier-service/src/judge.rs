@@ -25,6 +25,7 @@ use crate::appraiser::{
     Appraiser, Checking, DeviceSubmission, Inquiry, MAX_PASSES, Pass, Settled, Wants,
 };
 use crate::clock::Clock;
+use crate::collateral::Used;
 use crate::config::Config;
 use crate::id::Id;
 use crate::issue::{self, ReceiptContext, Stamp};
@@ -34,6 +35,7 @@ use crate::problem::{Problem, ProblemCode, refusal};
 use crate::random;
 use crate::result_checks::{Busy, ResultChecks};
 use crate::statistics::Statistics;
+use crate::store::archive::Grounds;
 use crate::store::policies::Issued;
 use crate::turnstile::Party;
 use crate::workers::Workers;
@@ -68,6 +70,8 @@ pub(crate) struct Award {
     pub(crate) policy: String,
     /// The assurance level, for the log.
     pub(crate) level: Level,
+    /// What the bundle was judged by, where that was now.
+    pub(crate) collateral: Used,
 }
 
 /// A receipt of a replica, about to be signed.
@@ -309,9 +313,9 @@ impl Judge for Bench {
             case.arrived_at,
             inquiry,
         );
-        pass.try_map(|appraisal| {
-            let decision = policies::decide(inquiry.policy(), appraisal);
-            self.award(case, decision.map_err(policy_failed)?)
+        pass.try_map(|made| {
+            let decision = policies::decide(inquiry.policy(), made.appraisal);
+            self.award(case, decision.map_err(policy_failed)?, made.used)
         })
     }
 
@@ -328,10 +332,10 @@ impl Judge for Bench {
         let appraiser = &self.appraiser;
         let (challenge, as_of) = (&case.challenge, case.as_of);
         let pass = appraiser.pass_over_work(bundle, challenge, &checking, as_of, inquiry);
-        pass.try_map(|appraisal| {
-            let decision = policies::decide(inquiry.policy(), appraisal);
+        pass.try_map(|made| {
+            let decision = policies::decide(inquiry.policy(), made.appraisal);
             match decision.map_err(policy_failed)? {
-                Decision::Granted(granted) => self.uphold(case, &granted),
+                Decision::Granted(granted) => self.uphold(case, &granted, made.used),
                 Decision::Refused(refused) => {
                     blame::refuted(refused, |appraisal| self.suits_service(appraisal, inquiry))
                 }
@@ -371,6 +375,8 @@ impl Judge for Bench {
             issued_at,
             policy,
             level,
+            // It was kept when the opening was judged.
+            collateral: Used::default(),
         })
     }
 
@@ -399,8 +405,8 @@ impl Judge for Bench {
         let (challenge, randomness) = (&issued.challenge, random::bytes());
         let (as_of, appraiser) = (issued.issued_at, &self.appraiser);
         let pass = appraiser.pass_over_bundle(&bundle, challenge, &randomness, as_of, inquiry);
-        pass.try_map(|appraisal| {
-            policies::objections(inquiry.policy(), &appraisal).map_err(Unjudged::Policy)
+        pass.try_map(|made| {
+            policies::objections(inquiry.policy(), &made.appraisal).map_err(Unjudged::Policy)
         })
     }
 
@@ -428,6 +434,7 @@ impl Bench {
         &self,
         case: &OpeningCase,
         granted: &Granted<WorkAppraisal>,
+        used: Used,
     ) -> Result<Judged, Problem> {
         let context = ReceiptContext {
             issuer: &self.issuer,
@@ -445,6 +452,10 @@ impl Bench {
             level: draft.pogw.assurance.level,
             devices: judged_devices(granted.appraisal()),
             claims: claims.map_err(|error| Problem::caused(ProblemCode::Internal, error))?,
+            grounds: Grounds {
+                bundle_sha256: case.bundle_sha256,
+                collateral: used,
+            },
         })
     }
 
@@ -460,7 +471,12 @@ impl Bench {
     }
 
     /// Signs a receipt for what was granted.
-    fn award(&self, case: &Case, decision: Decision<WorkAppraisal>) -> Result<Award, Problem> {
+    fn award(
+        &self,
+        case: &Case,
+        decision: Decision<WorkAppraisal>,
+        used: Used,
+    ) -> Result<Award, Problem> {
         let granted = match decision {
             Decision::Granted(granted) => granted,
             Decision::Refused(refused) => return Err(refusal(refused)),
@@ -482,6 +498,7 @@ impl Bench {
             issued_at,
             policy: granted.policy().id.clone(),
             level,
+            collateral: used,
         })
     }
 }

@@ -26,6 +26,7 @@
 mod agents;
 pub mod anchors;
 pub mod appraiser;
+mod archive;
 mod audit;
 mod bearer;
 mod body;

@@ -232,6 +232,7 @@ impl Desk {
             job: challenge.job,
             agent_key: challenge.agent_key,
             idempotency_key,
+            collateral: std::mem::take(&mut award.collateral),
         };
         match self.spend(new, award).await? {
             Spent::Issued => Ok(Outcome {

@@ -8,7 +8,7 @@ mod answers;
 mod input;
 mod manifests;
 mod network;
-mod print;
+pub(crate) mod print;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -122,16 +122,20 @@ pub(crate) fn run(
 /// A built-in policy by its name, or one in a file. A name means the built-in policy wherever the command is run: a
 /// file that lies there must not take its place.
 fn policy(named: Option<&Path>) -> Result<Policy, Failure> {
-    let is_built_in = |name: &&str| policies::BUILT_IN.iter().any(|(known, _)| known == name);
-    let built_in = named.and_then(Path::to_str).filter(is_built_in);
-    match built_in {
+    match named.and_then(built_in) {
         Some(name) => policies::built_in(name).map(|loaded| loaded.policy),
         None => policies::load(named),
     }
     .map_err(Failure::usage)
 }
 
-fn as_of(text: Option<&str>, now: UnixTime) -> Result<UnixTime, Failure> {
+/// The built-in policy that is meant, if one is.
+pub(crate) fn built_in(named: &Path) -> Option<&str> {
+    let is_built_in = |name: &&str| policies::BUILT_IN.iter().any(|(known, _)| known == name);
+    named.to_str().filter(is_built_in)
+}
+
+pub(crate) fn as_of(text: Option<&str>, now: UnixTime) -> Result<UnixTime, Failure> {
     let Some(text) = text else { return Ok(now) };
     UnixTime::parse_rfc3339(text).ok_or_else(|| {
         Failure::Usage(format!(

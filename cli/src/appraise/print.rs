@@ -58,7 +58,7 @@ fn text(report: &AppraisalReport<'_>, asked: Asked, out: &mut Output<'_>) -> Res
     out.line(format_args!("overall: {}", report.overall))
 }
 
-fn print_device(device: &DeviceAppraisal, out: &mut Output<'_>) -> Result<(), Failure> {
+pub(crate) fn print_device(device: &DeviceAppraisal, out: &mut Output<'_>) -> Result<(), Failure> {
     let kind = match device.kind() {
         DeviceKind::Gpu => "GPU",
         DeviceKind::Switch => "NVSwitch",
@@ -107,7 +107,7 @@ fn print_together(report: &AppraisalReport<'_>, out: &mut Output<'_>) -> Result<
         .try_for_each(|check| print_check(check, out))
 }
 
-fn print_check(check: &Check, out: &mut Output<'_>) -> Result<(), Failure> {
+pub(crate) fn print_check(check: &Check, out: &mut Output<'_>) -> Result<(), Failure> {
     let mark = match check.status {
         Status::Affirmed => "ok",
         Status::Refuted => "FAIL",

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use evidence::appraise::{
     Collateral as AtHand, DeviceReading, Reference, ReferenceIds, References, Revocation,
 };
-use evidence::ocsp::Responses;
-use evidence::rim::Rim;
-use evidence::{Examined, Reason, UnixTime};
+use evidence::ocsp::{AtHand as Answer, Responses};
+use evidence::{Reason, UnixTime};
 
-use super::inquiry::{Inquiry, Wants};
-use crate::collateral::Collateral;
+use super::inquiry::{Answered, Inquiry, Wants};
+use crate::collateral::{Collateral, Piece, PieceKind, RimAtHand, Used};
 
 /// The collateral of one device.
 #[derive(Debug)]
@@ -19,7 +18,12 @@ pub(super) struct Gathered {
     driver: Manifest,
     vbios: Manifest,
     responses: Option<Responses>,
+    /// The answers among them, as they came.
+    answers: Vec<Kept>,
 }
+
+/// An answer's SHA-256 and its bytes.
+type Kept = ([u8; 32], Arc<[u8]>);
 
 /// A manifest, or why there is none.
 #[derive(Debug)]
@@ -27,10 +31,7 @@ enum Manifest {
     /// Nothing in the report asks for one.
     Unasked,
     /// It is at hand.
-    Found {
-        rim: Arc<Examined<Rim>>,
-        obtained_at: Option<UnixTime>,
-    },
+    Found(RimAtHand),
     /// It is not.
     Absent(Reason),
 }
@@ -53,13 +54,18 @@ impl Gathered {
             driver: driver.unwrap_or(Manifest::Unasked),
             vbios: vbios.unwrap_or(Manifest::Unasked),
             responses: None,
+            answers: Vec::new(),
         };
         // Also where a manifest is still to come: what can be asked for now need not wait for it.
         let responses = inquiry
             .asks()
             .then(|| gathered.answers(reading, collateral, inquiry, as_of));
         match responses.transpose() {
-            Ok(responses) => gathered.responses = responses,
+            Ok(Some((responses, answers))) => {
+                gathered.responses = Some(responses);
+                gathered.answers = answers;
+            }
+            Ok(None) => {}
             Err(more) => wants.extend(more),
         }
         match wants.is_empty() {
@@ -74,17 +80,33 @@ impl Gathered {
         collateral: &Collateral,
         inquiry: &Inquiry,
         as_of: UnixTime,
-    ) -> Result<Responses, Wants> {
-        let (mut responses, mut wants) = (Responses::new(), Wants::default());
+    ) -> Result<(Responses, Vec<Kept>), Wants> {
+        let (mut responses, mut kept) = (Responses::new(), Vec::new());
+        let mut wants = Wants::default();
         for link in reading.revocation_links(&self.references()) {
-            match inquiry.answer(collateral, &link, as_of) {
-                Ok(answer) => responses.insert(link.id(), answer),
+            match inquiry.answered(collateral, &link, as_of) {
+                Ok(answered) => {
+                    kept.extend(kept_of(&answered));
+                    responses.insert(link.id(), answered.at_hand);
+                }
                 Err(more) => wants.extend(more),
             }
         }
         match wants.is_empty() {
-            true => Ok(responses),
+            true => Ok((responses, kept)),
             false => Err(wants),
+        }
+    }
+
+    /// Adds what the device was judged by.
+    pub(super) fn add_to(&self, used: &mut Used) {
+        for manifest in [&self.driver, &self.vbios] {
+            if let Manifest::Found(found) = manifest {
+                used.insert(found.sha256, piece(PieceKind::Rim, &found.document));
+            }
+        }
+        for (sha256, der) in &self.answers {
+            used.insert(*sha256, piece(PieceKind::Ocsp, der));
         }
     }
 
@@ -117,10 +139,10 @@ impl Gathered {
 impl Manifest {
     fn reference<'a>(&'a self, id: Option<&'a str>) -> Option<Reference<'a>> {
         match self {
-            Self::Found { rim, obtained_at } => Some(Reference {
+            Self::Found(found) => Some(Reference {
                 id,
-                rim,
-                obtained_at: *obtained_at,
+                rim: &found.rim,
+                obtained_at: found.fetched_at,
             }),
             Self::Unasked | Self::Absent(_) => None,
         }
@@ -129,7 +151,7 @@ impl Manifest {
     fn absence(&self) -> Option<&Reason> {
         match self {
             Self::Absent(reason) => Some(reason),
-            Self::Unasked | Self::Found { .. } => None,
+            Self::Unasked | Self::Found(_) => None,
         }
     }
 }
@@ -144,10 +166,23 @@ fn manifest(
         return Ok(Manifest::Unasked);
     };
     Ok(match inquiry.manifest(collateral, id, as_of)? {
-        Ok(found) => Manifest::Found {
-            rim: found.rim,
-            obtained_at: found.fetched_at,
-        },
+        Ok(found) => Manifest::Found(found),
         Err(absence) => Manifest::Absent(absence.reason),
     })
+}
+
+/// An answer that could be read.
+fn kept_of(answered: &Answered) -> Option<Kept> {
+    let Answer::Response { response, .. } = &answered.at_hand else {
+        return None;
+    };
+    let sha256 = *response.peek()?.sha256();
+    Some((sha256, Arc::clone(answered.der.as_ref()?)))
+}
+
+fn piece(kind: PieceKind, bytes: &Arc<[u8]>) -> Piece {
+    Piece {
+        kind,
+        bytes: Arc::clone(bytes),
+    }
 }

@@ -6,18 +6,20 @@
 //! ([`Pass::ResultNext`]), and the one that checks it is made where there is room for it. It goes by the collateral that
 //! the pass before it settled with: what is withdrawn while it waits for its room makes no other verdict.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use evidence::UnixTime;
 use evidence::ocsp::{
-    Answer, AtHand, Hold, Link, Responses, RevocationFinding, RevocationStatus, Terms,
+    Answer, AtHand, CertificateId, Hold, Link, RevocationFinding, RevocationStatus, Terms,
 };
 use evidence::policy::{Policy, RevocationMode};
 use tokio::time::Instant;
 
 use super::gather::Gathered;
 use crate::collateral::{
-    Absence, Collateral, FiledAnswers, Lookup, Need, OcspAtHand, OcspNeed, RimAtHand,
+    Absence, Collateral, FiledAnswers, FreshOcsp, Lookup, Need, OcspAtHand, OcspNeed, RimAtHand,
+    Used,
 };
 
 /// Passes an appraisal can take, the check of a result aside: manifests and answers about devices, answers about
@@ -49,9 +51,27 @@ impl Settled {
     pub(super) fn devices(&self) -> &[Gathered] {
         &self.0
     }
+
+    /// Everything in it, each once.
+    pub(super) fn used(&self) -> Used {
+        let mut used = Used::default();
+        for of_device in self.devices() {
+            of_device.add_to(&mut used);
+        }
+        used
+    }
 }
 
 impl<T> Pass<T> {
+    /// Goes on with what was made, where it was.
+    pub(super) fn map<U>(self, then: impl FnOnce(T) -> U) -> Pass<U> {
+        match self {
+            Self::Done(value) => Pass::Done(then(value)),
+            Self::Wants(wants) => Pass::Wants(wants),
+            Self::ResultNext(settled) => Pass::ResultNext(settled),
+        }
+    }
+
     /// Goes on with what was made, where it was.
     ///
     /// # Errors
@@ -88,6 +108,48 @@ impl Wants {
     }
 }
 
+/// What came of asking about a certificate, and its bytes where something did.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    pub(super) at_hand: AtHand,
+    pub(super) der: Option<Arc<[u8]>>,
+}
+
+impl From<Absence> for Answered {
+    fn from(absence: Absence) -> Self {
+        Self {
+            at_hand: AtHand::Missing(absence.reason),
+            der: None,
+        }
+    }
+}
+
+/// An answer that was not made for this appraisal.
+impl From<OcspAtHand> for Answered {
+    fn from(found: OcspAtHand) -> Self {
+        Self {
+            at_hand: AtHand::Response {
+                response: found.response,
+                nonce_sent: None,
+            },
+            der: Some(found.der),
+        }
+    }
+}
+
+/// An answer that was.
+impl From<FreshOcsp> for Answered {
+    fn from(fresh: FreshOcsp) -> Self {
+        Self {
+            at_hand: AtHand::Response {
+                response: fresh.response,
+                nonce_sent: Some(fresh.nonce_sent),
+            },
+            der: Some(fresh.der),
+        }
+    }
+}
+
 /// One appraisal under way. The policy stays the one it began with, whatever is activated meanwhile.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
@@ -95,7 +157,7 @@ pub struct Inquiry {
     /// Whether the sender asks for tolerance towards manifests whose signer is on hold. The policy allows it or not.
     hold_asked: bool,
     /// Answers made for this appraisal.
-    fresh: Responses,
+    fresh: HashMap<CertificateId, Answered>,
     /// What lay in the directory of answers at the first question.
     filed: OnceLock<FiledAnswers>,
     /// Whether what is not at hand now is taken for unavailable.
@@ -113,7 +175,7 @@ impl Inquiry {
         Self {
             policy,
             hold_asked: true,
-            fresh: Responses::new(),
+            fresh: HashMap::new(),
             filed: OnceLock::new(),
             closed: false,
             of_the_past: false,
@@ -199,6 +261,17 @@ impl Inquiry {
         link: &Link<'_>,
         as_of: UnixTime,
     ) -> Result<AtHand, Wants> {
+        let answered = self.answered(collateral, link, as_of)?;
+        Ok(answered.at_hand)
+    }
+
+    /// The same with the bytes.
+    pub(super) fn answered(
+        &self,
+        collateral: &Collateral,
+        link: &Link<'_>,
+        as_of: UnixTime,
+    ) -> Result<Answered, Wants> {
         let terms = Terms {
             as_of,
             max_age_secs: self.max_age_secs(),
@@ -217,7 +290,7 @@ impl Inquiry {
         } else {
             known(collateral.look_up_ocsp(filed, link, &terms, as_of))?
         };
-        Ok(settled.map_or_else(|absence| AtHand::Missing(absence.reason), unasked))
+        Ok(settled.map_or_else(Answered::from, Answered::from))
     }
 
     /// The manifest of this id, or why there is none. Touches no network.
@@ -246,13 +319,10 @@ impl Inquiry {
         collateral: &Collateral,
         link: &Link<'_>,
         terms: &Terms,
-    ) -> Result<AtHand, Wants> {
-        let made_now = match self.fresh.of(link) {
-            Some(answer) => answer.clone(),
-            None if self.closed => {
-                let need = Need::Ocsp(OcspNeed::of(link));
-                AtHand::Missing(need.not_in_time().reason)
-            }
+    ) -> Result<Answered, Wants> {
+        let made_now = match self.fresh.get(&link.id()) {
+            Some(answered) => answered.clone(),
+            None if self.closed => Need::Ocsp(OcspNeed::of(link)).not_in_time().into(),
             None => {
                 return Err(Wants {
                     kept: Vec::new(),
@@ -260,11 +330,11 @@ impl Inquiry {
                 });
             }
         };
-        if tells(link, &made_now, terms) {
+        if tells(link, &made_now.at_hand, terms) {
             return Ok(made_now);
         }
         let known = collateral.fetched_revocation(link);
-        Ok(known.map_or(made_now, unasked))
+        Ok(known.map_or(made_now, Answered::from))
     }
 
     /// Obtains what a pass wanted, as far as it can be had by the deadline. What cannot is unavailable with a reason.
@@ -274,23 +344,15 @@ impl Inquiry {
             collateral.fetch_missing(wants.kept, self.max_age_secs(), deadline),
         );
         for (need, answer) in answers {
-            let at_hand = match answer {
-                Ok(fresh) => AtHand::Response {
-                    response: fresh.response,
-                    nonce_sent: Some(fresh.nonce_sent),
+            let answered = answer.map_or_else(
+                |reason| Answered {
+                    at_hand: AtHand::Missing(reason),
+                    der: None,
                 },
-                Err(reason) => AtHand::Missing(reason),
-            };
-            self.fresh.insert(need.id(), at_hand);
+                Answered::from,
+            );
+            self.fresh.insert(need.id(), answered);
         }
-    }
-}
-
-/// An answer that was not made for this appraisal.
-fn unasked(found: OcspAtHand) -> AtHand {
-    AtHand::Response {
-        response: found.response,
-        nonce_sent: None,
     }
 }
 

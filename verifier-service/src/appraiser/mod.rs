@@ -26,7 +26,7 @@ pub use inquiry::{Inquiry, MAX_PASSES, Pass, Settled, Wants};
 
 use crate::anchors::{self, AnchorError};
 use crate::clock::{Clock, SystemClock};
-use crate::collateral::{Collateral, UpstreamError};
+use crate::collateral::{Collateral, UpstreamError, Used};
 use crate::config::AppraisalSettings;
 use crate::policies::{self, InForce};
 use crate::work::{self, KernelChecker};
@@ -80,6 +80,15 @@ pub struct Checking<'a> {
     pub checker: &'a dyn WorkChecker,
     /// Whether it takes long, and so a place of its own.
     pub takes_long: bool,
+}
+
+/// What came of appraising a bundle.
+#[derive(Debug)]
+pub struct AppraisedBundle {
+    /// What was found.
+    pub appraisal: WorkAppraisal,
+    /// What it was compared with.
+    pub used: Used,
 }
 
 /// What a pass goes by.
@@ -153,10 +162,36 @@ impl Appraiser {
         randomness: &[u8; 32],
         as_of: UnixTime,
     ) -> Result<Decision<WorkAppraisal>, PolicyError> {
-        let mut inquiry = self.inquiry();
+        self.decide_over_bundle(bundle, challenge, randomness, as_of, self.inquiry())
+    }
+
+    /// Judges a bundle of another day once more, as of that day. Manifests and answers of that day that are at hand count,
+    /// whatever the policy wants to be asked anew.
+    ///
+    /// # Errors
+    /// The policy is at fault; the evidence is not.
+    pub fn reappraise_bundle(
+        &self,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        randomness: &[u8; 32],
+        as_of: UnixTime,
+    ) -> Result<Decision<WorkAppraisal>, PolicyError> {
+        let inquiry = self.inquiry().of_the_past();
+        self.decide_over_bundle(bundle, challenge, randomness, as_of, inquiry)
+    }
+
+    fn decide_over_bundle(
+        &self,
+        bundle: &Bundle,
+        challenge: &[u8; 32],
+        randomness: &[u8; 32],
+        as_of: UnixTime,
+        mut inquiry: Inquiry,
+    ) -> Result<Decision<WorkAppraisal>, PolicyError> {
         loop {
             match self.pass_over_bundle(bundle, challenge, randomness, as_of, &inquiry) {
-                Pass::Done(appraisal) => return policies::decide(inquiry.policy(), appraisal),
+                Pass::Done(made) => return policies::decide(inquiry.policy(), made.appraisal),
                 Pass::Wants(_) => inquiry.close(),
                 Pass::ResultNext(settled) => inquiry.let_check_result(settled),
             }
@@ -191,7 +226,7 @@ impl Appraiser {
         randomness: &[u8; 32],
         as_of: UnixTime,
         inquiry: &Inquiry,
-    ) -> Pass<WorkAppraisal> {
+    ) -> Pass<AppraisedBundle> {
         // Recomputation takes the time it takes; several of them share the processors already.
         let checker = KernelChecker::new(*randomness, NonZeroUsize::MIN);
         let checking = Checking {
@@ -210,7 +245,7 @@ impl Appraiser {
         checking: &Checking<'_>,
         as_of: UnixTime,
         inquiry: &Inquiry,
-    ) -> Pass<WorkAppraisal> {
+    ) -> Pass<AppraisedBundle> {
         let devices = bundle.devices.iter();
         let evidence = devices.map(|d| (Some(d.arch), d.report.0.as_slice(), d.chain.0.as_slice()));
         let nonce = || Some(bundle.statement.canonical().ok()?.report_nonce());
@@ -231,6 +266,10 @@ impl Appraiser {
             let takes_long = before.is_beyond_doubt() && checking.takes_long;
             let is_put_off = takes_long && !inquiry.checks_result();
             (!is_put_off).then(|| before.conclude())
+        })
+        .map(|(appraisal, settled)| AppraisedBundle {
+            appraisal,
+            used: settled.used(),
         })
     }
 
@@ -257,16 +296,17 @@ impl Appraiser {
             });
             Some(EvidenceAppraisal::new(appraised, as_of))
         })
+        .map(|(appraisal, _)| appraisal)
     }
 
     /// Reads the evidence, looks up what each device asks for, and hands both on; or says what has to be asked for. Who
-    /// judges answers `None` where the result is left to the next pass.
+    /// judges answers `None` where the result is left to the next pass. What was made comes with what it went by.
     fn with_readings<'e, T>(
         &self,
         evidence: impl Iterator<Item = (Option<Architecture>, &'e [u8], &'e [u8])>,
         pass: &Passing<'_>,
         judge: impl FnOnce(&[(DeviceReading<'_>, AtHand<'_>)]) -> Option<T>,
-    ) -> Pass<T> {
+    ) -> Pass<(T, Settled)> {
         let evidence: Vec<_> = evidence.collect();
         let chains = parallel::map(self.threads, &evidence, |(_, _, chain)| {
             self.collateral.chain(chain)
@@ -287,9 +327,12 @@ impl Appraiser {
         let at_hand = settled.devices().iter();
         let at_hand = at_hand.map(|of_device| of_device.at_hand(pass.inquiry));
         let readings: Vec<_> = readings.into_iter().zip(at_hand).collect();
-        let made = judge(&readings).map(Pass::Done);
+        let made = judge(&readings);
         drop(readings);
-        made.unwrap_or_else(|| Pass::ResultNext(settled))
+        match made {
+            Some(made) => Pass::Done((made, settled)),
+            None => Pass::ResultNext(settled),
+        }
     }
 
     /// The collateral of each device: what an earlier pass settled with, or what is at hand now.

@@ -18,6 +18,7 @@ use super::{Clerk, ClerkError};
 use crate::audit::{self, By};
 use crate::hub::Note;
 use crate::random;
+use crate::store::archive::Grounds;
 use crate::store::clerk::Draft;
 use crate::store::jobs::{Act, Acted, Change, Document, JobStore, Search, Written};
 
@@ -31,6 +32,7 @@ pub(crate) struct Deed {
     available_of: Option<PartyId>,
     documents: Vec<Document>,
     pub(super) draft: Option<(AssignmentId, Draft)>,
+    grounds: Option<Grounds>,
     by: Option<(By, audit::Action)>,
 }
 
@@ -55,6 +57,7 @@ impl Deed {
             available_of: None,
             documents: Vec::new(),
             draft: None,
+            grounds: None,
             by: None,
         }
     }
@@ -168,15 +171,17 @@ impl Deed {
         assignment: &AssignmentId,
         round: u32,
         verdict: Verdict,
-        draft: Option<Draft>,
+        draft: Option<(Draft, Grounds)>,
     ) -> Self {
         let deed = Self::new(Action::Judge {
             assignment: assignment.clone(),
             round,
             verdict,
         });
+        let (draft, grounds) = draft.unzip();
         Self {
             draft: draft.map(|draft| (assignment.clone(), draft)),
+            grounds,
             ..deed
         }
     }
@@ -233,6 +238,7 @@ impl Deed {
             search: self.search(job, moment.now),
             documents: self.documents.clone(),
             drafts: self.draft.iter().cloned().collect(),
+            grounds: self.grounds.clone(),
             receipts,
             effects,
             audit: self.entry(job),

@@ -35,6 +35,7 @@ use crate::policies::PolicyName;
 use crate::problem::{Problem, ProblemCode};
 use crate::statistics::{self, Subject};
 use crate::store::agents::{Agent, AgentStore, Claimed, SeenDevice as Claim};
+use crate::store::archive::Grounds;
 use crate::store::clerk::Draft;
 use crate::store::jobs::JobStore;
 use crate::store::policies::PolicyStore;
@@ -90,9 +91,9 @@ impl Clerk {
             let (code, blame) = (&refuted.code, refuted.blame);
             tracing::info!(job = %job.id(), assignment = %id, %code, ?blame, "opening refuted");
         }
-        let draft = claims.map(|claims| Draft {
-            claims,
-            opening: opened.sha256,
+        let draft = claims.map(|(claims, grounds)| {
+            let opening = opened.sha256;
+            (Draft { claims, opening }, grounds)
         });
         let deed = Deed::judge(id, opened.round, verdict, draft);
         match self.act(job.id(), deed).await {
@@ -108,7 +109,7 @@ impl Clerk {
         job: &Job,
         assignment: &Assignment,
         bytes: Vec<u8>,
-    ) -> Result<(Verdict, Option<String>), ClerkError> {
+    ) -> Result<(Verdict, Option<(String, Grounds)>), ClerkError> {
         let agent = self.agent_of(assignment).await?;
         let Some(brief) = Brief::of(job, assignment, agent.key) else {
             let what = format!("assignment {} opened without a commitment", assignment.id());
@@ -146,12 +147,13 @@ impl Clerk {
                     level,
                     devices,
                     claims,
+                    grounds,
                 },
                 _,
             ) => {
                 let devices = self.seen((job, assignment), &agent, &devices).await?;
                 let upheld = said.upheld(assurance(level), devices);
-                Ok((Verdict::Upheld(upheld), Some(claims)))
+                Ok((Verdict::Upheld(upheld), Some((claims, grounds))))
             }
             (Judged::Stands, Some(before)) => {
                 let upheld = said.upheld(before.assurance, before.devices);

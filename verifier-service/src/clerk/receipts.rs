@@ -7,6 +7,7 @@ use jobs::{AssignmentId, Effects, Job, JobId};
 
 use super::act::{Deed, Moment};
 use super::{Clerk, ClerkError};
+use crate::collateral::Used;
 use crate::id::Id;
 use crate::judge::Certificate;
 use crate::store::clerk::{ClerkStore, Draft};
@@ -116,6 +117,8 @@ impl Clerk {
             job: job.digest().0,
             agent_key: bundled.agent_key,
             idempotency_key: None,
+            // It was kept with the draft.
+            collateral: Used::default(),
         })
     }
 }

@@ -24,6 +24,7 @@ mod relay;
 mod responder;
 mod rim_service;
 mod shelf;
+mod used;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -52,6 +53,7 @@ pub use at_hand::{
 };
 pub use coverage::{Manifest, ManifestStatus};
 pub(crate) use relay::Relayed;
+pub use used::{Piece, PieceKind, Used};
 
 use crate::clock::Clock;
 use crate::config::AppraisalSettings;

@@ -20,6 +20,8 @@ pub(super) const OPENING: &str = "application/vnd.pogw.opening+json";
 
 /// A policy. Nobody registered a type for Rego; this is what editors and servers use.
 pub(super) const REGO: &str = "text/x-rego";
+/// A tar file. Nobody registered a type for it; this is what servers use.
+pub(super) const TAR: &str = "application/x-tar";
 /// Anything (RFC 2046 section 4.5.1).
 pub(super) const BYTES: &str = "application/octet-stream";
 /// A question to an OCSP responder, and its answer (RFC 6960 C).

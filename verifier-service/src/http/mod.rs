@@ -53,6 +53,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::agents::Agents;
+use crate::archive::Archivist;
 use crate::audit::Recorder;
 use crate::body::BodyReader;
 use crate::budget::Budget;
@@ -90,6 +91,7 @@ pub(crate) struct App {
     answers: Budget,
     desk: Desk,
     book: Book,
+    archivist: Archivist,
     simulator: Simulator,
     operator: OperatorToken,
     credentials: Credentials,
@@ -179,6 +181,11 @@ impl App {
                 audience: config.audience.as_slice().into(),
                 flights: Flights::new(),
             },
+            archivist: Archivist::new(
+                Arc::new(clerk.store().clone()),
+                Arc::clone(book.store()),
+                workers.clone(),
+            ),
             book,
             simulator,
             operator,

@@ -10,6 +10,7 @@ use jobs::{AssignmentId, JobId};
 use serde::Serialize;
 use serde_json::json;
 
+use super::attribution::Operator;
 use super::jobs::party_of;
 use super::page::Page;
 use super::{App, accept, media_type, no_store};
@@ -37,6 +38,8 @@ const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
 /// The forms of a receipt, the default first.
 const FORMS: [&str; 2] = [media_type::EAT_JWT, media_type::JSON];
+
+type Named = Result<Path<String>, PathRejection>;
 
 #[derive(Debug, Serialize)]
 struct ReceiptJson<'a> {
@@ -84,17 +87,30 @@ pub(super) async fn submit(State(app): State<App>, request: Request) -> Result<R
 /// A receipt by its name.
 pub(super) async fn read(
     State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
+    id: Named,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let not_found = || Problem::new(ProblemCode::ReceiptNotFound);
-    let id: Id = id
-        .ok()
-        .and_then(|Path(id)| id.parse().ok())
-        .ok_or_else(not_found)?;
+    let id = named(id)?;
     let form = accept::choose(&headers, &FORMS)?;
     let receipt = app.store.receipt(id).await?.ok_or_else(not_found)?;
     Ok(in_form(form, &receipt))
+}
+
+/// A receipt and all that it rests on. Evidence says which device it is of, for ever, and has what outputs were handed over:
+/// so the operator decides who gets it.
+pub(super) async fn archive(
+    State(app): State<App>,
+    Operator(_): Operator,
+    id: Named,
+) -> Result<Response, Problem> {
+    let id = named(id)?;
+    let archive = app.archivist.of(id).await?.ok_or_else(not_found)?;
+    let file = format!("attachment; filename=\"receipt-{id}.tar\"");
+    let headers = [
+        (header::CONTENT_TYPE, media_type::TAR.to_owned()),
+        (header::CONTENT_DISPOSITION, file),
+    ];
+    Ok(no_store((headers, archive)))
 }
 
 /// A page of the receipts that came of the caller's jobs. The tokens are read one by one.
@@ -125,6 +141,15 @@ impl ListedReceipt {
             revoked_at: receipt.revoked_at,
         }
     }
+}
+
+fn named(id: Named) -> Result<Id, Problem> {
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    id.ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::new(ProblemCode::ReceiptNotFound)
 }
 
 const fn standing(receipt: &StoredReceipt) -> &'static str {

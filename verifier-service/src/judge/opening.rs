@@ -9,6 +9,7 @@ use jobs::Blame;
 use kernels::audit::Strength;
 use receipt::Level;
 
+use crate::store::archive::Grounds;
 use crate::work::{self, OpeningChecker};
 
 /// An opening to be judged.
@@ -52,6 +53,8 @@ pub(crate) enum Judged {
         devices: Vec<JudgedDevice>,
         /// The claims, JSON, for the receipt that may come of it.
         claims: String,
+        /// What they rest on.
+        grounds: Grounds,
     },
     /// The result held once more, of an opening whose evidence was appraised before.
     Stands,

@@ -12,6 +12,7 @@ use jobs::{
     AgentId, Amount, AssignmentId, Effects, Event, EventKind, Job, JobId, PartyId, Refusal,
 };
 
+use super::archive::Grounds;
 use super::clerk::Draft;
 use super::{Answer, NewReceipt, Page};
 use crate::audit::New;
@@ -39,6 +40,8 @@ pub(crate) struct Change {
     pub(crate) receipts: Vec<(AssignmentId, NewReceipt)>,
     /// Receipts that wait for agreement.
     pub(crate) drafts: Vec<(AssignmentId, Draft)>,
+    /// What the claims of a draft rest on.
+    pub(crate) grounds: Option<Grounds>,
     /// Whether agents are to be looked for.
     pub(crate) search: Search,
     /// Who asked for it, where somebody who is on record did. It is recorded where anything else is written.

@@ -1,5 +1,5 @@
-//! What the service remembers: challenges, receipts and bundles; and by theme [`policies`], [`parties`], [`agents`],
-//! [`jobs`], [`books`], [`keys`], the [`outbox`] and the [`audit`] log.
+//! What the service remembers: challenges, receipts and bundles; and by theme what receipts rest on ([`archive`]),
+//! [`policies`], [`parties`], [`agents`], [`jobs`], [`books`], [`keys`], the [`outbox`] and the [`audit`] log.
 //!
 //! In scope: the questions the service asks its store, as one trait, and the promises behind the answers:
 //!
@@ -14,6 +14,7 @@
 //! never as an answer.
 
 pub(crate) mod agents;
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod clerk;
@@ -34,6 +35,7 @@ use evidence::UnixTime;
 pub use error::StoreError;
 pub(crate) use sql_store::{Counts, SqlStore};
 
+use crate::collateral::Used;
 use crate::id::Id;
 
 /// An answer of the store, some day soon.
@@ -139,6 +141,8 @@ pub(crate) struct NewReceipt {
     pub(crate) agent_key: [u8; 32],
     /// The client's own name for the request.
     pub(crate) idempotency_key: Option<String>,
+    /// What the bundle was judged by, where that is not kept yet.
+    pub(crate) collateral: Used,
 }
 
 /// What became of a new receipt.

@@ -7,6 +7,7 @@ use evidence::work::request::{SignatureParams, SignedRequest, Target};
 
 use super::served::Served;
 use super::*;
+use crate::collateral::Used;
 use crate::id::Id;
 use crate::store::{Challenge, ChallengeBounds, NewReceipt, Spent, StoredReceipt};
 
@@ -525,6 +526,7 @@ async fn issued(served: &Served, machine: &Machine, receipt: StoredReceipt) {
         job: JOB,
         agent_key: machine.key().0,
         idempotency_key: None,
+        collateral: Used::default(),
     });
     assert_eq!(spent.await.unwrap(), Spent::Issued);
 }

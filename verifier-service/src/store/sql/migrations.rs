@@ -18,7 +18,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 17] = [
+const SQLITE: [Step; 18] = [
     (
         1,
         "challenges and receipts",
@@ -104,9 +104,14 @@ const SQLITE: [Step; 17] = [
         "untaken offers",
         include_str!("../../../migrations/sqlite/0017_untaken_offers.sql"),
     ),
+    (
+        18,
+        "collateral",
+        include_str!("../../../migrations/sqlite/0018_collateral.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 14] = [
+const POSTGRES: [Step; 15] = [
     (
         1,
         "challenges, receipts, policies",
@@ -176,6 +181,11 @@ const POSTGRES: [Step; 14] = [
         14,
         "untaken offers",
         include_str!("../../../migrations/postgres/0014_untaken_offers.sql"),
+    ),
+    (
+        15,
+        "collateral",
+        include_str!("../../../migrations/postgres/0015_collateral.sql"),
     ),
 ];
 

@@ -8,6 +8,7 @@ macro_rules! takes_a_place {
 }
 
 mod agents;
+mod archive;
 mod audit;
 mod books;
 mod challenges;
@@ -25,12 +26,14 @@ mod untaken;
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::jobs::IdError;
 use evidence::UnixTime;
 use zeroize::Zeroizing;
 
+use archive::Filed;
 pub(crate) use counts::Counts;
 
 use super::sql::{Database, Postgres, Row, values};
@@ -54,6 +57,7 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct SqlStore {
     database: Database,
+    filed: Arc<Filed>,
 }
 
 impl SqlStore {
@@ -81,13 +85,20 @@ impl SqlStore {
         busy_timeout: Duration,
     ) -> Result<Self, StoreError> {
         let database = Database::sqlite(path, busy_timeout).await?;
-        Ok(Self { database })
+        Ok(Self::over(database))
     }
 
     /// Connects to a server.
     pub(crate) async fn postgres(server: &Postgres) -> Result<Self, StoreError> {
         let database = Database::postgres(server).await?;
-        Ok(Self { database })
+        Ok(Self::over(database))
+    }
+
+    fn over(database: Database) -> Self {
+        Self {
+            database,
+            filed: Arc::default(),
+        }
     }
 
     /// Tries again, a few times and a little later each time, what met another transaction.
@@ -191,7 +202,7 @@ impl Store for SqlStore {
     }
 
     fn spend(&self, new: NewReceipt) -> Answer<'_, Spent> {
-        Box::pin(receipts::insert(&self.database, new))
+        Box::pin(receipts::insert(&self.database, &self.filed, new))
     }
 
     fn refute(&self, challenge: [u8; 32]) -> Answer<'_, ()> {

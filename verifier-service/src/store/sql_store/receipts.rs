@@ -2,8 +2,10 @@
 
 use jobs::JobStatus;
 
+use super::archive::{self, Filed};
 use super::challenges;
 use crate::id::Id;
+use crate::store::archive::Grounds;
 use crate::store::sql::{Database, Row, Session, Transaction, values};
 use crate::store::{NewReceipt, Spent, Standing, StoreError, StoredReceipt};
 
@@ -28,7 +30,11 @@ macro_rules! select {
 }
 
 /// The conditional write of [`challenges::take`] decides between two that come at once; everything else here says why.
-pub(super) async fn insert(database: &Database, new: NewReceipt) -> Result<Spent, StoreError> {
+pub(super) async fn insert(
+    database: &Database,
+    filed: &Filed,
+    new: NewReceipt,
+) -> Result<Spent, StoreError> {
     let mut tx = database.write().await?;
     if let Some(before) = of(&mut tx, new.bundle_sha256).await? {
         return Ok(Spent::Before(before));
@@ -44,7 +50,13 @@ pub(super) async fn insert(database: &Database, new: NewReceipt) -> Result<Spent
     if !write(&mut tx, &new).await? {
         return Ok(Spent::KeyReused);
     }
+    let grounds = Grounds {
+        bundle_sha256: new.bundle_sha256,
+        collateral: new.collateral,
+    };
+    archive::file(&mut tx, &grounds, filed).await?;
     tx.commit().await?;
+    filed.note(&grounds.collateral);
     Ok(Spent::Issued)
 }
 

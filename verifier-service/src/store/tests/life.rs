@@ -198,6 +198,7 @@ pub(crate) fn change(job: &Job, effects: Effects, at: UnixTime) -> Change {
         },
         receipts: receipts.collect(),
         drafts: Vec::new(),
+        grounds: None,
         due_at: job.due_at(),
         search: Search::anew_if(job.wants_agents(NOW)),
         effects,

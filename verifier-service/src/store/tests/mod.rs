@@ -1,6 +1,7 @@
 //! One body of tests for both databases: over SQLite always, over PostgreSQL where `POGW_TEST_POSTGRES` names a server.
 
 mod agents;
+mod archive;
 mod audit;
 mod books;
 mod histories;
@@ -76,6 +77,7 @@ fn receipt(n: u8, bundle: u8) -> NewReceipt {
         job: [n; 32],
         agent_key: [9; 32],
         idempotency_key: None,
+        collateral: Used::default(),
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         submit(),
         list(),
         read(),
+        archive(),
         verify(),
     ];
     all.map(|endpoint| endpoint.tagged(Tag::Receipts)).into()
@@ -128,6 +129,24 @@ fn read() -> Endpoint {
         .header(200, "PoGW-Receipt-Revoked-At")
         .fails(OF_STORE)
         .fails(&[ReceiptNotFound, NotAcceptable])
+}
+
+fn archive() -> Endpoint {
+    Endpoint::get("/v1/receipts/{id}/archive", "readReceiptArchive", receipts::archive)
+        .says(
+            "Read a receipt with all it rests on",
+            "One tar file: `receipt.jwt`, `bundle.json`, `policy.rego`, `rims/ID.xml`, `ocsp/SHA256.der`. `pogw receipt \
+             reappraise` judges it again, without a network.",
+        )
+        .by(Access::Operator)
+        .named(
+            "id",
+            of("Id"),
+            "The name of the receipt, which is its `jti`.",
+        )
+        .gives_as(200, media_type::TAR, of("Tar"), "The archive.")
+        .fails(OF_STORE)
+        .fails(&[ReceiptNotFound])
 }
 
 fn verify() -> Endpoint {

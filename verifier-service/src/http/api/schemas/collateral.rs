@@ -26,6 +26,13 @@ pub(super) fn all() -> Vec<Named> {
                 "DER (RFC 6960).",
             ),
         ),
+        (
+            "Tar",
+            said(
+                json!({ "type": "string", "format": "binary" }),
+                "A tar file (POSIX ustar).",
+            ),
+        ),
         ("KeySet", key_set()),
         (
             "Document",

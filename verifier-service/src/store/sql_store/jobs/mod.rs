@@ -15,7 +15,7 @@ use evidence::work::Hex;
 
 use super::outages::{body, excused};
 use super::parties::hold_party;
-use super::{SqlStore, audit, id, journal};
+use super::{SqlStore, archive, audit, id, journal};
 use crate::store::jobs::{
     Act, Acted, Askable, CreatedJob, Due, EventNumber, JobReceipt, JobRequest, JobStore,
     JobSummary, Lacking, NumberedEvent, OpenAssignment, Queue, TakeDue, Written,
@@ -97,9 +97,15 @@ impl SqlStore {
             return Ok(Acted::NoRoom(full));
         }
         write::update(&mut tx, &job, &change, sought).await?;
+        if let Some(grounds) = &change.grounds {
+            archive::file(&mut tx, grounds, &self.filed).await?;
+        }
         let events = write::all(&mut tx, Some(&before), &job, &change).await?;
         let entry = change.audit.filter(|_| !is_unchanged);
         audit::commit_with(tx, entry).await?;
+        if let Some(grounds) = &change.grounds {
+            self.filed.note(&grounds.collateral);
+        }
         let effects = change.effects;
         Ok(Acted::Done(Box::new(job), Written { effects, events }))
     }

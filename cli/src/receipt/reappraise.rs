@@ -1,0 +1,350 @@
+//! `pogw receipt reappraise`: a receipt and all it rests on, judged again on this machine, without a network.
+//!
+//! In scope: that the token is what its issuer signed, that the bundle, the policy and the collateral of the archive are those
+//! that the receipt names, and the appraisal of the bundle by them. Out of scope: whether the job found the work wrong
+//! afterwards, and how many replicas agreed, of which there is nothing in an archive.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ::receipt::{Claims, ClaimsParts, Expectations, UnverifiedReceipt, Validator};
+use clap::Args;
+use evidence::appraise::WorkAppraisal;
+use evidence::crypto::sha256;
+use evidence::policy::{Decision, Denial, PolicyIdentity};
+use evidence::work::Bundle;
+use evidence::{Check, Overall, Status, UnixTime};
+use serde_json::{Value, json};
+use verifier_service::AppraisalSettings;
+use verifier_service::appraiser::Appraiser;
+
+use super::archive::{Archive, Member};
+use super::{issuer_named, read_keys};
+use crate::appraise::print::{print_check, print_device};
+use crate::failure::Failure;
+use crate::{Exit, Format, Output};
+
+/// Options of `pogw receipt reappraise`.
+#[derive(Debug, Args)]
+pub(super) struct ReappraiseArgs {
+    /// The archive, a tar file: GET /v1/receipts/ID/archive of the verifier, with its operator's token
+    file: PathBuf,
+    /// The issuer's key set: a file, or a URL to fetch it from
+    #[arg(long, value_name = "FILE|URL")]
+    jwks: String,
+    /// The audience the receipt must be for [default: whichever it names]
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+    /// The issuer the receipt must be from [default: the origin of the key set's URL; for a key set in a file, the
+    /// issuer the receipt names, since then the keys alone decide]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Time at which everything is judged, such as 2026-11-28T08:00:00Z [default: when the receipt was issued]
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<String>,
+    /// Policy that decides, by its name or in a file [default: the one of the archive, which granted it]
+    #[arg(long, value_name = "NAME|FILE")]
+    policy: Option<PathBuf>,
+    /// Also trust the roots of a software device, which proves nothing about hardware
+    #[arg(long, value_name = "FILE")]
+    simulated_anchors: Vec<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Whether a part of the archive is what the receipt says.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    name: &'static str,
+    status: Status,
+    /// What it is, or what is wrong with it.
+    note: String,
+}
+
+/// What was decided now.
+struct Answer<'a> {
+    appraisal: &'a WorkAppraisal,
+    policy: &'a PolicyIdentity,
+    deny: &'a [Denial],
+}
+
+/// # Errors
+/// An archive, key set or policy that cannot be used.
+pub(super) fn run(args: &ReappraiseArgs, out: &mut Output<'_>) -> Result<Exit, Failure> {
+    let archive = Archive::read(&args.file)?;
+    let unreadable = |what: &str, why: &dyn std::fmt::Display| {
+        Failure::unreadable(format_args!("{what} of {}", args.file.display()), why)
+    };
+    let claims = claims(&archive.token).map_err(|why| unreadable("receipt.jwt", &why))?;
+    let bundle =
+        Bundle::parse(&archive.bundle).map_err(|error| unreadable("bundle.json", &error))?;
+    let mut parts = vec![token(args, &archive.token, &claims)?];
+    parts.extend(held_against(&archive, &claims));
+
+    let as_of = crate::appraise::as_of(args.as_of.as_deref(), issued_at(&claims))?;
+    let dir = tempfile::tempdir().map_err(|error| Failure::Write(error.to_string()))?;
+    let appraiser = appraiser(args, &archive, dir.path())?;
+    let challenge = claims.eat_nonce.as_bytes().try_into();
+    let challenge =
+        challenge.map_err(|_| unreadable("receipt.jwt", &"expected a nonce of 32 bytes"))?;
+    let decision = appraiser
+        .reappraise_bundle(&bundle, &challenge, &random()?, as_of)
+        .map_err(Failure::usage)?;
+    let answer = Answer::of(&decision);
+    match args.format {
+        Format::Json => out.json(&document(&claims, &parts, &answer))?,
+        Format::Text => text(&claims, &parts, &answer, out)?,
+    }
+    Ok(match overall(&parts, &answer) {
+        Overall::Pass => Exit::Done,
+        Overall::Fail => Exit::Refused,
+        Overall::Incomplete => Exit::Unverifiable,
+    })
+}
+
+/// Whether the receipt would be issued again: its parts are those it names, and the policy grants the bundle. Where nothing is
+/// refuted and something is missing, that is open.
+fn overall(parts: &[Part], answer: &Answer<'_>) -> Overall {
+    let has = |status| parts.iter().any(|part| part.status == status);
+    let appraised = answer.appraisal.overall();
+    let is_refused = !answer.is_granted() && appraised != Overall::Incomplete;
+    if has(Status::Refuted) || appraised == Overall::Fail || is_refused {
+        Overall::Fail
+    } else if has(Status::Unverifiable) || !answer.is_granted() {
+        Overall::Incomplete
+    } else {
+        Overall::Pass
+    }
+}
+
+/// What the token says, without believing it yet: the signature is a part like others.
+fn claims(token: &str) -> Result<ClaimsParts, String> {
+    let peeked = UnverifiedReceipt::peek(token).map_err(|rejected| rejected.to_string())?;
+    let payload = Value::from(peeked.payload().clone()).to_string();
+    let claims = Claims::parse(payload.as_bytes()).map_err(|rejected| rejected.to_string())?;
+    Ok(claims.into_parts())
+}
+
+fn issued_at(claims: &ClaimsParts) -> UnixTime {
+    UnixTime::from_secs(i64::try_from(claims.iat.secs()).unwrap_or(i64::MAX))
+}
+
+/// The token, as it was on the day that it was issued.
+fn token(args: &ReappraiseArgs, token: &str, claims: &ClaimsParts) -> Result<Part, Failure> {
+    let (keys, origin) = read_keys(&args.jwks)?;
+    let issuer = args.issuer.clone().or(origin);
+    let issuer = issuer.unwrap_or_else(|| issuer_named(token));
+    let audience = claims.aud.names().first().map(ToString::to_string);
+    let audience = args.audience.clone().or(audience).unwrap_or_default();
+    let expected = Expectations::new(&issuer, &audience).map_err(Failure::usage)?;
+    let validator = Validator::new(keys, expected.danger_accept_a0());
+    Ok(match validator.validate(token.trim_end(), claims.iat) {
+        Ok(receipt) => Part::affirmed(
+            "token",
+            format!("signed by {issuer}, key {}", receipt.kid()),
+        ),
+        Err(rejected) => Part::refuted("token", format!("{}: {rejected}", rejected.code())),
+    })
+}
+
+/// Everything that the receipt names by digest.
+fn held_against(archive: &Archive, claims: &ClaimsParts) -> Vec<Part> {
+    let work = &claims.pogw;
+    let bundle = Part::digest("bundle", &archive.bundle, work.evidence_digest.as_bytes());
+    let policy = match &archive.policy {
+        Some(text) => Part::digest("policy", text.as_bytes(), work.policy.sha256.as_bytes()),
+        None => Part::missing("policy", "is not in the archive".to_owned()),
+    };
+    let rims = work.collateral.iter().map(|named| *named.sha256.as_bytes());
+    let asked = work.revocation.iter().filter_map(|asked| asked.sha256);
+    let asked = asked.map(|sha256| *sha256.as_bytes());
+    vec![
+        bundle,
+        policy,
+        Part::all("manifests", &archive.rims, rims.collect()),
+        Part::all("revocation", &archive.answers, asked.collect()),
+    ]
+}
+
+impl Part {
+    fn affirmed(name: &'static str, note: String) -> Self {
+        let status = Status::Affirmed;
+        Self { name, status, note }
+    }
+
+    fn refuted(name: &'static str, note: String) -> Self {
+        let status = Status::Refuted;
+        Self { name, status, note }
+    }
+
+    fn missing(name: &'static str, note: String) -> Self {
+        let status = Status::Unverifiable;
+        Self { name, status, note }
+    }
+
+    fn digest(name: &'static str, bytes: &[u8], named: &[u8; 32]) -> Self {
+        let found = sha256(bytes);
+        match found == *named {
+            true => Self::affirmed(name, format!("sha256 {}", hex::encode(found))),
+            false => Self::refuted(
+                name,
+                format!(
+                    "the receipt names sha256 {}, got {}",
+                    hex::encode(named),
+                    hex::encode(found)
+                ),
+            ),
+        }
+    }
+
+    /// That every document the receipt names is there. What is there beside them was about devices by name, which a receipt
+    /// does not say.
+    fn all(name: &'static str, members: &[Member], named: BTreeSet<[u8; 32]>) -> Self {
+        let there: BTreeSet<_> = members.iter().map(|member| sha256(&member.bytes)).collect();
+        let missing: Vec<_> = named.difference(&there).map(hex::encode).collect();
+        match missing.is_empty() {
+            true => Self::affirmed(
+                name,
+                format!(
+                    "{} in the archive, {} named by the receipt",
+                    members.len(),
+                    named.len()
+                ),
+            ),
+            false => Self::missing(
+                name,
+                format!("not in the archive: sha256 {}", missing.join(", ")),
+            ),
+        }
+    }
+}
+
+fn appraiser(args: &ReappraiseArgs, archive: &Archive, dir: &Path) -> Result<Appraiser, Failure> {
+    let failed = |error: std::io::Error| Failure::Write(error.to_string());
+    let (rims, answers) = archive.file_collateral(dir).map_err(failed)?;
+    let mut settings = AppraisalSettings {
+        rim_dir: Some(rims),
+        simulated_anchors: args.simulated_anchors.clone(),
+        ..AppraisalSettings::default()
+    };
+    settings.ocsp.dir = Some(answers);
+    match (&args.policy, &archive.policy) {
+        (Some(named), _) => match crate::appraise::built_in(named) {
+            Some(name) => settings.policy = Some(name.to_owned()),
+            None => settings.policy_file = Some(named.clone()),
+        },
+        (None, Some(text)) => {
+            let file = dir.join("policy.rego");
+            std::fs::write(&file, text).map_err(failed)?;
+            settings.policy_file = Some(file);
+        }
+        (None, None) => {
+            let what = "the archive has no policy.rego; --policy NAME|FILE names one";
+            return Err(Failure::Usage(what.to_owned()));
+        }
+    }
+    Appraiser::open(&settings).map_err(Failure::usage)
+}
+
+/// For checks that draw: whoever made the bundle cannot have known it.
+fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    let drawn = aws_lc_rs::rand::fill(&mut bytes);
+    drawn.map_err(|_| Failure::Unavailable("no random bytes are to be had".to_owned()))?;
+    Ok(bytes)
+}
+
+impl<'a> Answer<'a> {
+    fn of(decision: &'a Decision<WorkAppraisal>) -> Self {
+        match decision {
+            Decision::Granted(granted) => Self {
+                appraisal: granted.appraisal(),
+                policy: granted.policy(),
+                deny: &[],
+            },
+            Decision::Refused(refusal) => Self {
+                appraisal: &refusal.appraisal,
+                policy: &refusal.policy,
+                deny: &refusal.deny,
+            },
+        }
+    }
+
+    fn is_granted(&self) -> bool {
+        self.deny.is_empty()
+    }
+
+    /// Those of the bundle, then those of the result.
+    fn checks(&self) -> impl Iterator<Item = &Check> {
+        let of_result = self.appraisal.findings().iter();
+        let of_result = of_result.map(|finding| &finding.check);
+        self.appraisal.checks().iter().chain(of_result)
+    }
+}
+
+fn text(
+    claims: &ClaimsParts,
+    parts: &[Part],
+    answer: &Answer<'_>,
+    out: &mut Output<'_>,
+) -> Result<(), Failure> {
+    out.line(format_args!(
+        "receipt {}, issued {}\n",
+        claims.jti,
+        issued_at(claims)
+    ))?;
+    for part in parts {
+        let mark = match part.status {
+            Status::Affirmed => "ok",
+            Status::Refuted => "FAIL",
+            Status::Unverifiable | Status::NotRequested => "?",
+        };
+        out.line(format_args!("  {mark:<5}{:<18}{}", part.name, part.note))?;
+    }
+    let as_of = answer.appraisal.as_of();
+    out.line(format_args!("\nthe bundle, judged as of {as_of}\n"))?;
+    for check in answer.checks() {
+        print_check(check, out)?;
+    }
+    for device in answer.appraisal.devices() {
+        out.line(format_args!(""))?;
+        print_device(device, out)?;
+    }
+    let word = match answer.is_granted() {
+        true => "granted",
+        false => "refused",
+    };
+    let sha256 = answer.policy.sha256.to_string();
+    let sha256 = sha256.get(..16).unwrap_or_default();
+    out.line(format_args!(
+        "\npolicy {} (sha256 {sha256}…): {word}",
+        answer.policy.id
+    ))?;
+    for denial in answer.deny {
+        out.line(format_args!("  {}: {}", denial.code, denial.message))?;
+    }
+    out.line(format_args!("overall: {}", overall(parts, answer)))
+}
+
+fn document(claims: &ClaimsParts, parts: &[Part], answer: &Answer<'_>) -> Value {
+    let overall = overall(parts, answer);
+    let parts = parts
+        .iter()
+        .map(|part| json!({ "part": part.name, "status": part.status, "note": part.note }));
+    json!({
+        "receipt": claims.jti,
+        "issued_at": issued_at(claims),
+        "overall": overall,
+        "parts": parts.collect::<Vec<_>>(),
+        "as_of": answer.appraisal.as_of(),
+        "checks": answer.checks().collect::<Vec<_>>(),
+        "devices": answer.appraisal.devices(),
+        "policy": {
+            "id": answer.policy.id,
+            "sha256": answer.policy.sha256,
+            "granted": answer.is_granted(),
+            "deny": answer.deny,
+        },
+    })
+}
