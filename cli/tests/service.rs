@@ -197,6 +197,20 @@ fn a_job_is_submitted_once_however_often_it_is_sent() {
 }
 
 #[test]
+fn a_stake_that_makes_cheating_pay_is_told() {
+    for (stake, advised, is_told) in [(5, "251", true), (251, "251", false), (5, "null", false)] {
+        let made = format!(
+            r#"{{"id":"j-1","status":"open","terms":{{"stake":{stake}}},"advised_stake":{advised}}}"#
+        );
+        let service = Service::start([("POST /v1/jobs", vec![json(201, made)])]);
+        fs::write(service.dir.path().join("job.json"), "{}").unwrap();
+        let (_, notes) = ends(&service.pogw(&["job", "submit", "job.json"]), 0);
+        let told = "the stake of 5 is below 251";
+        assert_eq!(notes.contains(told), is_told, "{stake} {advised}: {notes}");
+    }
+}
+
+#[test]
 fn refusals_say_their_code_and_end_with_1() {
     let service = Service::start([("POST /v1/jobs", vec![problem(402, "funds_missing")])]);
     fs::write(service.dir.path().join("job.json"), "{}").unwrap();

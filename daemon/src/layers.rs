@@ -168,6 +168,14 @@ impl Layers {
         })
     }
 
+    /// Where a setting comes from, its parts joined by dots; `None` for a default: the path of a file, or the name of a
+    /// variable.
+    #[must_use]
+    pub fn origin_of(&self, setting: &str) -> Option<&str> {
+        let path: Vec<_> = setting.split('.').map(str::to_owned).collect();
+        self.origin(&path)
+    }
+
     /// Where the value at a path comes from, if not from the program.
     fn origin(&self, path: &[String]) -> Option<&str> {
         let last = self.origins.iter().rev().find(|(_, dict)| has(dict, path));

@@ -298,6 +298,11 @@ fn wrong_in_other_ways() -> Vec<(&'static str, Fate, String)> {
             format!("v0 := [1]\n{shared}deny := v60"),
         ),
         (
+            "a lot",
+            NotForPolicies("rand.intn"),
+            deny("rand.intn(\"lot\", 2) == 1"),
+        ),
+        (
             "a number with a long exponent",
             NotForPolicies("units.parse"),
             deny("units.parse(\"1e2000000000\") == 1"),

@@ -40,15 +40,18 @@ pub fn minimum_stake(incentive: Incentive) -> Option<Amount> {
     Amount::new(i64::try_from(stake.max(0)).ok()?).ok()
 }
 
+/// The share of those who would catch a cheat and look away that advice reckons with, in parts per million (methods 1.7).
+pub const COLLUDING_PPM: u32 = 200_000;
+
 /// The smallest stake that makes cheating a loss under these terms, where all work can be saved by it; `None` where
-/// there is none. A job whose stake is lower deserves a warning.
+/// there is none.
 #[must_use]
-pub fn advised_stake(terms: &Terms, colluding_ppm: u32) -> Option<Amount> {
+pub fn advised_stake(terms: &Terms) -> Option<Amount> {
     minimum_stake(Incentive {
         reward: terms.price().amount,
         saved: terms.price().amount,
         caught_ppm: caught_ppm(terms),
-        colluding_ppm,
+        colluding_ppm: COLLUDING_PPM,
     })
 }
 
@@ -115,6 +118,28 @@ mod tests {
             assert!(holds(least, i64::from(p), i64::from(r)), "{p} {r}");
             assert!(!holds(least - 1, i64::from(p), i64::from(r)), "{p} {r}");
         }
+    }
+
+    #[test]
+    fn terms_tell_how_likely_a_cheat_is_caught() {
+        let terms = |count: u32, adaptive: bool, audit: &str| {
+            let terms = format!(
+                "{{\"replicas\":{{\"count\":{count},\"adaptive\":{adaptive}}},{audit}\"price\":{{\"amount\":1000,\
+                 \"currency\":\"EUR\"}},\"stake\":1,\"commit_within_s\":600,\"open_within_s\":60,\
+                 \"dispute_window_s\":3600,\"deadline_s\":86400}}"
+            );
+            Terms::parse(&serde_json::from_str(&terms).unwrap()).unwrap()
+        };
+        let advised = |count, adaptive, audit| {
+            let stake = advised_stake(&terms(count, adaptive, audit));
+            stake.map(Amount::minor_units)
+        };
+        assert_eq!(advised(1, false, ""), None);
+        // Looked at each time: p·(1−r) = 0.8, so R + S is above R / 0.8.
+        assert_eq!(advised(2, false, ""), Some(251));
+        assert!(advised(2, true, "") > advised(2, false, ""));
+        let audit = "\"audit\":{\"wrong_ppm\":50000,\"log2_miss\":-20},";
+        assert_eq!(advised(1, false, audit), Some(251));
     }
 
     #[test]

@@ -139,6 +139,30 @@ fn cost_each(job: &Job, count: u32) -> u64 {
     costs.fold(0, u64::saturating_add)
 }
 
+/// Points of each output among which one is that no other of it surpasses: in its length, and in the bytes of outputs and
+/// states that it is computed from.
+const NEEDIEST: u64 = 64;
+
+/// The points of one output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfOutput {
+    /// How many there are.
+    pub count: u64,
+    /// Its last ones. What points need is the same for all of an output, or grows along it but for the last row of it, which
+    /// may be cut off: so what holds for these as a bound holds for all.
+    pub neediest: Range<u64>,
+}
+
+/// The points of each output, for bounds of what any drawn points can need.
+#[must_use]
+pub fn by_output(job: &Job) -> Vec<OfOutput> {
+    let all = points_by_output(job).map(|of| OfOutput {
+        count: of.end - of.start,
+        neediest: of.end.saturating_sub(NEEDIEST).max(of.start)..of.end,
+    });
+    all.collect()
+}
+
 /// The points of each output, in order.
 pub(crate) fn points_by_output(job: &Job) -> impl Iterator<Item = Range<u64>> {
     let kernel = job.points();

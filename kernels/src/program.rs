@@ -242,12 +242,6 @@ impl Program {
         &self.buffers[id.0]
     }
 
-    /// Bytes of all buffers: what the device must have free.
-    #[must_use]
-    pub fn device_bytes(&self) -> u64 {
-        self.buffers.iter().map(|buffer| buffer.len).sum()
-    }
-
     fn push(&mut self, name: &'static str, len: u64, contents: Contents) -> BufferId {
         self.buffers.push(Buffer {
             name,

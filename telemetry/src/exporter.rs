@@ -20,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::TARGET;
 use crate::client::{OnRuntime, TIMEOUT};
+use crate::headers::{self, HeadersError};
 use crate::settings::TelemetrySettings;
 
 /// Spans that wait for the collector, at most: about 4 MiB. More are dropped.
@@ -36,6 +37,9 @@ pub enum TelemetryError {
     /// The address cannot be used.
     #[error("telemetry.otlp_endpoint cannot be used: {0}")]
     Endpoint(String),
+    /// What the collector is to be sent beside spans is not there.
+    #[error("telemetry.headers_file: {0}")]
+    Headers(#[from] HeadersError),
     /// There is no client.
     #[error("no client for the collector of traces: {0}")]
     Client(#[from] reqwest::Error),
@@ -92,8 +96,10 @@ impl Exporter {
         let Some(address) = settings.address() else {
             return Ok(None);
         };
+        let headers = settings.headers_file.as_deref().map(headers::read);
         let otlp = Otlp::builder()
             .with_http()
+            .with_headers(headers.transpose()?.unwrap_or_default())
             .with_protocol(Protocol::HttpBinary)
             .with_http_client(OnRuntime::new(&address, service)?)
             .with_endpoint(address)

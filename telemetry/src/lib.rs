@@ -22,10 +22,12 @@
 mod client;
 mod context;
 mod exporter;
+mod headers;
 mod settings;
 
 pub use context::{Incoming, adopt, attribute, name, outgoing};
 pub use exporter::{Exporter, Spans, TelemetryError, is_exporting, spans};
+pub use headers::HeadersError;
 pub use settings::TelemetrySettings;
 #[doc(hidden)]
 pub use tracing;

@@ -1,5 +1,7 @@
 //! Where traces go.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// All of it.
@@ -11,6 +13,8 @@ const MILLION: u32 = 1_000_000;
 pub struct TelemetrySettings {
     /// Address of a collector that speaks OTLP over HTTP; spans are posted to `<it>/v1/traces`. Without it there are none.
     pub otlp_endpoint: Option<String>,
+    /// File of headers for the collector, such as a token: one a line, `Name: value`.
+    pub headers_file: Option<PathBuf>,
     /// How many in a million of the traces that begin here are kept. Whoever began a trace elsewhere has decided.
     pub sample_ppm: u32,
 }
@@ -19,6 +23,7 @@ impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
             otlp_endpoint: None,
+            headers_file: None,
             sample_ppm: MILLION,
         }
     }

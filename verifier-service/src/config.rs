@@ -16,6 +16,7 @@ mod store;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub use store::{StoreSettings, StoreUrl};
 pub const ENV_PREFIX: &str = "POGW_VERIFIER__";
 
 const MIB: usize = 1024 * 1024;
+/// Permission of everybody to read a file.
+const READ_BY_OTHERS: u32 = 0o004;
 
 /// The settings of one verifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,7 +258,24 @@ impl Config {
     fn from_layers(layers: Layers) -> Result<Self, ConfigError> {
         let config: Self = layers.extract()?;
         config.validate()?;
+        config.keeps_its_password(layers.origin_of("store.url"))?;
         Ok(config)
+    }
+
+    /// A settings file is for everybody to read, where the service runs under an account made for it; so nothing secret
+    /// stands in one that others can read.
+    fn keeps_its_password(&self, origin: Option<&str>) -> Result<(), ConfigError> {
+        let has_password = self.store.url.as_ref().is_some_and(StoreUrl::has_password);
+        let metadata = origin
+            .filter(|_| has_password)
+            .and_then(|path| std::fs::metadata(path).ok());
+        match metadata.is_some_and(|file| file.mode() & READ_BY_OTHERS != 0) {
+            true => Err(ConfigError::Faults(vec![format!(
+                "store.url has a password in it, and others can read {}: put it into the file of store.password_file",
+                origin.unwrap_or_default()
+            )])),
+            false => Ok(()),
+        }
     }
 
     /// Looks for values that cannot be used, and names every one.

@@ -78,7 +78,8 @@ enum KeyCommand {
         /// ES384, ES256 or Ed25519 [default: signing_algorithm of the configuration]
         #[arg(long)]
         algorithm: Option<Algorithm>,
-        /// Lets it sign as soon as running verifiers know of it: for a key that leaked.
+        /// Lets it sign as soon as running verifiers know of it, and withdraws keys that were to sign next: for a key that
+        /// leaked.
         #[arg(long)]
         at_once: bool,
     },

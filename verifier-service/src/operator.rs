@@ -65,14 +65,12 @@ impl OperatorToken {
     /// See [`OperatorTokenError`]. A token others could have read is refused, not replaced: it may have been copied.
     pub(crate) fn open(own: &Path, configured: Option<&Path>) -> Result<Self, OperatorTokenError> {
         let path = configured.unwrap_or(own);
-        if !private_files::exists_privately(path)? {
-            if configured.is_some() {
-                return Err(OperatorTokenError::Missing {
-                    path: path.to_owned(),
-                });
-            }
-            private_files::create(path, generate().as_bytes())?;
-        }
+        private_files::create_if_missing(path, || match configured {
+            Some(path) => Err(OperatorTokenError::Missing {
+                path: path.to_owned(),
+            }),
+            None => Ok(generate()),
+        })?;
         let text = std::fs::read_to_string(path).map_err(|source| OperatorTokenError::Read {
             path: path.to_owned(),
             source,

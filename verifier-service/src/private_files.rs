@@ -132,6 +132,28 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), PrivateFileError
     sync_directory_of(path)
 }
 
+/// Makes a file as [`create`] does unless there is one. Of several processes that start at once, all go by the file of the
+/// fastest.
+///
+/// # Errors
+/// See [`PrivateFileError`], and those of making the content.
+pub(crate) fn create_if_missing<C: AsRef<[u8]>, E: From<PrivateFileError>>(
+    path: &Path,
+    content: impl FnOnce() -> Result<C, E>,
+) -> Result<(), E> {
+    if exists_privately(path)? {
+        return Ok(());
+    }
+    match create(path, content()?.as_ref()) {
+        Err(PrivateFileError::Io { source, .. })
+            if source.kind() == io::ErrorKind::AlreadyExists && exists_privately(path)? =>
+        {
+            Ok(())
+        }
+        created => Ok(created?),
+    }
+}
+
 /// Makes a file whole or not at all, with mode 0600, in the place of one that may be there.
 ///
 /// # Errors
@@ -228,6 +250,35 @@ mod tests {
 
     fn widen(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn of_many_that_make_a_file_at_once_all_go_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let all_start = std::sync::Barrier::new(8);
+        let contents = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8_u8)
+                .map(|n| {
+                    let (file, all_start) = (&file, &all_start);
+                    scope.spawn(move || {
+                        let made = || {
+                            // Everybody has seen that there is none.
+                            all_start.wait();
+                            Ok::<_, PrivateFileError>([n; 32])
+                        };
+                        create_if_missing(file, made).unwrap();
+                        fs::read(file).unwrap()
+                    })
+                })
+                .collect();
+            let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+            ended.collect::<Vec<_>>()
+        });
+        assert!(contents.iter().all(|content| *content == contents[0]));
+        let unused = || -> Result<[u8; 1], PrivateFileError> { panic!("it is there") };
+        create_if_missing(&file, unused).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

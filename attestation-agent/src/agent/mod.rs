@@ -81,25 +81,11 @@ impl Agent {
         })
     }
 
-    /// Runs kernels on another executor than that of the settings.
-    #[must_use]
-    pub fn with_executor(mut self, executor: Arc<dyn Executor>) -> Self {
-        self.executor = OnceLock::from(executor);
-        self
-    }
-
     /// Whether whoever runs jobs wants the bytes of their outputs; so it is unless told otherwise. If not, they stay on
     /// the device, and leave it only where a check of the job needs them.
     #[must_use]
     pub fn with_outputs_kept(mut self, keep: bool) -> Self {
         self.keep_outputs = keep;
-        self
-    }
-
-    /// Reads times from another clock than the machine's.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
         self
     }
 

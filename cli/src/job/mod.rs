@@ -133,6 +133,15 @@ async fn submit(args: &SubmitArgs, out: &mut Output<'_>) -> Result<Exit, Failure
     };
     let api = Api::new(&args.api)?;
     let made = api.json(&Call::post("v1/jobs", job).once(key)).await?;
+    let [stake, advised] =
+        ["/terms/stake", "/advised_stake"].map(|path| made.pointer(path)?.as_u64());
+    if let (Some(stake), Some(advised)) = (stake, advised)
+        && stake < advised
+    {
+        out.note(format_args!(
+            "the stake of {stake} is below {advised}, from which cheating is a loss where one in five looks away"
+        ));
+    }
     show(&made, args.api.format, out)
 }
 

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::assignment::{Assignment, AssignmentStatus};
 use crate::code::Code;
 use crate::id::{AssignmentId, JobId, PartyId};
+use crate::incentive::advised_stake;
 use crate::job::{Job, JobStatus, Phase};
+use crate::money::Amount;
 use crate::terms::Terms;
 
 /// A job, for its tenant.
@@ -28,6 +30,10 @@ pub struct TenantView<'j> {
     pub terms_sha256: Hex<32>,
     /// What is offered beside it.
     pub terms: &'j Terms,
+    /// The stake from which cheating is a loss under these terms, as far as anybody can reckon
+    /// ([`incentive`](crate::incentive)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advised_stake: Option<Amount>,
     /// When it was created.
     pub created_at: UnixTime,
     /// When its dispute window ends, while it is open.
@@ -68,6 +74,7 @@ impl<'j> TenantView<'j> {
             spec: &job.spec,
             terms_sha256: job.terms_sha256,
             terms: &job.terms,
+            advised_stake: advised_stake(&job.terms),
             created_at: job.created_at,
             settle_at: settle_at(job),
             ended_at: job.ended_at(),

@@ -3,14 +3,10 @@
 
 use super::leaf;
 use super::question::{MAX_ANSWER, MAX_LEVELS, Tree};
-use crate::audit::points_by_output;
+use crate::audit::by_output;
 use crate::job::Job;
 use crate::point::{Span, Tensor};
 use crate::tree::{CHUNK, VALUE};
-
-/// Points of each output that are looked at: first, last, and others evenly between them. What points read is the same
-/// for all of an output, or grows along it.
-const LOOKED_AT: u64 = 64;
 
 /// Most questions of a dispute about `job`.
 #[must_use]
@@ -40,23 +36,13 @@ fn descent(len: u64) -> u32 {
 #[must_use]
 pub fn largest_answer(job: &Job) -> u64 {
     let nodes = VALUE << MAX_LEVELS;
-    let points = points_by_output(job).flat_map(|of| evenly(of.start, of.end));
+    let points = by_output(job).into_iter().flat_map(|of| of.neediest);
     let of_points = points.map(|point| opening_len(job, job.points().needs(point)));
     let last = job.marks().checked_sub(1);
     let of_state = last
         .zip(job.steps())
         .map(|(entry, steps)| opening_len(job, steps.needs(entry)));
     of_points.chain(of_state).fold(nodes, u64::max)
-}
-
-fn evenly(start: u64, end: u64) -> impl Iterator<Item = u64> {
-    let count = end.saturating_sub(start);
-    let steps = count.min(LOOKED_AT);
-    let place = move |n: u64| {
-        let along = u128::from(n) * u128::from(count - 1) / u128::from((steps - 1).max(1));
-        start + along as u64
-    };
-    (0..steps).map(place)
 }
 
 /// Bytes of the slices that open these spans; what is beyond the longest answer is asked for in part.

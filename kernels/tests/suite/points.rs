@@ -43,6 +43,46 @@ fn points_cover_the_outputs_once_and_equal_the_reference() {
     }
 }
 
+/// Bounds of what an opening can take go by this: whoever is drawn another point needs no more.
+#[test]
+fn no_point_of_an_output_surpasses_its_last_ones() {
+    let mut grew = 0;
+    for (name, job) in samples::small() {
+        let kernel = job.points();
+        let committed = |span: &Span| match span.tensor {
+            Tensor::Input(_) => 0,
+            Tensor::Output(_) | Tensor::State(_) => span.len * span.count,
+        };
+        let needs = |point| kernel.needs(point).iter().map(committed).sum::<u64>();
+        let runs = |point| {
+            kernel
+                .needs(point)
+                .iter()
+                .map(|span| span.count)
+                .sum::<u64>()
+        };
+        let len = |point| kernel.place(point).len as u64;
+        let measures: [&dyn Fn(u64) -> u64; 3] = [&needs, &runs, &len];
+        let mut first = 0;
+        for (output, of) in audit::by_output(&job).into_iter().enumerate() {
+            let all = first..first + of.count;
+            assert_eq!(of.neediest.end, all.end, "{name}, output {output}");
+            for (measure, most) in measures.iter().enumerate() {
+                let of_all = all.clone().map(most).max();
+                let of_last = of.neediest.clone().map(most).max();
+                assert_eq!(
+                    of_last, of_all,
+                    "{name}, output {output}, measure {measure}"
+                );
+            }
+            grew += usize::from(all.clone().map(needs).min() < all.clone().map(needs).max());
+            first = all.end;
+        }
+        assert_eq!(first, kernel.points(), "{name}");
+    }
+    assert!(grew > 0, "some points need more than others");
+}
+
 #[test]
 fn a_point_reads_no_more_than_it_says() {
     for (name, job) in samples::small() {

@@ -1,14 +1,12 @@
 //! What a job must be to be taken: parameters that its kernel takes, checks that can be made and that the verifier can pay
 //! for, openings and answers that an honest agent can hand in, a policy that is known.
 
-use std::collections::BTreeSet;
-
 use evidence::limits::{MAX_SLICE_BYTES, MAX_SLICES};
 use evidence::work::{JobSpec, KernelTask, RequestedCheck, Task};
 use jobs::terms::AuditTerms;
 use jobs::{Amount, Context, Job, JobId, Nature, NewJob, PartyId, Refusal, Terms, TermsError};
 use kernels::point::Tensor;
-use kernels::{Randomness, audit, bisect};
+use kernels::{audit, bisect};
 use serde_json::Value;
 
 use super::act::due_at;
@@ -263,7 +261,8 @@ fn is_affordable(job: &kernels::Job, points: u32) -> Result<(), Problem> {
     }
 }
 
-/// Bytes of the slices that open so many points of each output, at most: each by itself, or all outputs whole.
+/// Bytes of the slices that open so many points of each output, at most, whichever are drawn: each by itself, or all outputs
+/// whole.
 pub(super) fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
     let (kernel, specs) = (job.points(), job.outputs());
     let total = |tensor| {
@@ -272,17 +271,19 @@ pub(super) fn slice_bytes(job: &kernels::Job, points: u32) -> u64 {
             .find(|spec| Tensor::Output(spec.name) == tensor);
         spec.map_or(0, |spec| spec.len)
     };
-    let drawn = audit::draw(&Randomness::drawn_after_commitment([0; 32]), job, points);
-    let drawn: BTreeSet<_> = drawn.into_iter().collect();
-    let each = drawn.into_iter().map(|point| {
+    let of_point = |point| {
         let own = SLICE_OVERHEAD.saturating_add(kernel.place(point).len as u64);
         let read = kernel.needs(point).into_iter().map(|span| {
             let runs = span.len.saturating_add(SLICE_OVERHEAD);
             runs.saturating_mul(span.count).min(total(span.tensor))
         });
         read.fold(own, u64::saturating_add)
+    };
+    let of_outputs = audit::by_output(job).into_iter().map(|of| {
+        let most = of.neediest.map(of_point).max().unwrap_or(0);
+        most.saturating_mul(of.count.min(points.into()))
     });
-    let singly = each.fold(0, u64::saturating_add);
+    let singly = of_outputs.fold(0, u64::saturating_add);
     let whole = specs.iter().map(|spec| spec.len + spec.len / 16 + 64);
     singly.min(whole.fold(0, u64::saturating_add))
 }
@@ -376,6 +377,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// One point of a picture is computed from all of it: whoever is drawn that one must be able to open it.
+    #[test]
+    fn slices_are_bounded_whichever_points_are_drawn() {
+        let seed = "00".repeat(32);
+        let params = kernels::pathtrace::Params::marbles(seed.parse().unwrap());
+        let params = serde_json::to_value(params).unwrap();
+        let picture = kernels::Job::parse("pathtrace", &params).unwrap();
+        let of_outputs = picture.outputs().into_iter().map(|spec| spec.len);
+        let whole: u64 = of_outputs.sum();
+        assert!(slice_bytes(&picture, 1) >= whole);
+        // Of a product from its seed a point is all there is to open.
+        let operands = serde_json::json!({ "seed": seed });
+        let params = serde_json::json!({ "m": 64, "n": 64, "k": 64, "operands": operands });
+        let product = kernels::Job::parse("gemm_i8", &params).unwrap();
+        assert_eq!(slice_bytes(&product, 3), 3 * (SLICE_OVERHEAD + 4));
     }
 
     #[test]

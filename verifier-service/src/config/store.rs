@@ -80,6 +80,11 @@ impl StoreUrl {
         text
     }
 
+    /// Whether there is a password in it.
+    pub(super) fn has_password(&self) -> bool {
+        self.parsed().is_some_and(|url| url.password().is_some())
+    }
+
     /// Whether it names a database by scheme, place and known parameters alone.
     pub(super) fn is_valid(&self) -> bool {
         self.parsed().is_some_and(|url| {

@@ -439,3 +439,34 @@ fn the_proxies_pass_on_every_body_that_is_taken() {
         assert!(mib * 1024 * 1024 >= limit, "{mib} MiB for {limit} bytes");
     }
 }
+
+#[test]
+fn a_password_stands_in_no_file_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("verifier.toml");
+    std::fs::write(&main, LEAST).unwrap();
+    let drop_in = folder.path().join("conf.d/store.toml");
+    std::fs::create_dir(drop_in.parent().unwrap()).unwrap();
+    let with_password = "postgresql://pogw:secret@localhost/pogw";
+    for (url, mode, is_refused) in [
+        (with_password, 0o644, true),
+        (with_password, 0o604, true),
+        (with_password, 0o640, false),
+        ("postgresql://pogw@localhost/pogw", 0o644, false),
+    ] {
+        std::fs::write(&drop_in, format!("[store]\nurl = \"{url}\"\n")).unwrap();
+        std::fs::set_permissions(&drop_in, std::fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = Config::load(Some(&main)).map_err(|error| error.to_string());
+        assert_eq!(loaded.is_err(), is_refused, "{url} {mode:o}");
+        if let Err(why) = loaded {
+            assert!(
+                why.contains("conf.d/store.toml") && !why.contains("secret"),
+                "{why}"
+            );
+        }
+    }
+    // A variable is no file.
+    load_with(LEAST, &[("POGW_VERIFIER__STORE__URL", with_password)]).unwrap();
+}

@@ -86,7 +86,7 @@ pub(super) async fn create(
     Ok(no_store((status, location, Json(TenantView::of(&job)))))
 }
 
-/// A page of the tenant's jobs.
+/// A page of the tenant's jobs, or of everybody's for a marketplace.
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
@@ -99,8 +99,8 @@ pub(super) async fn list(
         after: asked.after.map(|(at, id)| (at, id.to_string())),
         limit: asked.limit,
     };
-    let tenant = party_of(&caller)?;
-    let found = app.clerk.store().jobs(&tenant, asked).await?;
+    let tenant = whose(&caller)?;
+    let found = app.clerk.store().jobs(tenant.as_ref(), asked).await?;
     let place = |job: &JobSummary| (job.created_at, job.id.to_string());
     let (found, next) = page.cut_by_name(found, place);
     let found: Vec<_> = found.into_iter().map(ListedJob::of).collect();
@@ -165,10 +165,17 @@ pub(super) async fn seen_by(app: &App, caller: &Caller, id: Named) -> Result<Job
     let id = id.ok().and_then(|Path(id)| JobId::parse(&id).ok());
     let id = id.ok_or_else(not_found)?;
     let job = app.clerk.store().job(&id).await?.ok_or_else(not_found)?;
-    let is_its = *job.tenant() == party_of(caller)?;
-    match is_its || caller.kind == Kind::Marketplace {
+    match whose(caller)?.is_none_or(|tenant| tenant == *job.tenant()) {
         true => Ok(job),
         false => Err(not_found()),
+    }
+}
+
+/// Whose jobs the caller sees: its own, or everybody's (`None`) where it is a marketplace.
+pub(super) fn whose(caller: &Caller) -> Result<Option<PartyId>, Problem> {
+    match caller.kind {
+        Kind::Marketplace => Ok(None),
+        Kind::Tenant | Kind::Provider => party_of(caller).map(Some),
     }
 }
 

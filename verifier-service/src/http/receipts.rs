@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::attribution::Operator;
-use super::jobs::party_of;
+use super::jobs::whose;
 use super::page::Page;
 use super::{App, accept, media_type, no_store};
 use crate::id::Id;
@@ -113,7 +113,7 @@ pub(super) async fn archive(
     Ok(no_store((headers, archive)))
 }
 
-/// A page of the receipts that came of the caller's jobs. The tokens are read one by one.
+/// A page of the receipts that came of the caller's jobs, or of everybody's for a marketplace. The tokens are read one by one.
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,
@@ -121,11 +121,11 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     caller.may(Scope::JobsRead)?;
     let page = page?;
-    let tenant = party_of(&caller)?;
+    let tenant = whose(&caller)?;
     let found = app
         .clerk
         .store()
-        .receipts_of(&tenant, page.to_ask_by_name());
+        .receipts_of(tenant.as_ref(), page.to_ask_by_name());
     let (found, next) = page.cut(found.await?, |receipt| (receipt.issued_at, receipt.id));
     let found: Vec<_> = found.into_iter().map(ListedReceipt::of).collect();
     Ok(no_store(Json(json!({ "receipts": found, "next": next }))))

@@ -53,7 +53,8 @@ pub struct ListedKey {
 pub enum Rotation {
     /// Once it has been published for long enough.
     Published,
-    /// As soon as running verifiers know of it: for a key that leaked.
+    /// As soon as running verifiers know of it: for a key that leaked. Keys that were to sign next lay where it lay, and are
+    /// withdrawn.
     AtOnce,
 }
 
@@ -140,10 +141,27 @@ impl KeyDesk {
             key.usable_from = Some(heeded(now));
         }
         let kid = key.jwk.kid();
-        self.store.add_signing_key(&key, by).await?;
+        self.store.add_signing_key(&key, by.clone()).await?;
+        if rotation == Rotation::AtOnce {
+            self.withdraw_next(kid, now, by).await?;
+        }
         let mut listed = self.list().await?.into_iter();
         let listed = listed.find(|key| key.kid == kid.to_string());
         listed.ok_or(KeyError::Unknown(kid))
+    }
+
+    /// Ends every key that has not signed yet, but one.
+    async fn withdraw_next(&self, but: Thumbprint, now: UnixTime, by: By) -> Result<(), KeyError> {
+        let ring = self.ring().await?;
+        let next = ring.keys().iter().filter(|key| {
+            matches!(key.stage(now), Stage::Added | Stage::Announced) && key.is_living()
+        });
+        for kid in next.map(|key| key.jwk.kid()).filter(|kid| *kid != but) {
+            self.store
+                .retire_signing_key(kid, heeded(now), by.clone())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Ends a key. Running verifiers heed it within seconds; says from when it signs no more.

@@ -459,9 +459,8 @@ pub(crate) fn webhook_vault(state_dir: &Path) -> Result<Vault, KeyError> {
     let directory = state_dir.join(DIRECTORY);
     private_files::directory(&directory)?;
     let path = directory.join(WEBHOOKS_KEY);
-    if !private_files::exists_privately(&path)? {
-        private_files::create(&path, &*Zeroizing::new(random::bytes::<KEY_LEN>()))?;
-    }
+    let made = || Ok::<_, KeyError>(Zeroizing::new(random::bytes::<KEY_LEN>()));
+    private_files::create_if_missing(&path, made)?;
     let bytes = Zeroizing::new(read(&path, |path| std::fs::read(path))?);
     let key = bytes.as_slice().try_into();
     let key = key.map_err(|_| KeyError::Length {

@@ -271,6 +271,22 @@ async fn what_a_verifier_without_the_successor_signs_counts_until_it_has_heard_o
 }
 
 #[tokio::test]
+async fn a_key_that_was_to_sign_next_never_does_after_a_rotation_at_once() {
+    let place = Place::new(Algorithm::Es384);
+    let keys = place.open().await;
+    let desk = place.desk().await;
+    let lay_beside = kid_of(&desk.rotate(None, Rotation::Published).await.unwrap());
+    keys.refresh().await.unwrap();
+    let new = kid_of(&desk.rotate(None, Rotation::AtOnce).await.unwrap());
+    for later in [10, 1_000, 100_000, 10_000_000] {
+        place.at(later);
+        keys.refresh().await.unwrap();
+        assert_eq!(place.signer(&keys), Ok(new), "{later}");
+        assert!(retired_at(&keys, lay_beside).is_some(), "{later}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_key_hides_none_beside_it() {
     let place = Place::new(Algorithm::Es384);
     let keys = place.open().await;

@@ -275,8 +275,8 @@ pub(crate) trait JobStore: Send + Sync {
     /// The job an assignment belongs to.
     fn job_of<'a>(&'a self, assignment: &'a AssignmentId) -> Answer<'a, Option<JobId>>;
 
-    /// A tenant's jobs, latest first.
-    fn jobs<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobSummary>>;
+    /// The jobs of a tenant, or of all of them, latest first.
+    fn jobs<'a>(&'a self, tenant: Option<&'a PartyId>, page: Page) -> Answer<'a, Vec<JobSummary>>;
 
     /// Tenants with jobs that are due, in the order of their names.
     fn tenants_due(&self, queue: Queue, now: UnixTime) -> Answer<'_, Vec<PartyId>>;
@@ -333,8 +333,12 @@ pub(crate) trait JobStore: Send + Sync {
         limit: u32,
     ) -> Answer<'a, Vec<NumberedEvent>>;
 
-    /// A tenant's receipts, latest first.
-    fn receipts_of<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobReceipt>>;
+    /// The receipts that came of the jobs of a tenant, or of all of them, latest first.
+    fn receipts_of<'a>(
+        &'a self,
+        tenant: Option<&'a PartyId>,
+        page: Page,
+    ) -> Answer<'a, Vec<JobReceipt>>;
 
     /// The receipts of a job.
     fn job_receipts<'a>(&'a self, job: &'a JobId) -> Answer<'a, Vec<JobReceipt>>;

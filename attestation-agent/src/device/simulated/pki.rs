@@ -221,14 +221,6 @@ impl PkiSpec {
             .collect()
     }
 
-    /// The chain as the driver would hand it over: PEM text, leaf first.
-    ///
-    /// # Errors
-    /// As [`Self::build`].
-    pub fn build_pem(&self) -> Result<Vec<u8>, DeviceError> {
-        Ok(pem_text(&self.build()?))
-    }
-
     /// The key that signs reports or manifests: that of the first certificate.
     ///
     /// # Errors

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::handler::Handler;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{self, MethodRouter};
 use serde_json::{Map, Value, json};
 
@@ -295,6 +298,13 @@ impl Endpoint {
         self
     }
 
+    /// Can be read by scripts of any web page (Fetch Standard, CORS protocol): what anybody may know, and what it takes to
+    /// validate a receipt in a browser. Nothing is answered to a preflight, so no credential comes along.
+    pub(super) fn for_any_page(mut self) -> Self {
+        self.route = self.route.layer(map_response(open_to_pages));
+        self
+    }
+
     /// Answers in NVIDIA's form where it fails, too.
     pub(super) fn in_nvidias_form(mut self) -> Self {
         self.is_of_nvidia = true;
@@ -315,6 +325,18 @@ impl Endpoint {
     pub(super) fn into_route(self) -> (&'static str, MethodRouter<App>) {
         (self.path, self.route)
     }
+}
+
+async fn open_to_pages(mut response: Response) -> Response {
+    const SHOWN: HeaderValue =
+        HeaderValue::from_static("pogw-receipt-status, pogw-receipt-revoked-at");
+    let headers = response.headers_mut();
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, SHOWN);
+    response
 }
 
 /// What an agent's signature adds to a request (RFC 9421, RFC 9530).

@@ -228,3 +228,28 @@ async fn every_answer_has_a_request_id() {
         "nosniff"
     );
 }
+
+#[tokio::test]
+async fn pages_of_others_may_read_what_it_takes_to_validate_and_nothing_else() {
+    let rig = Rig::new().await;
+    let allowed = |answer: &Answered| answer.headers.get("access-control-allow-origin").cloned();
+    for path in [
+        "/.well-known/jwks.json",
+        "/v1/service",
+        "/v1/receipts/00000000000000000000000000000000",
+    ] {
+        let answer = rig.get(path).await;
+        assert_eq!(allowed(&answer).unwrap(), "*", "{path}");
+        let shown = &answer.headers["access-control-expose-headers"];
+        assert!(shown.to_str().unwrap().contains("pogw-receipt-status"));
+    }
+    for path in [
+        "/v1/jobs",
+        "/v1/receipts",
+        "/v1/policies",
+        "/v1/statistics",
+        "/v1/audit",
+    ] {
+        assert_eq!(allowed(&rig.get(path).await), None, "{path}");
+    }
+}

@@ -99,9 +99,7 @@ impl Source for Handed {
 
 /// The key of one algorithm in `path`, made if there is none.
 pub(in crate::keys) fn own_key(path: &Path, algorithm: Algorithm) -> Result<LocalSigner, KeyError> {
-    if !private_files::exists_privately(path)? {
-        private_files::create(path, generate(algorithm)?.as_ref())?;
-    }
+    private_files::create_if_missing(path, || generate(algorithm))?;
     let der = Zeroizing::new(read(path, |path| std::fs::read(path))?);
     LocalSigner::from_pkcs8(algorithm, &der).map_err(|source| rejected(path, source))
 }

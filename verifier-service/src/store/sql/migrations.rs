@@ -18,7 +18,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 18] = [
+const SQLITE: [Step; 19] = [
     (
         1,
         "challenges and receipts",
@@ -109,9 +109,14 @@ const SQLITE: [Step; 18] = [
         "collateral",
         include_str!("../../../migrations/sqlite/0018_collateral.sql"),
     ),
+    (
+        19,
+        "all jobs",
+        include_str!("../../../migrations/sqlite/0019_all_jobs.sql"),
+    ),
 ];
 
-const POSTGRES: [Step; 15] = [
+const POSTGRES: [Step; 16] = [
     (
         1,
         "challenges, receipts, policies",
@@ -186,6 +191,11 @@ const POSTGRES: [Step; 15] = [
         15,
         "collateral",
         include_str!("../../../migrations/postgres/0015_collateral.sql"),
+    ),
+    (
+        16,
+        "all jobs",
+        include_str!("../../../migrations/postgres/0016_all_jobs.sql"),
     ),
 ];
 

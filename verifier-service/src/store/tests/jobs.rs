@@ -71,11 +71,14 @@ on_both! {
         let mut tx = store.database().write().await.unwrap();
         tx.execute("UPDATE job_receipts SET revoked_at = NULL", Vec::new()).await.unwrap();
         tx.commit().await.unwrap();
-        let mut listed = store.receipts_of(&party("tenant"), Page { after: None, limit: 9 }).await.unwrap();
+        let mut listed = store.receipts_of(Some(&party("tenant")), Page { after: None, limit: 9 }).await.unwrap();
         listed.sort_by_key(|receipt| receipt.assignment.clone());
         assert_eq!(listed, receipts);
+        let mut of_all = store.receipts_of(None, Page { after: None, limit: 9 }).await.unwrap();
+        of_all.sort_by_key(|receipt| receipt.assignment.clone());
+        assert_eq!(of_all, receipts);
         let last = Some((listed[0].issued_at, String::new()));
-        let none = store.receipts_of(&party("tenant"), Page { after: last, limit: 9 }).await.unwrap();
+        let none = store.receipts_of(Some(&party("tenant")), Page { after: last, limit: 9 }).await.unwrap();
         assert_eq!(none, []);
         // The history is in order, and the outbox holds what tenant and provider may read.
         let events = store.events(&id, 0, 100).await.unwrap();
@@ -305,13 +308,18 @@ on_both! {
         let mut page = Page { after: None, limit: 3 };
         let mut seen = Vec::new();
         loop {
-            let jobs = store.jobs(&party("tenant"), page.clone()).await.unwrap();
+            let jobs = store.jobs(Some(&party("tenant")), page.clone()).await.unwrap();
             let Some(last) = jobs.last() else { break };
             page.after = Some((last.created_at, last.id.to_string()));
             seen.extend(jobs.iter().map(|job| job.id.to_string()));
         }
         assert_eq!(seen, ["j6", "j5", "j4", "j3", "j2", "j1", "j0"]);
-        let none = store.jobs(&party("p1"), Page { after: None, limit: 3 }).await.unwrap();
+        let none = store.jobs(Some(&party("p1")), Page { after: None, limit: 3 }).await.unwrap();
         assert_eq!(none, []);
+        let first = store.jobs(None, Page { after: None, limit: 4 }).await.unwrap();
+        let after = first.last().map(|last| (last.created_at, last.id.to_string()));
+        let rest = store.jobs(None, Page { after, limit: 9 }).await.unwrap();
+        let of_all = first.iter().chain(&rest).map(|job| job.id.to_string());
+        assert!(of_all.eq(seen));
     }
 }

@@ -65,7 +65,10 @@ fn create() -> Endpoint {
 
 fn list() -> Endpoint {
     Endpoint::get("/v1/jobs", "listJobs", jobs::list)
-        .says("List one's jobs", "Latest first.")
+        .says(
+            "List one's jobs",
+            "Latest first. A marketplace sees everybody's.",
+        )
         .by(Access::Party(Some("jobs:read")))
         .paged(of("Cursor"))
         .gives(200, "Jobs", "A page.")

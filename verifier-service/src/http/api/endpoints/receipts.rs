@@ -105,7 +105,7 @@ fn list() -> Endpoint {
     Endpoint::get("/v1/receipts", "listReceipts", receipts::list)
         .says(
             "List the receipts of one's jobs",
-            "Latest first. The tokens are read one by one.",
+            "Latest first; a marketplace sees those of everybody's jobs. The tokens are read one by one.",
         )
         .by(Access::Party(Some("jobs:read")))
         .paged(of("Cursor"))
@@ -129,6 +129,7 @@ fn read() -> Endpoint {
         .header(200, "PoGW-Receipt-Revoked-At")
         .fails(OF_STORE)
         .fails(&[ReceiptNotFound, NotAcceptable])
+        .for_any_page()
 }
 
 fn archive() -> Endpoint {

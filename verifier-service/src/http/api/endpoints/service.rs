@@ -26,6 +26,7 @@ fn facts() -> Endpoint {
             "What whoever validates a receipt has to know beforehand.",
         )
         .gives(200, "Service", "Issuer, audiences, build, time.")
+        .for_any_page()
 }
 
 fn statistics() -> Endpoint {
@@ -60,7 +61,8 @@ fn cached(endpoint: Endpoint) -> Endpoint {
 fn key_set() -> Endpoint {
     let endpoint = Endpoint::get("/.well-known/jwks.json", "readKeySet", well_known::jwks)
         .says("Read the key set", "The keys that verify receipts, retired ones with `exp`, and the one that verifies tokens in NVIDIA's form.")
-        .gives_as(200, media_type::JWK_SET, of("KeySet"), "The keys.");
+        .gives_as(200, media_type::JWK_SET, of("KeySet"), "The keys.")
+        .for_any_page();
     cached(endpoint)
 }
 

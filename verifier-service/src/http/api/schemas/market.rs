@@ -217,6 +217,13 @@ fn job() -> Value {
         ("spec", of("JobSpec")),
         ("terms_sha256", of("Sha256")),
         ("terms", of("Terms")),
+        (
+            "advised_stake?",
+            said(
+                of("Amount"),
+                "The stake from which cheating is a loss under these terms, as far as anybody can reckon.",
+            ),
+        ),
         ("created_at", of("Time")),
         (
             "settle_at?",

@@ -17,19 +17,26 @@ const MOST_OPEN: i64 = 1024;
 
 pub(super) async fn jobs(
     database: &Database,
-    tenant: &PartyId,
+    tenant: Option<&PartyId>,
     page: Page,
 ) -> Result<Vec<JobSummary>, StoreError> {
     let (at, name) = after(&page);
     let mut session = database.read().await?;
-    let rows = session
-        .fetch(
+    let rows = match tenant {
+        Some(tenant) => session.fetch(
             "SELECT id, digest, status, created_at FROM jobs
              WHERE tenant = $1 AND (created_at, id) < ($2, $3)
              ORDER BY created_at DESC, id DESC LIMIT $4",
             values![tenant, at, name, page.limit],
-        )
-        .await?;
+        ),
+        None => session.fetch(
+            "SELECT id, digest, status, created_at FROM jobs
+             WHERE (created_at, id) < ($1, $2)
+             ORDER BY created_at DESC, id DESC LIMIT $3",
+            values![at, name, page.limit],
+        ),
+    };
+    let rows = rows.await?;
     rows.iter().map(summary).collect()
 }
 
@@ -91,19 +98,26 @@ pub(super) async fn events(
 
 pub(super) async fn receipts_of(
     database: &Database,
-    tenant: &PartyId,
+    tenant: Option<&PartyId>,
     page: Page,
 ) -> Result<Vec<JobReceipt>, StoreError> {
     let (at, name) = after(&page);
     let mut session = database.read().await?;
-    let rows = session
-        .fetch(
+    let rows = match tenant {
+        Some(tenant) => session.fetch(
             "SELECT receipt, assignment, job, issued_at, revoked_at FROM job_receipts
              WHERE tenant = $1 AND (issued_at, receipt) < ($2, $3)
              ORDER BY issued_at DESC, receipt DESC LIMIT $4",
             values![tenant, at, name, page.limit],
-        )
-        .await?;
+        ),
+        None => session.fetch(
+            "SELECT receipt, assignment, job, issued_at, revoked_at FROM job_receipts
+             WHERE (issued_at, receipt) < ($1, $2)
+             ORDER BY issued_at DESC, receipt DESC LIMIT $3",
+            values![at, name, page.limit],
+        ),
+    };
+    let rows = rows.await?;
     rows.iter().map(receipt).collect()
 }
 

@@ -145,7 +145,7 @@ impl JobStore for SqlStore {
         })
     }
 
-    fn jobs<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobSummary>> {
+    fn jobs<'a>(&'a self, tenant: Option<&'a PartyId>, page: Page) -> Answer<'a, Vec<JobSummary>> {
         Box::pin(lists::jobs(&self.database, tenant, page))
     }
 
@@ -234,7 +234,11 @@ impl JobStore for SqlStore {
         Box::pin(lists::events(&self.database, job, after, limit))
     }
 
-    fn receipts_of<'a>(&'a self, tenant: &'a PartyId, page: Page) -> Answer<'a, Vec<JobReceipt>> {
+    fn receipts_of<'a>(
+        &'a self,
+        tenant: Option<&'a PartyId>,
+        page: Page,
+    ) -> Answer<'a, Vec<JobReceipt>> {
         Box::pin(lists::receipts_of(&self.database, tenant, page))
     }
 
