@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-eb3510ad5729.js",
+        path: "console-9f30b5d32b85.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "eb3510ad572959ce718b17560cf3d77a02d8198994e3425476b733d3d091194e",
+        sha256: "9f30b5d32b85610fd71a71a1a91f22463b52d2c6ae2eb66de39d7574bfbc7fda",
         is_named_by_content: true,
-        plain: include_bytes!("console-eb3510ad5729.js"),
-        brotli: include_bytes!("console-eb3510ad5729.js.br"),
+        plain: include_bytes!("console-9f30b5d32b85.js"),
+        brotli: include_bytes!("console-9f30b5d32b85.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "600cd9689189a2bcb26df3f37f2b05eb2642aacd85b2f9c2cea02b56a4197c76",
+        sha256: "f1a39bdb3e6e095ff854c6ec18f37ddf800a2cd3f21cec493cab42c427b3258b",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -315,6 +315,18 @@ test("a key that nobody has is refused", () => visit("/console/fleet", async (pa
   assert.match(error.message, /status of 401/);
 }));
 
+test("a marketplace is shown all jobs, and is not told to offer one", () => visit("/console/jobs", async (page) => {
+  await sees(page, "Market square", "All jobs, latest first", "No jobs yet.");
+  assert.doesNotMatch(await page.evaluate(() => document.body.innerText), /pogw job submit|What you asked for/);
+}, {
+  key: market.marketplace.key,
+  prepare: async (page) => {
+    await page.setRequestInterception(true);
+    page.on("request", (request) => new URL(request.url()).pathname === "/v1/jobs"
+      ? request.respond({ contentType: "application/json", body: '{"jobs":[],"next":null}' }) : request.continue());
+  },
+}));
+
 test("a job is followed as it goes on", async () => {
   const job = await market.job(512, 2, { label: "Followed" });
   await visit(`/console/jobs/${job}`, async (page) => {

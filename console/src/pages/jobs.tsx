@@ -11,23 +11,29 @@ const REFRESH_MS = 10_000;
 const RECONNECT_MS = 3000;
 
 export function JobsPage({ id }: { id: string | undefined }) {
-  if (id !== undefined) return <OneJob id={id} />;
+  return id === undefined ? <AllJobs /> : <OneJob id={id} />;
+}
+
+function AllJobs() {
+  const isMarketplace = useIdentity()?.kind === "marketplace";
   return (
     <>
-      <Title lead="What you asked for, latest first, and what became of it.">Jobs</Title>
-      <Only kinds={["tenant", "marketplace"]} what="Jobs are shown to the tenant that offered them.">{() => <List />}</Only>
+      <Title lead={isMarketplace ? "All jobs, latest first, and what became of them." : "What you asked for, latest first, and what became of it."}>Jobs</Title>
+      <Only kinds={["tenant", "marketplace"]} what="Jobs are shown to the tenant that offered them, and to the marketplace.">
+        {({ kind }) => <List empty={kind === "tenant" ? "No jobs yet. `pogw job submit job.json` offers one." : "No jobs yet."} />}
+      </Only>
     </>
   );
 }
 
-function List() {
+function List({ empty }: { empty: string }) {
   const pages = usePages();
   const loaded = useLoaded(() => api.jobs(pages.cursor), [pages.cursor], REFRESH_MS);
   return (
     <Await loaded={loaded}>
       {({ jobs, next }) => (
         <>
-          <Table label="Jobs" empty="No jobs yet. `pogw job submit job.json` offers one."
+          <Table label="Jobs" empty={empty}
             columns={[["Job", "left"], ["Status", "left"], ["Offered", "left"], ["Digest", "left"]]}
             rows={jobs.map((job) => [
               <Link to={href("jobs", job.id)}>{job.id.slice(0, 12)}…</Link>,
@@ -71,7 +77,7 @@ function OneJob({ id }: { id: string }) {
   return (
     <>
       <Title kicker={<><Link to={href("jobs")}>Jobs</Link> / <code>{id}</code></>}>{name}</Title>
-      <Only kinds={["tenant", "marketplace"]} what="A job is shown to the tenant that offered it.">{() => <Live id={id} onName={setName} />}</Only>
+      <Only kinds={["tenant", "marketplace"]} what="A job is shown to the tenant that offered it, and to the marketplace.">{() => <Live id={id} onName={setName} />}</Only>
     </>
   );
 }
