@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-9f30b5d32b85.js",
+        path: "console-d6b68c6cd668.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "9f30b5d32b85610fd71a71a1a91f22463b52d2c6ae2eb66de39d7574bfbc7fda",
+        sha256: "d6b68c6cd6687231fa9691c25cce7d43c3362edbbee6244644fc6fdcfa353ca2",
         is_named_by_content: true,
-        plain: include_bytes!("console-9f30b5d32b85.js"),
-        brotli: include_bytes!("console-9f30b5d32b85.js.br"),
+        plain: include_bytes!("console-d6b68c6cd668.js"),
+        brotli: include_bytes!("console-d6b68c6cd668.js.br"),
     },
     Asset {
         path: "console-74ec51df9ed3.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "f1a39bdb3e6e095ff854c6ec18f37ddf800a2cd3f21cec493cab42c427b3258b",
+        sha256: "b3db154bebdb8ed719fa354f9986d6a908db9239d7597ea93c7830c43210b799",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

@@ -107,9 +107,9 @@ function withPayload(token, change) {
 
 const at = (seconds) => (page) => page.evaluateOnNewDocument((now) => { Date.now = () => now; }, seconds * 1000);
 
-/** Plays the verifier that the published vectors are of. */
-async function asVectors(page) {
-  await at(VECTORS_NOW)(page);
+/** Plays the verifier that the published vectors are of; how a receipt stands it does not know, or it is handed in. */
+async function asVectors(page, standing, now = VECTORS_NOW) {
+  await at(now)(page);
   const keys = await readFile(new URL("../../receipt/vectors/jwks.json", import.meta.url), "utf8");
   const service = { issuer: "https://verifier.example", audience: ["https://market.example"], build: "pogw 0.1.0", takes_simulated_devices: false, now: "2026-11-23T08:00:00Z" };
   await page.setRequestInterception(true);
@@ -117,14 +117,20 @@ async function asVectors(page) {
     const path = new URL(request.url()).pathname;
     if (path === "/.well-known/jwks.json") return request.respond({ contentType: "application/jwk-set+json", body: keys });
     if (path === "/v1/service") return request.respond({ contentType: "application/json", body: JSON.stringify(service) });
+    if (standing !== undefined && path.startsWith("/v1/receipts/")) {
+      const told = { id: path.split("/").at(-1), issued_at: service.now, ...standing };
+      return request.respond({ contentType: "application/json", body: JSON.stringify(told) });
+    }
     return request.continue();
   });
 }
 
 async function vector(name) {
-  const text = await readFile(new URL(`../../receipt/vectors/${name}.txt`, import.meta.url), "utf8");
-  return text.split("\n\n")[1].trim();
+  return (await vectorFile(name)).split("\n\n")[1].trim();
 }
+
+const vectorNow = async (name) => Number(/^now: (\d+)$/m.exec(await vectorFile(name))[1]);
+const vectorFile = (name) => readFile(new URL(`../../receipt/vectors/${name}.txt`, import.meta.url), "utf8");
 
 test("the first page is small, and its answers say what it may do", async () => {
   const context = await browser.createBrowserContext();
@@ -163,8 +169,76 @@ for (const [name, change, title, code] of CASES) {
     assert.ok(!verdict.tone.includes("good"), verdict.tone);
     const isSigned = code === "assurance_level_too_low";
     assert.equal(await page.$("#checks") !== null, isSigned, "claims are shown of what the issuer signed, and of nothing else");
+    assert.equal(await page.$(".chain") !== null, isSigned, "nor is anything drawn");
   }));
 }
+
+const MARKET = "https://market.example";
+const WHO_IS_OPEN = `Whether it is for you was not checked, as you did not say who you are. It names ${MARKET}.`;
+const REVOKED = { status: "revoked", revoked_at: "2026-11-23T07:00:00Z" };
+
+/** A receipt, what the verifier says of it, who the reader is; then the verdict, the end of its chain of trust, and what else is seen. */
+const ENDS = [
+  ["that holds, for its reader", "good_es384", { status: "holds" }, MARKET, "This receipt is valid", "Holds: checked in this browser", []],
+  ["whose reader does not say who they are", "good_es384", { status: "holds" }, undefined,
+    "This receipt is valid", "Not proven: whether it is for you was not checked", [WHO_IS_OPEN]],
+  ["for somebody else", "good_es384", { status: "holds" }, "https://elsewhere.example",
+    "This receipt is not valid", "Broken: rejected (audience mismatch): it is meant for somebody else", [`Expected https://elsewhere.example, got ${MARKET}.`]],
+  ["that expired", "exp_past", { status: "holds" }, MARKET, "This receipt is not valid", "Broken: rejected (expired): it has expired", []],
+  ["of another issuer", "iss_other", { status: "holds" }, MARKET,
+    "This receipt is not valid", "Broken: rejected (issuer mismatch): it names another issuer than this verifier", []],
+  ["that breaks a rule", "level_a2_without_commitment", { status: "holds" }, MARKET,
+    "This receipt is not valid", "Broken: rejected (assurance level unsupported): it breaks a rule that every receipt has to obey", []],
+  ["that was revoked", "good_es384", REVOKED, MARKET,
+    "This receipt was revoked", "Broken: revoked: the job found the work wrong", ["Pay nothing for it."]],
+  ["that was revoked and expired", "exp_past", REVOKED, undefined,
+    "This receipt was revoked", "Broken: revoked: the job found the work wrong; rejected too (expired)", [WHO_IS_OPEN]],
+  ["that may be revoked yet", "good_es384", { status: "provisional" }, MARKET,
+    "This receipt is valid so far", "Not proven: provisional: the job may find the work wrong yet", ["Pay nothing for it before it holds."]],
+  ["that may be revoked yet and expired", "exp_past", { status: "provisional" }, MARKET,
+    "This receipt is not valid", "Broken: rejected (expired): it has expired; provisional: the job may find the work wrong yet", []],
+  ["of whose standing nothing is said", "good_es384", undefined, undefined,
+    "This receipt is valid", "Not proven: whether it was revoked is not known; whether it is for you was not checked", [WHO_IS_OPEN, "Whether it was revoked since is not known"]],
+];
+for (const [name, receipt, standing, reader, title, end, texts] of ENDS) {
+  test(`the end of the chain of trust of a receipt ${name}`, () => visit("/console/", async (page) => {
+    if (reader !== undefined) {
+      await page.click(".expected summary");
+      await page.type(".expected input", reader);
+    }
+    assert.equal((await typed(page, await vector(receipt))).title, title);
+    await sees(page, ...texts);
+    const { listed, drawn, tone, isCut, described, you } = await endOfChain(page);
+    assert.equal(listed, end);
+    const [state, text] = [end.slice(0, end.indexOf(": ")), end.slice(end.indexOf(": ") + 2)];
+    assert.equal(drawn, text);
+    assert.equal(tone, { Holds: "good", "Not proven": "warn", Broken: "bad" }[state]);
+    assert.equal(isCut, state === "Broken");
+    assert.ok(described.includes(`${end}. You, `), described);
+    assert.deepEqual(you, { listed: `You ${reader ?? "you did not say who you are"}`, drawn: ["You", reader ?? "you did not say who you are"] });
+    assert.equal(await page.evaluate((named) => document.body.innerText.includes(named), WHO_IS_OPEN), reader === undefined);
+  }, { prepare: async (page) => asVectors(page, standing, await vectorNow(receipt)) }));
+}
+
+/** How the receipt reaches its reader: in the list, in the drawing, and in what is read out of the drawing. */
+const endOfChain = (page) => page.evaluate(() => {
+  const last = (selector) => [...document.querySelectorAll(selector)].at(-1);
+  const tie = last(".drawing .tie");
+  return {
+    listed: last(".links .link").textContent,
+    drawn: [...tie.querySelectorAll("tspan")].map((line) => line.textContent).join(" "),
+    tone: tie.classList[1],
+    isCut: tie.querySelector(".cut") !== null,
+    described: document.getElementById("chain-text").textContent,
+    you: { listed: last(".links li").textContent, drawn: [...last(".drawing .node").querySelectorAll("text")].map((text) => text.textContent) },
+  };
+});
+
+test("of what a key of the verifier signed and is no receipt nothing is shown", () => visit("/console/", async (page) => {
+  await typed(page, await vector("claim_level_unknown"));
+  await sees(page, "A key of this verifier signed it, but it cannot be read as a receipt");
+  assert.equal(await page.$(".chain"), null);
+}, { prepare: asVectors }));
 
 test("an expired receipt is shown as such", () => visit("/console/", async (page) => {
   assert.equal((await verdictOn(page, market.token)).code, "expired");
@@ -382,6 +456,9 @@ const PAGES = () => [
   ["receipt-empty", "/console/", undefined, ["Check a work receipt"]],
   ["receipt-simulated", `/console/receipts/${market.receipt.id}`, undefined, ["Simulated evidence."]],
   ["receipt-genuine", "/console/", undefined, ["This receipt is valid"], { prepare: asVectors, token: vector("good_a3") }],
+  ["receipt-expired", "/console/", undefined, ["It has expired."], { prepare: (page) => asVectors(page, { status: "holds" }, VECTORS_NOW + 31_536_000), token: vector("good_es384") }],
+  ["receipt-provisional", "/console/", undefined, ["This receipt is valid so far"], { prepare: (page) => asVectors(page, { status: "provisional" }), token: vector("good_es384") }],
+  ["receipt-revoked", "/console/", undefined, ["This receipt was revoked"], { prepare: (page) => asVectors(page, REVOKED), token: vector("good_es384") }],
   ["receipt-forged", "/console/", undefined, ["This receipt is not valid"], { token: withPayload(market.token, (claims) => { claims.sub = "me"; }) }],
   ["jobs", "/console/jobs", market.tenant.key, ["Settled"]],
   ["job", `/console/jobs/${market.settled}`, market.tenant.key, ["Job settled"]],

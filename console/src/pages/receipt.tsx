@@ -93,13 +93,13 @@ export async function judged(token: string, service: api.Service, wanted: Wanted
     if (error instanceof Rejected) throw new Error(`The key set of this verifier cannot be used (${error.code}).`);
     throw error;
   }
-  const named = wanted.audience === "" ? meantFor(token, service) : wanted.audience;
+  const said = (text: string) => text.trim() === "" ? undefined : text.trim();
   const expected = {
     issuer: service.issuer,
-    audience: named,
+    audience: said(wanted.audience),
     minimumLevel: wanted.minimumLevel,
-    job: wanted.job === "" ? undefined : wanted.job.trim(),
-    nonce: wanted.nonce === "" ? undefined : wanted.nonce.trim(),
+    job: said(wanted.job),
+    nonce: said(wanted.nonce),
   };
   return validate(token, keys, expected, Math.floor(Date.now() / 1000));
 }
@@ -115,21 +115,6 @@ async function standingOf(outcome: Outcome): Promise<Standing | undefined> {
     return { status: known ?? "unknown", at };
   } catch {
     return { status: "unknown", at: undefined };
-  }
-}
-
-/** Whoever says nothing is taken for one of those the verifier serves: the one that the token names, if it names one. */
-function meantFor(token: string, { audience }: api.Service): string {
-  return audience.find((name) => namesAudience(token, name)) ?? audience[0] ?? "";
-}
-
-function namesAudience(token: string, name: string): boolean {
-  try {
-    const payload = token.split(".")[1] ?? "";
-    const { aud } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return [aud].flat().includes(name);
-  } catch {
-    return false;
   }
 }
 
