@@ -9,12 +9,12 @@
         brotli: include_bytes!("console-d6b68c6cd668.js.br"),
     },
     Asset {
-        path: "console-74ec51df9ed3.css",
+        path: "console-f90b06d3aa23.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "74ec51df9ed3c3c847c9bdef9122286cf9cb67b9e2e797eeb9257f3f94876102",
+        sha256: "f90b06d3aa231c14c088442c0f0f97952c3caa9da1fc662e111b4c5d31b74c09",
         is_named_by_content: true,
-        plain: include_bytes!("console-74ec51df9ed3.css"),
-        brotli: include_bytes!("console-74ec51df9ed3.css.br"),
+        plain: include_bytes!("console-f90b06d3aa23.css"),
+        brotli: include_bytes!("console-f90b06d3aa23.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "b3db154bebdb8ed719fa354f9986d6a908db9239d7597ea93c7830c43210b799",
+        sha256: "7aaa9798c553455ef41d5d28915322057a045dfbd15335c22941c609a9ec7181",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
