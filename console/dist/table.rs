@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-d6b68c6cd668.js",
+        path: "console-c6b4fec2ae76.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "d6b68c6cd6687231fa9691c25cce7d43c3362edbbee6244644fc6fdcfa353ca2",
+        sha256: "c6b4fec2ae769e25ee94a4a2a492b4e31d49c8e624c5d64bed13747115cdeb16",
         is_named_by_content: true,
-        plain: include_bytes!("console-d6b68c6cd668.js"),
-        brotli: include_bytes!("console-d6b68c6cd668.js.br"),
+        plain: include_bytes!("console-c6b4fec2ae76.js"),
+        brotli: include_bytes!("console-c6b4fec2ae76.js.br"),
     },
     Asset {
         path: "console-f90b06d3aa23.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "7aaa9798c553455ef41d5d28915322057a045dfbd15335c22941c609a9ec7181",
+        sha256: "55df93412d599e97e1958a0434ac26760f20e4273f5a6acac96b0585e6b2249a",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

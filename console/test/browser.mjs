@@ -175,7 +175,7 @@ for (const [name, change, title, code] of CASES) {
 
 const MARKET = "https://market.example";
 const WHO_IS_OPEN = `Whether it is for you was not checked, as you did not say who you are. It names ${MARKET}.`;
-const REVOKED = { status: "revoked", revoked_at: "2026-11-23T07:00:00Z" };
+const REVOKED = { status: "revoked", revoked_at: "2026-11-23T08:00:00Z" };
 
 /** A receipt, what the verifier says of it, who the reader is; then the verdict, the end of its chain of trust, and what else is seen. */
 const ENDS = [
@@ -183,20 +183,20 @@ const ENDS = [
   ["whose reader does not say who they are", "good_es384", { status: "holds" }, undefined,
     "This receipt is valid", "Not proven: whether it is for you was not checked", [WHO_IS_OPEN]],
   ["for somebody else", "good_es384", { status: "holds" }, "https://elsewhere.example",
-    "This receipt is not valid", "Broken: rejected (audience mismatch): it is meant for somebody else", [`Expected https://elsewhere.example, got ${MARKET}.`]],
-  ["that expired", "exp_past", { status: "holds" }, MARKET, "This receipt is not valid", "Broken: rejected (expired): it has expired", []],
+    "This receipt is not valid", "Broken: rejected (audience mismatch), as it is meant for somebody else", [`Expected https://elsewhere.example, got ${MARKET}.`]],
+  ["that expired", "exp_past", { status: "holds" }, MARKET, "This receipt is not valid", "Broken: rejected (expired), as it has expired", []],
   ["of another issuer", "iss_other", { status: "holds" }, MARKET,
-    "This receipt is not valid", "Broken: rejected (issuer mismatch): it names another issuer than this verifier", []],
+    "This receipt is not valid", "Broken: rejected (issuer mismatch), as it names another issuer than this verifier", []],
   ["that breaks a rule", "level_a2_without_commitment", { status: "holds" }, MARKET,
-    "This receipt is not valid", "Broken: rejected (assurance level unsupported): it breaks a rule that every receipt has to obey", []],
+    "This receipt is not valid", "Broken: rejected (assurance level unsupported), as it breaks a rule that every receipt has to obey", []],
   ["that was revoked", "good_es384", REVOKED, MARKET,
-    "This receipt was revoked", "Broken: revoked: the job found the work wrong", ["Pay nothing for it."]],
+    "This receipt was revoked", "Broken: revoked, as the job found the work wrong", ["Pay nothing for it."]],
   ["that was revoked and expired", "exp_past", REVOKED, undefined,
-    "This receipt was revoked", "Broken: revoked: the job found the work wrong; rejected too (expired)", [WHO_IS_OPEN]],
+    "This receipt was revoked", "Broken: revoked, as the job found the work wrong; rejected too (expired)", [WHO_IS_OPEN]],
   ["that may be revoked yet", "good_es384", { status: "provisional" }, MARKET,
-    "This receipt is valid so far", "Not proven: provisional: the job may find the work wrong yet", ["Pay nothing for it before it holds."]],
+    "This receipt is valid so far", "Not proven: provisional, as the job may find the work wrong yet", ["Pay nothing for it before it holds."]],
   ["that may be revoked yet and expired", "exp_past", { status: "provisional" }, MARKET,
-    "This receipt is not valid", "Broken: rejected (expired): it has expired; provisional: the job may find the work wrong yet", []],
+    "This receipt is not valid", "Broken: rejected (expired); provisional, as the job may find the work wrong yet", []],
   ["of whose standing nothing is said", "good_es384", undefined, undefined,
     "This receipt is valid", "Not proven: whether it was revoked is not known; whether it is for you was not checked", [WHO_IS_OPEN, "Whether it was revoked since is not known"]],
 ];
@@ -208,14 +208,15 @@ for (const [name, receipt, standing, reader, title, end, texts] of ENDS) {
     }
     assert.equal((await typed(page, await vector(receipt))).title, title);
     await sees(page, ...texts);
-    const { listed, drawn, tone, isCut, described, you } = await endOfChain(page);
+    const { listed, drawn, tone, isCut, described, you, overflowing } = await endOfChain(page);
     assert.equal(listed, end);
     const [state, text] = [end.slice(0, end.indexOf(": ")), end.slice(end.indexOf(": ") + 2)];
     assert.equal(drawn, text);
     assert.equal(tone, { Holds: "good", "Not proven": "warn", Broken: "bad" }[state]);
     assert.equal(isCut, state === "Broken");
+    assert.deepEqual(overflowing, []);
     assert.ok(described.includes(`${end}. You, `), described);
-    assert.deepEqual(you, { listed: `You ${reader ?? "you did not say who you are"}`, drawn: ["You", reader ?? "you did not say who you are"] });
+    assert.deepEqual(you, { listed: `You ${reader ?? "unnamed"}`, drawn: ["You", reader ?? "unnamed"] });
     assert.equal(await page.evaluate((named) => document.body.innerText.includes(named), WHO_IS_OPEN), reader === undefined);
   }, { prepare: async (page) => asVectors(page, standing, await vectorNow(receipt)) }));
 }
@@ -228,6 +229,10 @@ const endOfChain = (page) => page.evaluate(() => {
     listed: last(".links .link").textContent,
     drawn: [...tie.querySelectorAll("tspan")].map((line) => line.textContent).join(" "),
     tone: tie.classList[1],
+    overflowing: [...document.querySelectorAll(".drawing text")].filter((text) => {
+      const [{ x, width, height }, drawing] = [text.getBBox(), text.ownerSVGElement.viewBox.baseVal];
+      return x + width > drawing.width || height > 52;
+    }).map((text) => text.textContent),
     isCut: tie.querySelector(".cut") !== null,
     described: document.getElementById("chain-text").textContent,
     you: { listed: last(".links li").textContent, drawn: [...last(".drawing .node").querySelectorAll("text")].map((text) => text.textContent) },
@@ -371,7 +376,7 @@ test("by keyboard alone, from the address to the verdict", () => visit("/console
 }));
 
 test("who signs in is known until it signs out, and nothing is left", () => visit("/console/jobs", async (page) => {
-  await sees(page, "Sign in as tenant or marketplace to see it.");
+  await sees(page, "Sign in as tenant or marketplace.");
   await page.click(".notice button");
   await page.type("dialog input", market.tenant.key);
   await page.keyboard.press("Enter");
@@ -379,7 +384,7 @@ test("who signs in is known until it signs out, and nothing is left", () => visi
   await page.reload({ waitUntil: "load" });
   await sees(page, "Acme Research");
   await page.click(".account button");
-  await sees(page, "Sign in as tenant or marketplace to see it.");
+  await sees(page, "Sign in as tenant or marketplace.");
   assert.deepEqual(await page.evaluate(() => [sessionStorage.length, localStorage.length]), [0, 0]);
 }));
 
@@ -473,7 +478,7 @@ const PAGES = () => [
   ["overview", "/console/overview", market.operator, ["Verdicts in a quarter of an hour", "report too short"]],
   ["overview-busy", "/console/overview", market.operator, ["nonce mismatch"], { prepare: aBusyDay }],
   ["api", "/console/api/createJob", undefined, ["Offer a job", "jobs:write", "funds_missing", "curl --fail-with-body"]],
-  ["signed-out", "/console/overview", undefined, ["Sign in as operator to see it."]],
+  ["signed-out", "/console/overview", undefined, ["Sign in as operator."]],
 ];
 const LOOKS = [["desk", DESK, false], ["desk-dark", DESK, true], ["phone", PHONE, false], ["phone-dark", PHONE, true]];
 

@@ -30,7 +30,7 @@ export function chainOf(claims: Claims, kid: string, judged: Judged, standing: S
     { title: "Statement of the work", note: `job, challenge, ${plural(pogw.outputs.length, "output")}`, tone: "quiet" },
     { title: "Verifier", note: claims.iss, tone: "quiet" },
     { title: "This receipt", note: `policy ${pogw.policy.id}, level ${pogw.assurance.level}`, tone: "quiet" },
-    { title: "You", note: judged.audience ?? "you did not say who you are", tone: "quiet" },
+    { title: "You", note: judged.audience ?? "unnamed", tone: "quiet" },
   ];
   return {
     nodes: [begun, ...rest],
@@ -81,7 +81,7 @@ function Box({ node, y }: { node: Node; y: number }) {
 
 function Line({ tie, y }: { tie: Tie; y: number }) {
   const [x, middle] = [34, y + GAP / 2];
-  const lines = wrapped(tie.text, 46);
+  const lines = wrapped(tie.text, 42);
   const first = middle + 4 - (lines.length - 1) * LINE / 2;
   return (
     <g class={`tie ${tie.tone}`}>
@@ -110,7 +110,7 @@ function committed(claims: Claims): Tie {
 
 function result(claims: Claims): Tie {
   const failed = claims.pogw.methods.find((finding) => isOfResult(finding) && finding.status === "refuted");
-  if (failed !== undefined) return { text: `${methodName(failed.method).toLowerCase()}: failed`, tone: "bad" };
+  if (failed !== undefined) return { text: `${methodName(failed.method).toLowerCase()}, and failed`, tone: "bad" };
   const held = claims.pogw.methods.find((finding) => isOfResult(finding) && finding.status === "affirmed");
   if (held === undefined) return { text: "evidence judged, result not checked", tone: "warn" };
   const said = { text: methodName(held.method).toLowerCase(), tone: "good" as const };
@@ -123,12 +123,18 @@ function checked(judged: Judged, standing: Standing | undefined): Tie {
   const code = judged.verdict === "rejected" ? judged.code : undefined;
   if (standing?.status === "revoked") {
     const rejected = code === undefined ? "" : `; rejected too (${spaced(code)})`;
-    return { text: `revoked: the job found the work wrong${rejected}`, tone: "bad" };
+    return { text: `revoked, as the job found the work wrong${rejected}`, tone: "bad" };
   }
-  const open = standing?.status === "provisional" ? ["provisional: the job may find the work wrong yet"] : [];
-  if (code !== undefined) return { text: [`rejected (${spaced(code)}): ${clause(rejection(code))}`, ...open].join("; "), tone: "bad" };
-  if (standing?.status === "unknown") open.push("whether it was revoked is not known");
-  if (judged.audience === undefined) open.push("whether it is for you was not checked");
+  const mayFail = standing?.status === "provisional" ? "provisional, as the job may find the work wrong yet" : undefined;
+  if (code !== undefined) {
+    const why = mayFail === undefined ? `, as ${clause(rejection(code))}` : `; ${mayFail}`;
+    return { text: `rejected (${spaced(code)})${why}`, tone: "bad" };
+  }
+  const open = [
+    mayFail,
+    standing?.status === "unknown" && "whether it was revoked is not known",
+    judged.audience === undefined && "whether it is for you was not checked",
+  ].filter(Boolean);
   return open.length === 0 ? { text: "checked in this browser", tone: "good" } : { text: open.join("; "), tone: "warn" };
 }
 
@@ -144,7 +150,9 @@ function isOfResult({ method }: Finding): boolean {
 function tie(finding: Finding | undefined, holds: string, lacks: string): Tie {
   if (finding === undefined || finding.status === "not_requested") return { text: lacks, tone: "quiet" };
   const { tone, word } = outcome(finding);
-  return tone === "good" ? { text: holds, tone } : { text: `${word.toLowerCase()} (${holds})`, tone };
+  if (tone === "good") return { text: holds, tone };
+  const said = finding.status === "affirmed" ? "on the host's word alone" : word.toLowerCase();
+  return { text: `${said} (${holds})`, tone };
 }
 
 function devices(of: Device[]): string {

@@ -90,7 +90,7 @@ function Verdict({ outcome, standing }: { outcome: Outcome; standing: Standing |
         )}
         {outcome.verdict === "rejected" && <p class="codes">Code <code>{outcome.code}</code></p>}
       </div>
-      {claims !== undefined && <p class="level"><span class="unseen">Assurance level </span>{claims.pogw.assurance.level}</p>}
+      {claims !== undefined && <p class="level"><span class="unseen">Assurance </span><span class="muted">level</span> {claims.pogw.assurance.level}</p>}
     </div>
   );
 }
@@ -221,7 +221,7 @@ function Particulars({ claims, kid }: { claims: Claims; kid: string }) {
     <Section title="Particulars" id="particulars">
       <Facts of={[
         ["Receipt", <Code>{claims.jti}</Code>],
-        ["Whose work", claims.sub],
+        ["Whose work", <Code>{claims.sub}</Code>],
         ["Judged as of", <When at={pogw.as_of} />],
         ["Policy", <>{pogw.policy.id} <Code>{pogw.policy.sha256}</Code></>],
         ["Signing key", <Code>{kid}</Code>],
