@@ -349,6 +349,8 @@ test("a receipt that may be revoked yet is told so", () => visit(`/console/recei
 test("a name that nobody knows is told", () => visit(`/console/receipts/${"0".repeat(32)}`, (page) => sees(page, "That did not work.")));
 
 test("a file that is dropped is checked", () => visit("/console/", async (page) => {
+  // Only then does the page listen for what is dropped.
+  await sees(page, market.issuer);
   await page.evaluate((token) => {
     const data = new DataTransfer();
     data.items.add(new File([token], "receipt.jwt"));
