@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-c6b4fec2ae76.js",
+        path: "console-ee60a14bc1da.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "c6b4fec2ae769e25ee94a4a2a492b4e31d49c8e624c5d64bed13747115cdeb16",
+        sha256: "ee60a14bc1da4444f3bc30973737ca5e901fb4c93d59d869b2f24a8df241cec3",
         is_named_by_content: true,
-        plain: include_bytes!("console-c6b4fec2ae76.js"),
-        brotli: include_bytes!("console-c6b4fec2ae76.js.br"),
+        plain: include_bytes!("console-ee60a14bc1da.js"),
+        brotli: include_bytes!("console-ee60a14bc1da.js.br"),
     },
     Asset {
         path: "console-f90b06d3aa23.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "55df93412d599e97e1958a0434ac26760f20e4273f5a6acac96b0585e6b2249a",
+        sha256: "5e9eed0391dccb4664ab9bd6587bf6a5e6fd4a03e70672bec06059393f5c6330",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

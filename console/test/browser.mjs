@@ -221,6 +221,15 @@ for (const [name, receipt, standing, reader, title, end, texts] of ENDS) {
   }, { prepare: async (page) => asVectors(page, standing, await vectorNow(receipt)) }));
 }
 
+test("who did not say who they are is asked right away when they come back", () => visit("/console/", async (page) => {
+  await typed(page, await vector("good_es384"));
+  await page.evaluate(() => [...document.querySelectorAll("button")].find((button) => button.innerText === "Expectations").click());
+  await page.type(".expected input", MARKET);
+  await page.click("button.primary");
+  await page.waitForSelector(".verdict h2");
+  assert.equal((await endOfChain(page)).listed, "Holds: checked in this browser");
+}, { prepare: (page) => asVectors(page, { status: "holds" }) }));
+
 /** How the receipt reaches its reader: in the list, in the drawing, and in what is read out of the drawing. */
 const endOfChain = (page) => page.evaluate(() => {
   const last = (selector) => [...document.querySelectorAll(selector)].at(-1);
