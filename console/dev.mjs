@@ -16,7 +16,7 @@ if (built.status !== 0) process.exit(1);
 
 async function file(path) {
   const name = /\.(js|css|svg|txt)$/.test(path) ? path.slice("/console/".length) : "index.html";
-  return { bytes: await readFile(`${out}/${name}`), type: TYPES[name.split(".").pop()] };
+  return { bytes: await readFile(`${out}/${name}.br`), type: TYPES[name.split(".").pop()] };
 }
 
 async function forwarded(request) {
@@ -27,17 +27,22 @@ async function forwarded(request) {
   return fetch(verifier + request.url, { method: request.method, headers, body, duplex: "half", redirect: "manual" });
 }
 
+/** Headers without those that tell how the bytes came here, and without the others that are named. */
+function kept(headers, others = []) {
+  const dropped = ["content-encoding", "content-length", "transfer-encoding", ...others];
+  return Object.fromEntries([...headers].filter(([name]) => !dropped.includes(name)));
+}
+
 createServer(async (request, response) => {
   try {
     const path = new URL(request.url, verifier).pathname;
     if (path.startsWith("/console/")) {
       const [page, { bytes, type }] = await Promise.all([fetch(`${verifier}/console/`), file(path)]);
-      response.writeHead(200, { "content-type": type, "content-security-policy": page.headers.get("content-security-policy") }).end(bytes);
+      response.writeHead(200, { ...kept(page.headers, ["etag", "cache-control"]), "content-type": type, "content-encoding": "br" }).end(bytes);
       return;
     }
     const answer = await forwarded(request);
-    const headers = Object.fromEntries([...answer.headers].filter(([name]) => !["content-encoding", "content-length", "transfer-encoding"].includes(name)));
-    response.writeHead(answer.status, headers);
+    response.writeHead(answer.status, kept(answer.headers));
     for await (const piece of answer.body ?? []) response.write(piece);
     response.end();
   } catch (error) {

@@ -1,20 +1,20 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-eb3510ad5729.js",
+        path: "console-ee60a14bc1da.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "eb3510ad572959ce718b17560cf3d77a02d8198994e3425476b733d3d091194e",
+        sha256: "ee60a14bc1da4444f3bc30973737ca5e901fb4c93d59d869b2f24a8df241cec3",
         is_named_by_content: true,
-        plain: include_bytes!("console-eb3510ad5729.js"),
-        brotli: include_bytes!("console-eb3510ad5729.js.br"),
+        plain: include_bytes!("console-ee60a14bc1da.js"),
+        brotli: include_bytes!("console-ee60a14bc1da.js.br"),
     },
     Asset {
-        path: "console-74ec51df9ed3.css",
+        path: "console-f90b06d3aa23.css",
         media_type: "text/css; charset=utf-8",
-        sha256: "74ec51df9ed3c3c847c9bdef9122286cf9cb67b9e2e797eeb9257f3f94876102",
+        sha256: "f90b06d3aa231c14c088442c0f0f97952c3caa9da1fc662e111b4c5d31b74c09",
         is_named_by_content: true,
-        plain: include_bytes!("console-74ec51df9ed3.css"),
-        brotli: include_bytes!("console-74ec51df9ed3.css.br"),
+        plain: include_bytes!("console-f90b06d3aa23.css"),
+        brotli: include_bytes!("console-f90b06d3aa23.css.br"),
     },
     Asset {
         path: "icon-784a4185d243.svg",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "600cd9689189a2bcb26df3f37f2b05eb2642aacd85b2f9c2cea02b56a4197c76",
+        sha256: "5e9eed0391dccb4664ab9bd6587bf6a5e6fd4a03e70672bec06059393f5c6330",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),

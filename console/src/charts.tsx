@@ -51,7 +51,7 @@ export function Lines({ plot }: { plot: Plot }) {
             const isAlone = values[at - 1] === undefined && values[at + 1] === undefined;
             if (value === undefined || !isAlone) return null;
             const [x, y] = place(value, at);
-            return <circle key={at} cx={x} cy={y} r="2" />;
+            return <circle key={at} cx={x} cy={y} r="3" />;
           })}
         </g>
       ))}

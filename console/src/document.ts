@@ -21,6 +21,12 @@ export interface Document {
 }
 export interface Endpoint { method: string; path: string; operation: Operation }
 
+/** The document without the marks of Markdown in its texts: they are shown as they are. */
+export function plain(document: Document): Document {
+  const isText = (name: string, value: unknown) => ["description", "summary"].includes(name) && typeof value === "string";
+  return JSON.parse(JSON.stringify(document), (name, value) => isText(name, value) ? value.replaceAll(/\*\*|`/g, "") : value);
+}
+
 /** Every operation, those of a tag together, tags in the order of the document. */
 export function byTag(document: Document): [string, string, Endpoint[]][] {
   const all = Object.entries(document.paths).flatMap(([path, operations]) =>

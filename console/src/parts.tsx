@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { Failure } from "./api.ts";
-import { distance, meaning, moment, spaced } from "./words.ts";
+import { capital, distance, meaning, moment, spaced } from "./words.ts";
 
 export type Tone = "good" | "bad" | "warn" | "quiet";
 
@@ -115,7 +115,7 @@ export function Turn({ pages, next }: { pages: ReturnType<typeof usePages>; next
 /** A code and, where it is known, what it means. */
 export function Reason({ code, ofService }: { code: string; ofService?: boolean }) {
   const text = meaning(code, ofService);
-  return <><span class="reason">{spaced(code)}</span>{text !== undefined && <span class="muted"> {text}</span>}</>;
+  return <><span class="reason">{spaced(code)}</span>{text !== undefined && <span class="muted"> {capital(text)}</span>}</>;
 }
 
 export function Trouble({ error, again }: { error: unknown; again?: () => void }) {

@@ -107,9 +107,9 @@ function withPayload(token, change) {
 
 const at = (seconds) => (page) => page.evaluateOnNewDocument((now) => { Date.now = () => now; }, seconds * 1000);
 
-/** Plays the verifier that the published vectors are of. */
-async function asVectors(page) {
-  await at(VECTORS_NOW)(page);
+/** Plays the verifier that the published vectors are of; how a receipt stands it does not know, or it is handed in. */
+async function asVectors(page, standing, now = VECTORS_NOW) {
+  await at(now)(page);
   const keys = await readFile(new URL("../../receipt/vectors/jwks.json", import.meta.url), "utf8");
   const service = { issuer: "https://verifier.example", audience: ["https://market.example"], build: "pogw 0.1.0", takes_simulated_devices: false, now: "2026-11-23T08:00:00Z" };
   await page.setRequestInterception(true);
@@ -117,14 +117,20 @@ async function asVectors(page) {
     const path = new URL(request.url()).pathname;
     if (path === "/.well-known/jwks.json") return request.respond({ contentType: "application/jwk-set+json", body: keys });
     if (path === "/v1/service") return request.respond({ contentType: "application/json", body: JSON.stringify(service) });
+    if (standing !== undefined && path.startsWith("/v1/receipts/")) {
+      const told = { id: path.split("/").at(-1), issued_at: service.now, ...standing };
+      return request.respond({ contentType: "application/json", body: JSON.stringify(told) });
+    }
     return request.continue();
   });
 }
 
 async function vector(name) {
-  const text = await readFile(new URL(`../../receipt/vectors/${name}.txt`, import.meta.url), "utf8");
-  return text.split("\n\n")[1].trim();
+  return (await vectorFile(name)).split("\n\n")[1].trim();
 }
+
+const vectorNow = async (name) => Number(/^now: (\d+)$/m.exec(await vectorFile(name))[1]);
+const vectorFile = (name) => readFile(new URL(`../../receipt/vectors/${name}.txt`, import.meta.url), "utf8");
 
 test("the first page is small, and its answers say what it may do", async () => {
   const context = await browser.createBrowserContext();
@@ -163,8 +169,90 @@ for (const [name, change, title, code] of CASES) {
     assert.ok(!verdict.tone.includes("good"), verdict.tone);
     const isSigned = code === "assurance_level_too_low";
     assert.equal(await page.$("#checks") !== null, isSigned, "claims are shown of what the issuer signed, and of nothing else");
+    assert.equal(await page.$(".chain") !== null, isSigned, "nor is anything drawn");
   }));
 }
+
+const MARKET = "https://market.example";
+const WHO_IS_OPEN = `Whether it is for you was not checked, as you did not say who you are. It names ${MARKET}.`;
+const REVOKED = { status: "revoked", revoked_at: "2026-11-23T08:00:00Z" };
+
+/** A receipt, what the verifier says of it, who the reader is; then the verdict, the end of its chain of trust, and what else is seen. */
+const ENDS = [
+  ["that holds, for its reader", "good_es384", { status: "holds" }, MARKET, "This receipt is valid", "Holds: checked in this browser", []],
+  ["whose reader does not say who they are", "good_es384", { status: "holds" }, undefined,
+    "This receipt is valid", "Not proven: whether it is for you was not checked", [WHO_IS_OPEN]],
+  ["for somebody else", "good_es384", { status: "holds" }, "https://elsewhere.example",
+    "This receipt is not valid", "Broken: rejected (audience mismatch), as it is meant for somebody else", [`Expected https://elsewhere.example, got ${MARKET}.`]],
+  ["that expired", "exp_past", { status: "holds" }, MARKET, "This receipt is not valid", "Broken: rejected (expired), as it has expired", []],
+  ["of another issuer", "iss_other", { status: "holds" }, MARKET,
+    "This receipt is not valid", "Broken: rejected (issuer mismatch), as it names another issuer than this verifier", []],
+  ["that breaks a rule", "level_a2_without_commitment", { status: "holds" }, MARKET,
+    "This receipt is not valid", "Broken: rejected (assurance level unsupported), as it breaks a rule that every receipt has to obey", []],
+  ["that was revoked", "good_es384", REVOKED, MARKET,
+    "This receipt was revoked", "Broken: revoked, as the job found the work wrong", ["Pay nothing for it."]],
+  ["that was revoked and expired", "exp_past", REVOKED, undefined,
+    "This receipt was revoked", "Broken: revoked, as the job found the work wrong; rejected too (expired)", [WHO_IS_OPEN]],
+  ["that may be revoked yet", "good_es384", { status: "provisional" }, MARKET,
+    "This receipt is valid so far", "Not proven: provisional, as the job may find the work wrong yet", ["Pay nothing for it before it holds."]],
+  ["that may be revoked yet and expired", "exp_past", { status: "provisional" }, MARKET,
+    "This receipt is not valid", "Broken: rejected (expired); provisional, as the job may find the work wrong yet", []],
+  ["of whose standing nothing is said", "good_es384", undefined, undefined,
+    "This receipt is valid", "Not proven: whether it was revoked is not known; whether it is for you was not checked", [WHO_IS_OPEN, "Whether it was revoked since is not known"]],
+];
+for (const [name, receipt, standing, reader, title, end, texts] of ENDS) {
+  test(`the end of the chain of trust of a receipt ${name}`, () => visit("/console/", async (page) => {
+    if (reader !== undefined) {
+      await page.click(".expected summary");
+      await page.type(".expected input", reader);
+    }
+    assert.equal((await typed(page, await vector(receipt))).title, title);
+    await sees(page, ...texts);
+    const { listed, drawn, tone, isCut, described, you, overflowing } = await endOfChain(page);
+    assert.equal(listed, end);
+    const [state, text] = [end.slice(0, end.indexOf(": ")), end.slice(end.indexOf(": ") + 2)];
+    assert.equal(drawn, text);
+    assert.equal(tone, { Holds: "good", "Not proven": "warn", Broken: "bad" }[state]);
+    assert.equal(isCut, state === "Broken");
+    assert.deepEqual(overflowing, []);
+    assert.ok(described.includes(`${end}. You, `), described);
+    assert.deepEqual(you, { listed: `You ${reader ?? "unnamed"}`, drawn: ["You", reader ?? "unnamed"] });
+    assert.equal(await page.evaluate((named) => document.body.innerText.includes(named), WHO_IS_OPEN), reader === undefined);
+  }, { prepare: async (page) => asVectors(page, standing, await vectorNow(receipt)) }));
+}
+
+test("who did not say who they are is asked right away when they come back", () => visit("/console/", async (page) => {
+  await typed(page, await vector("good_es384"));
+  await page.evaluate(() => [...document.querySelectorAll("button")].find((button) => button.innerText === "Expectations").click());
+  await page.type(".expected input", MARKET);
+  await page.click("button.primary");
+  await page.waitForSelector(".verdict h2");
+  assert.equal((await endOfChain(page)).listed, "Holds: checked in this browser");
+}, { prepare: (page) => asVectors(page, { status: "holds" }) }));
+
+/** How the receipt reaches its reader: in the list, in the drawing, and in what is read out of the drawing. */
+const endOfChain = (page) => page.evaluate(() => {
+  const last = (selector) => [...document.querySelectorAll(selector)].at(-1);
+  const tie = last(".drawing .tie");
+  return {
+    listed: last(".links .link").textContent,
+    drawn: [...tie.querySelectorAll("tspan")].map((line) => line.textContent).join(" "),
+    tone: tie.classList[1],
+    overflowing: [...document.querySelectorAll(".drawing text")].filter((text) => {
+      const [{ x, width, height }, drawing] = [text.getBBox(), text.ownerSVGElement.viewBox.baseVal];
+      return x + width > drawing.width || height > 52;
+    }).map((text) => text.textContent),
+    isCut: tie.querySelector(".cut") !== null,
+    described: document.getElementById("chain-text").textContent,
+    you: { listed: last(".links li").textContent, drawn: [...last(".drawing .node").querySelectorAll("text")].map((text) => text.textContent) },
+  };
+});
+
+test("of what a key of the verifier signed and is no receipt nothing is shown", () => visit("/console/", async (page) => {
+  await typed(page, await vector("claim_level_unknown"));
+  await sees(page, "A key of this verifier signed it, but it cannot be read as a receipt");
+  assert.equal(await page.$(".chain"), null);
+}, { prepare: asVectors }));
 
 test("an expired receipt is shown as such", () => visit("/console/", async (page) => {
   assert.equal((await verdictOn(page, market.token)).code, "expired");
@@ -207,8 +295,13 @@ async function isText(page, ...texts) {
   assert.deepEqual(made, []);
   assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
   assert.deepEqual(await page.$$eval("a", (links) => links.map((link) => link.protocol).filter((protocol) => !/^(https?|data|blob):$/.test(protocol))), []);
-  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(wide <= screen, `${wide} wide on a screen of ${screen}`);
+  await fits(page, "the page");
+}
+
+/** A phone makes the window as wide as the page, so its width is that of the screen. */
+async function fits(page, name) {
+  const [wide, { width }] = [await page.evaluate(() => document.documentElement.scrollWidth), page.viewport()];
+  assert.ok(wide <= width, `${name} is ${wide} wide on a screen of ${width}`);
 }
 
 const MARKUP = '<img src=x onerror="hacked=1"><script>hacked=1</script>';
@@ -265,6 +358,8 @@ test("a receipt that may be revoked yet is told so", () => visit(`/console/recei
 test("a name that nobody knows is told", () => visit(`/console/receipts/${"0".repeat(32)}`, (page) => sees(page, "That did not work.")));
 
 test("a file that is dropped is checked", () => visit("/console/", async (page) => {
+  // Only then does the page listen for what is dropped.
+  await sees(page, market.issuer);
   await page.evaluate((token) => {
     const data = new DataTransfer();
     data.items.add(new File([token], "receipt.jwt"));
@@ -292,7 +387,7 @@ test("by keyboard alone, from the address to the verdict", () => visit("/console
 }));
 
 test("who signs in is known until it signs out, and nothing is left", () => visit("/console/jobs", async (page) => {
-  await sees(page, "Sign in as tenant or marketplace to see it.");
+  await sees(page, "Sign in as tenant or marketplace.");
   await page.click(".notice button");
   await page.type("dialog input", market.tenant.key);
   await page.keyboard.press("Enter");
@@ -300,7 +395,7 @@ test("who signs in is known until it signs out, and nothing is left", () => visi
   await page.reload({ waitUntil: "load" });
   await sees(page, "Acme Research");
   await page.click(".account button");
-  await sees(page, "Sign in as tenant or marketplace to see it.");
+  await sees(page, "Sign in as tenant or marketplace.");
   assert.deepEqual(await page.evaluate(() => [sessionStorage.length, localStorage.length]), [0, 0]);
 }));
 
@@ -313,6 +408,18 @@ test("a key that nobody has is refused", () => visit("/console/fleet", async (pa
 }).catch((error) => {
   // The browser itself writes the 401 to its console; nothing else may be there.
   assert.match(error.message, /status of 401/);
+}));
+
+test("a marketplace is shown all jobs, and is not told to offer one", () => visit("/console/jobs", async (page) => {
+  await sees(page, "Market square", "All jobs, latest first", "No jobs yet.");
+  assert.doesNotMatch(await page.evaluate(() => document.body.innerText), /pogw job submit|What you asked for/);
+}, {
+  key: market.marketplace.key,
+  prepare: async (page) => {
+    await page.setRequestInterception(true);
+    page.on("request", (request) => new URL(request.url()).pathname === "/v1/jobs"
+      ? request.respond({ contentType: "application/json", body: '{"jobs":[],"next":null}' }) : request.continue());
+  },
 }));
 
 test("a job is followed as it goes on", async () => {
@@ -370,6 +477,9 @@ const PAGES = () => [
   ["receipt-empty", "/console/", undefined, ["Check a work receipt"]],
   ["receipt-simulated", `/console/receipts/${market.receipt.id}`, undefined, ["Simulated evidence."]],
   ["receipt-genuine", "/console/", undefined, ["This receipt is valid"], { prepare: asVectors, token: vector("good_a3") }],
+  ["receipt-expired", "/console/", undefined, ["It has expired."], { prepare: (page) => asVectors(page, { status: "holds" }, VECTORS_NOW + 31_536_000), token: vector("good_es384") }],
+  ["receipt-provisional", "/console/", undefined, ["This receipt is valid so far"], { prepare: (page) => asVectors(page, { status: "provisional" }), token: vector("good_es384") }],
+  ["receipt-revoked", "/console/", undefined, ["This receipt was revoked"], { prepare: (page) => asVectors(page, REVOKED), token: vector("good_es384") }],
   ["receipt-forged", "/console/", undefined, ["This receipt is not valid"], { token: withPayload(market.token, (claims) => { claims.sub = "me"; }) }],
   ["jobs", "/console/jobs", market.tenant.key, ["Settled"]],
   ["job", `/console/jobs/${market.settled}`, market.tenant.key, ["Job settled"]],
@@ -379,7 +489,7 @@ const PAGES = () => [
   ["overview", "/console/overview", market.operator, ["Verdicts in a quarter of an hour", "report too short"]],
   ["overview-busy", "/console/overview", market.operator, ["nonce mismatch"], { prepare: aBusyDay }],
   ["api", "/console/api/createJob", undefined, ["Offer a job", "jobs:write", "funds_missing", "curl --fail-with-body"]],
-  ["signed-out", "/console/overview", undefined, ["Sign in as operator to see it."]],
+  ["signed-out", "/console/overview", undefined, ["Sign in as operator."]],
 ];
 const LOOKS = [["desk", DESK, false], ["desk-dark", DESK, true], ["phone", PHONE, false], ["phone-dark", PHONE, true]];
 
@@ -391,8 +501,7 @@ for (const [look, viewport, dark] of LOOKS) {
         await sees(page, ...texts);
         await page.evaluate(() => { for (const details of document.querySelectorAll("details")) details.open = true; });
         await isAccessible(page, `${name} ${look}`);
-        const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert.ok(wide <= screen, `${name} is ${wide} wide on a screen of ${screen}`);
+        await fits(page, name);
         if (SCREENSHOTS === undefined) return;
         await page.evaluate(() => {
           for (const details of document.querySelectorAll("details")) details.open = false;

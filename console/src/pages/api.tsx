@@ -1,13 +1,13 @@
 /** The interface for programs, read from the document that the verifier serves: each operation, and what it answers. */
 import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { openapi } from "../api.ts";
-import { bodyText, bounds, byTag, codes, curl, nameOf, words, type Answer, type Content, type Document, type Endpoint, type Parameter, type Schema } from "../document.ts";
+import { bodyText, bounds, byTag, codes, curl, nameOf, plain, words, type Answer, type Content, type Document, type Endpoint, type Parameter, type Schema } from "../document.ts";
 import { Await, Code, Section, Table, useLoaded } from "../parts.tsx";
 import { href, Title } from "../router.tsx";
 import { spaced } from "../words.ts";
 
 export function ApiPage({ id }: { id: string | undefined }) {
-  const loaded = useLoaded(openapi, []);
+  const loaded = useLoaded(async () => plain(await openapi()), []);
   return (
     <>
       <Title lead="Every operation, with what it takes, what it answers and every error. It is drawn from /openapi.json, which programs read.">
@@ -21,6 +21,7 @@ function Operations({ document, id }: { document: Document; id: string | undefin
   const field = useId();
   const [wanted, setWanted] = useState("");
   const tags = useMemo(() => byTag(document), [document]);
+  const [about, ...common] = document.info.description.split("\n\n");
   const isWanted = ({ method, path, operation }: Endpoint) =>
     `${method} ${path} ${operation.operationId} ${operation.summary}`.toLowerCase().includes(wanted.trim().toLowerCase());
   useEffect(() => {
@@ -29,8 +30,12 @@ function Operations({ document, id }: { document: Document; id: string | undefin
   const left = tags.map(([name, text, endpoints]) => [name, text, endpoints.filter(isWanted)] as const).filter(([, , endpoints]) => endpoints.length > 0);
   return (
     <>
-      <p>{document.info.title} {document.info.version}. <a href="/openapi.json" download="openapi.json">The document (OpenAPI 3.1)</a></p>
-      {document.info.description.split("\n\n").map((text) => <p key={text} class="note">{text.replaceAll(/\*\*|`/g, "")}</p>)}
+      <p class="about">{about}</p>
+      <p class="about">{document.info.title} {document.info.version}. <a href="/openapi.json" download="openapi.json">The document (OpenAPI 3.1)</a></p>
+      <details class="about">
+        <summary>What holds for every operation</summary>
+        {common.map((text) => <p key={text}>{text}</p>)}
+      </details>
       <div class="fields"><div><label for={field}>Find</label>
         <input id={field} type="search" placeholder="receipts" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} /></div></div>
       <p role="status" class="muted">{left.length === 0 ? "Nothing is called that." : ""}</p>
@@ -86,7 +91,7 @@ function Parameters({ of }: { of: Parameter[] }) {
       <h3>Parameters</h3>
       <Table label="Parameters" empty="None." columns={[["Name", "left"], ["In", "left"], ["Value", "left"], ["Meaning", "left"]]}
         rows={of.map(({ name, in: place, required, schema, description }) => [
-          <code>{name}{required ? "" : "?"}</code>, place, <Value of={schema} />, description ?? "",
+          <code>{name}{required ? "" : "?"}</code>, <span class="nowrap">{place}</span>, <Value of={schema} />, description ?? "",
         ])} />
     </>
   );
@@ -134,7 +139,7 @@ function Errors({ document, of }: { document: Document; of: Record<string, Answe
 
 function meaningsOf({ components: { schemas } }: Document): Map<string, string> {
   const named = ["ProblemCode", "EvidenceCode"].flatMap((name) => schemas[name]?.oneOf ?? []);
-  return new Map(named.map(({ const: code, description }) => [String(code), (description ?? "").replaceAll("`", "")]));
+  return new Map(named.map(({ const: code, description }) => [String(code), description ?? ""]));
 }
 
 /** What a value may be; a name leads to what it stands for. */

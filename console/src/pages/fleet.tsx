@@ -52,7 +52,7 @@ function AgentCard({ agent }: { agent: api.Agent }) {
             <li key={at}>{capital(device.architecture.toLowerCase())}, at most {device.assurance}
               {device.simulated && <> <Pill tone="warn">Simulated</Pill></>}</li>
           ))}</ul>
-          <Facts of={[["Executors", declared.executors.join(", ")], ["Takes at one time", declared.capacity.toString()]]} />
+          <Facts of={[["Executors", declared.executors.join(", ")], ["Jobs at once", declared.capacity.toString()]]} />
         </>
       )}
       <h3>The verifier found</h3>

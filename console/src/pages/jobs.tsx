@@ -11,23 +11,29 @@ const REFRESH_MS = 10_000;
 const RECONNECT_MS = 3000;
 
 export function JobsPage({ id }: { id: string | undefined }) {
-  if (id !== undefined) return <OneJob id={id} />;
+  return id === undefined ? <AllJobs /> : <OneJob id={id} />;
+}
+
+function AllJobs() {
+  const isMarketplace = useIdentity()?.kind === "marketplace";
   return (
     <>
-      <Title lead="What you asked for, latest first, and what became of it.">Jobs</Title>
-      <Only kinds={["tenant", "marketplace"]} what="Jobs are shown to the tenant that offered them.">{() => <List />}</Only>
+      <Title lead={isMarketplace ? "All jobs, latest first, and what became of them." : "What you asked for, latest first, and what became of it."}>Jobs</Title>
+      <Only kinds={["tenant", "marketplace"]} what="Jobs are shown to their tenant and to the marketplace.">
+        {({ kind }) => <List empty={kind === "tenant" ? "No jobs yet. `pogw job submit job.json` offers one." : "No jobs yet."} />}
+      </Only>
     </>
   );
 }
 
-function List() {
+function List({ empty }: { empty: string }) {
   const pages = usePages();
   const loaded = useLoaded(() => api.jobs(pages.cursor), [pages.cursor], REFRESH_MS);
   return (
     <Await loaded={loaded}>
       {({ jobs, next }) => (
         <>
-          <Table label="Jobs" empty="No jobs yet. `pogw job submit job.json` offers one."
+          <Table label="Jobs" empty={empty}
             columns={[["Job", "left"], ["Status", "left"], ["Offered", "left"], ["Digest", "left"]]}
             rows={jobs.map((job) => [
               <Link to={href("jobs", job.id)}>{job.id.slice(0, 12)}…</Link>,
@@ -71,7 +77,7 @@ function OneJob({ id }: { id: string }) {
   return (
     <>
       <Title kicker={<><Link to={href("jobs")}>Jobs</Link> / <code>{id}</code></>}>{name}</Title>
-      <Only kinds={["tenant", "marketplace"]} what="A job is shown to the tenant that offered it.">{() => <Live id={id} onName={setName} />}</Only>
+      <Only kinds={["tenant", "marketplace"]} what="A job is shown to its tenant and to the marketplace.">{() => <Live id={id} onName={setName} />}</Only>
     </>
   );
 }
@@ -117,7 +123,7 @@ function Offer({ job }: { job: api.Job }) {
         ["Replicas", replicas?.count.toString()],
         ["Price of a replica", price && money(price.amount, price.currency)],
         ["Stake", price && stake !== undefined && money(stake, price.currency)],
-        ["Audit", audit && `${share(audit.wrong_ppm)} or more of wrong points stay unseen with at most ${chance(audit.log2_miss)}`],
+        ["Audit", audit && `${share(audit.wrong_ppm)} or more of wrong points stay unseen with a chance of at most ${chance(audit.log2_miss)}`],
         ["Offered", <When at={job.created_at} />],
         ["Ended", job.ended_at && <When at={job.ended_at} />],
         ["Digest", <Code>{job.digest}</Code>],
@@ -130,7 +136,8 @@ function Replicas({ job, receipts }: { job: api.Job; receipts: api.JobReceipt[] 
   const agree = job.agreeing < 2 ? undefined : `${job.agreeing} replicas agree: right if one of them is honest.`;
   return (
     <Section title="Replicas" id="replicas" note={agree}>
-      <Table label="Replicas" empty="Nobody is named before all commitments are in."
+      <Table label="Replicas" 
+        empty={job.ended_at === undefined ? "Nobody is named before all commitments are in." : "Nobody is named: it ended before all commitments were in."}
         columns={[["Replica", "left"], ["Provider", "left"], ["Status", "left"], ["Receipt", "left"]]}
         rows={job.assignments.map((replica) => {
           const receipt = receipts.find(({ assignment }) => assignment === replica.id);

@@ -55,11 +55,11 @@ export function ReceiptPage({ id }: { id: string | undefined }) {
         to this verifier, which says whether it was revoked.</>}>
         {outcome === undefined ? "Check a work receipt" : "Work receipt"}
       </Title>
-      {outcome === undefined && <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
-        wanted={wanted} onWanted={setWanted} />}
       {known !== undefined && <Clocks service={known} />}
       {service.error !== undefined && <Trouble error={service.error} again={service.reload} />}
       {trouble !== undefined && <Trouble error={trouble} />}
+      {outcome === undefined && <Input token={token} onInput={setToken} onTake={take} onCheck={() => void check(token)} service={known}
+        wanted={wanted} onWanted={setWanted} />}
       {outcome !== undefined && (
         <ReceiptView outcome={outcome} standing={standing}><Again onAnother={() => again("")} onChange={() => again(token)} /></ReceiptView>
       )}
@@ -93,13 +93,13 @@ export async function judged(token: string, service: api.Service, wanted: Wanted
     if (error instanceof Rejected) throw new Error(`The key set of this verifier cannot be used (${error.code}).`);
     throw error;
   }
-  const named = wanted.audience === "" ? meantFor(token, service) : wanted.audience;
+  const said = (text: string) => text.trim() === "" ? undefined : text.trim();
   const expected = {
     issuer: service.issuer,
-    audience: named,
+    audience: said(wanted.audience),
     minimumLevel: wanted.minimumLevel,
-    job: wanted.job === "" ? undefined : wanted.job.trim(),
-    nonce: wanted.nonce === "" ? undefined : wanted.nonce.trim(),
+    job: said(wanted.job),
+    nonce: said(wanted.nonce),
   };
   return validate(token, keys, expected, Math.floor(Date.now() / 1000));
 }
@@ -118,21 +118,6 @@ async function standingOf(outcome: Outcome): Promise<Standing | undefined> {
   }
 }
 
-/** Whoever says nothing is taken for one of those the verifier serves: the one that the token names, if it names one. */
-function meantFor(token: string, { audience }: api.Service): string {
-  return audience.find((name) => namesAudience(token, name)) ?? audience[0] ?? "";
-}
-
-function namesAudience(token: string, name: string): boolean {
-  try {
-    const payload = token.split(".")[1] ?? "";
-    const { aud } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return [aud].flat().includes(name);
-  } catch {
-    return false;
-  }
-}
-
 interface InputProps {
   token: string; onInput: (text: string) => void; onTake: (text: string) => void; onCheck: () => void;
   service: api.Service | undefined; wanted: Wanted; onWanted: (wanted: Wanted) => void;
@@ -141,6 +126,8 @@ interface InputProps {
 function Input(props: InputProps) {
   const field = useId();
   const over = useDrop(props.onTake);
+  // Whoever comes back from a verdict with the token wants to say what was not said.
+  const [isAgain] = useState(props.token !== "");
   const submit = (event: Event) => {
     event.preventDefault();
     props.onCheck();
@@ -157,7 +144,7 @@ function Input(props: InputProps) {
         <label for={field}>Receipt <span class="muted">(a token that begins with eyJ)</span></label>
         <textarea id={field} rows={4} spellcheck={false} autocomplete="off" value={props.token} placeholder="eyJhbGciOiJFUzM4NCIs…"
           onPaste={paste} onInput={(event) => props.onInput(event.currentTarget.value)} />
-        <Expected service={props.service} wanted={props.wanted} onWanted={props.onWanted} />
+        <Expected isOpen={isAgain} service={props.service} wanted={props.wanted} onWanted={props.onWanted} />
         <div class="actions">
           <button type="submit" class="primary" disabled={props.token.trim() === ""}>Check receipt</button>
           <FileButton onTake={props.onTake} />
@@ -168,11 +155,13 @@ function Input(props: InputProps) {
   );
 }
 
-function Expected({ service, wanted, onWanted }: { service: api.Service | undefined; wanted: Wanted; onWanted: (wanted: Wanted) => void }) {
+interface ExpectedProps { isOpen: boolean; service: api.Service | undefined; wanted: Wanted; onWanted: (wanted: Wanted) => void }
+
+function Expected({ isOpen, service, wanted, onWanted }: ExpectedProps) {
   const [audience, least, job, nonce, names] = [useId(), useId(), useId(), useId(), useId()];
   const change = (part: Partial<Wanted>) => onWanted({ ...wanted, ...part });
   return (
-    <details class="expected">
+    <details class="expected" open={isOpen}>
       <summary>What you expect of it</summary>
       <div class="fields">
         <div>

@@ -68,7 +68,7 @@ export function Only(props: { kinds: Identity["kind"][]; what: string; children:
   const wanted = props.kinds.join(" or ");
   return (
     <div class="notice">
-      <p>{props.what} <strong>{identity === undefined ? `Sign in as ${wanted} to see it.` : `You are signed in as ${identity.kind}; this is for ${wanted}.`}</strong></p>
+      <p>{props.what} <strong>{identity === undefined ? `Sign in as ${wanted}.` : `You are signed in as ${identity.kind}; this is for ${wanted}.`}</strong></p>
       {identity === undefined && <button type="button" class="primary" onClick={askToSignIn}>Sign in</button>}
     </div>
   );

@@ -31,13 +31,13 @@ function Chosen({ identity }: { identity: Identity }) {
     <>
       <div class="panel"><div class="fields">
         {own === "" && <div><label for={of}>Provider</label>
-          <input id={of} value={provider} spellcheck={false} onInput={(event) => setProvider(event.currentTarget.value.trim())} /></div>}
+          <input id={of} value={provider} spellcheck={false} placeholder="32 hexadecimal digits" onChange={(event) => setProvider(event.currentTarget.value.trim())} /></div>}
         <div><label for={from}>From</label>
           <input id={from} type="date" value={period.from} onChange={(event) => setPeriod({ ...period, from: event.currentTarget.value })} /></div>
         <div><label for={to}>To, exclusive</label>
           <input id={to} type="date" value={period.to} onChange={(event) => setPeriod({ ...period, to: event.currentTarget.value })} /></div>
       </div></div>
-      {provider !== "" && <Shown key={`${provider}?${query}`} provider={provider} query={query} />}
+      {provider === "" ? <p class="empty">Name a provider to see its statement.</p> : <Shown key={`${provider}?${query}`} provider={provider} query={query} />}
     </>
   );
 }

@@ -12,21 +12,27 @@ export const LEEWAY_S = 60;
 /** What a relying party demands. */
 export interface Expectations {
   issuer: string;
-  audience: string;
+  /** Without one it is not checked for whom the receipt is, and whoever shows it has to say so. */
+  audience?: string | undefined;
   minimumLevel: Level;
   job?: string | undefined;
   nonce?: string | undefined;
 }
 
-export type Outcome =
+/** The audience is the one that was demanded. */
+export type Judged =
   /** Signed by a key of the set, for us, in time, and free of contradictions. */
-  | { verdict: "valid"; claims: Claims; kid: string }
+  | { verdict: "valid"; claims: Claims; kid: string; audience: string | undefined }
   /** It is no receipt for us. The claims are there if the issuer signed them: then they are its words, and not for us. */
-  | { verdict: "rejected"; code: string; detail: string; claims: Claims | undefined; kid: string | undefined }
+  | { verdict: "rejected"; code: string; detail: string; claims: Claims | undefined; kid: string | undefined; audience: string | undefined };
+
+export type Outcome =
+  | Judged
   /** Nothing can be said. */
   | { verdict: "unavailable"; detail: string };
 
 export async function validate(token: string, keys: Key[], expected: Expectations, nowS: number): Promise<Outcome> {
+  const { audience } = expected;
   let claims: Claims | undefined;
   let kid: string | undefined;
   try {
@@ -43,17 +49,17 @@ export async function validate(token: string, keys: Key[], expected: Expectation
     if (key.retiredAt !== undefined && claims.iat > key.retiredAt) throw new Rejected("key_retired");
     check(claims);
     isWhatWeWant(claims, expected);
-    return { verdict: "valid", claims, kid: key.kid };
+    return { verdict: "valid", claims, kid: key.kid, audience };
   } catch (error) {
     if (error instanceof CannotVerify) return { verdict: "unavailable", detail: error.message };
-    if (error instanceof Rejected) return { verdict: "rejected", code: error.code, detail: error.detail, claims, kid };
+    if (error instanceof Rejected) return { verdict: "rejected", code: error.code, detail: error.detail, claims, kid, audience };
     throw error;
   }
 }
 
 function isForUsNow(claims: Claims, expected: Expectations, nowS: number): void {
   if (claims.iss !== expected.issuer) throw new Rejected("issuer_mismatch", `expected ${expected.issuer}, got ${claims.iss}`);
-  if (!claims.aud.includes(expected.audience)) {
+  if (expected.audience !== undefined && !claims.aud.includes(expected.audience)) {
     throw new Rejected("audience_mismatch", `expected ${expected.audience}, got ${claims.aud.join(", ")}`);
   }
   if (claims.iat > nowS + LEEWAY_S) throw new Rejected("issued_in_future");

@@ -5,7 +5,7 @@ import { Code, Facts, Mark, Pill, Section, Table, When, type Tone } from "../par
 import { bytes, duration, spaced } from "../words.ts";
 import { ChainOfTrust, chainOf } from "./chain.tsx";
 import type { Claims, Device, Finding } from "./claims.ts";
-import type { Outcome } from "./validate.ts";
+import type { Judged, Outcome } from "./validate.ts";
 import { count, doesNotProve, level, methodName, ofResult, outcome as resultOf, proves, rejection, source, strength } from "./words.ts";
 
 /** Whether the verifier holds to it still, by its own word of a moment ago, and since when not. */
@@ -13,13 +13,11 @@ export interface Standing { status: "holds" | "provisional" | "revoked" | "unkno
 
 /** What belongs right below the verdict is handed in as children. */
 export function ReceiptView({ outcome, standing, children }: { outcome: Outcome; standing: Standing | undefined; children: ComponentChildren }) {
-  const claims = outcome.verdict === "unavailable" ? undefined : outcome.claims;
-  const kid = outcome.verdict === "unavailable" ? undefined : outcome.kid;
   return (
     <article class="receipt" aria-label="The receipt">
       <Verdict outcome={outcome} standing={standing} />
       {children}
-      {claims === undefined || kid === undefined ? <Nothing outcome={outcome} /> : <Whole claims={claims} kid={kid} />}
+      {outcome.verdict !== "unavailable" && <Said judged={outcome} standing={standing} />}
     </article>
   );
 }
@@ -33,6 +31,7 @@ function judgementWith(outcome: Outcome, standing: Standing | undefined): Judgem
     return { tone: "bad", title: "This receipt was revoked",
       text: "The verifier holds to it no more: the job that it came of found the work wrong after it was issued. Pay nothing for it. Its signature is good still." };
   }
+  if (standing?.status === "provisional" && judgement.tone === "good") return { ...judgement, tone: "warn", title: "This receipt is valid so far" };
   if (standing?.status === "unknown" && outcome.verdict === "valid") {
     return { ...judgement, text: `${judgement.text} Whether it was revoked since is not known: this verifier did not say.` };
   }
@@ -72,32 +71,35 @@ function Verdict({ outcome, standing }: { outcome: Outcome; standing: Standing |
   const heading = useRef<HTMLHeadingElement>(null);
   const { tone, title, text } = judgementWith(outcome, standing);
   useEffect(() => heading.current?.focus(), [outcome]);
-  const claims = outcome.verdict === "unavailable" ? undefined : outcome.claims;
+  const judged = outcome.verdict === "unavailable" ? undefined : outcome;
+  const [claims, audience] = [judged?.claims, judged?.audience];
   return (
     <div class={`verdict ${tone}`}>
       <Mark tone={tone} />
       <div>
         <h2 ref={heading} tabIndex={-1}>{title}</h2>
         <p>{text}</p>
-        {standing?.status === "provisional" && <p>Provisional: the job that it came of is not over, and may find the work wrong yet.</p>}
+        {standing?.status === "provisional" && <p>Provisional: the job that it came of is not over, and may find the work wrong yet. Pay nothing for it before it holds.</p>}
         {standing?.status === "revoked" && standing.at !== undefined && <p>Revoked <When at={standing.at} />.</p>}
+        {claims !== undefined && audience === undefined && (
+          <p>Whether it is for you was not checked, as you did not say who you are. It names {claims.aud.join(", ")}.</p>
+        )}
         {claims !== undefined && (
-          <p class="muted">Signed by {claims.iss} for {claims.aud.join(", ")}. Issued <When at={claims.iat} />
+          <p class="muted">Signed by {claims.iss}{audience !== undefined && ` for ${claims.aud.join(", ")}`}. Issued <When at={claims.iat} />
             {claims.exp === undefined ? "; it does not expire." : <>, expires <When at={claims.exp} />.</>}</p>
         )}
         {outcome.verdict === "rejected" && <p class="codes">Code <code>{outcome.code}</code></p>}
       </div>
-      {claims !== undefined && <p class="level"><span class="unseen">Assurance level </span>{claims.pogw.assurance.level}</p>}
+      {claims !== undefined && <p class="level"><span class="unseen">Assurance </span><span class="muted">level</span> {claims.pogw.assurance.level}</p>}
     </div>
   );
 }
 
-function Nothing({ outcome }: { outcome: Outcome }) {
-  if (outcome.verdict === "unavailable") return null;
-  return <p class="note">Nothing in it was signed by this verifier as it stands, so nothing of it is shown.</p>;
-}
-
-function Whole({ claims, kid }: { claims: Claims; kid: string }) {
+/** What the verifier signed, and nothing else. */
+function Said({ judged, standing }: { judged: Judged; standing: Standing | undefined }) {
+  const { claims, kid } = judged;
+  if (kid === undefined) return <p class="note">Nothing in it was signed by this verifier as it stands, so nothing of it is shown.</p>;
+  if (claims === undefined) return <p class="note">A key of this verifier signed it, but it cannot be read as a receipt, so nothing of it is shown.</p>;
   return (
     <>
       {isSimulated(claims) && <p class="simulated"><strong>Simulated evidence.</strong> A device below is software. Nothing here speaks for a GPU.</p>}
@@ -113,7 +115,7 @@ function Whole({ claims, kid }: { claims: Claims; kid: string }) {
         <ul class="open">{doesNotProve(claims).map((text) => <li key={text}>{text}</li>)}</ul>
       </Section>
       <Section title="Chain of trust" id="chain" note="From what is trusted to begin with, down to you.">
-        <ChainOfTrust chain={chainOf(claims, kid)} />
+        <ChainOfTrust chain={chainOf(claims, kid, judged, standing)} />
       </Section>
       <Particulars claims={claims} kid={kid} />
     </>
@@ -219,7 +221,7 @@ function Particulars({ claims, kid }: { claims: Claims; kid: string }) {
     <Section title="Particulars" id="particulars">
       <Facts of={[
         ["Receipt", <Code>{claims.jti}</Code>],
-        ["Whose work", claims.sub],
+        ["Whose work", <Code>{claims.sub}</Code>],
         ["Judged as of", <When at={pogw.as_of} />],
         ["Policy", <>{pogw.policy.id} <Code>{pogw.policy.sha256}</Code></>],
         ["Signing key", <Code>{kid}</Code>],
