@@ -34,8 +34,11 @@
 //!
 //! # Types that carry trust
 //!
-//! `Unverified<T>` → [`Authentic<T>`] → [`Verified<T>`] → appraisal → `Granted`. Nobody outside this crate can make the
-//! later ones. This compiles, for a value that was parsed:
+//! Nobody outside this crate can make an [`Authentic<T>`], a [`Verified<T>`], an appraisal or a `Granted`: the first
+//! two come of checking signatures and time, a `Granted` of a policy's decision. Inside the crate types do not hold
+//! that every check is made: an appraisal reads a report and its chain before anything vouches for them, and its checks
+//! are a list. The floor under every policy wants each of [`appraise::CORE_DEVICE_CHECKS`] to be in that list and
+//! affirmed; tests hold the rest. This compiles, for a value that was parsed:
 //!
 //! ```
 //! use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};
