@@ -9,7 +9,7 @@
 //! an async thread ([`Collateral::fetch`]), and looks again ([`Collateral::settle_rim`], [`Collateral::settle_ocsp`]). What is cached is examined, not judged: validity in time
 //! is looked at in every appraisal.
 //!
-//! Why it is as it is: "Decisions" in this crate's README.
+//! `DECISIONS.md` of this crate says why it is so.
 
 mod answers;
 mod at_hand;
