@@ -1,7 +1,7 @@
-//! What is done about a job that is due: time passes, openings are judged, the referee goes on. A job that fails is put off,
-//! ever longer, and stands in nobody's way; nor does one of its openings stand in the way of the others.
+//! What is done about a job that is due: time passes, openings are judged, the referee goes on. A job that fails is put
+//! off, longer each time, and delays no other; nor does one of its openings delay the others.
 //!
-//! Out of scope: looking for agents, which is `search`, in places of its own.
+//! Out of scope: looking for agents, which `search` does in places of its own.
 
 use std::collections::HashMap;
 
