@@ -17,8 +17,8 @@ use crate::store::jobs::{Acted, Change, JobStore, Search};
 
 /// Seconds until an opening that could not be judged is judged again.
 const UNVERIFIABLE_RETRY_S: i64 = 10;
-/// Seconds until a job that failed is looked at again: the first number, doubled once for each failure in a row, so 2 after
-/// the first one; at most the second number.
+/// Seconds until a job that failed is looked at again: the first number, doubled once for each failure in a row, so 2
+/// after the first one; at most the second number.
 const FAILED_RETRY_S: (i64, i64) = (1, 300);
 
 /// When a job is to be looked at again.
