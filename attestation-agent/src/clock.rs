@@ -1,9 +1,9 @@
 //! Time, as the agent asserts it.
 //!
-//! In scope: the two clocks a run needs, behind a trait, so that tests hold the hands.
+//! In scope: the two clocks that a run needs, behind a trait, so that tests can set them.
 //!
-//! Out of scope: truth. The host owns both clocks, and a statement says no more than what they
-//! showed; the verifier measures its own interval between challenge and bundle.
+//! Out of scope: whether they are right. The host controls both clocks, and a statement says only
+//! what they showed; the verifier measures the time between challenge and bundle itself.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

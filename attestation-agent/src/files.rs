@@ -1,4 +1,4 @@
-//! Files that are private, bounded, and whole or not there at all.
+//! Files that are private and bounded, and written whole or not at all.
 //!
 //! In scope: reading with a limit, writing in one step that survives a power cut, the permission
 //! bits of what only the agent may see.

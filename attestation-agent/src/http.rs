@@ -1,4 +1,4 @@
-//! One request, sent until it is answered or patience ends.
+//! One request, sent until it is answered or its time is over.
 //!
 //! In scope: the HTTP client and its limits, which failures are tried again ([`retry`](crate::retry)
 //! says when), reading answers within a size.

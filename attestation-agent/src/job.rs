@@ -1,4 +1,4 @@
-//! Jobs: from a file of a stranger to one that can run.
+//! Jobs: reads a stranger's file and prepares a job that can run.
 //!
 //! In scope: reading a [`JobSpec`] within a size, asking the catalogue of kernels whether it is one
 //! of its jobs, and checking its inputs. All of it happens before a challenge is asked for: no

@@ -1,7 +1,7 @@
 //! The agent: runs work on a GPU host, collects evidence, binds the two and hands them in.
 //!
-//! It runs on the machine nobody trusts. It therefore decides nothing: what it says is checked by
-//! the verifier, or marked there as the provider's word.
+//! It runs on a machine that nobody trusts, so it decides nothing: the verifier checks what it says, or marks it as the
+//! provider's word.
 //!
 //! # What's in scope
 //!
@@ -16,7 +16,7 @@
 //!   signature of the [`AgentKey`] (DESIGN section 4, `tests/vectors/derivations.json`).
 //! * [`Verifier`]: challenges and receipts over HTTP, with retries that send the same bytes;
 //!   [`Outbox`]: what a crash must not lose.
-//! * [`Agent::serve`]: assignments of a verifier, pulled by long poll, and what a crash in the middle of one must not lose.
+//! * [`Agent::serve`]: assignments of a verifier, taken by long poll, without losing one by a crash.
 //! * [`doctor`]: would this host attest?
 //! * [`Settings`], and [`Progress`] for whoever watches.
 //!

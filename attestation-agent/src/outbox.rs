@@ -1,8 +1,8 @@
-//! Bundles on their way: what a crash must not lose, and must not repeat with other bytes.
+//! Bundles that wait for a receipt: a crash must not lose them, and must not make them be sent again with other bytes.
 //!
-//! In scope: a bundle is on disk before it is first sent, and gone only after its receipt is on
-//! disk or the verifier has refused it for good. A bundle whose challenge expired while the verifier
-//! could not verify was not refused: it is set aside and not sent again.
+//! In scope: a bundle is on disk before it is first sent, and gone only after its receipt is on disk or the verifier
+//! has refused it for good. If a bundle's challenge expired while the verifier could not verify, the bundle was not
+//! refused: it is set aside and not sent again.
 //!
 //! ```text
 //! <state>/outbox/<sha256 of the bundle>.bundle   one line of JSON, {"verifier": URL}, then the bundle

@@ -3,8 +3,8 @@
 //! In scope: which answers are worth another attempt, how long to wait for it, and what
 //! `Retry-After` says (RFC 9110 section 10.2.3).
 //!
-//! Out of scope: sending. Every attempt sends the same bytes, so that trying again is safe whatever
-//! became of the attempt before.
+//! Out of scope: sending. Every attempt sends the same bytes, so trying again is safe whatever
+//! happened to the attempt before.
 
 use std::time::Duration;
 

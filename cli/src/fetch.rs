@@ -1,4 +1,4 @@
-//! Fetching a key set over HTTP.
+//! Fetching a key set, or the archive of a receipt, over HTTP.
 
 use std::time::Duration;
 
@@ -19,17 +19,28 @@ pub(crate) struct Fetched {
 ///
 /// Keys decide what is believed, so they come over TLS; plain HTTP is for this machine alone.
 pub(crate) async fn get(url: &str, limit: usize) -> Result<Fetched, Failure> {
+    let parsed = trustworthy(url)?;
+    let origin = parsed.origin().ascii_serialization();
+    let text = String::from_utf8(fetch(parsed, None, limit).await?)
+        .map_err(|_| Failure::unreadable(url, &"expected UTF-8 text"))?;
+    Ok(Fetched { text, origin })
+}
+
+/// Fetches at most `limit` bytes with a bearer token.
+pub(crate) async fn with_token(url: &str, token: &str, limit: usize) -> Result<Vec<u8>, Failure> {
+    fetch(trustworthy(url)?, Some(token), limit).await
+}
+
+fn trustworthy(url: &str) -> Result<Url, Failure> {
     let parsed = Url::parse(url).map_err(|error| Failure::Usage(format!("{url}: {error}")))?;
     if parsed.scheme() != "https" && !is_this_machine(&parsed) {
         let message = format!("{url}: expected https, or http to this machine");
         return Err(Failure::Usage(message));
     }
-    let origin = parsed.origin().ascii_serialization();
-    let text = fetch(parsed, limit).await?;
-    Ok(Fetched { text, origin })
+    Ok(parsed)
 }
 
-async fn fetch(url: Url, limit: usize) -> Result<String, Failure> {
+async fn fetch(url: Url, token: Option<&str>, limit: usize) -> Result<Vec<u8>, Failure> {
     let name = url.to_string();
     let unavailable = |error: reqwest::Error| {
         Failure::Unavailable(format!("cannot fetch {name}: {}", chain(&error)))
@@ -39,7 +50,11 @@ async fn fetch(url: Url, limit: usize) -> Result<String, Failure> {
         .redirect(Policy::none())
         .build()
         .map_err(unavailable)?;
-    let answer = client.get(url).send().await.map_err(unavailable)?;
+    let request = match token {
+        Some(token) => client.get(url).bearer_auth(token),
+        None => client.get(url),
+    };
+    let answer = request.send().await.map_err(unavailable)?;
     let mut answer = answer.error_for_status().map_err(unavailable)?;
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
@@ -49,7 +64,7 @@ async fn fetch(url: Url, limit: usize) -> Result<String, Failure> {
             return Err(Failure::unreadable(name, &why));
         }
     }
-    String::from_utf8(body).map_err(|_| Failure::unreadable(name, &"expected UTF-8 text"))
+    Ok(body)
 }
 
 pub(crate) fn is_this_machine(url: &Url) -> bool {

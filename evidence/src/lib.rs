@@ -1,7 +1,9 @@
 //! What a machine says about itself and its work, and whether to believe it.
 //!
-//! This crate is a function of its arguments: it reads no clock, file, environment, network or random source. Time
-//! (`as_of`), trust anchors, reference manifests and challenges are handed in; reasons and statuses come out.
+//! This crate is a function of its arguments: it reads no file, environment, network or random source, and a clock in
+//! one place only. Time (`as_of`), trust anchors, reference manifests, answers about revocation and challenges are
+//! handed in; reasons and statuses come out. The clock is read while a policy is evaluated, to end one that takes
+//! longer than a second: a decision is made in time or not at all, and what the clock says is no part of it.
 //!
 //! # In scope
 //!
@@ -10,16 +12,20 @@
 //! * [`appraise`]: every check of one device, of several, and of a piece of work, each with a [`Status`] and all its
 //!   [`Reason`]s.
 //! * [`forms`]: the JSON forms in which the field serialises evidence (nvidia-evidence 11).
-//! * [`ocsp`]: requests and answers about revocation, verified (nvidia-evidence 5); appraisals do not ask yet.
-//! * [`work`]: jobs, statements, bundles and the derivations that bind them (DESIGN section 4).
+//! * [`ocsp`]: requests and answers about revocation, verified (nvidia-evidence 5). An appraisal judges the answers
+//!   that it is handed ([`appraise::Revocation`]); it asks nobody itself.
+//! * [`work`]: jobs, statements, bundles and the derivations that bind them (DESIGN section 4). [`work::wire`]: the
+//!   JSON in which agents and verifiers speak about assignments. [`work::request`]: what an agent signs of an HTTP
+//!   request, and the verification of it.
 //! * `policy` (feature `policy`): a Rego policy decides; below it lies a floor that no policy can waive.
 //!
 //! # Out of scope
 //!
-//! * Fetching, storing and caching (`verifier-service`). What may be cached is a type: [`Examined`].
+//! * Fetching, storing and caching (`verifier-service`), answers about revocation included. What may be cached is a
+//!   type: [`Examined`].
 //! * Which kernels exist: checked work enters through [`appraise::WorkChecker`].
 //! * Receipts. This crate never learns what a JWT is.
-//! * Revocation in appraisals and CPU TEE quotes: reported as not requested until they come.
+//! * CPU TEE quotes: no check reads them.
 //!
 //! # What an affirmed device does not prove
 //!
@@ -28,8 +34,11 @@
 //!
 //! # Types that carry trust
 //!
-//! `Unverified<T>` → [`Authentic<T>`] → [`Verified<T>`] → appraisal → `Granted`. Nobody outside this crate can make the
-//! later ones. This compiles, for a value that was parsed:
+//! Nobody outside this crate can make an [`Authentic<T>`], a [`Verified<T>`], an appraisal or a `Granted`: the first
+//! two come of checking signatures and time, a `Granted` of a policy's decision. Inside the crate types do not hold
+//! that every check is made: an appraisal reads a report and its chain before anything vouches for them, and its checks
+//! are a list. The floor under every policy wants each of [`appraise::CORE_DEVICE_CHECKS`] to be in that list and
+//! affirmed; tests hold the rest. This compiles, for a value that was parsed:
 //!
 //! ```
 //! use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};

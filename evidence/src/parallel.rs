@@ -1,4 +1,4 @@
-//! The same work on several things, on several threads. Results come in the order of the things.
+//! One function over several items, on several threads. Results are in the order of the items.
 
 use std::num::NonZeroUsize;
 use std::panic;

@@ -1,4 +1,8 @@
-//! Types that carry trust, so that forgetting a check does not compile.
+//! Types that say what was checked of a value. Nobody outside this crate can make the trusted ones.
+//!
+//! They do not make an appraisal complete: whoever only looks ([`Unverified::peek`], [`Examined::peek`]) needs no
+//! check. What needs one asks for it in its type: certificates to ask about come of an [`Authentic`] chain alone
+//! ([`Link`](crate::ocsp::Link)).
 //!
 //! | Type | Says | Made by |
 //! |---|---|---|

@@ -1,8 +1,9 @@
-//! Who is given a replica: first an owner of all that have an agent for it, then one of its agents.
+//! Who is given a replica: first an owner is drawn, among all that have an agent for it, then one of its agents.
 //!
-//! In scope: who may, and the draw. Out of scope: who is there and has room (`verifier-service`). Each *owner* has the
-//! same probability, however many agents it has, unless its agents left others waiting lately
-//! ([`patience`](crate::patience)). Those that did in this very job are asked again only where nobody else may have it.
+//! In scope: who may be given one, and the draw. Out of scope: who is there and has room (`verifier-service`). Each
+//! *owner* has the same probability, however many agents it has, unless its agents left others waiting lately
+//! ([`patience`](crate::patience)). Owners that did so in this very job are asked again only where nobody else may have
+//! it.
 
 use std::collections::BTreeMap;
 

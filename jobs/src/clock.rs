@@ -1,4 +1,4 @@
-//! Deadlines: a time is in time before its deadline and late from it on.
+//! Deadlines: what comes before its deadline is in time, what comes at the deadline or later is late.
 
 use evidence::UnixTime;
 

@@ -1,7 +1,7 @@
 //! Whether honesty pays: the condition p·(1−r)·(R+S) > C of methods 1.7.
 //!
-//! It is advice for whoever offers a job, never a reason to refuse one: p, r and C are estimates, and a one-shot
-//! condition says little about a game that is played many times.
+//! This is advice for whoever offers a job. No job is refused or warned of by it: p, r and C are estimates, and a
+//! condition for a game played once says little about one that is played many times.
 
 use crate::money::Amount;
 use crate::replication::TRUSTED_FROM;
@@ -44,7 +44,7 @@ pub fn minimum_stake(incentive: Incentive) -> Option<Amount> {
 pub const COLLUDING_PPM: u32 = 200_000;
 
 /// The smallest stake that makes cheating a loss under these terms, where all work can be saved by it; `None` where
-/// there is none.
+/// there is none. Nothing refuses a job whose stake is lower: it is advice for whoever writes terms.
 #[must_use]
 pub fn advised_stake(terms: &Terms) -> Option<Amount> {
     minimum_stake(Incentive {

@@ -42,15 +42,15 @@
 //! * [`terms`]: what a tenant offers; parsed, one code per rule, digested.
 //! * The life of a job: dispatch, leases, commitments, openings, verdicts, disputes, acceptance, settlement, deadlines.
 //! * [`replication`]: how many replicas; who gets them is drawn uniformly among the owners that may have one.
-//! * [`patience`]: who leaves others waiting is drawn less for a while.
+//! * [`patience`]: an owner that leaves others waiting is drawn less for a while.
 //! * [`books`]: accounts and transfers, and a small ledger that holds their rules.
 //! * [`view`]: what the tenant and the agents may see, and when.
 //! * [`incentive`]: which stake makes honesty pay.
 //!
 //! # Out of scope
 //!
-//! * Judging: openings are appraised, audited and recomputed elsewhere; a [`Verdict`] comes in as data. So do the words
-//!   of a referee, of which only order and deadlines are known here.
+//! * Judging: openings are appraised, audited and recomputed elsewhere; a [`Verdict`] comes in as data. So does what a
+//!   referee says; only its order and deadlines are known here.
 //! * Time, randomness, files, network, databases: [`Context`] brings the first two, the caller keeps the rest.
 //! * Who may ask: that a party owns a job, or that a request is signed by its agent, is for the caller to know. That an
 //!   agent owns an assignment is checked here.

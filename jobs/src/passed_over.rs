@@ -1,8 +1,9 @@
-//! Who let a job wait, within that job: asked again where nobody else may have it, and each time after a longer while.
+//! Owners that let a job wait: within that job they are asked again only where nobody else may have it, and each time
+//! after a longer while.
 //!
-//! An offer that was not taken costs its agent [`OFFER_S`] ([`crate::choice`]). From the second untaken offer of one job on,
-//! the whole owner is passed over, for twice as long with each, up to [`LONGEST_S`]: a job that an owner will not have must
-//! not be offered to it every half minute for as long as the job waits.
+//! An offer that was not taken costs its agent [`OFFER_S`] ([`crate::choice`]). From the second untaken offer of one
+//! job on, the whole owner is passed over, for twice as long with each, up to [`LONGEST_S`]: a job that an owner does
+//! not want must not be offered to it every half minute for as long as the job waits.
 
 use evidence::UnixTime;
 use serde::{Deserialize, Serialize};

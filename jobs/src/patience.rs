@@ -1,12 +1,12 @@
 //! Patience: an owner whose agents leave others waiting is drawn less for a while.
 //!
-//! What counts is silence: an offer that ran out, or a lease without sign of life. Nobody but the owner brings it
-//! about. It is a step, and each step halves the chance of the owner to be drawn. Work that is given back, or not done
-//! in its time, may be the fault of its terms, so whoever orders work must not be able to ruin an owner by it: all of
-//! it together is worth one step.
+//! Silence counts: an offer that ran out, or a lease without sign of life, which only the owner brings about. Each is a
+//! step, and each step halves the owner's chance to be drawn. Work that is given back, or not done in its time, may be
+//! the fault of its terms. Whoever orders work must not be able to ruin an owner by it, so all of it together is one
+//! step.
 //!
-//! It is fair to an owner that restarts: what comes within [`TOGETHER_S`] has one cause and is one step, a step is
-//! forgotten after [`FORGET_S`], and who is alone in having room is drawn whatever it did.
+//! An owner that restarts its agents is not punished for each: what comes within [`TOGETHER_S`] counts as one step. A
+//! step is forgotten after [`FORGET_S`]. An owner that is the only one with room is drawn whatever it did.
 
 use evidence::UnixTime;
 

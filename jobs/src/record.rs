@@ -1,8 +1,8 @@
 //! Records: how many results of an agent with a kernel were good in a row, and how much work they were.
 //!
-//! A result counts towards jobs of less than four times its work, and no others. So trust for a large job is bought with
-//! large work, whoever orders it: what a job is worth its tenant can make up, and pay to its own provider; what it takes
-//! to compute it cannot.
+//! A result counts towards jobs of less than four times its work, and no others. So trust for a large job costs large
+//! work, whoever orders it: a tenant can make up the price of a job, and pay it to its own provider, but not what the
+//! job takes to compute.
 
 use std::collections::BTreeMap;
 use std::fmt;

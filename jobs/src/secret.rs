@@ -1,4 +1,4 @@
-//! Bytes that must not be seen before their time.
+//! Secret bytes that must not be shown before the rules say so.
 
 use std::fmt;
 

@@ -1,4 +1,8 @@
-//! One flipped bit anywhere in report, chain, manifest, statement or agent signature never yields a receipt.
+//! One flipped bit in report, chain, manifest, statement, output or agent signature never yields a receipt.
+//!
+//! Tried are every bit of the statement, of the agent's signature and of what stands around the signed part of each
+//! certificate; one bit of each byte of report and output; and at random 200 bits of the chain's text, 200 within its
+//! certificates, 150 of each manifest.
 //!
 //! Evidence and statement are flipped twice over: as they travel, and signed again afterwards by the agent, which is
 //! the machine nobody trusts. So it is not the agent's signature alone that holds.

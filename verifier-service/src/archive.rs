@@ -1,4 +1,5 @@
-//! A receipt with everything it rests on, as one tar file (POSIX.1-1988 `ustar`), for who judges it again years later:
+//! A receipt with everything it rests on, as one tar file (POSIX.1-1988 `ustar`), for whoever judges it again years
+//! later:
 //!
 //! | Member | What it is |
 //! |---|---|
@@ -8,8 +9,8 @@
 //! | `rims/ID.xml` | each reference manifest that it was compared with |
 //! | `ocsp/SHA256.der` | each answer about revocation that counted |
 //!
-//! Members are in this order, the last two kinds in the order of their digests, and the same receipt gives the same bytes. Of
-//! receipts that were issued before collateral was kept there are the first three alone.
+//! Members are in this order, the last two kinds in the order of their digests, and the same receipt gives the same
+//! bytes. For receipts that were issued before collateral was kept, there are only the first three.
 //!
 //! Out of scope: the key set, which has to come from elsewhere for the token to mean anything, and judging.
 

@@ -1,4 +1,4 @@
-//! Bearer tokens in requests (RFC 6750): where they are, and what is said when they are of no use.
+//! Bearer tokens in requests (RFC 6750): where they are, and what is answered when they are not valid.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 

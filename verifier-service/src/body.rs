@@ -1,11 +1,12 @@
 //! Bodies of requests: bounded in size, in time, and all together in memory.
 //!
-//! Memory is counted for bytes that have come, never for bytes that a header promises: a promise costs its sender
+//! Memory is counted for bytes that have arrived, never for bytes that a header announces: announcing costs its sender
 //! nothing. A part of the memory is for small bodies alone, so that large uploads cannot keep challenges and small
-//! bundles out, and a body that hardly moves is ended, so that what it holds comes back. Agents, who are known before their
-//! bodies are read, have a reader of their own: what strangers send takes none of its memory, one provider's agents have no
-//! more of it than they leave to others', and it leaves them the time that an ordinary line takes for as much as they may
-//! send.
+//! bundles out. A body that hardly moves is ended, and its memory becomes free.
+//!
+//! Agents are authenticated before their bodies are read, and have a reader of their own. What strangers send takes
+//! none of its memory; one provider's agents have no more of it than they leave to others; and they have the time that
+//! an ordinary line takes for as much as they may send.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Files read no further than a limit.
+//! Reads files up to a limit.
 
 use std::fs::File;
 use std::io::{self, Read};

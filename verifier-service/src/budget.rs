@@ -1,9 +1,9 @@
-//! A bounded amount of memory, shared out among what holds it: bodies that come in, answers that go out.
+//! A bounded amount of memory, shared among what holds it: bodies that come in, answers that go out.
 //!
-//! A part is for what is small alone, so that large things cannot keep small ones out. Where it is known whose things are,
-//! **nobody who has one thing takes more of the rest than is left of it**: one alone has half, a second half of what is left
-//! then, and whoever comes next finds some. A thing that is its owner's only one may be as large as there is memory: where
-//! that is for two of the largest, nobody could have one else.
+//! A part is only for small things, so that large ones cannot keep them out. Where the owner of each thing is known,
+//! **an owner that has one thing takes no more of the rest than it leaves free**: one alone has half, a second has half
+//! of what is left then, and whoever comes next finds some. An owner's only thing may be as large as there is memory:
+//! where the memory is for two of the largest, nobody could have one otherwise.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

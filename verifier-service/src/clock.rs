@@ -1,4 +1,4 @@
-//! The time: read here and nowhere else, so that tests can hold it.
+//! The time. It is read here and nowhere else, so that tests can set it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};

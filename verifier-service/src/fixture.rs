@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a well-formed bundle, and a judge whose verdicts are made to order.
+//! What the tests of this crate share: a well-formed bundle, and a judge whose verdicts the test chooses.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! One request for each thing, however many wait for it.
 //!
 //! A flight is a task of its own: it goes on when nobody waits any more, and it ends for everybody at once, also if it
-//! panics. What it brings, if anything, everybody gets a copy of.
+//! panics. Everybody gets a copy of its result, if it has one.
 
 use std::collections::HashMap;
 use std::hash::Hash;

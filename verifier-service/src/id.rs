@@ -1,7 +1,7 @@
 //! Names of challenges, receipts, parties, agents and the like: 128 random bits.
 //!
-//! Nothing but the name is asked of whoever fetches a receipt, so it must not be guessable, and says nothing about
-//! how many there are.
+//! Whoever fetches a receipt needs only its name, so a name must not be guessable. It also says nothing about how many
+//! there are.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! The seam between the service and what it knows about evidence: one trait, so that the service can be tested with
-//! verdicts made to order.
+//! One trait between the service and the appraisal of evidence, so that the service can be tested with verdicts that a
+//! test chooses.
 //!
 //! Everything behind it but [`Judge::obtain`] is computation and small file reads, called through [`Workers`].
 

@@ -12,15 +12,15 @@
 //! * [`ProblemCode`]: the words of the errors that are the service's own.
 //! * [`Clock`]: where it gets the time from, so that a test can let a challenge expire.
 //!
-//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, who may ask (`parties`,
-//! `agents`), who waits for what (`hub`), and the order in which a bundle meets all of it (`submission.rs`).
+//! Between them, private: the HTTP interface, the store (SQLite or PostgreSQL), the signing keys, who may ask
+//! (`parties`, `agents`), who waits for what (`hub`), and the steps that a bundle passes (`submission.rs`).
 //!
 //! # What's out of scope
 //!
 //! * Whether evidence is good: `evidence` says so. What a receipt may say: `receipt` says so.
-//! * Rate limits: a reverse proxy's. Challenges and receipts ask for no credential: what can be fetched by name here
-//!   has a name nobody can guess, or is a policy or a manifest. The rest takes the operator token, the credential of a
-//!   party, or the signature of an agent.
+//! * Rate limits: a reverse proxy sets them. Challenges and receipts need no credential: what can be fetched by name
+//!   here has a name that nobody can guess, or is a policy or a manifest. Everything else needs the operator token, the
+//!   credential of a party, or the signature of an agent.
 //! * What collateral is worth: [`collateral`] fetches and keeps it, `evidence` judges it.
 
 mod agents;

@@ -1,4 +1,4 @@
-//! Locks of what is whole between any two statements.
+//! Locks of data that is consistent between any two statements, so that a panic under the lock does no harm.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

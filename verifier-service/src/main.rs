@@ -1,4 +1,5 @@
-//! The verifier as a process: command line, signals, exit status (0, 1 for a failure, 2 for what an operator has to mend: configuration, keys).
+//! The verifier as a process: command line, signals, exit status (0; 1 for a failure; 2 for what an operator has to
+//! mend: configuration, keys).
 
 use std::path::PathBuf;
 use std::process::ExitCode;

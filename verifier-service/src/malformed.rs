@@ -1,6 +1,7 @@
 //! What is said about JSON that could not be read: where, and what was expected, never what was found.
 //!
-//! Bodies hold evidence and their errors end up in the logs of clients; serde's own messages repeat names and values.
+//! Bodies hold evidence, and their errors end up in the logs of clients. The messages of serde repeat names and values,
+//! which are left out here.
 
 use serde_json::Error;
 use serde_json::error::Category;

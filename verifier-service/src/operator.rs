@@ -1,7 +1,7 @@
 //! Who may change policies, make parties and read statistics: whoever has the operator token.
 //!
-//! The token is read once, at start, and kept as a digest. Its file is made at first start with mode 0600, or is one the
-//! configuration names; it must be ours alone either way.
+//! The token is read once, at start, and kept as a digest. Its file is made at first start with mode 0600, or is one
+//! that the configuration names; in either case nobody else may have access to it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Files and directories that are the service's own: made with the narrowest mode, refused when somebody widened it.
+//! Files and directories that only this service may use: made with the narrowest mode, and refused when somebody
+//! widened it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
-//! Places for the checks of results, apart from all other computation: an audit may take ten seconds of a processor, where
-//! reading evidence takes milliseconds.
+//! Places for the checks of results, apart from those for all other computation: an audit may take ten seconds of a
+//! processor, and reading evidence takes milliseconds.
 //!
-//! In scope: how many run, how many wait, and what whoever finds no room is told. Out of scope: what is checked
+//! In scope: how many run, how many wait, and what is answered when there is no room. Out of scope: what is checked
 //! ([`work`](crate::work)).
 
 use std::num::NonZeroUsize;

@@ -309,7 +309,7 @@ impl Service {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServiceError> {
-        // Whoever connects is heard in a moment: not before, an outage is over.
+        // Agents can be heard once connections are taken, so the outage that ends with that is recorded first.
         self.clerk.resume().await.map_err(not_resumed)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let (rest, rested) = oneshot::channel::<()>();

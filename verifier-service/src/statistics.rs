@@ -1,7 +1,7 @@
 //! How verdicts came out lately and how long they took: counts for each minute of the last day.
 //!
-//! In scope: numbers for whoever looks at this verifier. They are of this process alone, kept in memory, gone when it ends,
-//! and of bounded size whatever comes. Out of scope: what was judged and for whom; nothing here names a job, a device or a
+//! In scope: numbers for people who watch this verifier. They are of this process alone, kept in memory of bounded
+//! size, and gone when it ends. Out of scope: what was judged and for whom; nothing here names a job, a device or a
 //! party.
 
 use std::collections::{BTreeMap, VecDeque};

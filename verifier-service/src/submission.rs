@@ -1,12 +1,13 @@
-//! A bundle's way through the service, in order: known before? well-formed? challenge ours, unspent, in time? good?
-//! Then challenge, bundle and receipt go into the store in one step, and only then is there a receipt.
+//! The steps of a bundle through the service, in order: was it answered before? Is it well-formed? Is the challenge
+//! ours, unspent and in time? Is the evidence good? Then challenge, bundle and receipt are stored in one step, and only
+//! then is there a receipt.
 //!
-//! A refused bundle spends nothing, but for one whose result an audit or Freivalds' check refuted: bounds of such checks
-//! are for one attempt, so the challenge it answered takes no other. The same bytes get the same receipt for ever: after
-//! the challenge expired, after a restart, and when two requests with them race.
+//! A refused bundle spends nothing, unless an audit or Freivalds' check refuted its result: the error bounds of such
+//! checks are for one attempt, so its challenge takes no other bundle. The same bytes always get the same receipt:
+//! after the challenge expired, after a restart, and when two requests with them race.
 //!
 //! The same bytes are judged once at a time: judging goes on when the client hangs up, and whoever sends them meanwhile
-//! gets what comes of it.
+//! gets the same answer.
 
 use std::sync::Arc;
 use std::time::Instant;

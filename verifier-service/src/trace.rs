@@ -1,4 +1,4 @@
-//! Which trace the request at hand belongs to, for answers that name it.
+//! Which trace the current request belongs to, for answers that name it.
 
 use evidence::work::Hex;
 

@@ -1,5 +1,5 @@
-//! A bounded number of places, given in turns to those who wait: whoever has many waiting gets the next place no sooner
-//! than whoever has one.
+//! A bounded number of places, given in turns to those who wait: a party that has many waiting gets the next place no
+//! sooner than a party that has one.
 //!
 //! In scope: whose turn it is. Out of scope: what is done in a place ([`workers`](crate::workers)).
 

@@ -1,9 +1,9 @@
-//! One request to a service of others, within limits of size and time: sources of collateral, an OIDC issuer.
+//! One request to somebody else's service, within limits of size and time: sources of collateral, an OIDC issuer.
 //!
-//! In scope: the HTTP client, answers read as they come and no further than their limit, failures told apart by what
+//! In scope: the HTTP client, answers read as they arrive and no further than their limit, kinds of failures by what
 //! follows from them. Out of scope: what an answer means.
 //!
-//! The names of hosts and what they said beyond a status go to the log alone; the words here end up with clients.
+//! Names of hosts, and what they answered beyond a status, go only to the log; the errors of this module reach clients.
 
 use std::fs::File;
 use std::io;

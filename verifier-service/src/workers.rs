@@ -1,4 +1,4 @@
-//! Computation, off the async threads and no more of it at a time than there are processors.
+//! Computation off the async threads, with no more running at a time than there are processors.
 
 use std::num::NonZeroUsize;
 use std::panic;

@@ -1,7 +1,7 @@
 //! Runs of people's own programs, from a job to a signed bundle.
 //!
-//! The program runs before a challenge is asked for: it may take hours, and a challenge lives for minutes. Nothing is
-//! lost by that: what a challenge shows is that the reports are fresh and that the output was fixed before them.
+//! The program runs before a challenge is asked for: it may take hours, and a challenge is valid for minutes. Nothing
+//! is lost by that, since a challenge only shows that the reports are fresh and that the output was fixed before them.
 
 use std::collections::BTreeMap;
 use std::env;

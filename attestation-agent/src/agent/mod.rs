@@ -6,8 +6,8 @@
 //! prepare ─▶ open devices ─▶ challenge ─▶ execute ─▶ commit ─▶ attest ─▶ seal ─▶ outbox ─▶ submit ─▶ store
 //! ```
 //!
-//! What can fail for a reason of this host comes before the challenge, which is spent by one bundle
-//! and lives for minutes.
+//! Steps that can fail because of this host come before the challenge, which is spent by one bundle and is valid for
+//! minutes.
 //!
 //! Out of scope: each step's own work, and assignments of a verifier ([`serve`](mod@crate::serve)).
 

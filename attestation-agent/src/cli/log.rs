@@ -1,4 +1,4 @@
-//! The log on standard error, and a run told in it.
+//! The log on standard error, and the progress of a run in it.
 //!
 //! Digests, sizes and times are logged; evidence, outputs and keys never are.
 

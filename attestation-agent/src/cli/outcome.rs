@@ -1,4 +1,4 @@
-//! What `run` says when it is done, whatever ran: a receipt, or a bundle that goes to nobody yet.
+//! What `run` prints when it is done, whatever ran: a receipt, or a bundle that is not sent to anybody.
 //!
 //! In scope: the document, the text beside it, and `receipt.jwt`. Out of scope: the other files of a run, which depend on
 //! what ran.

@@ -1,4 +1,4 @@
-//! The folder of one run: made fresh, gone afterwards.
+//! The folder of one run: made for it, and removed afterwards.
 //!
 //! ```text
 //! <run_dir>/<16 hexadecimal digits>/    0700

@@ -1,4 +1,5 @@
-//! The GPUs' counters around a run, as the driver tells them: words of the host, absent where there is no driver.
+//! The GPUs' counters around a run, as the driver reports them. They are the host's word, and absent where there is no
+//! driver.
 //!
 //! | Counter | Is |
 //! |---|---|
@@ -8,8 +9,8 @@
 //! | `gpu<i>_peak_process_memory_bytes` | most memory of the run's processes at one look |
 //! | `gpu<i>_accounted_memory_bytes`, `gpu<i>_accounted_time_ms` | per process by the driver's accounting, where it is on: the largest, and the sum |
 //!
-//! A look is once in half a second. Process ids are those of the driver's namespace; in a container that has its own,
-//! none match and the counters by process stay away.
+//! The counters are read every half second. Process ids are those of the driver's namespace; in a container that has
+//! its own, none match, and the counters by process are absent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,9 +4,9 @@
 //! ([`supervise`](mod@supervise)), the digests of what it left, the states it hands in on the way ([`Trace`]) and the
 //! socket by which it does ([`socket`]).
 //!
-//! Out of scope: isolation. A program runs as the account of the agent, with its rights and its network: whoever runs
-//! programs of strangers puts agent and program into a container or an account of their own. And proof: that a program
-//! ran, which one, and how it ended is the word of this host.
+//! Out of scope: isolation. A program runs as the account of the agent, with its rights and its network: to run
+//! programs of strangers, put agent and program into a container or an account of their own. Also out of scope: proof.
+//! That a program ran, which one, and how it ended is this host's word.
 //!
 //! | Limit | Held by |
 //! |---|---|
@@ -15,8 +15,8 @@
 //! | bytes of all files, processes, memory | the supervisor, poll by poll: a burst between two polls passes |
 //! | end of the whole tree | the kernel hands every orphan to the supervisor, which ends what is left |
 //!
-//! A process that has another service start something for it (systemd, cron, a container daemon), or kills the
-//! supervisor, gets out of the tree.
+//! A process leaves the tree if it has another service start something for it (systemd, cron, a container daemon), or
+//! if it kills the supervisor.
 
 mod bind;
 mod environment;

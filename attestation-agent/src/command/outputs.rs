@@ -1,4 +1,4 @@
-//! The outputs of a program: plain files, digested as they lie.
+//! The outputs of a program: plain files, digested where they are.
 //!
 //! A file is mapped and digested by several threads. It must not change meanwhile: what it was before and what it is
 //! after are compared. No process of the program is left by then.

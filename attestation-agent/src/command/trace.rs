@@ -1,4 +1,4 @@
-//! States on the way of a run, in the order in which they were handed in.
+//! Intermediate states of a run, in the order in which they were handed in.
 
 use evidence::work::{Hex, TraceCommitment};
 use serde::Serialize;

@@ -3,7 +3,7 @@
 //! In scope: the typed settings, how the layers meet, and refusing what nobody reads: a misspelt
 //! key is an error, not a silent default.
 //!
-//! Out of scope: secrets. There are none here; the agent's key is a file of its own.
+//! Out of scope: secrets. The settings have none; the agent's key is a file of its own.
 //!
 //! In the environment a setting is `ATTESTATION_AGENT__` and its path in upper case, parts joined by
 //! two underscores: `ATTESTATION_AGENT__DEVICE__KIND=simulated`. `config.example.toml` explains each

@@ -1,10 +1,10 @@
 //! The NVIDIA GPUs of this machine, through the driver's management library (NVML).
 //!
 //! In scope: the preconditions of attestation (driver, GPU, chip family, confidential computing on), the report and the
-//! certificate chain. [`Driver`] asks the single questions. [`Monitor`] and [`Gauge`] read the counters around a run.
+//! certificate chain. [`Driver`] makes the single calls. [`Monitor`] and [`Gauge`] read the counters around a run.
 //!
-//! Out of scope: every judgement of the evidence but two that only catch a driver that answered another
-//! question: sizes, and the nonce in its place.
+//! Out of scope: judging the evidence, except for two checks that only catch a driver that answered another question:
+//! sizes, and the nonce in its place.
 //!
 //! Everything NVML says is an unsigned statement of the host. A library that is not NVIDIA's can claim any mode and any
 //! name; it cannot sign a report.

@@ -1,7 +1,7 @@
 //! What jobs need of CUDA: the driver's library, its version, GPUs, and modules that they can load.
 //!
-//! In scope: hosts whose jobs run on a GPU, by the settings or because their GPUs attest. On others CUDA is looked at
-//! where the settings leave the choice to the agent, and its absence is no fault: jobs run on the CPU then.
+//! In scope: hosts whose jobs run on a GPU, by the settings or because their GPUs attest. On other hosts CUDA is looked
+//! at if the settings leave the choice to the agent, and a missing CUDA is no fault: jobs run on the CPU then.
 //!
 //! Out of scope: running anything. Unified memory and persistence mode are not looked at: nothing here needs them.
 

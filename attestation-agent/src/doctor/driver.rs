@@ -1,8 +1,9 @@
 //! The driver, the GPUs it sees, and the modes they are in.
 //!
-//! In scope: every precondition of attestation on its own, so that one visit tells all that has to be mended.
+//! In scope: every precondition of attestation separately, so that one run of the doctor says all that has to be
+//! mended.
 //!
-//! Out of scope: believing it. All of this is the driver's word.
+//! Out of scope: whether it is true. All of this is the driver's word.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};

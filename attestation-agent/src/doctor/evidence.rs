@@ -3,8 +3,8 @@
 //! In scope: form, nonce, signatures from the report up to the last certificate, firmware id, chip family, and the ids
 //! of the manifests the device asks for. The rules are those of the crate `evidence`, which the verifier uses too.
 //!
-//! Out of scope: whether the last certificate is NVIDIA's. This agent holds no anchor, so every chain is refuted here
-//! for its root alone, and that one reason is left out.
+//! Out of scope: whether the last certificate is NVIDIA's. This agent holds no anchor, so here every chain is refuted
+//! for its root, and that one reason is left out.
 
 use evidence::appraise::{Collateral, DeviceAppraisal, DeviceEvidence, DeviceReading};
 use evidence::cert::{CertificateChain, ChainProfile, TrustAnchors};

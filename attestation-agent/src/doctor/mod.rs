@@ -1,5 +1,5 @@
-//! Would this host attest? Everything a run needs, looked at before there is a job. And: does an installation let the
-//! agent work ([`examine_installation`])?
+//! Would this host attest? It looks at everything that a run needs, before there is a job. It also looks at whether an
+//! installation lets the agent work ([`examine_installation`]).
 //!
 //! # In scope
 //!
@@ -13,8 +13,8 @@
 //!
 //! * Whether a chain leads to NVIDIA, whether measurements match, whether a policy grants: only a verifier knows the
 //!   roots, the manifests and the policy. A host without a finding can still be refused.
-//! * Mending anything. What is looked at stays as it was, but for a file that is written and removed to see whether
-//!   that can be done, and the identity of a simulated device, which is made at first use.
+//! * Mending anything. The doctor changes nothing, but for a file that it writes and removes to see whether that can be
+//!   done, and the identity of a simulated device, which is made at first use.
 //!
 //! Nothing waits for ever: a device has [`Limits::device`] for its answers, every step on the network
 //! [`Limits::network_s`].

@@ -1,7 +1,7 @@
-//! The verifier: the way to it, whether it is ready, and what time it has there.
+//! The verifier: the way to it, whether it is ready, and what time its clock shows.
 //!
-//! One request is the test. Only where it fails is the way walked step by step, to tell which step it was: a request
-//! may take a way of its own, through a proxy.
+//! The test is one request. Only if it fails, the steps are tried one by one to find the one that fails, since a
+//! request may take another way, through a proxy.
 
 use std::net::SocketAddr;
 use std::time::Duration;

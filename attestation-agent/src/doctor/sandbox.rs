@@ -1,8 +1,8 @@
 //! What a sandbox may block: device nodes, folders, executable memory, limits of programs, the file of figures, the
 //! enrolment.
 //!
-//! In scope: trying each as the agent will need it, in this process, whose sandbox is that of whoever started it.
-//! Out of scope: devices themselves and the way to the verifier, which the other questions of the doctor are about.
+//! In scope: trying each as the agent will need it, in this process, whose sandbox is that of the process that started
+//! it. Out of scope: devices themselves and the way to the verifier, which other parts of the doctor look at.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,7 @@
 //! Why an executor could not do the work.
 //!
 //! In scope: one code and one remedy for each cause, and what a number of the CUDA driver means for the person who runs
-//! the host. Nothing was committed or submitted when one of these comes: the work can always be repeated.
+//! the host. When one of these errors occurs, nothing was committed to or submitted: the work can always be repeated.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! # What's in scope
 //!
-//! The seam between the agent and what computes, [`Executor`], and who stands behind it:
+//! [`Executor`], the trait between the agent and what computes, and what implements it:
 //!
 //! | Executor | Is | Needs |
 //! |---|---|---|
@@ -14,8 +14,8 @@
 //!
 //! # What's out of scope
 //!
-//! Proof. An executor's name, its times, its counters and its module digest are words of a machine nobody trusts; what a
-//! verifier can check of a run is its output.
+//! Proof. An executor's name, its times, its counters and its module digest are the word of a machine that nobody
+//! trusts; a verifier can check only the output of a run.
 
 mod choice;
 mod cuda;

@@ -17,8 +17,8 @@
 //!     release.json                   before `release`: why it is given back
 //! ```
 //!
-//! Each file appears whole, in one step that survives a power cut. Which of them are there is the state of an assignment.
-//! The lease holds the key of the replica, so nobody else may read any of it.
+//! Each file appears whole, in one step that survives a power cut. The state of an assignment is which of them exist.
+//! The lease holds the key of the replica, so nobody else may read these files.
 //!
 //! Out of scope: when which file is written.
 

@@ -1,6 +1,6 @@
-//! The desk: what the verifier says goes to whoever works on it.
+//! The desk: passes what the verifier says to the worker that it concerns.
 //!
-//! One task owns all of it, so nothing is locked. It has one long poll and one heartbeat on the way at any time, and a
+//! One task owns all state, so nothing is locked. It has at most one long poll and one heartbeat under way, and a
 //! worker for every assignment.
 
 use std::collections::{BTreeMap, BTreeSet};

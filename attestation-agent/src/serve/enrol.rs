@@ -1,11 +1,11 @@
 //! Enrolment, once: a one-time token of a provider makes this agent one of the provider's.
 //!
-//! An agent that was killed after it was enrolled and before it wrote that down asks again with the same key and the same
-//! token, and is answered the same.
+//! An agent that was killed after it was enrolled and before it recorded that asks again with the same key and the same
+//! token, and gets the same answer.
 //!
-//! One that is not let in within [`ServeSettings::enrol_within_s`](super::ServeSettings::enrol_within_s) ends with the cause:
-//! nothing depends on it yet, and whoever waits for the service to start (`systemctl start`) learns of a wrong address from
-//! it. Before that the status line has the cause.
+//! An agent that is not enrolled within [`ServeSettings::enrol_within_s`](super::ServeSettings::enrol_within_s) ends
+//! with the cause. Nothing depends on it yet, and whoever waits for the service to start (`systemctl start`) learns of
+//! a wrong address by it. Before that the status line has the cause.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Figures of serving, for Prometheus: a file that node_exporter's textfile collector reads.
 //!
-//! A file and no listener: the agent has no inbound port, and its host runs other people's programs. In scope: counting, and
-//! the file. What each figure means is in `docs/observability.md`.
+//! It is a file and not a listener, since the agent has no inbound port, and its host runs other people's programs. In
+//! scope: counting, and the file. What each figure means is in `docs/observability.md`.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,7 @@
-//! Bytes that jobs give by digest, from the folder that the provider fills.
+//! Inputs that jobs name by digest, from the folder that the provider fills.
 //!
-//! A file is named by the BLAKE3 of its bytes, in hexadecimal, so it serves every job that names them. Whether it has them
-//! is found out where inputs always are: before a kernel runs, and when a program's folder is made.
+//! A file is named by the BLAKE3 of its bytes, in hexadecimal, so it serves every job that names them. Whether it has
+//! these bytes is checked where all inputs are checked: before a kernel runs, and when a program's folder is made.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! The line to the verifier: requests that the agent's key signs, sent until they are answered.
 //!
-//! In scope: signing (a fresh signature for every attempt), patience, the verifier's clock as its `Date` shows it, and which
-//! answers end a request. Out of scope: what requests say.
+//! In scope: signing (a fresh signature for every attempt), waiting and trying again, the verifier's clock as its
+//! `Date` shows it, and which answers end a request. Out of scope: what requests say.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -1,10 +1,10 @@
-//! What the service manager hears of an agent that serves.
+//! What an agent that serves tells the service manager.
 //!
-//! Ready is said once: when devices and executor were opened and the verifier has answered. Or, if it does not answer,
-//! [`PATIENCE`] after that: by then the agent is enrolled, and all it can do is to go on asking, which it does as well when
-//! the verifier goes away later. The status line tells which.
+//! The agent says once that it is ready: when devices and executor were opened and the verifier has answered. If the
+//! verifier does not answer, the agent says that it is ready [`PATIENCE`] later: by then the agent is enrolled and can
+//! only go on asking, as it does when the verifier goes away later. The status line says which it is.
 //!
-//! Signs of life come from the desk's own loop, which hands on everything there is, and not from beside it.
+//! Keep-alive messages are sent by the desk's own loop, which does all the work, so that they stop if it hangs.
 
 use std::time::Duration;
 

@@ -25,9 +25,9 @@
 //!
 //! # How it ends
 //!
-//! An assignment ends when the verifier says so: by a heartbeat's answer, or by refusing a request (404, 409, 410). Then
-//! the reason is logged and the folder removed. No clock of this host ends one that is committed: what is late, the
-//! verifier decides. An agent that is no longer enrolled (401) removes everything and ends.
+//! An assignment ends when the verifier says so: by a heartbeat's answer, or by refusing a request (404, 409, 410).
+//! Then the reason is logged and the folder removed. No clock of this host ends one that is committed to: the verifier
+//! decides what is late. An agent that is no longer enrolled (401) removes everything and ends.
 
 mod case;
 mod desk;

@@ -1,4 +1,4 @@
-//! Opening a commitment: the statement with its reports, and as much of the outputs as was asked for.
+//! Opens a commitment: the statement with its reports, and as much of the outputs as was asked for.
 
 use std::collections::BTreeMap;
 use std::fs::File;

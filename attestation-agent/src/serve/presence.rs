@@ -1,4 +1,4 @@
-//! Signs of life: what this agent has, how much more it takes, what it still holds.
+//! Heartbeats: which devices this agent has, how many more assignments it takes, what it still holds.
 
 use std::time::Duration;
 

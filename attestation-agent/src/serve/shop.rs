@@ -1,4 +1,4 @@
-//! What all assignments of an agent share: the agent, the line, and the bench on which work is done.
+//! What all assignments of an agent share: the agent, the line to the verifier, and the places in which work is done.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Why there is no challenge or no receipt.
 //!
-//! In scope: the ways in which a request to a verifier ends without what it was for. A refusal is
-//! among them because the caller has nothing to go on with; it is the verifier's answer, not a fault.
+//! In scope: the ways in which a request to a verifier ends without its result. A refusal is among them because the
+//! caller cannot go on; it is the verifier's answer, not a fault.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -34,6 +34,8 @@ use steps::{Narrator, Telling};
 use works::DemoKernel;
 
 const AUDIENCE: &str = "pogw-demo";
+/// A bundle with the outputs of any demonstration, and more.
+const MAX_ARCHIVE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Options of `pogw demo`.
 #[derive(Debug, Args)]
@@ -59,6 +61,10 @@ pub struct DemoArgs {
 struct Outcome {
     run: RunReport,
     jwks: String,
+    /// The receipt with all it rests on.
+    archive: Vec<u8>,
+    /// The roots of the software device, where one ran.
+    anchors: Option<Vec<u8>>,
     issuer: String,
 }
 
@@ -202,6 +208,10 @@ async fn demonstrate(
         limits::MAX_JWKS_BYTES,
     )
     .await;
+    let archive = match &run {
+        Ok(run) => archive(run, &url, folder.path()).await,
+        Err(_) => Ok(Vec::new()),
+    };
     drop(stop);
     served
         .await
@@ -210,8 +220,20 @@ async fn demonstrate(
     Ok(Outcome {
         run: run?,
         jwks: keys?.text,
+        archive: archive?,
+        anchors: fs::read(folder.path().join("collateral/anchors.toml")).ok(),
         issuer: url,
     })
+}
+
+/// What the verifier keeps of the receipt. Its operator hands that out; here it is the demonstration.
+async fn archive(run: &RunReport, url: &str, folder: &Path) -> Result<Vec<u8>, Failure> {
+    let token = folder.join("verifier/operator-token");
+    let token =
+        fs::read_to_string(&token).map_err(|error| Failure::unreadable(token.display(), &error))?;
+    let location = run.receipt.location.as_deref().unwrap_or_default();
+    let of = format!("{url}{location}/archive");
+    fetch::with_token(&of, token.trim_end(), MAX_ARCHIVE_BYTES).await
 }
 
 async fn work(
@@ -260,7 +282,12 @@ fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Re
     write("receipt.jwt", outcome.run.receipt.jwt.as_bytes())?;
     write("jwks.json", outcome.jwks.as_bytes())?;
     write("bundle.json", outcome.run.work.sealed.json())?;
+    write("archive.tar", &outcome.archive)?;
     let mut files = Vec::new();
+    if let Some(anchors) = &outcome.anchors {
+        write("anchors.toml", anchors)?;
+        files.push("anchors.toml".to_owned());
+    }
     for output in &outcome.run.work.outputs {
         let file = args.kernel.file(output.name);
         write(&file, output.bytes.as_deref().unwrap_or_default())?;
@@ -268,7 +295,7 @@ fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Re
     }
     let folder = args.out.display();
     out.line(format_args!(
-        "\nwritten to {folder}/: receipt.jwt, jwks.json, bundle.json, {}",
+        "\nwritten to {folder}/: receipt.jwt, jwks.json, bundle.json, archive.tar, {}",
         files.join(", ")
     ))?;
     out.line(format_args!(
@@ -277,5 +304,16 @@ fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Re
     out.line(format_args!("check it again:"))?;
     out.line(format_args!(
         "  pogw receipt verify {folder}/receipt.jwt --jwks {folder}/jwks.json --audience {AUDIENCE}"
+    ))?;
+    out.line(format_args!(
+        "judge again all that it rests on, without the verifier:"
+    ))?;
+    let trusted = outcome
+        .anchors
+        .as_ref()
+        .map(|_| format!(" --simulated-anchors {folder}/anchors.toml"));
+    out.line(format_args!(
+        "  pogw receipt reappraise {folder}/archive.tar --jwks {folder}/jwks.json{}",
+        trusted.unwrap_or_default()
     ))
 }

@@ -39,7 +39,7 @@ pub(super) struct ReappraiseArgs {
     /// issuer the receipt names, since then the keys alone decide]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Time at which everything is judged, such as 2026-11-28T08:00:00Z [default: when the receipt was issued]
+    /// Time at which everything is judged, such as 2026-11-28T08:00:00Z [default: the time for which it was judged before]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<String>,
     /// Policy that decides, by its name or in a file [default: the one of the archive, which granted it]
@@ -82,7 +82,7 @@ pub(super) fn run(args: &ReappraiseArgs, out: &mut Output<'_>) -> Result<Exit, F
     let mut parts = vec![token(args, &archive.token, &claims)?];
     parts.extend(held_against(&archive, &claims));
 
-    let as_of = crate::appraise::as_of(args.as_of.as_deref(), issued_at(&claims))?;
+    let as_of = crate::appraise::as_of(args.as_of.as_deref(), time(claims.pogw.as_of))?;
     let dir = tempfile::tempdir().map_err(|error| Failure::Write(error.to_string()))?;
     let appraiser = appraiser(args, &archive, dir.path())?;
     let challenge = claims.eat_nonce.as_bytes().try_into();
@@ -126,8 +126,8 @@ fn claims(token: &str) -> Result<ClaimsParts, String> {
     Ok(claims.into_parts())
 }
 
-fn issued_at(claims: &ClaimsParts) -> UnixTime {
-    UnixTime::from_secs(i64::try_from(claims.iat.secs()).unwrap_or(i64::MAX))
+fn time(time: ::receipt::UnixTime) -> UnixTime {
+    UnixTime::from_secs(i64::try_from(time.secs()).unwrap_or(i64::MAX))
 }
 
 /// The token, as it was on the day that it was issued.
@@ -292,7 +292,7 @@ fn text(
     out.line(format_args!(
         "receipt {}, issued {}\n",
         claims.jti,
-        issued_at(claims)
+        time(claims.iat)
     ))?;
     for part in parts {
         let mark = match part.status {
@@ -334,7 +334,7 @@ fn document(claims: &ClaimsParts, parts: &[Part], answer: &Answer<'_>) -> Value 
         .map(|part| json!({ "part": part.name, "status": part.status, "note": part.note }));
     json!({
         "receipt": claims.jti,
-        "issued_at": issued_at(claims),
+        "issued_at": time(claims.iat),
         "overall": overall,
         "parts": parts.collect::<Vec<_>>(),
         "as_of": answer.appraisal.as_of(),

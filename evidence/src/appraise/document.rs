@@ -1,7 +1,7 @@
-//! What a policy reads, before it has the form in which its engine reads it.
+//! What a policy reads, before it is turned into the engine's own values.
 //!
-//! A tree that borrows from the appraisal and is turned into the engine's own values once: a detour over JSON would cost
-//! as much as evaluating the policy.
+//! A tree that borrows from the appraisal. It is turned into the engine's values once: going through JSON would cost as
+//! much as evaluating the policy.
 
 use std::borrow::Cow;
 #[cfg(feature = "policy")]

@@ -1,9 +1,16 @@
-//! The appraisal of one device: every check of nvidia-evidence 12, in its order, with all reasons collected.
+//! The appraisal of one device, of several together, and of a piece of work: every check, with all reasons collected.
 //!
-//! In scope: from bytes and collateral to a list of [`Check`]s ([`DeviceReading::appraise`]). Collateral is looked up
-//! by the caller between the two steps, so that this crate needs no I/O: [`DeviceReading::reference_ids`] and
-//! [`DeviceReading::revocation_links`] say what the device asks for.
-//! Out of scope: getting answers about revocation, which enter as [`Revocation`]; topology of several devices; policy.
+//! In scope:
+//!
+//! * one device, from bytes and collateral to a list of [`Check`]s in the order of nvidia-evidence 12
+//!   ([`DeviceReading::appraise`]), with the revocation of the certificates that it rests on ([`Revocation`]). The
+//!   caller looks collateral up between reading and appraising, so that this crate needs no I/O:
+//!   [`DeviceReading::reference_ids`] and [`DeviceReading::revocation_links`] say what the device asks for;
+//! * several devices: none twice, and one system that is whole where switches link them ([`EvidenceAppraisal`]);
+//! * a piece of work: what binds it to the devices, and its result ([`WorkAppraisal`]).
+//!
+//! Out of scope: fetching manifests and answers about revocation; checking a result, which a [`WorkChecker`] does;
+//! policy.
 //!
 //! A check never hides another: a report with a bad signature is still compared, since a person who mends evidence
 //! wants all reasons at once. Nothing is believed because of it: the sum is refuted.

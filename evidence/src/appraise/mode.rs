@@ -1,7 +1,7 @@
-//! Does the device say in one voice which mode it runs in? (nvidia-evidence 7, rows 110 and 111)
+//! Does the device state one mode, without contradicting itself? (nvidia-evidence 7, rows 110 and 111)
 //!
-//! In scope: that a mode stated is a known one, and that the two fields that state it agree. Out of scope: which mode there
-//! should be, which is a policy's question; that all GPUs of a system are in the same one, which the topology looks at.
+//! In scope: that a mode stated is a known one, and that the two fields that state it agree. Out of scope: which mode
+//! there should be, which a policy decides; that all GPUs of a system are in the same one, which the topology checks.
 
 use crate::check::{Check, CheckId};
 use crate::reason::{Code, Reason};

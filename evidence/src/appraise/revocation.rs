@@ -1,7 +1,7 @@
 //! Was any certificate revoked that the appraisal stands on? (nvidia-evidence 5, rows 58 to 73)
 //!
-//! Asked about are the certificates of the device chain and of each manifest at hand, over chains that are authentic: a
-//! chain that is not has its own check, and so has a manifest that is missing.
+//! The certificates asked about are those of the device chain and of each manifest at hand, if their chain is
+//! authentic. A chain that is not has a check of its own that says so, and so has a manifest that is missing.
 
 use serde::Serialize;
 

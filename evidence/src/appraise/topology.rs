@@ -1,13 +1,13 @@
 //! Do GPUs and switches belong to one system? (nvidia-evidence 8, rows 110 and 114 to 117)
 //!
-//! Each GPU of a protected-PCIe system reports the identities (PDIs) of the switches its links end at, each switch those
-//! of the GPUs. A device's own PDI is in its certificate. So the graph can be closed: no device can be left out, added
-//! or swapped for another genuine one.
+//! Each GPU of a protected-PCIe system reports the identities (PDIs) of the switches that its links end at, and each
+//! switch those of the GPUs. A device's own PDI is in its certificate. So the graph can be checked as a whole: no
+//! device can be left out, added or swapped for another genuine one.
 //!
 //! GPUs without switches have no graph; that they run in one mode is judged all the same.
 //!
-//! In scope: the graph, and one mode for all GPUs. Out of scope: how many GPUs and switches there should be, and which
-//! mode, which are a policy's questions.
+//! In scope: the graph, and one mode for all GPUs. Out of scope: how many GPUs and switches there should be, and in
+//! which mode; a policy decides that.
 
 use std::collections::BTreeSet;
 

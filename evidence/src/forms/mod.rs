@@ -21,11 +21,12 @@
 //! | [`Trustee`](Form::Trustee) | `{device_evidence_list: […]}` | the same; `evidence` may be hexadecimal | – | each device |
 //! | [`Pogw`](Form::Pogw) | `{nonce, devices: […]}` | `report`, `chain` | document | optional |
 //!
-//! An object is told by the name of its list, and one with the lists of two forms is refused. An array is told by its
-//! devices: with a nonce in any of them all must state nonce and architecture; else, with an architecture in any, all
-//! must state it; else it is the list of a tool that states neither. What that tool writes so is switches, but nobody
-//! said so: no architecture is claimed for them. An array of two arrays is a whole system, which the specification has as
-//! "two arrays with one nonce"; any other number of arrays is no form. GPUs and switches may be mixed wherever each device states its own.
+//! An object is recognised by the name of its list, and one with the lists of two forms is refused. An array is
+//! recognised by its devices: if any of them has a nonce, all must state nonce and architecture; else, if any has an
+//! architecture, all must state it; else it is the list of a tool that states neither. That tool writes switches so,
+//! but the file does not say it: no architecture is claimed for them. An array of two arrays is a whole system, which
+//! the specification has as "two arrays with one nonce"; any other number of arrays is no form. GPUs and switches may
+//! be mixed wherever each device states its own.
 //!
 //! # What is taken literally, and what is not
 //!
@@ -36,8 +37,8 @@
 //! * `null` is absent.
 //! * Hexadecimal and architectures are read in either case: the tools write both.
 //! * Base64 is the standard alphabet with padding on one line. No real file breaks its lines.
-//! * Whether a report in Trustee's form is hexadecimal or base64 is told by content and length. Hexadecimal digits are
-//!   also letters of base64, so a text of 4 n digits could be either; then the reading that begins with the SPDM
+//! * Whether a report in Trustee's form is hexadecimal or base64 follows from content and length. Hexadecimal digits
+//!   are also letters of base64, so a text of 4 n digits could be either; then the reading that begins with the SPDM
 //!   version 0x11 is the report. Both never do, and if neither does the text is ambiguous.
 //!
 //! # What this does not establish

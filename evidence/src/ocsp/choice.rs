@@ -1,4 +1,4 @@
-//! Which of several answers about one certificate it is judged by.
+//! Which of several answers about a certificate counts.
 //!
 //! In scope: their order. Out of scope: where answers lie, and what the certificate then comes to
 //! ([`RevocationFinding`](super::RevocationFinding)).

@@ -8,7 +8,8 @@
 //! Out of scope: fetching and caching, drawing nonces, answering others, CRLs (row 74), asking about the responder's
 //! own certificate (row 73: recorded, in [`OcspResponse::responder_no_check`]).
 //!
-//! The premise of everything here is an issuer whose chain is authentic. [`Link`] holds it: no link, no judgement.
+//! Everything here presumes an issuer whose chain is authentic. A [`Link`] guarantees it, and nothing is judged without
+//! one.
 //!
 //! An answer that is missing, damaged, forged, out of date or about something else is no evidence for or against the
 //! certificate: whoever delivers answers can drop or spoil them. It leaves the status

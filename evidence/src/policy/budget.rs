@@ -1,13 +1,14 @@
 //! How much memory a policy may have made by one evaluation.
 //!
-//! The engine ends an evaluation that takes too long, between two steps; one call of a builtin alone can ask for more memory
-//! than there is (`numbers.range(1, 1000000000000)`), and a few lines that each double a text come to the same. So every
-//! builtin that makes anything larger than a few bytes is asked through here: what its result can come to is worked out from
-//! its arguments before it is called, and taken from what the evaluation has left. The engine's own limit of memory is not
-//! used: it needs an allocator of its own in every program, counts the whole process, and looks after the fact.
+//! The engine ends an evaluation that takes too long, between two steps. But a single call of a builtin can ask for
+//! more memory than there is (`numbers.range(1, 1000000000000)`), and so can a few lines that each double a text. So
+//! every builtin that makes anything larger than a few bytes is called through here: a bound on its result is
+//! calculated from its arguments before it is called, and subtracted from what the evaluation has left. The engine's
+//! own limit of memory is not used: it needs an allocator of its own in every program, counts the whole process, and
+//! notices only afterwards.
 //!
-//! Out of scope: what the text makes without builtins, in comprehensions say. That takes time, and time is bounded
-//! ([`rules`](super::rules)): about 150 MB were the most that a second was seen to come to.
+//! Out of scope: what the text makes without builtins, in comprehensions for example. That takes time, and time is
+//! bounded ([`rules`](super::rules)): the most that was seen to be made in a second is about 150 MB.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,8 +2,8 @@
 //!
 //! There are two kinds ([`PolicyKind`]), told apart by the package the text is in:
 //!
-//! * `package pogw`, ours: `data.pogw.deny` is a set of `{"code": …, "message": …}`; granted means it is empty. What it
-//!   wants to be known about revocation it says itself, in `data.pogw.revocation` ([`RevocationTerms`]).
+//! * `package pogw`, ours: `data.pogw.deny` is a set of `{"code": …, "message": …}`; granted means it is empty.
+//!   `data.pogw.revocation` says what it wants to be known about revocation ([`RevocationTerms`]).
 //! * `package policy`, NVIDIA's relying-party policies, unchanged: `data.policy.nv_match` over the claim sets
 //!   ([`RelyingPartyPolicy`]). Claims speak of devices alone; what they are silent about has to be affirmed.
 //!

@@ -4,8 +4,8 @@
 //! revocation := {"mode": "cached", "max_age_s": 86400, "allow_hold": false}
 //! ```
 //!
-//! The rule is optional and a constant: it is evaluated once, when the policy is compiled, and sees no input. Whoever
-//! appraises reads it before anything is asked; the decision then sees what came of it, as checks.
+//! The rule is optional and a constant: it is evaluated once, when the policy is compiled, and sees no input. The
+//! appraiser reads it before it asks anything; the decision then sees the outcome as checks.
 
 use serde::Serialize;
 use serde_json::{Map, Value};

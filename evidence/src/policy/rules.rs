@@ -1,5 +1,5 @@
-//! Rego text, compiled, and one rule of it asked. How large a text may be and how long an answer may take is fixed here;
-//! how much memory, in [`budget`](super::budget).
+//! Compiles Rego text and evaluates one rule of it. How large a text may be and how long an evaluation may take is
+//! fixed here; how much memory it may take, in [`budget`](super::budget).
 
 use std::collections::BTreeMap;
 use std::fmt;

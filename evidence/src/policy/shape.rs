@@ -1,13 +1,13 @@
-//! How high an evaluation can stack up, and how deep the values it makes can nest, told from a text before it is
-//! evaluated.
+//! How deep the evaluation of a text can recurse, and how deep the values that it makes can nest, calculated before it
+//! is evaluated.
 //!
-//! The engine evaluates on the stack of whoever asks: a function that calls itself, a chain of thousands of rules, a sum
-//! of thousands of terms overflow it, and that ends the process. It makes sure of none of this itself but that a rule
-//! does not ask for its own value. So a text is refused that nests too much to be read ([`nesting`]) and, once read, one
-//! in which a rule or function leads back to itself, stacks too high, or could wrap values too deep ([`check`]).
+//! The engine evaluates on the stack of its caller. A function that calls itself, a chain of thousands of rules or a
+//! sum of thousands of terms overflows that stack, and this ends the process. The engine itself prevents only that a
+//! rule asks for its own value. So a text that nests too deep to be read is refused ([`nesting`]). Once it is read, it
+//! is refused if a rule or function leads back to itself, recurses too deep, or could nest values too deep ([`check`]).
 //!
-//! What is reckoned is never less than what happens, and may be more: a name counts as the rule of that name wherever no
-//! local variable can be meant, and a value as wrapped by everything that its rule writes down.
+//! The result is never less than what happens, and may be more: a name counts as the rule of that name wherever no
+//! local variable can be meant, and a value counts as nested in everything that its rule writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,20 +16,21 @@ use regorus::unstable::{Expr, Import, Module, Query, Rule, RuleBody, RuleHead, T
 use super::PolicyError;
 use super::{budget, reads, syntax};
 
-/// Brackets open at once, and operators before them on their levels.
+/// Most brackets open at once, each counted with the operators before it on its level.
 const MAX_NESTING: usize = 64;
-/// Of `[` and `{`: the engine reads each as a comprehension first, and then all in it again as what it is.
+/// Most `[` and `{` open at once: the engine reads each as a comprehension first, and then all of it again as what it
+/// is.
 const MAX_READ_TWICE: usize = 12;
-/// Steps of evaluation that can be open at once: they take less than half of the 2 MiB of a thread.
+/// Most steps of evaluation that can be open at once: they take less than half of the 2 MiB of a thread's stack.
 pub(super) const MAX_HEIGHT: usize = 800;
 /// Levels of a value inside values. Of 256 it was measured that they are made, compared and thrown away in less than half
 /// of the 2 MiB of a thread.
 pub(super) const MAX_DEPTH: usize = 2048;
 /// What a rule that asks for another costs in steps.
 const LINK: usize = 4;
-/// Levels of an input, and of what a builtin reads from JSON, at most: the limit of `serde_json`.
+/// Most levels of an input, and of what a builtin reads from JSON: the limit of `serde_json`.
 const READ: usize = 128;
-/// Levels that one builtin can put around what it is given.
+/// Levels that one builtin can add around its argument.
 const BUILTIN: usize = 2;
 
 /// Refuses a text that the engine could not read on an ordinary stack. A text that has no words is left to the engine.
@@ -98,13 +99,13 @@ fn refused(why: String) -> PolicyError {
 /// What is known of a part of a text.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shape {
-    /// Steps open at once.
+    /// Most steps of its evaluation that are open at once.
     height: usize,
-    /// Loops, each of which holds what follows it in its query.
+    /// Loops in it. What follows a loop in its query is evaluated inside of the loop.
     loops: usize,
-    /// Levels of the deepest value it looks up.
+    /// Levels of the deepest value that it reads, from the input or from a rule.
     found: usize,
-    /// Levels it can put around that.
+    /// Levels that it can add around that value.
     added: usize,
 }
 
@@ -372,7 +373,8 @@ impl<'a> Walk<'_, 'a> {
         Ok(shape)
     }
 
-    /// A rule as part of what asks for it. Its value is what it is, unless it is asked about another input.
+    /// A rule as part of an expression that asks for it. Its value is always the same, unless it can be asked about
+    /// another input.
     fn from(&self, rule: Shape, called: bool) -> Shape {
         let again = called || self.text.replaces;
         let (found, added) = match again {

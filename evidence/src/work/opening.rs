@@ -1,6 +1,6 @@
 //! The opening: what a replica hands in after all have committed, so that its result can be judged.
 //!
-//! In scope: its JSON, media type `application/vnd.pogw.opening+json`, and the bounds of it:
+//! In scope: its JSON (media type `application/vnd.pogw.opening+json`) and the bounds of it:
 //!
 //! ```json
 //! {"profile": "pogw/1", "salt": "…", "keyed": "…",

@@ -1,6 +1,6 @@
 //! Challenge again: within the dispute window, tenant or marketplace may have the results audited once more, with a new
-//! seed and twice the points. Each party once, and so many parties as the job was taken for; what is found wrong is slashed
-//! and not paid.
+//! seed and twice the points. Each party may ask once, and at most [`MOST_CHALLENGES`] parties may ask. What is found
+//! wrong is slashed and not paid.
 
 use super::ask_openings;
 use super::turn::Turn;

@@ -1,8 +1,8 @@
 //! Conclude: all openings are judged or withheld; what do the replicas say together?
 //!
-//! In this order: no two on one device; none on another's; the same results, or a dispute; the same results held by all,
-//! or a dispute. The replicas left are then accepted, if they are as many as the terms ask for. There is no vote: two that
-//! agree do not outweigh a third.
+//! The checks, in this order: no two replicas are on one device; none is on another's; all have the same results, or
+//! there is a dispute; all hold these results, or there is a dispute. The replicas left are then accepted, if they are
+//! as many as the terms ask for. There is no vote: two that agree do not outweigh a third.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
 //! Dispatch: agents are picked for the replicas that are missing.
 //!
-//! An offer that was never taken leaves no trace for long: it moved no money and showed no challenge, so its agent is
-//! passed over for as long as an offer stands, and its owner for longer each time it did not take one of this job
-//! ([`crate::passed_over`]). It is forgotten then, and so uses up
-//! none of the job's assignments; how many may be remembered at one time is bounded as those are.
+//! An offer that was never taken is soon forgotten, since it moved no money and showed no challenge. Until then its
+//! agent is passed over for as long as an offer stands, and its owner for longer each time it did not take one of this
+//! job ([`crate::passed_over`]). Such offers use up none of the job's assignments; how many are remembered at one time
+//! is bounded in the same way as assignments.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Dispute: the referee asks, agents answer, the referee decides. What is asked and how it is decided is the referee's
-//! (`kernels`); here are its order and its deadlines.
+//! Dispute: the referee asks, agents answer, the referee decides. The referee (`kernels`) knows what is asked and how
+//! it is decided; this module has the order and the deadlines.
 
 use std::collections::BTreeSet;
 

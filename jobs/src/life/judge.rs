@@ -1,4 +1,4 @@
-//! Judge: what an opening showed. The first verdict stands.
+//! Judge: takes in what an opening showed. The first verdict stands.
 //!
 //! Evidence is appraised once, in the first round of openings. A later round is about commitment, openings and points: what
 //! was accepted is not taken back for a policy, a revocation or a manifest that came afterwards.

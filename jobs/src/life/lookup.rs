@@ -1,4 +1,4 @@
-//! Which assignment an action is about. An agent sees its own alone: another's is as unknown as none.
+//! Which assignment an action is about. An agent sees only its own: another's is refused as if there were none.
 
 use crate::assignment::Assignment;
 use crate::id::{AgentId, AssignmentId};

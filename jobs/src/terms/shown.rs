@@ -1,5 +1,5 @@
-//! What an agent may know of terms before it takes an assignment: not how many replicas there are, but how many must agree
-//! before any is paid.
+//! What an agent may know of terms before it takes an assignment. It is not told how many replicas there are, but how
+//! many must agree before any is paid.
 
 use evidence::work::wire::{self, DevicesAsked, PolicyName, Price, TermsShown};
 

@@ -8,8 +8,7 @@
 //! | replica keys of the others | never | once openings are asked for |
 //! | seed of the audit | never | once openings are asked for |
 //!
-//! A tenant in league with an agent would tell it what it sees, so what an agent may not know the tenant may not see
-//! either.
+//! A tenant in league with an agent would tell it what it sees. So the tenant may not see what an agent may not know.
 
 mod agent;
 mod tenant;

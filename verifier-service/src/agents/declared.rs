@@ -1,4 +1,4 @@
-//! What an agent says of itself. Limits bound what one heartbeat can make the store keep.
+//! What an agent states about itself. Limits bound what one heartbeat can make the store keep.
 
 use std::collections::BTreeMap;
 

@@ -1,13 +1,14 @@
-//! Agents: how they get in, how they are heard of, how their requests are known to be theirs.
+//! Agents: how they enrol, how they show that they are there, and how their requests are authenticated.
 //!
 //! In scope:
 //!
-//! * enrolment: a provider asks for a token and hands it to a machine; the agent there shows it with a key of its own and
-//!   the proof that it holds the key. A token lets one agent in;
-//! * presence: what an agent says of itself, and when it was heard of last. Nobody has verified it: it says which work an
-//!   agent can be offered, and the evidence it hands in later says whether that was true;
+//! * enrolment: a provider asks for a token and hands it to a machine; the agent there sends it with a key of its own
+//!   and the proof that it holds the key. A token enrols one agent;
+//! * presence: what an agent states about itself, and when it was heard of last. Nobody has verified it. It decides
+//!   which work the agent can be offered, and the evidence that it hands in later shows whether it was true;
 //! * replays: [`Nonces`] knows the requests of the last minutes;
-//! * devices: [`SeenDevice`] says for how long a device is whose agent showed it, once evidence of it was *verified*.
+//! * devices: once evidence of a device was *verified*, [`SeenDevice`] says to which provider it belongs and for how
+//!   long.
 //!
 //! Out of scope: which agent gets which work.
 

@@ -1,7 +1,7 @@
 //! Requests are taken once: which nonces each agent used while its signatures still count.
 //!
-//! Kept in this process. Behind several verifiers a repeated request may reach another one; it is then what every request
-//! of an agent may be, a retry, and answered as such.
+//! Nonces are kept in this process. Behind several verifiers a repeated request may reach another one, which answers it
+//! as a retry; every request of an agent may be one.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;

@@ -1,7 +1,8 @@
-//! When an agent's sign of life is worth a write.
+//! When a heartbeat of an agent is written to the store.
 //!
-//! The store knows it to the minute, so that every verifier on it does, and a heartbeat that says nothing new costs no
-//! write for that minute. Each verifier counts for itself: with N of them an agent costs at most N writes a minute.
+//! The store knows to the minute when an agent was heard of, so every verifier on it does, and a heartbeat that says
+//! nothing new costs no write within that minute. Each verifier counts by itself: with N of them an agent costs at most
+//! N writes a minute.
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What each device asks for, from what is at hand.
+//! Looks up what each device asks for among what is at hand.
 
 use std::sync::Arc;
 

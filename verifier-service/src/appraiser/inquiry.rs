@@ -1,10 +1,11 @@
-//! What one appraisal goes by and asks for, and the passes in which it is made.
+//! What one appraisal is made with and asks for, and the passes in which it is made.
 //!
-//! A pass is computation alone. Where something has to be asked for, it ends with what that is ([`Pass::Wants`]); whoever
-//! drives it has it obtained on an async thread and passes again: the report of a device names its manifests, and the
-//! manifests name the certificates that signed them. Where the result is to be checked at length, a pass ends with that
-//! ([`Pass::ResultNext`]), and the one that checks it is made where there is room for it. It goes by the collateral that
-//! the pass before it settled with: what is withdrawn while it waits for its room makes no other verdict.
+//! A pass is computation alone. Where something has to be asked for, the pass ends and says what it is
+//! ([`Pass::Wants`]). The caller has it obtained on an async thread and makes another pass: the report of a device
+//! names its manifests, and the manifests name the certificates that signed them. Where a costly check of the result
+//! comes next, a pass ends with [`Pass::ResultNext`], and the pass that checks it is made where there is a place for
+//! it. That pass uses the collateral that the pass before it settled with: what is withdrawn while it waits for its
+//! place does not change the verdict.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};

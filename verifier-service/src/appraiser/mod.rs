@@ -1,8 +1,8 @@
 //! From evidence to a decision: reads, looks up collateral, appraises, asks the policy.
 //!
-//! Everything here but [`Inquiry::obtain`] is computation and small file reads; callers run it off the async threads.
-//! Who has no network calls [`Appraiser::appraise_bundle`] or [`Appraiser::appraise_devices`], which go by what is at
-//! hand; who has one goes in passes ([`Inquiry`]).
+//! Everything here but [`Inquiry::obtain`] is computation and small file reads; callers run it off the async threads. A
+//! caller without a network calls [`Appraiser::appraise_bundle`] or [`Appraiser::appraise_devices`], which use what is
+//! at hand; a caller with one makes passes ([`Inquiry`]).
 
 mod gather;
 mod inquiry;

@@ -1,4 +1,4 @@
-//! Records what no change of the store comes with: simulations, and refused attempts.
+//! Records what changes nothing in the store: simulations, and refused attempts.
 
 use std::sync::Arc;
 use std::time::Duration;

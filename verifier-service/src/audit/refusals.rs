@@ -1,5 +1,5 @@
-//! Refused attempts, in bounded volume: the first of its kind is recorded at once, those like it are counted for a minute
-//! and recorded as one, and a verifier writes so many in an hour and no more, whoever asks how often.
+//! Refused attempts, in bounded volume: the first of its kind is recorded at once; those like it are counted for a
+//! minute and recorded as one; and a verifier writes a bounded number in an hour, however often somebody asks.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
-//! A statement: what a party had, each thing that happened to it with the balance after, what it had then.
+//! A statement: what a party had before, each transfer with the balance after it, and what the party had in the end.
 //!
-//! It comes in pieces, one for each page of the journal. Closing balances are those of the opening plus the entries listed,
-//! so a statement is always right in itself.
+//! It comes in pieces, one for each page of the journal. Closing balances are the opening balances plus the entries
+//! listed, so a statement is always consistent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

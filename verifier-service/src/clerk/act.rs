@@ -1,7 +1,7 @@
-//! One action, applied under the job's lock and written with all it leaves.
+//! One action, applied under the job's lock and written together with all that follows from it.
 //!
-//! An action that could accept results is tried on a copy first, since receipts are signed off the lock; where the job has
-//! changed by the time it is locked, so that other receipts are due, it is tried again.
+//! An action that could accept results is tried on a copy first, since receipts are signed while no lock is held. If
+//! the job has changed by the time it is locked, so that other receipts are due, this is tried again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

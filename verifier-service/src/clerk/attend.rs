@@ -1,7 +1,7 @@
-//! What is done about a job that is due: time passes, openings are judged, the referee goes on. A job that fails is put off,
-//! ever longer, and stands in nobody's way; nor does one of its openings stand in the way of the others.
+//! What is done about a job that is due: time passes, openings are judged, the referee goes on. A job that fails is put
+//! off, longer each time, and delays no other; nor does one of its openings delay the others.
 //!
-//! Out of scope: looking for agents, which is `search`, in places of its own.
+//! Out of scope: looking for agents, which `search` does in places of its own.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,8 @@ use crate::store::jobs::{Acted, Change, JobStore, Search};
 
 /// Seconds until an opening that could not be judged is judged again.
 const UNVERIFIABLE_RETRY_S: i64 = 10;
-/// Seconds until a job that failed is looked at again; doubled with every failure in a row, up to the second number.
+/// Seconds until a job that failed is looked at again: the first number, doubled once for each failure in a row, so 2
+/// after the first one; at most the second number.
 const FAILED_RETRY_S: (i64, i64) = (1, 300);
 
 /// When a job is to be looked at again.

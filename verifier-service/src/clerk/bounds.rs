@@ -1,4 +1,4 @@
-//! How large what agents hand in can be: for each kind what an honest one may need, and no more is kept of anybody.
+//! How large what agents hand in can be: for each kind as much as an honest agent may need, and nothing larger is kept.
 //!
 //! Whether a job is taken is decided by the same figures, so that no honest agent is asked for more than it may hand
 //! in.

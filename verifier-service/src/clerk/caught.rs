@@ -1,4 +1,4 @@
-//! A net under whatever is done about one job.
+//! Catches panics in what is done about one job.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};

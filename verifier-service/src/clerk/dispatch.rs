@@ -1,5 +1,5 @@
-//! Who is offered a replica: agents heard of lately, with room, a funded stake, what the terms ask for and conditions that they
-//! meet. Which of them it is, is drawn by the rules.
+//! Who is offered a replica: agents that were heard of lately, have room and what the terms ask for, whose owner has
+//! the stake, and whose conditions the terms meet. The rules draw one of them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A clerk for tests, over a store and with a judge of theirs.
+//! A clerk for tests, over a store and a judge that the test gives it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What is forgotten of jobs that ended long ago: the bytes of openings and answers, drafts of receipts, offers that nobody took.
 //!
-//! A little at a time, by whichever verifier looks first. What stays is small, and enough to account for all that was
-//! decided: the job with the digests of what was committed, opened and answered, every verdict, the history, receipts
-//! with their bundles, and the books.
+//! A little is deleted at a time, by whichever verifier looks first. What stays is small, and enough to account for all
+//! that was decided: the job with the digests of what was committed, opened and answered, every verdict, the history,
+//! receipts with their bundles, and the books.
 
 use evidence::UnixTime;
 

@@ -1,12 +1,12 @@
-//! From the stored bytes of an opening to a verdict: does it open the commitment, of this job, by this agent? Then it is
-//! appraised as a bundle is, with the audit of the terms.
+//! From the stored bytes of an opening to a verdict. It has to open the commitment, for this job and by this agent;
+//! then it is appraised as a bundle is, with the audit of the terms.
 //!
-//! Evidence is appraised once, in the first round of openings: as of the moment at which it is first judged, under the policy
-//! that is in force then, or the newest version of the one that the terms name, by the collateral at hand. Until a verdict
-//! is written, judging again may come to another, where policy or collateral changed meanwhile; the first that is written
-//! stands. Openings of later rounds are judged for what another audit is for, and for nothing else: that they open the
-//! commitment, that nothing is held back, that the points are right. What was appraised and accepted is not taken back for
-//! a policy, a revocation or a manifest that came afterwards.
+//! Evidence is appraised once, in the first round of openings: as of the moment at which it is first judged, under the
+//! policy that is in force then, or the newest version of the one that the terms name, by the collateral at hand. Until
+//! a verdict is written, judging again may give another one if policy or collateral changed meanwhile; the first that
+//! is written stands. Of openings of later rounds only this is judged: that they open the commitment, that nothing is
+//! held back, that the points are right. What was appraised and accepted is not taken back for a policy, a revocation
+//! or a manifest that came afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

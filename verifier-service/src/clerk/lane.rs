@@ -1,10 +1,10 @@
 //! Places for jobs that are due, in turns by tenant.
 //!
-//! There are two lanes, so that disputes, payments and deadlines of other jobs do not wait for openings to be judged: one
-//! for jobs with openings to be judged, each of which may take long, and one for all others. In each **nobody takes a
-//! place beyond as many as are left**: one tenant alone gets half of them, two a third each, and so on, and whoever comes
-//! next finds one free however many jobs of others wait. Of those who may take one, it goes to the one that was given a
-//! place longest ago.
+//! There are two lanes, so that disputes, payments and deadlines of other jobs do not wait for openings to be judged:
+//! one for jobs with openings to be judged, each of which may take long, and one for all others. In each, **a tenant
+//! takes no more places than it leaves free**: one tenant alone gets half of them, two get a third each, and so on, and
+//! whoever comes next finds one free however many jobs of others wait. Of the tenants that may take a place, it goes to
+//! the one that was given a place longest ago.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

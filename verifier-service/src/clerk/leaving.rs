@@ -1,4 +1,4 @@
-//! What agents leave that are removed: what they have not committed to goes to others.
+//! What agents leave behind when they are removed: what they have not committed to goes to others.
 //!
 //! An agent is removed first, and gets nothing new from then on; then what it holds is given back, one job after the other.
 //! Where a process ends in between, or the store fails, the background task of any verifier finds what is left. What is

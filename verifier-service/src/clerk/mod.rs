@@ -1,11 +1,12 @@
 //! The clerk: drives jobs from an offer to a reward.
 //!
-//! The rules are those of the crate `jobs`, and pure. What happens to a job, whoever asks for it, is one action applied
-//! under the job's lock, written with everything it leaves ([`Clerk::act`]). What no request asks for is done by one
-//! background task for each verifier ([`Clerk::run`]): it takes jobs that are due, in turns by tenant, lets time pass
-//! for them, judges openings and asks on behalf of the referee; beside that, in places of its own, it looks for agents
-//! for jobs that lack some. Any number of verifiers may do so on one database: a job is handed to one of them at a
-//! time, and whatever two of them do to it is done once.
+//! The rules are pure and in the crate `jobs`. What happens to a job, whoever asks for it, is one action applied under
+//! the job's lock, written together with everything that follows from it ([`Clerk::act`]).
+//!
+//! What no request asks for is done by one background task for each verifier ([`Clerk::run`]). It takes jobs that are
+//! due, in turns by tenant, lets time pass for them, judges openings and asks the referee's questions. Apart from that,
+//! in places of its own, it looks for agents for jobs that lack some. Any number of verifiers may do so on one
+//! database: a job is handed to one of them at a time, and what two of them do to it takes effect once.
 //!
 //! In scope:
 //!
@@ -20,8 +21,8 @@
 //!
 //! Out of scope: HTTP; who may ask (`parties`, `agents`); whether evidence is good (`evidence`, through [`Proceedings`]).
 //!
-//! Nothing here is kept in memory that a crash could lose: openings and answers are stored before anybody looks at them, and
-//! judging again comes to the same. No lock is held while anything is judged, signed or awaited.
+//! A crash loses nothing that is kept in memory here: openings and answers are stored before anybody looks at them, and
+//! judging again gives the same. No lock is held while anything is judged, signed or awaited.
 
 mod act;
 mod attend;

@@ -1,18 +1,19 @@
 //! Outages: nobody is late because no verifier could be reached.
 //!
-//! Every verifier notes that it is there. One that starts after nobody was for a while remembers from when to when, in
-//! the store, before it answers or lets time pass; so does one that runs and could not reach the store, or was itself
-//! stopped or suspended: no agent could hand anything in meanwhile. One that is told to stop notes it no more from that
-//! moment on, however long it takes to finish what is under way (`presence`).
+//! Every verifier notes that it is there. One that starts after no verifier was there for a while records from when to
+//! when, in the store, before it answers or lets time pass. So does one that runs and could not reach the store, or was
+//! itself stopped or suspended: no agent could hand anything in meanwhile. One that is told to stop no longer notes it
+//! from that moment on, however long it takes to finish what is under way (`presence`).
 //!
-//! Each job is excused by the outages that it does not know of when it is loaded ([`Job::excuse`](jobs::Job::excuse)), so
-//! that coming back is one small transaction however many jobs there are, and the outage ends for all of them when agents
-//! can be heard again. Until it is remembered nothing happens to any job, by whomever: an agent that was told that it is
-//! late would forget what it has. Of several verifiers that come back at once one remembers the outage, and the others find
+//! When a job is loaded, it is excused by the outages that it does not know of ([`Job::excuse`](jobs::Job::excuse)). So
+//! coming back is one small transaction however many jobs there are, and the outage ends for all of them when agents
+//! can be heard again. Until the outage is recorded nothing is done to any job: an agent that was told that it is late
+//! would forget what it has. Of several verifiers that come back at once one records the outage, and the others find
 //! that somebody is there.
 //!
-//! Out of scope: a clock that was set. Set forward it looks like an outage, and everybody has more time; set back, or ahead
-//! of the others' on one of several verifiers, it hides outages for as long as it was ahead.
+//! Out of scope: a clock that was changed. If it is set forward, this looks like an outage, and everybody has more
+//! time. If it is set back, or is ahead of the others' on one of several verifiers, outages are hidden for as long as
+//! it was ahead.
 
 use std::time::{Duration, Instant};
 

@@ -1,15 +1,15 @@
 //! Whether this verifier is there: whether agents can be heard here.
 //!
-//! It is there while the store took, a moment ago, that it is. A moment is short by two clocks. The one that nobody sets
-//! stands still while the machine is suspended, so it alone would find everybody late on waking; the one of the wall goes
-//! on, or is put right afterwards. A clock of the wall that is set forward looks like an absence, which excuses more than
-//! there was to be excused and harms nobody.
+//! It is there if it noted so in the store a moment ago. Two clocks measure that moment, and both have to find it
+//! short. The monotonic clock stands still while the machine is suspended, so alone it would find everybody late on
+//! waking; the wall clock goes on, or is corrected afterwards. A wall clock that is set forward looks like an absence,
+//! which excuses more than needed and harms nobody.
 //!
-//! A verifier that was told to stop **leaves**. From then on it can be reached by nobody new, so it says no more that it is
-//! there, and lets no time pass: whoever comes late may be so because nobody else could be heard. What is under way it
-//! takes, if the rules take it.
+//! A verifier that was told to stop **leaves**. From then on nobody new can reach it, so it no longer notes that it is
+//! there, and lets no time pass: whoever is late may be late because it could reach no other verifier. It still takes
+//! what is under way, if the rules take it.
 //!
-//! Out of scope: what an absence is, and what becomes of it (`outage`).
+//! Out of scope: what counts as an absence, and what follows from it (`outage`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Receipts of a job: signed when its results are accepted, each with how many executions agree.
+//! Receipts of a job: they are signed when its results are accepted, and each says how many executions agree.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Disputes: from the answers that are stored to the next question or a ruling.
 //!
-//! The referee of `kernels::bisect` is a function of two statements and of the answers so far, so nothing about it is kept: it
-//! is played again from the store at each turn, and any verifier goes on where another stopped. Two opponents whose results
-//! differ are heard at a time; who is found wrong is refused, and the rest agree or are heard next.
+//! The referee of `kernels::bisect` is a function of two statements and of the answers so far, so nothing about it is
+//! kept: at each turn it is run again over what the store has, and any verifier goes on where another stopped. Two
+//! opponents whose results differ are heard at a time. Whoever is found wrong is refused, and the rest agree or are
+//! heard next.
 
 use std::collections::BTreeMap;
 

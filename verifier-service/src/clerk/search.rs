@@ -1,20 +1,21 @@
-//! The search for agents: rounds over jobs that lack some, fair to their tenants, beside everything that has a deadline.
+//! The search for agents: rounds over jobs that lack some, fair to their tenants, and apart from everything that has a
+//! deadline.
 //!
-//! A **search** has a number and goes over every job that lacks agents once. A new one begins when there is a reason for a
-//! job to be looked at again: an agent came, says something else of itself, has less to do, or an owner got money or was
-//! admitted again. A job that is new, or lost an agent, is looked at without one. While nothing happens no job is looked
-//! at, however many wait.
+//! A **search** has a number and goes over every job that lacks agents once. A new one begins when there is a reason to
+//! look at jobs again: an agent came, states something else or has less to do, or an owner got money or was admitted
+//! again. A job that is new, or lost an agent, is looked at without one. While nothing happens no job is looked at,
+//! however many wait.
 //!
-//! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most: of each tenant whose
-//! [turn](super::turns) it is the one that was looked after longest ago, before the second of any. So with T tenants
-//! whose jobs wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds after which somebody still has
-//! room, whatever the others have; and of the tenants of a round the one that was given a place longest ago comes
-//! first. A verifier knows that of the places that it gave itself. Rounds in which nothing is offered are [`PAUSE`]
-//! apart, and each takes twice as many jobs as the last, up to [`MOST_IN_VAIN`].
+//! A **round** takes as many jobs as agents have places, [`FEWEST`] at least and [`MOST`] at most. It takes one job of
+//! each tenant whose [turn](super::turns) it is, the one that was looked at longest ago, before it takes a second one
+//! of any tenant. So with T tenants whose jobs wait, the first job of each is looked at within ⌈T / [`FEWEST`]⌉ rounds
+//! after which somebody still has room, however many jobs the others have. Of the tenants of a round, the one that was
+//! given a place longest ago is served first; a verifier knows only the places that it gave itself. Rounds in which
+//! nothing is offered are [`PAUSE`] apart, and each takes twice as many jobs as the last, up to [`MOST_IN_VAIN`].
 //!
-//! Where this process makes an agent free it begins a search itself. What another verifier made free, and was ended before
-//! it looked, is seen within [`LOOK_EVERY`], since room and funds are compared with those of the last look; jobs that it
-//! had taken to look at are, [`HOLD`] after that; what nobody could see, within [`SEARCH_EVERY`].
+//! Where this process makes an agent free, it begins a search itself. If another verifier made one free and was ended
+//! before it looked, this is seen within [`LOOK_EVERY`], since room and funds are compared with those of the last look.
+//! Jobs that it had taken to look at are seen [`HOLD`] after that, and everything else within [`SEARCH_EVERY`].
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,5 @@
-//! What an agent is to do next: the oldest thing it does not know of, questions before openings before offers.
+//! What an agent is to do next: the oldest thing that it does not know of yet, first questions, then openings, then
+//! offers.
 
 use std::collections::BTreeSet;
 

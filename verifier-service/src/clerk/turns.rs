@@ -1,8 +1,8 @@
 //! Whose turn it is among tenants whose jobs wait: for agents, or for a verifier.
 //!
-//! Two things, kept apart. All tenants have their jobs **looked at** before any has that a second time, whatever comes
-//! in between. Of those that a round looks at, the one that was **given** a place longest ago comes first: a look in
-//! vain, at whatever agents are idle, costs nobody the next place.
+//! There are two orders. Each tenant has a job **looked at** before any tenant has a second one looked at, whatever
+//! comes in between. Among those that a round looks at, the one that was **given** a place longest ago comes first: a
+//! look in vain, when the idle agents fit nobody, does not use up a tenant's turn.
 
 use std::collections::{HashMap, HashSet};
 

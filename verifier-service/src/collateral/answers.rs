@@ -1,4 +1,4 @@
-//! Answers about revocation at hand: which one an appraisal goes by, of those filed and those fetched.
+//! Answers about revocation at hand: which of those filed and those fetched an appraisal uses.
 //!
 //! In scope: looking up, for an appraisal of today and for one of another day. Out of scope: fetching, the order of answers
 //! by their worth (`evidence` has it), what a certificate then comes to.

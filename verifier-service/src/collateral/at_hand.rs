@@ -1,4 +1,4 @@
-//! What a look-up answers: something at hand, why not, or what has to be asked for.
+//! The result of a look-up: what is at hand, why nothing is, or what has to be asked for.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;

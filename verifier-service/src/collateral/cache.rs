@@ -1,4 +1,5 @@
-//! What was fetched and what could not be, each for its time: the rules of freshness, apart from what is kept.
+//! Remembers what was fetched and what could not be fetched, each for its time: the rules of freshness, whatever it is
+//! that is kept.
 //!
 //! ```text
 //! fetched_at        refresh_at          fresh_until                 usable_until

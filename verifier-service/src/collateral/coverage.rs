@@ -1,4 +1,5 @@
-//! Whether the manifests a device would ask for are at hand and good: for those who want to know before they deploy.
+//! Whether the manifests that a device would ask for are at hand and valid, for those who want to know before they
+//! deploy.
 //!
 //! In scope: the state of one manifest by its id. Out of scope: which ids a device has (`evidence::device`), HTTP.
 

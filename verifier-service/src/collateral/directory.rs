@@ -1,7 +1,7 @@
-//! A directory of manifests: `<id>.xml`, read anew when a file changes.
+//! A directory of manifests, `<id>.xml`, each read again when its file changes.
 //!
-//! A file that was found is looked at again [`LOOK_AGAIN`] later at the earliest: so long it may take until a change to it
-//! is seen. A new one is seen at once.
+//! A file that was found is looked at again [`LOOK_AGAIN`] later at the earliest, so a change to it may take that long
+//! to be seen. A new file is seen at once.
 //!
 //! In scope: ids that cannot leave the directory, examination results kept by file identity, bounded.
 

@@ -1,4 +1,5 @@
-//! Fetching: from a need to an entry in a cache, good or bad, with one request for however many wait.
+//! Fetching: makes one request for what is needed, however many wait for it, and puts the outcome, good or bad, into a
+//! cache.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;

@@ -1,7 +1,7 @@
 //! Certificates that issue others, so that a question by one hash finds the answer filed by another.
 //!
-//! In scope: the issuers in chains that were examined and found authentic, bounded. Out of scope: whether they are valid
-//! now. They vouch for nothing here: one hash of a name and a key is told from another by them.
+//! In scope: the issuers in chains that were examined and found authentic, bounded. Out of scope: whether they are
+//! valid now. They vouch for nothing here: they only tell which two hashes are of the same name and key.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,8 @@
-//! Manifests for clients of the mirror: anybody, whose questions must not cost appraisals anything.
+//! Manifests for clients of the mirror. Anybody may be one, so their questions must not cost appraisals anything.
 //!
-//! In scope: manifests asked for here and by no appraisal, fetched in places and kept in a cache of their own; the list of
-//! what there is. What is at hand for appraisals is handed out as it is. Out of scope: HTTP, and which ids may be asked for.
+//! In scope: manifests that clients ask for and no appraisal does, fetched in places of their own and kept in a cache
+//! of their own; the list of what there is. What is at hand for appraisals is handed out as it is. Out of scope: HTTP,
+//! and which ids may be asked for.
 
 use std::sync::Arc;
 

@@ -1,15 +1,16 @@
-//! Reference manifests and revocation answers: where they come from, how long they are kept, what becomes of outages.
+//! Reference manifests and revocation answers: where they come from, how long they are kept, what an outage of their
+//! sources means.
 //!
 //! In scope: a directory of manifests, a RIM service over HTTP (nvidia-evidence 6.1), a directory of OCSP answers, an
 //! OCSP responder over HTTP (5.1), bounded caches between them and the appraisals, device chains kept by digest.
 //! Out of scope: what a manifest or an answer is worth (`evidence` says so), CRLs.
 //!
 //! An appraisal asks in two steps. On its thread it looks up what it needs ([`Collateral::look_up_rim`],
-//! [`Collateral::look_up_ocsp`]), which touches no network; what it is told to [`Ask`](Lookup::Ask) for it fetches on
-//! an async thread ([`Collateral::fetch`]), and looks again ([`Collateral::settle_rim`], [`Collateral::settle_ocsp`]). What is cached is examined, not judged: validity in time
-//! is looked at in every appraisal.
+//! [`Collateral::look_up_ocsp`]), without the network. What it is told to [`Ask`](Lookup::Ask) for is fetched on an
+//! async thread ([`Collateral::fetch`]); then it looks again ([`Collateral::settle_rim`], [`Collateral::settle_ocsp`]).
+//! What is cached is examined, not judged: every appraisal judges validity in time.
 //!
-//! Why it is as it is: "Decisions" in this crate's README.
+//! `DECISIONS.md` of this crate says why it is so.
 
 mod answers;
 mod at_hand;

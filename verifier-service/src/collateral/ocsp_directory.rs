@@ -1,12 +1,12 @@
-//! A directory of OCSP answers, `*.der`, for sites without a responder: found by the certificate inside, whatever the
-//! files are called.
+//! A directory of OCSP answers, `*.der`, for sites without a responder. An answer is found by the certificate that it
+//! is about, whatever its file is called.
 //!
 //! In scope: an index of the newest answers about each certificate and of every revocation for good, made anew when the
 //! directory changes, bounded.
 //! Out of scope: whether an answer is authentic or current.
 //!
-//! A file put into the directory or moved there is seen after [`LOOK_AGAIN`] at the latest. One that is written to in place is seen within
-//! [`RESCAN_S`]; moving is the better way, for nobody reads half a file then.
+//! A file put into the directory or moved there is seen after [`LOOK_AGAIN`] at the latest. One that is written to in
+//! place is seen within [`RESCAN_S`]; move files instead, since then nobody reads half a file.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

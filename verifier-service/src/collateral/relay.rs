@@ -1,9 +1,9 @@
-//! Passing questions of other clients on to the responder, and answers back.
+//! Passes questions of other clients on to the responder, and its answers back.
 //!
 //! In scope: answers to questions without a nonce, kept by the id asked for while they are current; one request for
 //! however many ask the same; a current answer without the nonce where nobody can be asked for one with it, as RFC 6960
-//! 4.4.1 lets a responder do. Out of scope: HTTP, and what an answer is worth: the relay vouches for nothing, and clients
-//! verify what they get. It goes to the responder in the configuration and nowhere else.
+//! 4.4.1 lets a responder do. Out of scope: HTTP, and what an answer is worth: the relay vouches for nothing, and
+//! clients verify what they get. It asks the responder in the configuration and nobody else.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! NVIDIA's RIM service, or a mirror of it: `GET <base>/v1/rim/<id>` (nvidia-evidence 6.1, rows 75 to 77).
 //!
-//! In scope: the requests, for a manifest and for the ids that there are, and the JSON around the document. That the
-//! document is the one asked for and arrived whole is checked here (nobody else does); whether anybody signed it is not.
+//! In scope: the requests, for a manifest and for the ids that there are, and the JSON around the document. Here it is
+//! checked that the document is the one asked for and arrived whole, since nobody else checks that; whether anybody
+//! signed it is not checked here.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Fetched manifests on disk, so that a site without its service survives a restart within the bound on staleness.
 //!
 //! In scope: one file for each manifest, `<id>.rim`: a line of JSON (id, SHA-256, times), then the document. Files are
-//! written whole or not at all, and read with every doubt. Bounded in number.
-//! Out of scope: whether a document is authentic.
+//! written whole or not at all, and nothing in them is trusted when they are read. Their number is bounded. Out of
+//! scope: whether a document is authentic.
 //!
 //! Nothing here fails a request: what cannot be written is fetched again some day, what cannot be read is passed over,
 //! and the log says so.

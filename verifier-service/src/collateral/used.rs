@@ -1,4 +1,4 @@
-//! What an appraisal went by, as it is kept beside a receipt: the documents themselves, under their digests.
+//! The documents that an appraisal used, as they are kept with a receipt, under their digests.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Where figures are.
+//! Where figures are served.
 
 use std::net::SocketAddr;
 

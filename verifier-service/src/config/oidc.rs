@@ -1,4 +1,4 @@
-//! Whose tokens are taken beside API keys, and what must be in them.
+//! Which issuer's tokens are accepted beside API keys, and what must be in them.
 
 use std::path::PathBuf;
 

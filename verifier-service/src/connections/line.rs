@@ -1,4 +1,4 @@
-//! Whether the answers on a connection move: whoever asks and does not read holds memory that others need.
+//! Whether the answers on a connection move: a client that asks and does not read holds memory that others need.
 //!
 //! An answer is open from when it is made until its last byte is handed to the system, and moves whenever a piece of it
 //! is. This holds for every protocol: over HTTP/2 an answer can be stuck while its connection is alive.

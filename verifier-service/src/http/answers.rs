@@ -1,8 +1,9 @@
-//! Answers on their way out: all together bounded in memory, each in the time that nobody takes anything of it.
+//! Answers on their way out. Their memory is bounded for all together, and for each the time in which the client takes
+//! nothing of it.
 //!
-//! An answer that is whole has a share of a budget until its last byte is handed to the system, so that clients that ask
-//! and do not read cannot have the verifier hold more than that. Streams hold a piece at a time. Either way the
-//! connection knows what is open, and ends when that does not move.
+//! An answer that is whole holds a share of a budget until its last byte is handed to the system, so that clients that
+//! ask and do not read cannot make the verifier hold more than the budget. A stream holds a piece at a time. Either way
+//! the connection knows which answers are open, and ends when they do not move.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whose a request is: found out by whoever checks its credential, and read by whoever records what came of it.
+//! Whose a request is: written by the code that checks its credential, and read by the code that records the outcome.
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,5 @@
-//! `/v1/audit`: who did what, for the operator, and for a party what it is concerned by; and the layer that records what
-//! somebody was refused.
+//! `/v1/audit`: who did what. The operator sees all of it, a party what concerns it. Also the layer that records what
+//! was refused.
 
 use axum::Json;
 use axum::extract::{MatchedPath, Query, Request, State};

@@ -1,7 +1,7 @@
-//! `/v1/deposits`, `/v1/withdrawals`: money in and out, by the word of a marketplace. `/v1/treasury`, `/v1/treasury/payouts`:
-//! what was slashed, and what the operator gives of it to whom.
+//! `/v1/deposits`, `/v1/withdrawals`: money in and out, by the word of a marketplace. `/v1/treasury`,
+//! `/v1/treasury/payouts`: what was slashed, and what the operator pays out of it.
 //!
-//! The service keeps the books; payment itself is the marketplace's.
+//! The service keeps the books; the marketplace makes the payments.
 
 use axum::Json;
 use axum::extract::{Request, State};

@@ -1,4 +1,4 @@
-//! Whether a client has already what it asks for (RFC 9110 section 13.1.2).
+//! Whether a client already has what it asks for (RFC 9110 section 13.1.2).
 
 use axum::http::{HeaderMap, header};
 

@@ -1,4 +1,4 @@
-//! `/v1/service`: what whoever validates a receipt has to know of this verifier beforehand.
+//! `/v1/service`: what somebody who validates a receipt has to know of this verifier beforehand.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! What every request goes through: an id, a line in the log, a time limit, a net under panics.
+//! What every request goes through: an id, a line in the log, a time limit, catching of panics.
 
 use std::any::Any;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The HTTP interface (DESIGN section 7): which path goes where, and what every request goes through.
 //!
-//! From the outside in: a request id and a line in the log, refusals for the audit log, panics made into answers, a time
-//! limit, the route; and back, a share of the memory for answers. The
-//! routes read, ask, and answer; what they ask is elsewhere.
+//! A request passes, in this order, a request id and a line in the log, refusals for the audit log, panics turned into
+//! answers, a time limit, and the route; its answer then takes a share of the memory for answers. Routes read the
+//! request, call other modules, and answer.
 
 mod accept;
 mod agents;

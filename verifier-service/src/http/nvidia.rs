@@ -4,15 +4,15 @@
 //! |---|---|
 //! | all evidence could be judged | 200 and a detached EAT, whatever the result: refuted evidence is an answer |
 //! | something refuted, something else not at hand | 200: nothing that arrives later changes the result |
-//! | nothing refuted, a manifest or an answer about revocation not at hand | 503 and `Retry-After`: an outage of ours must not read as bad evidence, and a signed "false" would |
+//! | nothing refuted, a manifest or an answer about revocation not at hand | 503 and `Retry-After`: an outage of ours must not look like bad evidence, as a signed "false" would |
 //! | nothing but an answer about revocation not at hand, which the policy tolerates and the operator waives | 200 and a detached EAT that says `x-pogw-revocation` |
-//! | the request is none, or of another kind of device, or has a device twice | 400 |
+//! | the request is malformed, or of another kind of device, or has a device twice | 400 |
 //!
 //! Errors are problem details as elsewhere, with NVIDIA's four members on top: `code` (a number here), `httpStatus`,
 //! `message`, `description`.
 //!
-//! A device twice is refused, not told: both submodules would pass each by itself, and a reader who counts them would
-//! count two.
+//! A request with a device twice is refused instead of answered: each submodule would pass by itself, and a reader who
+//! counts them would count two.
 
 use std::time::Instant;
 

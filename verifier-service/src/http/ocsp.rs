@@ -1,7 +1,7 @@
 //! `/v1/ocsp` and `/ocsp`: questions to the OCSP responder, passed on (RFC 6960 A.1, RFC 5019).
 //!
-//! The relay vouches for nothing: clients verify the answers. It takes well-formed questions about one certificate, and
-//! they go to the one responder of the configuration, in our spelling.
+//! The relay vouches for nothing: clients verify the answers. It takes well-formed questions about one certificate,
+//! writes them anew, and sends them to the one responder of the configuration.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! Pages of lists: from the latest entry to the earliest, each page beginning after the last entry of the one before.
+//! Pages of lists, from the latest entry to the earliest. Each page begins after the last entry of the page before.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;

@@ -1,6 +1,7 @@
 //! `/v1/parties`: who may ask, and the API keys they ask with.
 //!
-//! The operator makes parties and keys. A party reads of itself what its credential is good for.
+//! The operator makes parties and keys. A party can read about itself, and what its credential
+//! allows.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;

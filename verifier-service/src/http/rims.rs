@@ -1,8 +1,8 @@
 //! `/v1/rim`: the manifests at hand, in the form of NVIDIA's RIM service (nvidia-evidence 6.1), for its clients.
 //!
-//! Handed out is what is authentic, and what the operator filed: who runs a site may know of a signer before this
-//! verifier does, and clients verify what they get. What is neither at hand nor filed is fetched, if a device could ask
-//! for it.
+//! It hands out what is authentic and what the operator filed: an operator may know of a signer before this verifier
+//! does, and clients verify what they get. A manifest that is neither at hand nor filed is fetched, if a device could
+//! ask for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the devices of an agent showed in the last evidence that was appraised: read from its latest receipt.
+//! What the devices of an agent showed in the last evidence that was appraised, read from its latest receipt.
 
 use receipt::{Claims, ClaimsParts, Device, DeviceKind, Tier, UnverifiedReceipt};
 use serde::Serialize;

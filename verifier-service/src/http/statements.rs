@@ -1,6 +1,7 @@
 //! `/v1/accounts/{party}`, `/v1/accounts/me` and `/v1/providers/{id}/statement`: what a party has, and what happened to it.
 //!
-//! The party itself may read, a marketplace, which pays by it, and the operator. To others there is no such party.
+//! The party itself may read them, and so may a marketplace, which pays by them, and the operator. Others are answered
+//! as if there were no such party.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The interface over a real store, with verdicts made to order. `tests` (the workspace member) has it over real
-//! evidence.
+//! The interface over a real store, with verdicts that the test chooses. `tests` (the workspace member) tests it over
+//! real evidence.
 
 mod agents;
 mod attended;

@@ -1,4 +1,4 @@
-//! `/v1/webhooks`: who of a party is told of what, and what could not be told.
+//! `/v1/webhooks`: where a party is told of which events, and what could not be delivered.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;

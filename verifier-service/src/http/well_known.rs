@@ -1,5 +1,5 @@
-//! `/.well-known/jwks.json`: the keys that verify our receipts, and the one that verifies our tokens in NVIDIA's form. A
-//! reader of receipts passes that one over, since it comes with a certificate; NVIDIA's clients look for it alone.
+//! `/.well-known/jwks.json`: the keys that verify our receipts, and the one that verifies our tokens in NVIDIA's form.
+//! Readers of receipts ignore the latter, since it comes with a certificate; NVIDIA's clients look only for it.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};

@@ -1,13 +1,13 @@
 //! Who waits for what: agents for something to do, subscribers for news of a job.
 //!
-//! In scope: waking those concerned when an event is written, at once where this process wrote it, within a second where
-//! another did. One task asks the store what is new ([`Tail`]), and only while somebody waits. A waiter is an entry in a
-//! map: it has no task, no timer of its own beyond its request's, and asks nothing by itself. Places are bounded, in all and
-//! for each party, so that none takes them all.
+//! In scope: waking those concerned when an event is written, at once if this process wrote it, within a second if
+//! another did. One task asks the store what is new ([`Tail`]), and only while somebody waits. A waiter is an entry in
+//! a map: it has no task, no timer but that of its request, and asks the store nothing by itself. The number of waiters
+//! is bounded, in all and for each party, so that no party takes all places.
 //!
-//! Out of scope: what happened. A wake-up is a hint to look again and may come without need; whoever waits looks into the
-//! store before, and after each wake-up ([`Hub::until`]). Wake-ups that were lost, such as those of a store that was away,
-//! cost the time until the request ends by itself, never an event.
+//! Out of scope: what happened. A wake-up is a hint to look again and may come without need; a waiter looks into the
+//! store before it waits and after each wake-up ([`Hub::until`]). A lost wake-up, for example while the store was away,
+//! delays the waiter until its request ends, and loses no event.
 
 mod tail;
 

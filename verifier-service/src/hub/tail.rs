@@ -1,8 +1,8 @@
 //! What is new since the last look.
 //!
 //! Events get their numbers before their transactions end, so that a smaller number can appear after a greater one when
-//! several verifiers write to one PostgreSQL. Each look therefore goes back to numbers that were first seen some time ago,
-//! and passes over those it has seen.
+//! several verifiers write to one PostgreSQL. So each look begins at numbers that were first seen some time ago, and
+//! skips those that it has seen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What the appraisal compared with and asked, each once, however many devices it was for.
+//! The manifests that the appraisal compared with and the answers that it used, each listed once, however many devices
+//! it was for.
 
 use std::collections::{BTreeMap, BTreeSet};
 

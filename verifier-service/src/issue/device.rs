@@ -50,8 +50,8 @@ pub(super) fn entry(
     })
 }
 
-/// A name that is the same for one device towards one audience and cannot be joined across audiences without
-/// knowing the `ueid`, which is a persistent identity of the device.
+/// A name that is the same for one device towards one list of audiences, in its order. Names for different lists cannot
+/// be joined without knowing the `ueid`, which is a persistent identity of the device.
 fn pseudonym(device: &DeviceAppraisal, position: usize, context: &ReceiptContext<'_>) -> String {
     let Some(ueid) = device.ueid() else {
         return format!("device-{position}");

@@ -3,7 +3,7 @@
 //! In scope: mapping checks to methods and to EAR claims, the assurance level, the pseudonym of a device.
 //! Out of scope: what may be said at all, which `receipt` enforces here and again at every validation.
 //!
-//! Only a [`Granted`] work appraisal gets in, and only a policy makes one.
+//! Claims are drafted only from a [`Granted`] work appraisal, and only a policy's decision makes one.
 
 mod collateral;
 mod device;

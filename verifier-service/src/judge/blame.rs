@@ -1,5 +1,5 @@
-//! What a refuted opening says of its agent: that it did what no honest agent does, that its evidence is not good enough, or
-//! that it is and the terms ask for more.
+//! What a refuted opening says of its agent: that it did what no honest agent does; that its evidence is not good
+//! enough; or that its evidence is good enough for the service, and the terms ask for more.
 
 use evidence::appraise::WorkAppraisal;
 use evidence::policy::Refusal;

@@ -1,5 +1,5 @@
-//! What an operator does with keys: list, rotate, retire. It works on store and sources beside running verifiers, which
-//! follow within seconds, and as well while none runs.
+//! What an operator does with keys: list, rotate, retire. It works on store and sources. Running verifiers follow
+//! within seconds; it works also while none runs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is filed beside the private keys: key sets of another service, and which keys leaked.
+//! What is in files beside the private keys: key sets of another service, and marks of keys that leaked.
 
 use std::path::{Path, PathBuf};
 

@@ -5,11 +5,11 @@
 //! store  ───▶ Ring: from when until when ──────┴──▶ Keys ──▶ who signs at a time, the key set at a time
 //! ```
 //!
-//! The store says what is true for every verifier on it; a verifier signs with the keys it holds. A [`KeyDesk`] (`verifier-service keys`)
-//! adds a key or ends one while verifiers run; each looks at the ring every few seconds and follows, without a restart:
-//! a new key is published first, signs when `publish_before_s` have passed, and then the key before it is retired, as soon as
-//! every verifier has heard of it: one that holds the old key alone signs with it until then. It stays published for as long
-//! as receipts of it count.
+//! The store says what holds for every verifier on it; a verifier signs with the keys it holds. A [`KeyDesk`]
+//! (`verifier-service keys`) adds a key or ends one while verifiers run. Each verifier looks at the ring every few
+//! seconds and follows, without a restart. A new key is published first, and signs when `publish_before_s` have passed.
+//! The key before it is retired as soon as every verifier has seen the new one; a verifier that holds only the old key
+//! signs with it until then. The old key stays published for as long as its receipts are valid.
 //!
 //! Under `<state directory>/keys`:
 //!
@@ -21,8 +21,8 @@
 //! | `leaked/*.leaked` | empty files, each named after a key that leaked, so that an older database does not bring it back |
 //! | `retired/*.json` | key sets (RFC 7517) of keys that signed before this database was, public halves, each with `exp` |
 //!
-//! A key is named by its RFC 7638 thumbprint. The key for NVIDIA's form is none for receipts and is not in the ring; its
-//! tokens count for an hour, so it is replaced by removing the file.
+//! A key is named by its RFC 7638 thumbprint. The key for NVIDIA's form signs no receipts and is not in the ring. Its
+//! tokens are valid for an hour, so it is replaced by removing the file.
 
 mod desk;
 mod error;

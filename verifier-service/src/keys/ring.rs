@@ -1,8 +1,9 @@
-//! Which key signs, which are published, and which have had their day: rules over what the store remembers, without
+//! Which key signs, which are published, and which are published no more: rules over what the store remembers, without
 //! clock, file or network.
 //!
-//! A key passes through its [`Stage`]s in one direction. It is published before it signs, for as long as relying parties
-//! may keep a key set without looking again; and after it was retired, for as long as receipts of it count.
+//! A key passes through its [`Stage`]s in one direction. It is published before it signs, for as long as relying
+//! parties may keep a key set without fetching it again; and after it was retired, for as long as its receipts are
+//! valid.
 
 use evidence::UnixTime;
 use receipt::{Jwks, JwksError, PublishedKey, Thumbprint};

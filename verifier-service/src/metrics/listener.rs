@@ -1,6 +1,7 @@
 //! `GET /metrics`, on an address that nothing else is served on.
 //!
-//! No credential is asked for, as with every exporter: who may reach the address may read. It is off unless configured.
+//! No credential is asked for, as with every exporter: whoever can reach the address can read. It is off unless
+//! configured.
 
 use std::io;
 use std::net::SocketAddr;

@@ -8,13 +8,13 @@
 //! ```
 //!
 //! * A meter costs atomic operations, and a look into a small map where labels are many. No lock is held over anything else.
-//! * Labels are bounded whatever comes: a route is the pattern that matched, a method or an outcome is of a closed set, a
-//!   reason is a code of this program.
+//! * Labels are bounded whatever clients send: a route is the pattern that matched, a method or an outcome is of a
+//!   closed set, a reason is a code of this program.
 //! * A scrape counts rows of indexes that hold what is open, within a time; a store that does not answer costs its own
 //!   figures and no others.
 //!
-//! Nothing here names a job, a party, an agent or a device. Figures still tell who listens how much business there is, so
-//! they are not on the port of the interface.
+//! Nothing here names a job, a party, an agent or a device. Figures still show how much business there is, so they are
+//! not on the port of the interface.
 
 mod listener;
 mod meters;

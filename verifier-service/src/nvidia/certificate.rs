@@ -3,9 +3,9 @@
 //! They take the key from the first entry of `x5c` (RFC 7517 section 4.7) and look at nothing else in it. The certificate
 //! is an envelope: nothing vouches for it, and TLS to the issuer is what makes the key set the issuer's.
 //!
-//! The few types are spelled out here because the crate that verifies may not link one that makes certificates
-//! (`tests/tests/layering.rs`): a verifier that can issue device chains could forge what it judges. This one can write one
-//! shape, of a leaf that may sign data and is no CA.
+//! The few types are written out here because this crate may not link one that makes certificates
+//! (`tests/tests/layering.rs`): a verifier that can issue device chains could forge what it judges. This module can
+//! write only one kind of certificate, a leaf that may sign data and is no CA.
 
 use der::asn1::{
     AnyRef, BitStringRef, GeneralizedTime, ObjectIdentifier, OctetStringRef, SetOfVec, UintRef,

@@ -6,9 +6,9 @@
 //!
 //! # Reached
 //!
-//! Our appraisal makes every check, whatever came of those before. NVIDIA's verifiers stop at the first failure, and
-//! policies are written with that in mind: one that asks for `measres` alone relies on a wrong nonce having ended
-//! everything before it. So the claims are told in NVIDIA's order and end with the first failure:
+//! Our appraisal makes every check, whatever the outcome of those before. NVIDIA's verifiers stop at the first failure,
+//! and policies are written with that in mind: one that asks for `measres` alone relies on a wrong nonce ending
+//! everything before it. So the claims are made in NVIDIA's order and end with the first failure:
 //!
 //! architecture and form → device chain → firmware id → nonce → signature → driver RIM → VBIOS RIM → comparison
 //!

@@ -5,10 +5,10 @@
 //! and [`ErrorCode::Unverifiable`] are numbers of ours in NVIDIA's two ranges, for reasons it has no number for; `message`
 //! then is our own word for the reason, in capitals.
 //!
-//! What flows into claims of its own is no error, as in NVIDIA's verifiers: a measurement that differs, a certificate that has
-//! expired or was revoked. A manifest of another version is one to NVIDIA's C++ verifier and none to its Python one. A
-//! comparison that means nothing (an index in two manifests, none in any, a decoder without a state) has no claim that a
-//! published policy reads, so it is one.
+//! As in NVIDIA's verifiers, what has claims of its own is no error: a measurement that differs, a certificate that has
+//! expired or was revoked. A manifest of another version is an error to NVIDIA's C++ verifier and none to its Python
+//! one. A comparison that means nothing (an index in two manifests, none in any, a decoder without a state) has no
+//! claim that a published policy reads, so it is an error.
 
 use evidence::appraise::{DIFFERENCES, DeviceAppraisal};
 use evidence::{CheckId, Code, Status};

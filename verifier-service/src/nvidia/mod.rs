@@ -15,21 +15,22 @@
 //!
 //! # A key of its own
 //!
-//! NVIDIA's clients take ES384 alone, and take the key from a certificate in the key set. So these tokens are signed by a
-//! key that signs nothing else, whatever algorithm receipts are signed with. It is published in the same key set, since
-//! clients look nowhere else, and told apart by its certificate (`x5c`): `receipt` passes such keys over, so a token
-//! signed by it is never a receipt, whoever made it. A second bar is the header: these tokens have no `typ`, receipts
-//! have to have one.
+//! NVIDIA's clients take ES384 alone, and take the key from a certificate in the key set. So these tokens are signed by
+//! a key that signs nothing else, whatever algorithm receipts are signed with. It is published in the same key set,
+//! since clients look nowhere else, and recognised by its certificate (`x5c`): `receipt` ignores such keys, so a token
+//! signed by it is never a receipt, whoever made it. The header prevents it a second time: these tokens have no `typ`,
+//! and receipts must have one.
 //!
 //! # What a pass is
 //!
-//! `x-nvidia-overall-att-result` is `true` if every check that NVIDIA's service makes is affirmed for every device, *and*
-//! our policy grants. Neither stands in for the other: a reader of NVIDIA's word expects NVIDIA's checks, also where our
-//! policy would do with less, and whoever runs this verifier expects the policy to hold. What NVIDIA's checks include and
-//! this verifier may have left undone is revocation, or have asked about in vain; that is no pass either, unless the
-//! operator says `danger_result_without_revocation` and the policy tolerates it, and then the token says so too
-//! (`x-pogw-revocation`: `not_requested` or `unverifiable`). Of a software device the tokens say nothing under
-//! NVIDIA's names unless the operator says `simulated_claims`, and then every token says `x-pogw-simulated`.
+//! `x-nvidia-overall-att-result` is `true` if every check that NVIDIA's service makes is affirmed for every device,
+//! *and* our policy grants. Neither replaces the other: a reader of NVIDIA's claims expects NVIDIA's checks, also where
+//! our policy would accept less, and whoever runs this verifier expects the policy to hold.
+//!
+//! NVIDIA's checks include revocation. If this verifier did not ask about it, or asked in vain, that is no pass, unless
+//! the operator sets `danger_result_without_revocation` and the policy tolerates it. Then the token says so too
+//! (`x-pogw-revocation`: `not_requested` or `unverifiable`). Of a software device the tokens say nothing under NVIDIA's
+//! names unless the operator sets `simulated_claims`, and then every token says `x-pogw-simulated`.
 
 mod certificate;
 pub mod claims;

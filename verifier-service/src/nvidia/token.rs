@@ -1,11 +1,11 @@
 //! Checking a detached EAT: NVIDIA's, ours, or another verifier's (nvidia-evidence 9.1, rows 122 to 130).
 //!
-//! In scope: form, signatures by the keys given, issuer, times at the time given, nonce, digests, the devices, the result;
-//! every fault is told, not only the first. Out of scope: fetching anything, and whether a policy of the relying party is
-//! met by the claims, which are handed back for that.
+//! In scope: form, signatures by the keys given, issuer, times at the time given, nonce, digests, the devices, the
+//! result; every fault is reported, not only the first. Out of scope: fetching anything, and whether the claims meet a
+//! policy of the relying party, for which they are handed back.
 //!
-//! What is signed by a key that the key set does not have cannot be verified: that is [`Status::Unverifiable`], never a
-//! pass, and every other fault is told of it all the same.
+//! A token signed by a key that the key set does not have cannot be verified: that is [`Status::Unverifiable`], never a
+//! pass, and every other fault of it is reported all the same.
 //!
 //! The certificate of a key (`x5c`) is compared with the key and recorded. It is not validated: nothing says which root it
 //! should lead to, and what makes the key the issuer's is the connection that the key set came over.

@@ -1,4 +1,4 @@
-//! From the credential of a request to the party it is from.
+//! Finds the party of a request by its credential.
 
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@
 //! * credentials: API keys (`secret.rs`), and tokens of one configured OpenID issuer ([`oidc`]);
 //! * the [`Caller`]: the party a request is from, and what it may do with it.
 //!
-//! Who makes parties and keys is the operator, with the operator token. What belongs to whom is each object's own
-//! business: whoever hands one out compares its owner with [`Caller::party`], and what is another's is not there (404).
+//! The operator makes parties and keys, with the operator token. Code that hands out an object compares its owner with
+//! [`Caller::party`]; what belongs to another party is answered as if it did not exist (404).
 //!
 //! Out of scope: agents, which sign what they send (`agents`).
 

@@ -1,8 +1,8 @@
 //! Secrets that are handed out once and known by their digest afterwards: API keys and enrolment tokens.
 //!
-//! `pogw_abcdefgh_…`: a word that says what it is, so that scanners of code find it where it was left; eight characters
-//! by which its digest is found; 256 random bits. One SHA-256 is enough: nobody tries out 256 bits, so a slow hash
-//! would slow nobody but us.
+//! `pogw_abcdefgh_…`: a word that says what it is, so that scanners of code find secrets left in it; eight characters
+//! by which its digest is found; 256 random bits. One SHA-256 is enough: nobody can try out 256 bits, so a slow hash
+//! would only slow this service.
 
 use std::fmt;
 

@@ -6,7 +6,7 @@
 //! 2. the version that was activated last, if ever one was;
 //! 3. the configured policy.
 //!
-//! What other verifiers on the same database activate later decides here too, soon (`follow.rs`).
+//! What other verifiers on the same database activate later soon decides here too (`follow.rs`).
 //!
 //! The configured and the built-in texts are kept as versions of their names too, so that every receipt can be traced
 //! to the text that granted it, and any of them can be activated.

@@ -1,11 +1,11 @@
 //! Activations of other verifiers on the same database.
 //!
-//! Each verifier looks once a second for the number of the last activation, which is one entry of an index; only where it
-//! is another than the one that decides here, the text is read and compiled. So an activation decides everywhere within
-//! [`PACE`] and the time of one look, as long as the store answers; while it does not, nobody is given a receipt either.
+//! Each verifier reads the number of the last activation once a second, which is one entry of an index. Only if it
+//! differs from the one that decides here, the text is read and compiled. So an activation decides everywhere within
+//! [`PACE`] and the time of one look, as long as the store answers; while it does not, no receipt is issued either.
 //!
-//! A text that this verifier cannot use, since it is of an earlier version than the one that took the activation, is no
-//! reason to end: what decided before goes on deciding, and the verifier says that it is not ready ([`Book::is_behind`]).
+//! If this verifier cannot use a text, since it is of an earlier version than the one that took the activation, it does
+//! not end: what decided before goes on deciding, and the verifier says that it is not ready ([`Book::is_behind`]).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,8 +1,8 @@
 //! Where policies come from: the built-in ones, files, and versions uploaded to a running service.
 //!
 //! In scope: loading ([`configured`], [`load`], [`built_in`]), which one decides ([`InForce`]), and keeping every text
-//! that ever decided, so that a receipt can be traced to it (the book of a running service).
-//! Out of scope: what a policy says; `evidence` compiles and asks it.
+//! that ever decided, so that a receipt can be traced to it (the book of a running service). Out of scope: what a
+//! policy says; `evidence` compiles and evaluates it.
 
 mod book;
 mod follow;

@@ -1,10 +1,10 @@
-//! What a policy would have said to bundles that got a receipt: judged again, as of the time of the receipt, nothing
-//! issued.
+//! What a policy would have said of bundles that got a receipt. They are judged again, as of the time of the receipt,
+//! and nothing is issued.
 //!
 //! Everything but the policy is today's: collateral at hand now, checks as this program makes them now. So a policy in
-//! force may deny in simulation what it granted then, for want of collateral that was dropped since. Nobody on the network
-//! is asked, for manifests or about revocation: answers of that day that are still kept count, whatever the policy wants
-//! to be asked anew.
+//! force may deny in simulation what it granted then, because collateral was dropped since. Nobody on the network is
+//! asked, for manifests or about revocation: answers of that day that are still kept count, also where the policy wants
+//! answers to be asked for anew.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! What receipts rest on, kept as long as they are: the bundle, and the manifests and answers that it was judged by.
 //!
-//! Promises: written with the receipt, or with the draft of one, in one step; by digest, each document once; never changed
-//! or deleted. Of receipts that an earlier version issued there is the bundle alone.
+//! Promises: these are written with the receipt, or with the draft of one, in one step; each document is kept once,
+//! under its digest, and is never changed or deleted. For receipts that an earlier version issued there is only the
+//! bundle.
 
 use super::{Answer, StoredReceipt};
 use crate::collateral::Used;

@@ -1,7 +1,7 @@
 //! What the store remembers about who did what: entries in one chain, never changed or deleted.
 //!
-//! Entries of changes are written by the store itself, in the transactions of the changes; whoever asks for one says by whom
-//! ([`crate::audit::By`]).
+//! Entries of changes are written by the store itself, in the transactions of the changes; the caller says who makes
+//! the change ([`crate::audit::By`]).
 
 use evidence::UnixTime;
 

@@ -1,8 +1,8 @@
 //! What the store remembers about money: a journal of transfers that sum to zero, and the balances they make.
 //!
-//! The promises: a transfer is booked once, whole or not at all; no account but `outside/*` is ever below zero, and that never above; nothing in
-//! the journal is changed. Transfers of jobs are booked with the job ([`super::jobs`]); here are those that
-//! somebody asks for, and the reading.
+//! The promises: a transfer is booked once, whole or not at all; no account but `outside/*` is ever below zero, and
+//! `outside/*` is never above; nothing in the journal is changed. Transfers of jobs are booked with the job
+//! ([`super::jobs`]); this module has those that somebody asks for, and reading.
 
 use evidence::UnixTime;
 use jobs::books::{Transfer, TransferKind};

@@ -1,4 +1,4 @@
-//! What the store remembers for whoever drives jobs: who could be given work, receipts that wait for agreement, who is to be
+//! What the store remembers for the clerk: who could be given work, receipts that wait for agreement, who is to be
 //! woken, and when no verifier could be reached.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Why the store gave no answer.
+//! Why the store could not answer.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
-//! What the store remembers about webhooks and what they are to be told. A delivery is written in the transaction of the
-//! event it tells of, so that none is lost and none is made up.
+//! What the store remembers about webhooks and what they are to be told. A delivery is written in the transaction of
+//! the event that it reports, so that none is lost and none is sent for nothing.
 //!
-//! Deliveries about one job are handed out to one webhook in the order of their numbers: the next not before the one
+//! Deliveries about one job are handed out to one webhook in the order of their numbers: the next only after the one
 //! before it arrived or was given up.
 
 use evidence::UnixTime;

@@ -1,7 +1,7 @@
 //! What the store remembers about policies.
 //!
-//! A trait of its own: whoever keeps challenges and receipts need not know of policies. The promises are the same:
-//! durable when answered, and versions are never changed or deleted.
+//! This is a trait of its own, since code that keeps challenges and receipts need not know of policies. The promises
+//! are the same: durable when answered, and versions are never changed or deleted.
 
 use evidence::UnixTime;
 use evidence::work::Hex;

@@ -1,8 +1,8 @@
 //! One attempt: a message posted to its webhook.
 //!
 //! Only the status counts. The body of the answer is not read, no redirect is followed, no proxy of the environment is
-//! used, and what comes of an attempt is said in words that a party may read: whoever chose the address learns a status and
-//! nothing of what is behind it.
+//! used, and the outcome of an attempt is put into words that a party may read: whoever chose the address learns a
+//! status and nothing of what is behind it.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,5 +1,5 @@
-//! What is sent: one event in a few words. Whoever is told asks for the rest with a credential, so a message that goes
-//! astray says little.
+//! What is sent: one event in a few words. The receiver asks for the rest with a credential, so a message that reaches
+//! somebody else says little.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,18 +1,19 @@
-//! Who is told of events, and how they are told: POST requests in the form of Standard Webhooks.
+//! Who is told of events, and how: by POST requests in the form of Standard Webhooks.
 //!
 //! In scope:
 //!
 //! * what a party may register: addresses ([`Reach`]), secrets ([`SigningSecret`]), kinds of events;
 //! * what is sent ([`Message`]), and its signature;
-//! * the background sender ([`Sender`]), one in each verifier: takes what is due, posts it, notes what came of it.
+//! * the background sender ([`Sender`]), one in each verifier: takes what is due, posts it, records the outcome.
 //!
 //! # Promises
 //!
-//! A message is sent at least once, or ends among the dead letters: deliveries are written with their events, and taken
-//! under a lease. Who was sent something, answered, and was not heard, is sent it again, under the same id. Messages about
-//! one job come in their order to one webhook, each when the one before arrived or was given up; one that is redelivered
-//! from the dead letters comes when it comes. Two senders on one database do not send the same at one time, unless one of
-//! them is away for longer than its lease.
+//! * A message arrives at least once, or ends among the dead letters: deliveries are written with their events, and
+//!   taken under a lease. If a receiver's answer is lost, the message is sent again, under the same id.
+//! * Messages about one job come to one webhook in their order, each after the one before arrived or was given up. One
+//!   that is redelivered from the dead letters may come later.
+//! * Two senders on one database do not send the same message at the same time, unless one of them is away for longer
+//!   than its lease.
 //!
 //! Out of scope: what happened (`jobs`), who may read it ([`told`](crate::store::jobs::told)).
 

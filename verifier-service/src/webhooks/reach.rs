@@ -1,6 +1,7 @@
-//! Where webhooks may go. A party chooses the address and the operator's machine makes the request, so an address inside
-//! the operator's network is refused: where it is written in the URL, at registration; and always where a name resolves
-//! to it, when the connection is made ([`super::resolver`]). Nothing is looked up and then looked up again.
+//! Where webhooks may go. A party chooses the address and the operator's machine makes the request, so an address
+//! inside the operator's network is refused: at registration, if it is written in the URL; and whenever a name resolves
+//! to it, when the connection is made ([`super::resolver`]). A name is looked up once for a connection, so it cannot
+//! change between check and use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,5 @@
-//! Names resolved to addresses that may be told, and to no others: the connection goes to one of those found here.
+//! Resolves names to addresses that webhooks may go to, and to no others: the connection goes to one of those found
+//! here.
 
 use std::io;
 use std::net::SocketAddr;

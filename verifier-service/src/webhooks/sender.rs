@@ -1,4 +1,4 @@
-//! The background sender: takes what is due, posts it, notes what came of it.
+//! The background sender: takes what is due, posts it, records the outcome.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Secrets of webhooks at rest.
 //!
-//! A secret signs what is sent, so the service must have it back: a digest, as it keeps of API keys, would not do. It is
-//! sealed under a key that lies beside the signing keys and not in the database, so that whoever gets a copy of the database
-//! signs nothing with it. Whoever gets the state directory too does.
+//! The service signs messages with a secret, so it must be able to read it back: a digest, as it keeps of API keys, is
+//! not enough. The secret is sealed under a key that is stored beside the signing keys and not in the database, so that
+//! whoever gets a copy of the database can sign nothing. Whoever gets the state directory too can.
 //!
 //! The form: a byte for the version, 1; 12 bytes nonce, random; the secret by AES-256-GCM (NIST SP 800-38D) with the
 //! webhook's name as associated data, so that a secret moved to another webhook does not open; 16 bytes tag.

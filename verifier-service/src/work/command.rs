@@ -1,4 +1,4 @@
-//! The checks of a command: what its job and its statement say of each other, and the digests of outputs handed over.
+//! The checks of a command: whether its statement fits its job, and the digests of outputs handed over.
 //!
 //! Out of scope, and not possible: whether the outputs are right. Nobody but the author of a program knows what it should
 //! write; the receipt says whose word the program, its exit status and its outputs rest on.

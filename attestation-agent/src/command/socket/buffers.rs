@@ -1,4 +1,4 @@
-//! Buffers on a device: the seam to whatever opens CUDA IPC handles.
+//! Buffers on a device: the trait for what opens CUDA IPC handles.
 
 use std::io;
 

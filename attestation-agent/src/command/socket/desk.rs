@@ -1,7 +1,7 @@
 //! What is done with a request, and what has been handed in.
 //!
-//! No lock is held while bytes are read: a slow source holds up its own connection alone. An output takes its place
-//! under the lock, so that none does after the end.
+//! No lock is held while bytes are read, so a slow source delays only its own connection. An output is recorded under
+//! the lock, so that none is recorded after the end.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

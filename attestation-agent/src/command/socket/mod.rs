@@ -1,4 +1,4 @@
-//! The socket by which a running program speaks to the agent: `$POGW_SOCKET`, JSON, one object a line.
+//! The socket by which a running program speaks to the agent: `$POGW_SOCKET`, JSON, one object on each line.
 //!
 //! | `op` | Members | Answer |
 //! |---|---|---|

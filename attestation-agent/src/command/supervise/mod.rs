@@ -1,8 +1,10 @@
-//! The supervisor: a process between the agent and a program, that sees everything the program starts and ends it.
+//! The supervisor: a process between the agent and a program. It sees every process that the program starts, and ends
+//! them.
 //!
 //! It is the agent's own executable under another command. Orphans of the program become its children (a child
-//! subreaper, prctl(2)), so that descent from it is the whole tree and nothing else. It ends the tree when the program is
-//! beyond a limit, when the program itself has ended, and when the agent is gone: then its standard input ends.
+//! subreaper, prctl(2)), so that exactly the processes of the run descend from it. It ends them when the program
+//! exceeds a limit, when the program itself has ended, and when the agent is gone, which it sees by the end of its
+//! standard input.
 //!
 //! In scope: starting, watching, ending, and telling how it ended. Out of scope: what the files in the folder mean.
 

@@ -1,6 +1,6 @@
 //! The driver's management library (NVML), one question at a time.
 //!
-//! In scope: the calls that attestation needs, each with its own error; judging no answer but its size.
+//! In scope: the calls that attestation needs, each with its own error. Of an answer only the size is checked.
 //!
 //! Out of scope: what the answers together mean for this host ([`open`](super::open), the doctor).
 //!

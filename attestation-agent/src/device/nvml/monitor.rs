@@ -1,13 +1,14 @@
 //! The driver's counters around a run.
 //!
-//! In scope: one GPU, looked at before, during and after a run, and what was seen as counters of a statement. A counter
-//! that the driver does not tell is absent; none of it can make a run fail. Out of scope: what the counters are worth,
-//! which is nothing by itself: the host can forge every number.
+//! In scope: reading the counters of one GPU before, during and after a run, for a statement. A counter that the driver
+//! does not report is absent; none of them can make a run fail. Out of scope: what the counters are worth, which is
+//! nothing by itself, since the host can forge every number.
 //!
-//! [`Gauge`](super::Gauge) looks at the same driver and is another thing. This one is about a kernel on one GPU, which may
-//! take milliseconds: it looks twenty times a second, on a thread with a handle of its own to the driver, so that one that
-//! hangs costs the counters and not the run. The gauge is about a program that may use every GPU for hours: it is read by
-//! whoever watches the program, twice a second, and tells processes apart. What they share is the driver's own calls.
+//! [`Gauge`](super::Gauge) reads the same driver for another purpose. The monitor is for a kernel on one GPU, which may
+//! take milliseconds: it looks twenty times a second, on a thread with a handle of its own to the driver, so that a
+//! driver that hangs costs the counters and not the run. The gauge is for a program that may use every GPU for hours:
+//! the code that watches the program reads it twice a second, and it tells processes apart. They share only the
+//! driver's calls.
 //!
 //! | Counter | Is |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! NVML without a driver. Drivers that answer, and those that misbehave, are met in `tests/tests/nvml.rs`: the library
-//! that imitates them uses this crate.
+//! NVML without a driver. `tests/tests/nvml.rs` tests drivers that answer and drivers that misbehave: the library that
+//! imitates them uses this crate, so it cannot be used here.
 
 use super::*;
 

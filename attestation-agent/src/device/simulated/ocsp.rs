@@ -7,7 +7,8 @@
 //! what it is told, because a test kit needs answers that are wrong in exactly one way. What it
 //! builds is believed only by a verifier that trusts the root above the issuer it speaks for.
 //!
-//! Nothing here is shared with the code that reads answers: a mistake in one would hide in both.
+//! No code is shared with the reader of answers: a mistake in shared code would go unnoticed in
+//! both.
 
 use std::sync::Arc;
 

@@ -10,9 +10,9 @@
 //! are short. Text put in by hand (the `extra` and `after` fields, prolog and epilog) must be
 //! canonical too if the digest is to hold.
 //!
-//! Nor does a [`RimSpec`] enforce consistency: a test kit needs manifests that are wrong in exactly
-//! one way. What it builds is believed only by a verifier that trusts the root of the chain it is
-//! signed with.
+//! A [`RimSpec`] does not enforce consistency either: a test kit needs manifests that are wrong in
+//! exactly one way. What it builds is believed only by a verifier that trusts the root of the chain
+//! it is signed with.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -4,11 +4,13 @@
 //!
 //! * [`Cuda`]: one GPU, chosen once ([`CudaSelection`]), and jobs on it. The driver is opened at run time; no toolkit is
 //!   needed. Its compiler translates the PTX that is embedded in the crate `kernels`, whose SHA-256 the statement names.
-//! * Outputs are digested on the GPU, by the module that computed them, before they leave it. They leave it only where
-//!   somebody needs the bytes, and are then compared with the digest.
+//! * Outputs are digested on the GPU, by the module that computed them, before they leave it. They leave it only if the
+//!   bytes are needed, and are then compared with the digest.
 //! * [`SharedBuffers`]: buffers of other processes, digested where they are.
-//! * Every call of the driver on a thread that can be left: one that hangs costs a job, and not the agent its word.
-//! * A module for one generation alone is tried before it is used: a small job whose answer is known, once for a device.
+//! * Every call of the driver is made on a thread that can be abandoned: a call that hangs costs a job, and the agent
+//!   can still answer.
+//! * A module for a single generation of GPUs is tried before it is used, once for a device, with a small job whose
+//!   answer is known.
 //!
 //! # What's out of scope
 //!
@@ -24,9 +26,9 @@
 //!
 //! A context serves one job: nothing of a job is there for the next.
 //!
-//! After a kernel that went astray NVIDIA's documentation asks for a new process, and an H200 with driver 580 was seen to
-//! refuse every new context in the old one. So a context is tried after such an error, and where it is refused, every
-//! further job is too ([`ExecuteError::ProcessSpoilt`]), and [`process_spoilt`] tells whoever can start a new process.
+//! After a kernel that went astray NVIDIA's documentation asks for a new process, and an H200 with driver 580 was seen
+//! to refuse every new context in the old one. So a context is tried after such an error. If it is refused, so is every
+//! further job ([`ExecuteError::ProcessSpoilt`]), and [`process_spoilt`] tells the caller, who can start a new process.
 
 mod driver;
 mod run;

@@ -1,7 +1,7 @@
 //! Which GPU runs jobs.
 //!
-//! In scope: the GPUs that CUDA sees, held against those whose evidence is collected. CUDA and NVML number GPUs each in
-//! their own way, so they are compared by UUID. Out of scope: believing either of them.
+//! In scope: comparing the GPUs that CUDA sees with those whose evidence is collected. CUDA and NVML number GPUs each
+//! in their own way, so they are compared by UUID. Out of scope: whether either of them is right.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,9 +1,8 @@
-//! A module for one generation alone, before it is used: a small job whose answer is known.
+//! Tries a module for a single generation of GPUs before it is used, with a small job whose answer is known.
 //!
-//! In scope: once for a device and a module, whether its bits are those of the reference. What it computes is fixed by
-//! the kernel's specification, but of tensor cores the specification follows a model, which one H200
-//! confirmed and others may not.
-//! Out of scope: the portable modules, whose arithmetic is that of every device.
+//! In scope: once for a device and a module, whether its bits are those of the reference. The kernel's specification
+//! fixes what it computes, but for tensor cores the specification follows a model, which one H200 confirmed and other
+//! devices may not. Out of scope: the portable modules, whose arithmetic is that of every device.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

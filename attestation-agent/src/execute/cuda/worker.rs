@@ -1,8 +1,8 @@
-//! Calls of the driver on threads of their own, so that one that hangs can be left.
+//! Calls of the driver on threads of their own, so that one that hangs can be abandoned.
 //!
 //! In scope: not waiting longer than a deadline, and saying what the driver was doing. A call into the driver cannot be
-//! broken off: its thread is left behind with everything it holds, and ends with the process.
-//! Out of scope: a device that is slow while the driver answers; the waits for it keep their deadline themselves.
+//! cancelled: its thread is left behind with everything it holds, and ends with the process. Out of scope: a device
+//! that is slow while the driver answers; the code that waits for it keeps its own deadline.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};

@@ -1,4 +1,4 @@
-//! Conditions: what a provider takes work for, as its agent says it, and whether terms meet them.
+//! Conditions on which a provider takes work, as its agent states them, and whether terms meet them.
 //!
 //! The verifier offers nothing to an agent whose conditions the terms do not meet; the agent looks at each offer once more,
 //! by the same rule.

@@ -12,8 +12,8 @@
 //! | `POST /v1/assignments/{id}/opening?round=0` | [`Opening`](crate::work::Opening), `application/vnd.pogw.opening+json` | 202, or 204 once it is judged |
 //! | `POST /v1/assignments/{id}/answer` | [`Answer`] | 204 |
 //!
-//! An agent that states [`Conditions`] is shown with each offer what the terms ask of devices and by which policy; one that
-//! does not is taken for an agent of before there were any, which would not understand it.
+//! An agent that states [`Conditions`] is shown with each offer what the terms ask of devices and by which policy; one
+//! that does not is taken for an agent of an earlier version, which would not understand these members.
 //!
 //! Every request but the first is signed by the agent's key. The same request sent again is answered the same, so an agent
 //! that does not know what became of one sends it again. Refusals are problems (RFC 9457): 401 where no such agent is
@@ -22,9 +22,9 @@
 //!
 //! In scope: the JSON forms, strict, each with its bounds; the proof of an enrolment. Nothing here prints a secret.
 //!
-//! Out of scope: what is signed of a request, the derivation of a commitment, the form of an opening; these have modules of
-//! their own. Times are RFC 3339 in whole seconds, on the verifier's clock, and its `Date` tells what that shows: an agent
-//! counts what is left from the difference.
+//! Out of scope: what is signed of a request, the derivation of a commitment, the form of an opening; these have
+//! modules of their own. Times are RFC 3339 in whole seconds, by the verifier's clock. Its `Date` header shows that
+//! clock, and an agent counts what is left from the difference.
 
 mod assignment;
 mod conditions;

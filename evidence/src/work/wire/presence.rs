@@ -1,4 +1,4 @@
-//! Signs of life: what an agent has, and what it still holds.
+//! Heartbeats: which devices an agent has, and what it still holds.
 
 use serde::{Deserialize, Serialize};
 

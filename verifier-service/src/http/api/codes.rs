@@ -1,4 +1,4 @@
-//! Which problems come together: those of a credential, of a body, of the store.
+//! Groups of problems that endpoints share: those of a credential, of a body, of the store.
 
 use crate::problem::ProblemCode::{self, *};
 

@@ -1,4 +1,4 @@
-//! One endpoint: its handler, and what is said of it.
+//! One endpoint: its handler, and its description.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,14 +1,13 @@
-//! The interface as a table: every endpoint once, with its handler and everything that is said of it. The router and the
-//! OpenAPI document are both made of this table, so there is no route that the document does not have, and none in it that
-//! is not there.
+//! The interface as a table: every endpoint once, with its handler and its whole description. The router and the
+//! OpenAPI document are both made from this table, so each has exactly the routes of the other.
 //!
 //! In scope: which path goes where; the OpenAPI 3.1 document, its schemas, examples and codes of errors.
 //!
-//! Out of scope: pages for people, which are no part of the interface (`console`); whether what the document says is so:
-//! the tests of this interface hold every answer they get against it.
+//! Out of scope: pages for people, which are no part of the interface (`console`); whether the document is true: the
+//! tests of this interface compare every answer with it.
 //!
-//! The schemas are written here, as JSON, and not derived from types. Most of what is said belongs to `evidence` and `jobs`,
-//! which know nothing of HTTP and shall not, and what bounds it are deserialisers that no derive macro looks into.
+//! The schemas are written here, as JSON, and not derived from types. Most of what they describe belongs to `evidence`
+//! and `jobs`, which are to know nothing of HTTP, and the bounds are in deserialisers, which no derive macro reads.
 
 mod codes;
 mod document;

@@ -1,5 +1,5 @@
-//! The examples of the document, sent to a verifier: each is answered as the document says it may be, and with success but
-//! where the table here says why not. (`promised` holds the answers against the document.)
+//! The examples of the document, sent to a verifier. Each is answered as the document says, and with success unless the
+//! table here says why not. (`promised` holds the answers against the document.)
 
 use std::collections::BTreeMap;
 

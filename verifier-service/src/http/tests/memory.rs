@@ -1,4 +1,4 @@
-//! The memory for bodies: what strangers hold of theirs is none of the agents'.
+//! The memory for bodies: what strangers hold takes none of the agents' memory.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -1,8 +1,8 @@
 //! Every answer that a test gets is one that the document promises: this status, this media type, this schema, and if it is
 //! a problem, this code.
 //!
-//! It stands around the router of every test, so that a test of whatever else holds the document, too. Schemas are taken
-//! at their word and one step further: an answer has no member that the document does not name.
+//! It wraps the router of every test, so that every test checks the document, too. It is stricter than the schemas: an
+//! answer has no member that the document does not name.
 
 use std::cell::RefCell;
 

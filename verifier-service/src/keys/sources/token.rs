@@ -1,8 +1,8 @@
 //! Private halves in a hardware module or its like, through PKCS #11 (OASIS, version 2.40 and later). They never leave it.
 //!
-//! The keys of this service carry one label (`CKA_LABEL`); the two halves of a pair share an id (`CKA_ID`). The public half
-//! must be there beside the private one. Each signature is verified before it is handed on: a module at fault must not
-//! be seen first by whoever holds the receipt.
+//! The keys of this service carry one label (`CKA_LABEL`); the two halves of a pair share an id (`CKA_ID`). The public
+//! half must be in the token beside the private one. Each signature is verified before it is handed on, so that a
+//! faulty module is noticed here and not by whoever holds the receipt.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

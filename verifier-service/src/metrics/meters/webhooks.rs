@@ -1,4 +1,4 @@
-//! Webhooks that are told.
+//! Deliveries to webhooks.
 
 use std::time::Duration;
 

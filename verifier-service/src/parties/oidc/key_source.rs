@@ -1,7 +1,7 @@
 //! Where the issuer's keys come from: fetched when they are asked for, kept, renewed in the background.
 //!
-//! One request is under way at a time, however many wait for it. A token that names a key nobody has seen has the keys
-//! fetched again, but not more often than [`UNKNOWN_KEY_S`]: whoever makes up names of keys moves nothing.
+//! One request is under way at a time, however many wait for it. A token that names an unknown key makes the keys be
+//! fetched again, but not more often than every [`UNKNOWN_KEY_S`], so that invented names of keys cause no requests.
 
 use std::sync::{Arc, Mutex};
 

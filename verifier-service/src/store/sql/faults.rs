@@ -1,4 +1,4 @@
-//! Writes that fail when told, as if the process had ended there.
+//! Makes writes fail when a test asks for it, as if the process had ended there.
 //!
 //! A write is a statement that changes something, or a commit. After the one that fails every further one fails too,
 //! until [`Faults::none`] or the next plan: a process that ended does nothing more.

@@ -1,6 +1,6 @@
 //! Brings a database up to the tables this program works with. A database of a later version is left as it is.
 //!
-//! Two processes that start at once on one database must both come out well. On PostgreSQL they take turns by an
+//! Two processes that start on one database at the same time must both succeed. On PostgreSQL they take turns by an
 //! advisory lock. On SQLite a migration that another process was just making fails, and is looked at again.
 
 use std::path::Path;

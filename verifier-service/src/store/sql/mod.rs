@@ -1,7 +1,7 @@
 //! One layer of SQL over two databases: SQLite in a file, PostgreSQL on a server.
 //!
-//! In scope: connections and their pools, transactions, parameters ([`Value`]), rows ([`Row`]), and the few places where
-//! the two databases differ. Whoever stores something writes its SQL once, with `$1` placeholders.
+//! In scope: connections and their pools, transactions, parameters ([`Value`]), rows ([`Row`]), and the few places
+//! where the two databases differ. Code that stores something writes its SQL once, with `$1` placeholders.
 //!
 //! What holds for every transaction, on both:
 //!
@@ -11,8 +11,8 @@
 //!
 //! What only SQLite gives: transactions that write come one after the other, so that whatever they read stays true.
 //! PostgreSQL runs them at the same time, each statement seeing what was committed before it (`READ COMMITTED`). So SQL
-//! here must not count on what it read a statement ago, unless it locked those rows or has the database refuse the
-//! contrary (a unique index, a condition in the `UPDATE` itself).
+//! here must not rely on what an earlier statement read, unless it locked those rows, or the database enforces it (a
+//! unique index, a condition in the `UPDATE` itself).
 //!
 //! Out of scope: what is stored, and the tables (`migrations/`).
 

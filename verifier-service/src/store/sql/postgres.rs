@@ -1,7 +1,7 @@
 //! PostgreSQL: a pool of connections to a server, or to a cluster that speaks its protocol.
 //!
-//! Every connection is told what this layer counts on, whatever the server's defaults are: `READ COMMITTED`, commits that
-//! wait for the disk at least, and an end to statements and transactions that take too long.
+//! On every connection this layer sets what it relies on, whatever the server's defaults are: `READ COMMITTED`, commits
+//! that wait for the disk at least, and time limits of statements and transactions.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! What receipts rest on. Digests are written in their order: of two that write the same documents at once, one waits.
+//! What receipts rest on. Digests are written in ascending order, so that two writers of the same documents cannot
+//! deadlock: one waits.
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;

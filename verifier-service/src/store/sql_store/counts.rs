@@ -1,7 +1,7 @@
-//! How much there is of what somebody has to attend to, for whoever watches.
+//! How much is open and has to be attended to, for operators who watch.
 //!
-//! Each question is answered from an index that holds what is open and nothing else, so it costs what there is to do, not
-//! what there ever was.
+//! Each question is answered from an index that holds only what is open, so its cost grows with what is open, not with
+//! all that ever was.
 
 use evidence::UnixTime;
 

@@ -1,4 +1,5 @@
-//! Signing keys. Each time is written where there is none, so that verifiers who say the same at once agree.
+//! Signing keys. Each time is written only if there is none yet, so that verifiers that write the same one at once
+//! agree.
 
 use evidence::UnixTime;
 use receipt::{Jwk, Jwks, PublishedKey, Thumbprint};

@@ -1,4 +1,5 @@
-//! Offers of an ended job that nobody took: they moved no money and showed no challenge, and there may be many.
+//! Deletes the offers of an ended job that nobody took: they moved no money and showed no challenge, and there may be
+//! many.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The audit log: every change with its entry or neither, one chain whoever writes, and nothing that can be altered unseen.
+//! The audit log: either a change and its entry or neither, one chain whoever writes, and nothing that can be altered
+//! unnoticed.
 
 use evidence::work::Hex;
 

@@ -1,9 +1,10 @@
 //! Random histories of jobs and of money from and to the outside, against a model in memory: whatever write fails, the
 //! books are those of a world without failures.
 //!
-//! Each deed is done as a client does it on a store that fails: its first write fails, then its second, until none does; or
-//! it counts and the answer is lost. After each failure the same thing is asked for again, of another of two services, with
-//! fresh randomness. The model applies the pure rules (`jobs`) once, with the randomness of the attempt that counted.
+//! Each action is done as by a client of a store that fails: its first write fails, then its second, until none does;
+//! or it takes effect and the answer is lost. After each failure the same is asked for again, of the other of two
+//! services, with fresh randomness. The model applies the pure rules (`jobs`) once, with the randomness of the attempt
+//! that took effect.
 //!
 //! `POGW_HISTORIES` says how many histories are played on each database.
 

@@ -452,10 +452,11 @@ on_both! {
             assert!(spent.unwrap_err().is_transient());
             assert!(matches!(store.standing([1; 32]).await.unwrap(), Standing::Unspent(_)));
             assert_eq!(rig.count("SELECT count(*) AS n FROM bundles").await, 0);
+            assert_eq!(rig.count("SELECT count(*) AS n FROM grounds").await, 0);
             writes += 1;
         }
-        // Challenge, bundle, receipt, commit.
-        assert_eq!(writes, 4);
+        // Challenge, bundle, receipt, what it rests on, commit.
+        assert_eq!(writes, 5);
     }
 
     async fn an_answer_that_is_lost_is_given_again(rig) {

@@ -1,4 +1,4 @@
-//! What a version wrote that knew neither searches nor sizes of work is kept, and means what it meant.
+//! What was written by a version that knew neither searches nor sizes of work is kept, and keeps its meaning.
 
 use ::jobs::{Currency, Job, Record, Size, Workload};
 use serde_json::Value;

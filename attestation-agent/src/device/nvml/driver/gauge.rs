@@ -1,8 +1,9 @@
 //! The driver's counters: energy, clocks, throttling, processes, accounting.
 //!
-//! In scope: reading them, each `None` where the driver does not tell. Out of scope: what they are worth, which is
-//! nothing by itself: the host can forge every number; when to look, which is for whoever watches a program. Around a kernel
-//! it is [`Monitor`](crate::device::nvml::Monitor) that looks, whose documentation says why there are two.
+//! In scope: reading them, each `None` where the driver does not report it. Out of scope: what they are worth, which is
+//! nothing by itself, since the host can forge every number; when to read them, which the code that watches a program
+//! decides. Around a kernel [`Monitor`](crate::device::nvml::Monitor) reads them; its documentation says why there are
+//! two.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Memory of a device, pinned memory of this machine, and the way between them.
+//! Memory of a device, pinned memory of this machine, and copies between them.
 
 use std::ffi::c_char;
 use std::ops::Range;

@@ -1,9 +1,9 @@
 //! Buffers on a GPU that belong to another process, digested where they are.
 //!
-//! In scope: opening `cudaIpcMemHandle_t`, digesting and reading what it stands for. Each device has one thread with one
-//! context, from the first buffer on it to the end, so that a program's marks do not pay for a context each; a failure of
-//! the driver ends the context, and the next buffer gets a new one. Out of scope: who may hand one in (the socket), and
-//! whether the owner left it alone meanwhile. A handle is the owner's word for memory of its own; the digest is of
+//! In scope: opening `cudaIpcMemHandle_t`, digesting and reading what it stands for. Each device has one thread with
+//! one context, from the first buffer on it to the end, so that not every mark of a program costs a context; a failure
+//! of the driver ends the context, and the next buffer gets a new one. Out of scope: who may hand one in (the socket),
+//! and whether the owner left it alone meanwhile. A handle is the owner's word for memory of its own; the digest is of
 //! whatever was in it when the GPU read it.
 
 mod room;

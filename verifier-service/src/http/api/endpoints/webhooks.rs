@@ -1,4 +1,4 @@
-//! Who of a party is told of what.
+//! Where a party is told of which events.
 
 use serde_json::json;
 

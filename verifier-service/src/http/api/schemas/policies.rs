@@ -1,4 +1,4 @@
-//! Policies, and what they would have said.
+//! Policies, and simulations of them.
 
 use serde_json::{Value, json};
 

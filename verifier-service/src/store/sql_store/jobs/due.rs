@@ -1,7 +1,7 @@
-//! Jobs that are due, of the tenants whose turn it is. Whose it is, is not known here.
+//! Jobs that are due, of the tenants whose turn it is. The caller says whose turn it is.
 //!
-//! What is asked does not depend on how many jobs are due: a few are looked at, and where there are more, tenants are
-//! found by leaping over an index from one to the next.
+//! The cost does not depend on how many jobs are due: a few are looked at, and if there are more, tenants are found by
+//! jumping in an index from one to the next.
 
 use std::collections::BTreeSet;
 

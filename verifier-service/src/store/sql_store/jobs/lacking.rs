@@ -1,7 +1,7 @@
-//! Jobs that lack agents, of the tenants whose turn it is. Whose it is, is not known here.
+//! Jobs that lack agents, of the tenants whose turn it is. The caller says whose turn it is.
 //!
-//! A search has a number and goes over every such job once. What a round of it costs does not depend on how many jobs wait:
-//! tenants are found by leaping over the index from one to the next, and of some the first few jobs are read.
+//! A search has a number and goes over every such job once. The cost of a round does not depend on how many jobs wait:
+//! tenants are found by jumping in the index from one to the next, and of some of them the first few jobs are read.
 
 use jobs::{JobId, PartyId};
 

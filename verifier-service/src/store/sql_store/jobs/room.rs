@@ -1,4 +1,4 @@
-//! Whether the agents that are offered something have room for it, known in the transaction that writes the offers.
+//! Whether the agents that are offered something have room for it, checked in the transaction that writes the offers.
 
 use jobs::{AgentId, Job};
 

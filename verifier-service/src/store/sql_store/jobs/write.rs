@@ -1,4 +1,4 @@
-//! A job and everything its change leaves, written in the transaction of whoever asks.
+//! Writes a job and everything that follows from its change, in the caller's transaction.
 
 use std::collections::BTreeSet;
 

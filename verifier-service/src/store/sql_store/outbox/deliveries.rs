@@ -1,7 +1,7 @@
 //! Deliveries: taken, marked, given up, tried again.
 //!
-//! Of those about one job to one webhook the first that is pending is the one that is handed out. The others are due
-//! whenever it is, so that what a receiver that is away has not got is not looked at again and again.
+//! Of the deliveries about one job to one webhook, only the first that is pending is handed out. The others are due
+//! whenever it is, so that those for a receiver that is away are not looked at again and again.
 
 use evidence::UnixTime;
 
