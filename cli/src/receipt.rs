@@ -18,8 +18,7 @@ use crate::{Exit, Format, Output, fetch, files};
 use reappraise::ReappraiseArgs;
 
 /// Said of a receipt that was accepted whatever its level.
-const NO_LEVEL_ASKED: &str = "any level was accepted, A0 too: --minimum-level A1 asks for a genuine device, \
-    A2 for an output that was fixed before it signed";
+const ANY_LEVEL: &str = "any level was accepted, A0 too, of which no hardware vouches for anything";
 
 /// Options of `pogw receipt`.
 #[derive(Debug, Args)]
@@ -55,10 +54,12 @@ struct VerifyArgs {
     /// issuer the receipt names, since then the keys alone decide]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// Refuse receipts below this assurance level. Without it A0 is accepted too, of which no hardware vouches for
-    /// anything; whoever pays asks for A1 at least
-    #[arg(long, value_enum)]
-    minimum_level: Option<MinimumLevel>,
+    /// The lowest assurance level that is accepted
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = MinimumLevel::A1)]
+    minimum_level: MinimumLevel,
+    /// Accept level A0 too: self-asserted and simulated work, of which no hardware vouches for anything
+    #[arg(long, conflicts_with = "minimum_level")]
+    danger_accept_a0: bool,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -67,9 +68,6 @@ struct VerifyArgs {
 /// Assurance levels as the command line spells them.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum MinimumLevel {
-    /// Also self-asserted and simulated work
-    #[value(name = "A0")]
-    A0,
     /// A genuine device, fresh
     #[value(name = "A1")]
     A1,
@@ -109,11 +107,11 @@ fn verify(args: &VerifyArgs, now: UnixTime, out: &mut Output<'_>) -> Result<Exit
         .or(origin)
         .unwrap_or_else(|| issuer_named(&token));
     let expected = Expectations::new(&issuer, &args.audience).map_err(Failure::usage)?;
-    let expected = match args.minimum_level {
-        None | Some(MinimumLevel::A0) => expected.danger_accept_a0(),
-        Some(MinimumLevel::A1) => expected.minimum_level(Level::A1),
-        Some(MinimumLevel::A2) => expected.minimum_level(Level::A2),
-        Some(MinimumLevel::A3) => expected.minimum_level(Level::A3),
+    let expected = match (args.danger_accept_a0, args.minimum_level) {
+        (true, _) => expected.danger_accept_a0(),
+        (false, MinimumLevel::A1) => expected.minimum_level(Level::A1),
+        (false, MinimumLevel::A2) => expected.minimum_level(Level::A2),
+        (false, MinimumLevel::A3) => expected.minimum_level(Level::A3),
     };
     let now = receipt::UnixTime::from_secs(u64::try_from(now.secs()).unwrap_or_default());
     match Validator::new(keys, expected).validate(&token, now) {
@@ -134,8 +132,8 @@ fn accepted(receipt: &Receipt, args: &VerifyArgs, out: &mut Output<'_>) -> Resul
         }))?,
         Format::Text => {
             print(receipt, out)?;
-            if args.minimum_level.is_none() {
-                out.line(format_args!("{NO_LEVEL_ASKED}"))?;
+            if args.danger_accept_a0 {
+                out.line(format_args!("{ANY_LEVEL}"))?;
             }
         }
     }

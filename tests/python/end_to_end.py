@@ -154,6 +154,8 @@ def check(folder: Path, url: str) -> None:
         result / "receipt.jwt",
         "--jwks",
         folder / "jwks.json",
+        # The device is software.
+        "--danger-accept-a0",
     ]
     validated = subprocess.run([*validate, "--audience", AUDIENCE, "--issuer", ISSUER], check=False)
     expect(validated.returncode == 0, "the receipt validates")

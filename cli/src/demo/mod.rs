@@ -20,7 +20,7 @@ use attestation_agent::device::{self, Selection, SourceKind};
 use attestation_agent::{Agent, DeviceSettings, InputBytes, RunReport, Settings, parse_job};
 use clap::Args;
 use evidence::UnixTime;
-use receipt::{Expectations, Jwks, Receipt, Validator, limits};
+use receipt::{Expectations, Jwks, Level, Receipt, Validator, limits};
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut Output<'_>) -> Result<Exit, Failure
     for line in args.kernel.sights(&outcome.run.work.outputs) {
         out.line(format_args!("\n{line}"))?;
     }
-    write_results(args, &outcome, out)?;
+    write_results(args, &outcome, &receipt, out)?;
     Ok(Exit::Done)
 }
 
@@ -271,7 +271,12 @@ fn validate(outcome: &Outcome) -> Result<Receipt, Failure> {
         .map_err(|rejected| Failure::Refused(format!("{}: {rejected}", rejected.code())))
 }
 
-fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Result<(), Failure> {
+fn write_results(
+    args: &DemoArgs,
+    outcome: &Outcome,
+    receipt: &Receipt,
+    out: &mut Output<'_>,
+) -> Result<(), Failure> {
     let write = |name: &str, bytes: &[u8]| {
         let path = args.out.join(name);
         let failed = |e: std::io::Error| Failure::Write(format!("{}: {e}", path.display()));
@@ -303,7 +308,8 @@ fn write_results(args: &DemoArgs, outcome: &Outcome, out: &mut Output<'_>) -> Re
     ))?;
     out.line(format_args!("check it again:"))?;
     out.line(format_args!(
-        "  pogw receipt verify {folder}/receipt.jwt --jwks {folder}/jwks.json --audience {AUDIENCE}"
+        "  pogw receipt verify {folder}/receipt.jwt --jwks {folder}/jwks.json --audience {AUDIENCE}{}",
+        if receipt.level() == Level::A0 { " --danger-accept-a0" } else { "" }
     ))?;
     out.line(format_args!(
         "judge again all that it rests on, without the verifier:"
