@@ -1,6 +1,8 @@
 """The life of the packages on one machine, run in a box (see `box`) as root: from `apt install` to `apt purge`."""
 
+import base64
 import glob
+import gzip
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -21,6 +24,8 @@ SIMULATED = Path("/srv/simulated")
 EXPOSURE = 20
 # Where the commands of the pages are run: what they name without a path lies here.
 DESK = Path("/root/desk")
+# Packages of Debian's that the commands of the pages install, unless they could not be had (see `run`).
+DEBIAN = None if Path("/mnt/without-debian").exists() else glob.glob("/mnt/debian/*.deb")
 
 
 def say(text):
@@ -121,6 +126,32 @@ def check_units():
         run("systemd-analyze", "security", f"--threshold={EXPOSURE}", "--no-pager", f"{name}.service")
 
 
+def check_pages():
+    """What the packages' files point to is there: pages by their path, and pages by links of others."""
+    for name in PAGES:
+        folder = Path("/usr/share/doc", name)
+        pages = [*folder.glob("docs/*.md"), *folder.glob("docs/quick-start/*.md"), folder / "packaging/README.md"]
+        assert len(pages) > 15, pages
+        for page in pages:
+            for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+                there = (page.parent / link).resolve()
+                ours = there.is_relative_to(folder / "docs") or there == folder / "packaging/README.md"
+                assert "://" in link or not ours or there.exists(), f"{page}: {link}"
+        files = [Path(line) for line in run("dpkg", "-L", name).splitlines() if not line.startswith("/usr/bin/")]
+        for file in filter(Path.is_file, files):
+            text = file.read_bytes()
+            text = (gzip.decompress(text) if file.suffix == ".gz" else text).decode()
+            for there in re.findall(rf"/usr/share/doc/(?:{'|'.join(PAGES)})/[\w./-]*\w", text):
+                assert Path(there).exists(), f"{file}: {there}"
+
+
+def example(name, key):
+    """The line of the packaged file of settings that shows a value of this key, put into force."""
+    lines = Path(f"/etc/{name}/config.toml").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"# {key} = ")]
+    return f"{line[2:]}\n"
+
+
 def check_without_gpu():
     """A host without a GPU skips the unit, and starts it, once, when one appears."""
     start(AGENT)
@@ -173,13 +204,22 @@ def serve_verifier():
     shell(enable)
     assert shown(VERIFIER, "StatusText") == "listening on 127.0.0.1:8477", shown(VERIFIER, "StatusText")
     assert request("/readyz")["status"] == "ready"
-    return token.read_text().strip()
+    operator = token.read_text().strip()
+    # The value that the file of settings shows is one that the service can read.
+    shows = SETTINGS[VERIFIER] / "40-example.toml"
+    shows.write_text(example(VERIFIER, "operator_token_file"))
+    systemctl("restart", VERIFIER)
+    assert "parties" in request("/v1/parties", bearer=operator)
+    shows.unlink()
+    systemctl("restart", VERIFIER)
+    return operator
 
 
 def check_wrong_address():
     """An agent whose verifier is nowhere says so while it is waited for, ends when told to, and by itself with the cause."""
     site = SETTINGS[AGENT] / "10-site.toml"
-    site.write_text('verifier = "http://127.0.0.1:9"\n')
+    # With the token where the file of settings shows it: what cannot be read would be the cause.
+    site.write_text('verifier = "http://127.0.0.1:9"\n[serve]\n' + example(AGENT, "token_file"))
     systemctl("start", "--no-block", AGENT)
     until("the cause", lambda: "Connection refused" in shown(AGENT, "StatusText"), 20)
     told = time.monotonic()
@@ -405,6 +445,113 @@ def check_audit(retired):
     run("pogw-verifier-run", "serve", status=2)
 
 
+def check_restore():
+    """A backup is taken beside the running service and restored, by the commands of the page."""
+    state = Path(f"/var/lib/private/{VERIFIER}")
+    head = run("pogw-verifier-run", "audit", "verify").strip()
+    shell("\n".join(commands("operations.md", f"cp -a {state}/keys")))
+    assert stat.S_IMODE((DESK / "verifier.backup").stat().st_mode) == 0o600
+    owners = lambda: {path.stat().st_uid for path in (state, *state.rglob("*"))}
+    account = owners()
+    assert len(account) == 1, account
+
+    def is_restored():
+        assert shown(VERIFIER, "ActiveState") == "active" and request("/readyz")["status"] == "ready"
+        assert owners() == account and Path(f"/var/lib/{VERIFIER}").resolve() == state
+        run("pogw-verifier-run", "audit", "verify", "--head", head)
+
+    shell("\n".join(commands("operations.md", f"{VERIFIER}.before")))
+    is_restored()
+    run("rm", "-r", f"/root/{VERIFIER}.before")
+    # Into the folder that is there: refused while it is root's, and good once it is the account's.
+    systemctl("stop", VERIFIER)
+    shell(f"rm -r {state}/* && cp -a keys.backup {state}/keys && install -m 0600 verifier.backup {state}/verifier.sqlite")
+    systemctl("start", VERIFIER, status=1)
+    assert f"verifier.sqlite must be uid {account.pop()}, got uid 0" in journal(VERIFIER), journal(VERIFIER)[-3000:]
+    systemctl("stop", VERIFIER)
+    systemctl("reset-failed", VERIFIER)
+    (given,) = re.findall(r"^`(chown -R --reference=.*)`$", Path("/mnt/operations.md").read_text(), re.M)
+    shell(given)
+    start(VERIFIER)
+    account = owners()
+    is_restored()
+
+
+def check_operator_token(former):
+    """Another operator token, by the commands of the page; the former one is nobody's."""
+    shell("\n".join(commands("operations.md", f"/etc/{VERIFIER}/operator-token")))
+    file = Path(f"/etc/{VERIFIER}/operator-token")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    token = file.read_text().strip()
+    assert "parties" in request("/v1/parties", bearer=token)
+    try:
+        request("/v1/parties", bearer=former)
+        sys.exit("the former operator token counts")
+    except urllib.error.HTTPError as refused:
+        assert refused.code == 401, refused
+    return token
+
+
+def check_token(operator, provider):
+    """Keys in a token of SoftHSM2 under the unit, by the commands of the page; what each line of the drop-in is for."""
+    (DESK / "pin").write_text("98765432\n")
+    (DESK / "so-pin").write_text("1234567890\n")
+    # The first installs what was fetched.
+    _, made, given, pin, settings, installed, restart, rotate = commands("packaging.md", "softhsm2-util")
+    for command in (made, given, pin, settings):
+        shell(command)
+    drop_in = Path(f"/etc/systemd/system/{VERIFIER}.service.d/pkcs11.conf")
+    drop_in.parent.mkdir()
+    shipped = Path(f"/usr/share/doc/{VERIFIER}/examples/pkcs11.conf").read_text()
+
+    def without(line):
+        assert len(re.findall(f"^{line}", shipped, re.M)) == 1, line
+        drop_in.write_text(re.sub(f"^{line}.*\n", "", shipped, flags=re.M))
+        systemctl("daemon-reload")
+
+    for line, told in (("LoadCredential=", "/token-pin"), ("SupplementaryGroups=softhsm", "Function::Initialize")):
+        without(line)
+        systemctl("restart", VERIFIER, status=1)
+        assert told in journal(VERIFIER), journal(VERIFIER)[-3000:]
+        systemctl("stop", VERIFIER)
+        systemctl("reset-failed", VERIFIER)
+    without("ReadWritePaths=/var/lib/softhsm")
+    start(VERIFIER)
+    assert "GenerateKeyPair" in keys("rotate", status=1)
+    for command in (installed, restart, rotate):
+        shell(command)
+    assert drop_in.read_text() == shipped
+    listed = lambda: json.loads(keys("list", "--json"))
+    in_token = lambda: [key for key in listed() if (key["place"] or "").startswith("token pogw")]
+    assert [key["stage"] for key in in_token()] in (["added"], ["announced"]), listed()
+    # One that signs at once, and a receipt that is signed in the token.
+    keys("rotate", "--at-once")
+    signs = until("a key of the token that signs", lambda: [key["kid"] for key in in_token() if key["signs"]], 30)
+    run_job(operator, provider)
+    header = Path("/tmp/receipt.jwt").read_text().split(".")[0]
+    assert [json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]] == signs
+
+
+def check_token_device():
+    """What the drop-in says about a token's device, with a node of another kind: both lines are needed."""
+    shipped = Path(f"/usr/share/doc/{VERIFIER}/examples/pkcs11.conf").read_text()
+    lines = dict.fromkeys(re.findall(r"^#([A-Z]\w+=.*)$", shipped, re.M))
+    assert list(lines)[:2] == ["PrivateDevices=no", "DeviceAllow=/dev/hsm0 rw"], lines
+    # The kernel's log, which everybody may open to write who is let to the node.
+    node, unit = Path("/dev/hsm0"), Path("/run/systemd/system/hsm.service")
+    os.mknod(node, stat.S_IFCHR, os.makedev(1, 11))
+    node.chmod(0o622)
+    once = "[Service]\nType=oneshot\nNotifyAccess=none\nWatchdogSec=0\nRestart=no\nRuntimeDirectory=\nExecReload=\n"
+    once += "ExecStart=\nExecStart=/bin/sh -c ': >/dev/hsm0'\n"
+    for taken, status in ((0, 1), (1, 1), (len(lines), 0)):
+        unit.write_text(systemctl("cat", VERIFIER) + once + "".join(f"{line}\n" for line in list(lines)[:taken]))
+        systemctl("daemon-reload")
+        systemctl("start", "hsm", status=status)
+    unit.unlink()
+    node.unlink()
+    systemctl("daemon-reload")
+
+
 def certificate(name):
     """A fresh certificate in the folder of the package; its serial number."""
     folder = Path(f"/etc/{VERIFIER}/tls")
@@ -447,22 +594,23 @@ def check_upgrade():
     """An upgrade keeps settings and state, and starts what ran again."""
     folder = Path(f"/etc/{VERIFIER}/tls")
     folder.chmod(0o710)
-    keys = Path(f"/var/lib/private/{VERIFIER}/keys")
+    private = Path(f"/var/lib/private/{VERIFIER}/keys")
     kept = [f"/var/lib/private/{AGENT}/agent-key.der"]
-    kept += [str(path) for path in keys.glob("signing-*.pk8")]
+    kept += [str(path) for path in private.glob("signing-*.pk8")]
     assert len(kept) == 3, "two signing keys"
     kept += [str(path) for name in (AGENT, VERIFIER) for path in SETTINGS[name].glob("*.toml")]
     own = Path(f"/etc/default/{AGENT}")
     own.write_text(own.read_text() + "RUST_LOG=info\n")
     for name in (AGENT, VERIFIER):
         assert "older version" in Path(f"/etc/{name}/config.toml").read_text() and "older version" in shown(name, "Description")
-    before = {path: digest(path) for path in kept}
+    signs = lambda: [key["kid"] for key in json.loads(keys("list", "--json")) if key["signs"]]
+    before, signed = {path: digest(path) for path in kept}, signs()
     pids = {name: shown(name, "MainPID") for name in (AGENT, VERIFIER)}
     install("new")
     for name in (AGENT, VERIFIER):
         until(f"{name} again", lambda: shown(name, "ActiveState") == "active", 30)
         assert shown(name, "MainPID") not in ("0", pids[name]), name
-    assert before == {path: digest(path) for path in kept}
+    assert before == {path: digest(path) for path in kept} and signed == signs()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o710, "the folder's mode is the site's"
     assert own.read_text().endswith("RUST_LOG=info\n"), "a changed file of settings stays"
     for name in (AGENT, VERIFIER):
@@ -489,6 +637,7 @@ def main():
     DESK.mkdir()
     install("old")
     check_units()
+    check_pages()
     check_without_gpu()
     check_without_settings()
     say("the verifier starts, with its operator token as a credential")
@@ -506,8 +655,24 @@ def main():
     check_watchdog()
     say("signing keys, listed, rotated and retired")
     check_keys()
+    if DEBIAN:
+        shell(f"dpkg -i {' '.join(DEBIAN)}")
+    if DEBIAN is None:
+        say("NOT tried: a backup that is restored by sqlite3")
+    else:
+        say("a backup, and what is restored from it")
+        check_restore()
+    say("another operator token")
+    operator = check_operator_token(operator)
     say("TLS, and a reload under way")
     check_tls()
+    if DEBIAN is None:
+        say("NOT tried: keys in a token of SoftHSM2")
+    else:
+        say("keys in a token, under the unit's restrictions")
+        check_token(operator, provider)
+    say("the device of a token, by a node of another kind")
+    check_token_device()
     say("upgrade, removal, purge")
     check_upgrade()
     check_removal()

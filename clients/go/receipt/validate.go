@@ -41,9 +41,14 @@ func (r *Receipt) Meets(level string, checks ...string) bool {
 	return wanted >= 0 && indexOf(r.Level(), levels) >= wanted
 }
 
+// CanBeMet says whether there could be such a receipt: issuer and audience are named, and the level is a level.
+func (e Expectations) CanBeMet() bool {
+	return indexOf(e.minimumLevel(), levels) >= 0 && e.Issuer != "" && e.Audience != ""
+}
+
 // Validate validates a token at a time, in seconds since 1970. It does not remember: pay once for each ID.
 func Validate(token string, keys *Jwks, expected Expectations, now int64) (*Receipt, error) {
-	if indexOf(expected.minimumLevel(), levels) < 0 || expected.Issuer == "" || expected.Audience == "" {
+	if !expected.CanBeMet() {
 		return nil, fmt.Errorf("no receipt could meet these expectations")
 	}
 	payload, key, err := signedBy(token, keys)

@@ -1,7 +1,7 @@
 // Command validate checks a receipt: validate RECEIPT JWKS AUDIENCE ISSUER [MINIMUM_LEVEL].
 //
 // RECEIPT and JWKS are files; the key set is one you fetched over TLS from the issuer you chose. Exit status: 0 good, 1
-// refused, 2 usage.
+// refused, 2 usage, or a file that cannot be used.
 package main
 
 import (
@@ -13,13 +13,18 @@ import (
 	"pogw.dev/receipt/receipt"
 )
 
+const usage = "usage: validate RECEIPT JWKS AUDIENCE ISSUER [MINIMUM_LEVEL]"
+
 func main() {
-	if len(os.Args) < 5 {
-		fail("usage: validate RECEIPT JWKS AUDIENCE ISSUER [MINIMUM_LEVEL]")
+	if len(os.Args) < 5 || len(os.Args) > 6 {
+		fail(usage)
 	}
 	expected := receipt.Expectations{Audience: os.Args[3], Issuer: os.Args[4]}
 	if len(os.Args) > 5 {
 		expected.MinimumLevel = os.Args[5]
+	}
+	if !expected.CanBeMet() {
+		fail(usage + ", a level being A1, A2 or A3")
 	}
 	keys, err := receipt.ParseJwks([]byte(read(os.Args[2])))
 	if err != nil {
