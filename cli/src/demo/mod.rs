@@ -209,7 +209,7 @@ async fn demonstrate(
     )
     .await;
     let archive = match &run {
-        Ok(run) => archive(run, &url, folder.path()).await,
+        Ok(run) => archive(run, folder.path()).await,
         Err(_) => Ok(Vec::new()),
     };
     drop(stop);
@@ -227,12 +227,12 @@ async fn demonstrate(
 }
 
 /// What the verifier keeps of the receipt. Its operator hands that out; here it is the demonstration.
-async fn archive(run: &RunReport, url: &str, folder: &Path) -> Result<Vec<u8>, Failure> {
+async fn archive(run: &RunReport, folder: &Path) -> Result<Vec<u8>, Failure> {
     let token = folder.join("verifier/operator-token");
     let token =
         fs::read_to_string(&token).map_err(|error| Failure::unreadable(token.display(), &error))?;
     let location = run.receipt.location.as_deref().unwrap_or_default();
-    let of = format!("{url}{location}/archive");
+    let of = format!("{location}/archive");
     fetch::with_token(&of, token.trim_end(), MAX_ARCHIVE_BYTES).await
 }
 
