@@ -1,12 +1,12 @@
 // Made by console/build. The files of the console, for verifier-service/src/http/console.rs.
 [
     Asset {
-        path: "console-ee60a14bc1da.js",
+        path: "console-523dbd7452e7.js",
         media_type: "text/javascript; charset=utf-8",
-        sha256: "ee60a14bc1da4444f3bc30973737ca5e901fb4c93d59d869b2f24a8df241cec3",
+        sha256: "523dbd7452e7f09be6d45fbc30f557b3412cd24ad4ac351acf7a3c0d7bbf72b4",
         is_named_by_content: true,
-        plain: include_bytes!("console-ee60a14bc1da.js"),
-        brotli: include_bytes!("console-ee60a14bc1da.js.br"),
+        plain: include_bytes!("console-523dbd7452e7.js"),
+        brotli: include_bytes!("console-523dbd7452e7.js.br"),
     },
     Asset {
         path: "console-f90b06d3aa23.css",
@@ -35,7 +35,7 @@
     Asset {
         path: "index.html",
         media_type: "text/html; charset=utf-8",
-        sha256: "5e9eed0391dccb4664ab9bd6587bf6a5e6fd4a03e70672bec06059393f5c6330",
+        sha256: "4908c9848c4bacbf17b5a0f819d0bcc3e56989fb45f6b2ac59b4005cbf8f9b8f",
         is_named_by_content: false,
         plain: include_bytes!("index.html"),
         brotli: include_bytes!("index.html.br"),
