@@ -170,7 +170,8 @@ fn statuses(answer: &Value) -> (Vec<&str>, &str) {
     (parts.collect(), text(&answer["overall"]))
 }
 
-const AFFIRMED: [&str; 5] = ["affirmed"; 5];
+/// Token, bundle, policy, manifests, revocation, work; and the claims, where the archive's own policy grants.
+const AFFIRMED: [&str; 7] = ["affirmed"; 7];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_is_judged_again_from_its_archive_alone() {
@@ -223,11 +224,15 @@ async fn what_was_changed_or_taken_out_is_noticed() {
         fewer.remove(path).unwrap();
         world.reappraise(&fewer, &["--policy", "default"])
     };
-    let part = |n: usize, status| {
+    let parts = |changes: &[(usize, &'static str)], of: usize| {
         let mut parts = AFFIRMED.to_vec();
-        parts[n] = status;
+        for (n, status) in changes {
+            parts[*n] = *status;
+        }
+        parts.truncate(of);
         parts
     };
+    let part = |n, status| parts(&[(n, status)], 7);
 
     let (exit, answer) = with("receipt.jwt", &|token| {
         // The last character of a signature has bits that count.
@@ -243,38 +248,38 @@ async fn what_was_changed_or_taken_out_is_noticed() {
 
     let (exit, answer) = with("bundle.json", &|bundle| bundle.push(b'\n'));
     assert_eq!(exit, Exit::Refused, "{answer:#}");
-    assert_eq!(
-        statuses(&answer),
-        (part(1, "refuted"), "fail"),
-        "{answer:#}"
-    );
+    // Its digest is a claim.
+    let expected = parts(&[(1, "refuted"), (6, "refuted")], 7);
+    assert_eq!(statuses(&answer), (expected, "fail"), "{answer:#}");
 
     let (exit, answer) = with("policy.rego", &|policy| {
         policy.extend_from_slice(b"\n# more\n");
     });
     assert_eq!(exit, Exit::Refused, "{answer:#}");
-    assert_eq!(
-        statuses(&answer),
-        (part(2, "refuted"), "fail"),
-        "{answer:#}"
-    );
+    let expected = parts(&[(2, "refuted"), (6, "refuted")], 7);
+    assert_eq!(statuses(&answer), (expected, "fail"), "{answer:#}");
 
     let (exit, answer) = with(path_of("rims/"), &|rim| rim.push(b'\n'));
-    assert_eq!(exit, Exit::Unverifiable, "{answer:#}");
-    assert_eq!(statuses(&answer).0, part(3, "unverifiable"), "{answer:#}");
+    assert_eq!(exit, Exit::Refused, "{answer:#}");
+    assert_eq!(statuses(&answer).0[3], "refuted", "{answer:#}");
 
     let (exit, answer) = without(path_of("rims/"));
     assert_eq!(exit, Exit::Unverifiable, "{answer:#}");
-    assert_eq!(
-        statuses(&answer),
-        (part(3, "unverifiable"), "incomplete"),
-        "{answer:#}"
-    );
+    let expected = parts(&[(3, "unverifiable")], 6);
+    assert_eq!(statuses(&answer), (expected, "incomplete"), "{answer:#}");
 
     let (exit, answer) = without("policy.rego");
     assert_eq!(exit, Exit::Unverifiable, "{answer:#}");
-    assert_eq!(statuses(&answer).0, part(2, "unverifiable"), "{answer:#}");
+    assert_eq!(statuses(&answer).0, parts(&[(2, "unverifiable")], 6));
     assert_eq!(answer["policy"]["granted"], true, "{answer:#}");
+
+    // The bundle of another receipt.
+    let mut mixed = members.clone();
+    let others = world.archive().await;
+    mixed.insert("bundle.json".to_owned(), others["bundle.json"].clone());
+    let (exit, answer) = world.reappraise(&mixed, &[]);
+    assert_eq!(exit, Exit::Refused, "{answer:#}");
+    assert_eq!(statuses(&answer).0[1], "refuted", "{answer:#}");
 
     // Another day than that of the answers.
     let (exit, answer) = world.reappraise(&members, &["--as-of", "2001-01-01T00:00:00Z"]);

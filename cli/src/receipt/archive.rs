@@ -15,6 +15,8 @@ use crate::failure::Failure;
 
 /// The largest bundle that a verifier can be configured to take.
 const MAX_BUNDLE_BYTES: usize = 900 * 1024 * 1024;
+/// The largest bundle, and as much collateral as any system has.
+const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 /// Manifests and answers for the most devices that a bundle has.
 const MAX_MEMBERS: usize = 4096;
 
@@ -50,12 +52,14 @@ impl Archive {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let unreadable = |error: std::io::Error| Failure::unreadable(path.display(), &error);
         let mut tar = tar::Archive::new(File::open(path).map_err(unreadable)?);
-        let mut archive = Self::default();
-        for (count, entry) in tar.entries().map_err(unreadable)?.enumerate() {
+        let (mut archive, mut total) = (Self::default(), 0_u64);
+        // Raw: headers that say how the next member is called are members here, and refused; none of ours needs one.
+        for (count, entry) in tar.entries().map_err(unreadable)?.raw(true).enumerate() {
             let mut entry = entry.map_err(unreadable)?;
             let member = entry.path().map_err(unreadable)?.into_owned();
             let refused = |why: &str| {
-                let shown = member.to_string_lossy().escape_debug().to_string();
+                let shown: String = member.to_string_lossy().chars().take(100).collect();
+                let shown = shown.escape_debug();
                 Failure::unreadable(path.display(), &format!("member {shown}: {why}"))
             };
             if count >= MAX_MEMBERS {
@@ -65,7 +69,8 @@ impl Archive {
             let kind = Kind::of(&member).filter(|_| is_file);
             let kind = kind.ok_or_else(|| refused("is none of the archive of a receipt"))?;
             let limit = u64::try_from(kind.limit()).unwrap_or(u64::MAX);
-            if entry.size() > limit {
+            total = total.saturating_add(entry.size());
+            if entry.size() > limit || total > MAX_TOTAL_BYTES {
                 return Err(refused(&format!("is larger than {limit} bytes")));
             }
             let mut bytes = Vec::new();

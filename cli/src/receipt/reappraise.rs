@@ -7,16 +7,19 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ::receipt::{Claims, ClaimsParts, Expectations, UnverifiedReceipt, Validator};
+use ::receipt::{
+    Blake3Digest, Claims, ClaimsParts, Expectations, Thumbprint, UnverifiedReceipt, Validator,
+};
 use clap::Args;
 use evidence::appraise::WorkAppraisal;
 use evidence::crypto::sha256;
-use evidence::policy::{Decision, Denial, PolicyIdentity};
+use evidence::policy::{Decision, Denial, Granted, PolicyIdentity};
 use evidence::work::Bundle;
 use evidence::{Check, Overall, Status, UnixTime};
 use serde_json::{Value, json};
 use verifier_service::AppraisalSettings;
 use verifier_service::appraiser::Appraiser;
+use verifier_service::issue::{self, ReceiptContext};
 
 use super::archive::{Archive, Member};
 use super::{issuer_named, read_keys};
@@ -84,13 +87,17 @@ pub(super) fn run(args: &ReappraiseArgs, out: &mut Output<'_>) -> Result<Exit, F
 
     let as_of = crate::appraise::as_of(args.as_of.as_deref(), time(claims.pogw.as_of))?;
     let dir = tempfile::tempdir().map_err(|error| Failure::Write(error.to_string()))?;
-    let appraiser = appraiser(args, &archive, dir.path())?;
+    let appraiser = appraiser(args, &archive, &claims, dir.path())?;
     let challenge = claims.eat_nonce.as_bytes().try_into();
     let challenge =
         challenge.map_err(|_| unreadable("receipt.jwt", &"expected a nonce of 32 bytes"))?;
     let decision = appraiser
         .reappraise_bundle(&bundle, &challenge, &random()?, as_of)
         .map_err(Failure::usage)?;
+    parts.push(stated(&bundle, &claims));
+    if let (Decision::Granted(granted), None, None) = (&decision, &args.policy, &args.as_of) {
+        parts.push(said_again(granted, &claims, &archive)?);
+    }
     let answer = Answer::of(&decision);
     match args.format {
         Format::Json => out.json(&document(&claims, &parts, &answer))?,
@@ -162,9 +169,139 @@ fn held_against(archive: &Archive, claims: &ClaimsParts) -> Vec<Part> {
     vec![
         bundle,
         policy,
-        Part::all("manifests", &archive.rims, rims.collect()),
+        only_named(&archive.rims, claims)
+            .unwrap_or_else(|| Part::all("manifests", &archive.rims, rims.collect())),
         Part::all("revocation", &archive.answers, asked.collect()),
     ]
+}
+
+/// A manifest that the receipt does not name under its id would be compared with in the place of one that it does.
+fn only_named(rims: &[Member], claims: &ClaimsParts) -> Option<Part> {
+    let is_named = |member: &&Member| {
+        let digest = sha256(&member.bytes);
+        let named = claims.pogw.collateral.iter();
+        let mut named = named.filter(|named| *named.sha256.as_bytes() == digest);
+        let hex = hex::encode(digest);
+        let id = member.file.trim_end_matches(".xml");
+        named.any(|named| named.id.as_str() == id || hex == id)
+    };
+    let other = rims.iter().find(|member| !is_named(member))?;
+    let note = format!("rims/{} is not what the receipt names so", other.file);
+    Some(Part::refuted("manifests", note))
+}
+
+/// That the receipt is about the work of the bundle: its agent, job and outputs.
+fn stated(bundle: &Bundle, claims: &ClaimsParts) -> Part {
+    const NAME: &str = "work";
+    let (statement, work) = (&bundle.statement, &claims.pogw);
+    let agent = Thumbprint::of_ed25519(&statement.agent_key.0);
+    let outputs = statement.outputs.iter().map(|output| {
+        let digest = Blake3Digest::from_bytes(output.blake3.0);
+        (output.name.as_str(), output.len, digest)
+    });
+    let named = work.outputs.iter();
+    let named = named.map(|output| (output.name.as_str(), output.len, output.blake3));
+    let faults = [
+        (
+            "agent",
+            claims.cnf.jkt != agent || claims.sub.as_str() != agent.to_string(),
+        ),
+        ("job", *work.job_digest.as_bytes() != statement.job.0),
+        ("outputs", !outputs.eq(named)),
+    ];
+    let faults = faults.into_iter().filter(|(_, is_wrong)| *is_wrong);
+    let faults: Vec<_> = faults.map(|(what, _)| what).collect();
+    match faults.is_empty() {
+        true => Part::affirmed(
+            NAME,
+            "agent, job and outputs are those of the bundle".to_owned(),
+        ),
+        false => Part::refuted(
+            NAME,
+            format!(
+                "of the receipt and of the bundle differ: {}",
+                faults.join(", ")
+            ),
+        ),
+    }
+}
+
+/// That the receipt says what a receipt for this bundle would say now. Left out are what replicas add, which are not in an
+/// archive, what is held against the archive by digest, and which build judged.
+fn said_again(
+    granted: &Granted<WorkAppraisal>,
+    claims: &ClaimsParts,
+    archive: &Archive,
+) -> Result<Part, Failure> {
+    let audience: Vec<_> = claims.aud.names().iter().map(ToString::to_string).collect();
+    let lifetime_s = claims
+        .exp
+        .map(|exp| exp.secs().saturating_sub(claims.iat.secs()));
+    let context = ReceiptContext {
+        issuer: claims.iss.as_str(),
+        audience: &audience,
+        jti: claims.jti.as_str(),
+        now: time(claims.iat),
+        lifetime_s,
+        bundle_sha256: sha256(&archive.bundle),
+    };
+    let draft = issue::draft(granted, &context)
+        .map_err(Failure::usage)?
+        .into_parts();
+    let said = [claims, &draft].map(|claims| {
+        serde_json::to_value(claims).map(|mut said| {
+            leave_out(&mut said);
+            said
+        })
+    });
+    let [Ok(then), Ok(now)] = said else {
+        return Err(Failure::Usage("the claims cannot be compared".to_owned()));
+    };
+    let mut differing = Vec::new();
+    differences(&then, &now, String::new(), &mut differing);
+    Ok(match differing.is_empty() {
+        true => Part::affirmed("claims", "are what this bundle gives".to_owned()),
+        false => Part::refuted(
+            "claims",
+            format!("are not what this bundle gives: {}", differing.join(", ")),
+        ),
+    })
+}
+
+fn leave_out(claims: &mut Value) {
+    if let Some(claims) = claims.as_object_mut() {
+        claims.remove("ear_verifier_id");
+    }
+    let Some(work) = claims.get_mut("pogw").and_then(Value::as_object_mut) else {
+        return;
+    };
+    work.remove("collateral");
+    work.remove("revocation");
+    let of_replicas = |value: &Value| value == "replicas" || value["method"] == "replicas";
+    if let Some(methods) = work.get_mut("methods").and_then(Value::as_array_mut) {
+        methods.retain(|method| !of_replicas(method));
+    }
+    let results = work
+        .get_mut("assurance")
+        .and_then(|all| all.get_mut("results"));
+    if let Some(results) = results.and_then(Value::as_array_mut) {
+        results.retain(|result| !of_replicas(result));
+    }
+}
+
+/// The places at which two values differ.
+fn differences(then: &Value, now: &Value, at: String, into: &mut Vec<String>) {
+    match (then, now) {
+        (Value::Object(then), Value::Object(now)) => {
+            let names: BTreeSet<_> = then.keys().chain(now.keys()).collect();
+            for name in names {
+                let [then, now] = [then, now].map(|of| of.get(name).unwrap_or(&Value::Null));
+                differences(then, now, format!("{at}/{name}"), into);
+            }
+        }
+        (then, now) if then != now => into.push(at),
+        _ => {}
+    }
 }
 
 impl Part {
@@ -220,7 +357,12 @@ impl Part {
     }
 }
 
-fn appraiser(args: &ReappraiseArgs, archive: &Archive, dir: &Path) -> Result<Appraiser, Failure> {
+fn appraiser(
+    args: &ReappraiseArgs,
+    archive: &Archive,
+    claims: &ClaimsParts,
+    dir: &Path,
+) -> Result<Appraiser, Failure> {
     let failed = |error: std::io::Error| Failure::Write(error.to_string());
     let (rims, answers) = archive.file_collateral(dir).map_err(failed)?;
     let mut settings = AppraisalSettings {
@@ -235,7 +377,17 @@ fn appraiser(args: &ReappraiseArgs, archive: &Archive, dir: &Path) -> Result<App
             None => settings.policy_file = Some(named.clone()),
         },
         (None, Some(text)) => {
-            let file = dir.join("policy.rego");
+            // Its name is that of the file.
+            let id = claims.pogw.policy.id.as_str();
+            let is_plain = id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let name = if is_plain && !id.starts_with('.') {
+                id
+            } else {
+                "policy"
+            };
+            let file = dir.join(format!("{name}.rego"));
             std::fs::write(&file, text).map_err(failed)?;
             settings.policy_file = Some(file);
         }
