@@ -7,6 +7,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cli::Exit;
+use receipt::{
+    Algorithm, Claims, ClaimsParts, Jwks, LocalSigner, Sha256Digest, Signer, Text, Thumbprint,
+    UnverifiedReceipt,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::scene::{AS_OF, Scene, gemm};
@@ -294,4 +298,61 @@ async fn what_was_changed_or_taken_out_is_noticed() {
         (exit, statuses(&answer).0),
         (Exit::Refused, part(0, "refuted"))
     );
+}
+
+/// A dishonest issuer: the claims changed, signed with its own key, which its key set has.
+fn signed_anew(token: &[u8], change: impl FnOnce(&mut ClaimsParts)) -> (Vec<u8>, String) {
+    let token = std::str::from_utf8(token).unwrap();
+    let payload = UnverifiedReceipt::peek(token).unwrap().payload().clone();
+    let claims = Claims::parse(Value::from(payload).to_string().as_bytes()).unwrap();
+    let mut parts = claims.into_parts();
+    change(&mut parts);
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    let key = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+    let signer = LocalSigner::from_pkcs8(Algorithm::Ed25519, key.as_ref()).unwrap();
+    let token = receipt::issue(&Claims::new(parts).unwrap(), &signer).unwrap();
+    let keys = Jwks::new(vec![signer.public_jwk().clone().into()]).unwrap();
+    (token.into_string().into_bytes(), keys.to_json())
+}
+
+type Change = fn(&mut ClaimsParts);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_says_what_its_bundle_does_not_give_is_refuted() {
+    let world = World::filed().await;
+    let members = world.archive().await;
+    let changes: [(&str, usize, Change); 5] = [
+        ("nothing", 7, |_| {}),
+        ("job", 5, |claims| {
+            claims.pogw.job_digest = Sha256Digest::from_bytes([0; 32]);
+        }),
+        ("outputs", 5, |claims| claims.pogw.outputs[0].len += 1),
+        ("agent", 5, |claims| {
+            claims.cnf.jkt = Thumbprint::of_ed25519(&[7; 32]);
+            claims.sub = Text::new(claims.cnf.jkt.to_string()).unwrap();
+        }),
+        ("times", 6, |claims| claims.pogw.timings = None),
+    ];
+    for (what, refuted, change) in changes {
+        let (token, keys) = signed_anew(&members["receipt.jwt"], change);
+        std::fs::write(&world.jwks, keys).unwrap();
+        let mut forged = members.clone();
+        forged.insert("receipt.jwt".to_owned(), token);
+        let (exit, answer) = world.reappraise(&forged, &[]);
+        let found = statuses(&answer)
+            .0
+            .iter()
+            .position(|status| *status == "refuted");
+        assert_eq!(
+            found,
+            AFFIRMED.get(refuted).map(|_| refuted),
+            "{what}: {answer:#}"
+        );
+        let expected = if found.is_some() {
+            Exit::Refused
+        } else {
+            Exit::Done
+        };
+        assert_eq!(exit, expected, "{what}: {answer:#}");
+    }
 }
