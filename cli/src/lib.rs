@@ -203,6 +203,14 @@ fn dispatch(command: Command, out: &mut Output<'_>) -> Result<Exit, Failure> {
     }
 }
 
+/// Bytes that nobody knew before.
+fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    let drawn = aws_lc_rs::rand::fill(&mut bytes);
+    drawn.map_err(|_| Failure::Unavailable("no random bytes".to_owned()))?;
+    Ok(bytes)
+}
+
 fn runtime() -> Result<Runtime, Failure> {
     let runtime = Runtime::new();
     runtime.map_err(|error| Failure::Unavailable(format!("cannot start threads: {error}")))

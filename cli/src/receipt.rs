@@ -44,16 +44,11 @@ enum ReceiptCommand {
 struct VerifyArgs {
     /// The receipt, a JWT
     file: PathBuf,
-    /// The issuer's key set: a file, or a URL to fetch it from
-    #[arg(long, value_name = "FILE|URL")]
-    jwks: String,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// The audience the receipt must be for
     #[arg(long, value_name = "NAME")]
     audience: String,
-    /// The issuer the receipt must be from [default: the origin of the key set's URL; for a key set in a file, the
-    /// issuer the receipt names, since then the keys alone decide]
-    #[arg(long, value_name = "URL")]
-    issuer: Option<String>,
     /// The lowest assurance level that is accepted
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = MinimumLevel::A1)]
     minimum_level: MinimumLevel,
@@ -63,6 +58,27 @@ struct VerifyArgs {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+/// Whose receipts are believed.
+#[derive(Debug, Args)]
+struct KeyArgs {
+    /// The issuer's key set: a file, or a URL to fetch it from
+    #[arg(long, value_name = "FILE|URL")]
+    jwks: String,
+    /// The issuer the receipt must be from [default: the origin of the key set's URL; for a key set in a file, the
+    /// issuer the receipt names, since then the keys alone decide]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+impl KeyArgs {
+    /// The key set, and the issuer that this token must be from.
+    fn read(&self, token: &str) -> Result<(Jwks, String), Failure> {
+        let (keys, origin) = read_keys(&self.jwks)?;
+        let issuer = self.issuer.clone().or(origin);
+        Ok((keys, issuer.unwrap_or_else(|| issuer_named(token))))
+    }
 }
 
 /// Assurance levels as the command line spells them.
@@ -100,12 +116,7 @@ pub(crate) fn run(
 
 fn verify(args: &VerifyArgs, now: UnixTime, out: &mut Output<'_>) -> Result<Exit, Failure> {
     let token = read_token(&args.file)?;
-    let (keys, origin) = read_keys(&args.jwks)?;
-    let issuer = args
-        .issuer
-        .clone()
-        .or(origin)
-        .unwrap_or_else(|| issuer_named(&token));
+    let (keys, issuer) = args.keys.read(&token)?;
     let expected = Expectations::new(&issuer, &args.audience).map_err(Failure::usage)?;
     let expected = match (args.danger_accept_a0, args.minimum_level) {
         (true, _) => expected.danger_accept_a0(),
@@ -152,12 +163,14 @@ fn refused(rejected: &Rejected, format: Format, out: &mut Output<'_>) -> Result<
     Ok(Exit::Refused)
 }
 
+/// A time of a claim.
+fn time(time: receipt::UnixTime) -> UnixTime {
+    UnixTime::from_secs(i64::try_from(time.secs()).unwrap_or(i64::MAX))
+}
+
 /// What a person who pays wants to know, with the limits of each claim in words.
 pub(crate) fn print(receipt: &Receipt, out: &mut Output<'_>) -> Result<(), Failure> {
     let claims = receipt.claims();
-    let time = |time: receipt::UnixTime| {
-        UnixTime::from_secs(i64::try_from(time.secs()).unwrap_or(i64::MAX)).to_string()
-    };
     out.line(format_args!("valid receipt {}", receipt.id()))?;
     out.line(format_args!(
         "  issuer    {}  (key {})",

@@ -30,7 +30,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use verifier_service::{Clock, ManualClock};
+use verifier_service::{AppraisalSettings, Clock, ManualClock, OcspSettings, RimServiceSettings};
 
 use crate::scene::Scene;
 
@@ -154,6 +154,23 @@ struct Account {
 }
 
 impl Upstream {
+    /// The settings of a verifier that trusts the scene's device and has all collateral from here.
+    #[must_use]
+    pub fn settings(&self, scene: &Scene) -> AppraisalSettings {
+        AppraisalSettings {
+            simulated_anchors: scene.settings().simulated_anchors,
+            rim_service: RimServiceSettings {
+                url: Some(self.rim_url()),
+                ..RimServiceSettings::default()
+            },
+            ocsp: OcspSettings {
+                url: Some(self.ocsp_url()),
+                ..OcspSettings::default()
+            },
+            ..AppraisalSettings::default()
+        }
+    }
+
     /// Services that know the scene's device, and think that it is `now`.
     ///
     /// # Panics

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use cli::Exit;
 use receipt::{
     Algorithm, Claims, ClaimsParts, Jwks, LocalSigner, Sha256Digest, Signer, Text, Thumbprint,
-    UnverifiedReceipt,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::scene::{AS_OF, Scene, gemm};
 use tests::served::{Requests, Served, config, problem};
 use tests::upstream::Upstream;
-use verifier_service::{AppraisalSettings, OcspSettings, RimServiceSettings};
+use verifier_service::{AppraisalSettings, issue};
 
 /// A policy that wants answers made for each appraisal.
 const REQUIRED: &str = "package pogw\nimport rego.v1\nrevocation := {\"mode\": \"required\"}\n\
@@ -73,17 +72,8 @@ impl World {
         let policy = state.path().join("required.rego");
         std::fs::write(&policy, REQUIRED).unwrap();
         let settings = AppraisalSettings {
-            simulated_anchors: scene.settings().simulated_anchors,
             policy_file: Some(policy),
-            rim_service: RimServiceSettings {
-                url: Some(upstream.rim_url()),
-                ..RimServiceSettings::default()
-            },
-            ocsp: OcspSettings {
-                url: Some(upstream.ocsp_url()),
-                ..OcspSettings::default()
-            },
-            ..AppraisalSettings::default()
+            ..upstream.settings(&scene)
         };
         Self::with(scene, settings, state, Some(upstream)).await
     }
@@ -274,7 +264,7 @@ async fn what_was_changed_or_taken_out_is_noticed() {
 
     let (exit, answer) = without("policy.rego");
     assert_eq!(exit, Exit::Unverifiable, "{answer:#}");
-    assert_eq!(statuses(&answer).0, parts(&[(2, "unverifiable")], 6));
+    assert_eq!(statuses(&answer).0, parts(&[(2, "unverifiable")], 7));
     assert_eq!(answer["policy"]["granted"], true, "{answer:#}");
 
     // The bundle of another receipt.
@@ -303,9 +293,7 @@ async fn what_was_changed_or_taken_out_is_noticed() {
 /// A dishonest issuer: the claims changed, signed with its own key, which its key set has.
 fn signed_anew(token: &[u8], change: impl FnOnce(&mut ClaimsParts)) -> (Vec<u8>, String) {
     let token = std::str::from_utf8(token).unwrap();
-    let payload = UnverifiedReceipt::peek(token).unwrap().payload().clone();
-    let claims = Claims::parse(Value::from(payload).to_string().as_bytes()).unwrap();
-    let mut parts = claims.into_parts();
+    let mut parts = issue::claims_of(token).unwrap();
     change(&mut parts);
     let random = aws_lc_rs::rand::SystemRandom::new();
     let key = aws_lc_rs::signature::Ed25519KeyPair::generate_pkcs8(&random).unwrap();
@@ -353,6 +341,9 @@ async fn a_receipt_that_says_what_its_bundle_does_not_give_is_refuted() {
         } else {
             Exit::Done
         };
+        assert_eq!(exit, expected, "{what}: {answer:#}");
+        // By a policy of one's own no less.
+        let (exit, answer) = world.reappraise(&forged, &["--policy", "default"]);
         assert_eq!(exit, expected, "{what}: {answer:#}");
     }
 }

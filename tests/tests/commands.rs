@@ -2,7 +2,6 @@
 //! must not be believed.
 
 use evidence::Code;
-use evidence::policy::Decision;
 use evidence::work::{
     Base64Url, Blob, Bundle, Hex, JobSpec, KernelRef, OutputCommitment, Profile, ProgramRef, Ran,
     Timing, TraceCommitment, UnsignedBundle, WorkStatement,
@@ -81,10 +80,7 @@ fn unsigned(
 fn codes(scene: &Scene, bundle: UnsignedBundle) -> Vec<Code> {
     let bundle: Bundle = scene.sign(bundle).0;
     let decision = judge(&scene.appraiser(), &bundle);
-    let appraisal = match &decision {
-        Decision::Granted(granted) => granted.appraisal(),
-        Decision::Refused(refusal) => &refusal.appraisal,
-    };
+    let appraisal = decision.appraisal();
     let findings = appraisal.findings().iter().map(|finding| &finding.check);
     let checks = appraisal.checks().iter().chain(findings);
     let reasons = checks.flat_map(|check| &check.reasons);

@@ -18,9 +18,7 @@ use tests::served::{Requests, Served, config};
 use tests::upstream::{CERTIFICATES, Conduct, MANIFESTS, OcspLie, Question, RimLie, Upstream};
 use tokio::task::JoinSet;
 use verifier_service::appraiser::{Inquiry, Pass};
-use verifier_service::{
-    AppraisalSettings, Appraiser, Config, OcspSettings, RimServiceSettings, policies,
-};
+use verifier_service::{AppraisalSettings, Appraiser, Config, policies};
 
 const HOUR: i64 = 3600;
 /// Seconds until the last failure is forgotten, with one to spare.
@@ -125,21 +123,13 @@ impl World {
         std::fs::write(&other_signer, upstream.other_signer()).unwrap();
         let mut simulated_anchors = scene.settings().simulated_anchors;
         simulated_anchors.push(other_signer);
-        let appraisal = AppraisalSettings {
+        let mut appraisal = AppraisalSettings {
             policy_file: Some(policy_file),
             simulated_anchors,
-            rim_service: RimServiceSettings {
-                url: Some(upstream.rim_url()),
-                negative_s: 20,
-                ..RimServiceSettings::default()
-            },
-            ocsp: OcspSettings {
-                url: Some(upstream.ocsp_url()),
-                negative_s: 20,
-                ..OcspSettings::default()
-            },
-            ..AppraisalSettings::default()
+            ..upstream.settings(&scene)
         };
+        appraisal.rim_service.negative_s = 20;
+        appraisal.ocsp.negative_s = 20;
         let mut config = Config {
             body_timeout_s: 5,
             request_timeout_s: 20,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tests::scene::{AS_OF, Scene, gemm};
 use tests::served::{Requests, Served, config};
 use tests::upstream::{CERTIFICATES, MANIFESTS, Upstream};
-use verifier_service::{AppraisalSettings, Config, OcspSettings, RimServiceSettings};
+use verifier_service::Config;
 
 /// A policy that wants these checks affirmed of every device, and answers about revocation come by in this way.
 fn wanting(checks: &str, revocation: &str) -> String {
@@ -44,18 +44,7 @@ impl World {
     }
 
     async fn with(scene: Scene, upstream: Upstream, state: TempDir) -> Self {
-        let appraisal = AppraisalSettings {
-            simulated_anchors: scene.settings().simulated_anchors,
-            rim_service: RimServiceSettings {
-                url: Some(upstream.rim_url()),
-                ..RimServiceSettings::default()
-            },
-            ocsp: OcspSettings {
-                url: Some(upstream.ocsp_url()),
-                ..OcspSettings::default()
-            },
-            ..AppraisalSettings::default()
-        };
+        let appraisal = upstream.settings(&scene);
         let config = Config {
             challenge_lifetime_s: 3600,
             ..config(state.path(), appraisal)

@@ -14,18 +14,17 @@
 //!
 //! Out of scope: the key set, which has to come from elsewhere for the token to mean anything, and judging.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use evidence::device::is_safe_rim_id;
-use receipt::{Claims, UnverifiedReceipt};
-use serde_json::Value;
+use receipt::Collateral;
 use tar::{Builder, Header};
 use tokio::sync::Semaphore;
 
 use crate::collateral::PieceKind;
 use crate::id::Id;
+use crate::issue;
 use crate::problem::{Problem, ProblemCode};
 use crate::store::archive::{ArchiveStore, Archived};
 use crate::store::policies::PolicyStore;
@@ -39,14 +38,6 @@ pub(crate) struct Archivist {
     workers: Workers,
     /// One at a time: each holds a stored bundle, which no budget counts until it is an answer.
     place: Arc<Semaphore>,
-}
-
-/// What the claims of a receipt say of what it rests on.
-#[derive(Debug, Default)]
-struct Named {
-    policy: Option<[u8; 32]>,
-    /// Ids of manifests by SHA-256.
-    rims: BTreeMap<[u8; 32], String>,
 }
 
 impl Archivist {
@@ -73,12 +64,17 @@ impl Archivist {
         let Some(archived) = self.store.archived(id).await? else {
             return Ok(None);
         };
-        let named = Named::by(&archived.receipt.token);
-        let policy = match named.policy {
-            Some(sha256) => self.policies.policy_by_sha256(sha256).await?,
+        // Of a token that this version cannot read, nothing is known by its name.
+        let claims = issue::claims_of(&archived.receipt.token).ok();
+        let policy = match &claims {
+            Some(claims) => {
+                let sha256 = *claims.pogw.policy.sha256.as_bytes();
+                self.policies.policy_by_sha256(sha256).await?
+            }
             None => None,
         };
         let policy = policy.map(|policy| policy.text);
+        let named = claims.map_or_else(Vec::new, |claims| claims.pogw.collateral);
         let made = move || written(&archived, policy.as_deref(), &named);
         let made = self.workers.run(made).await;
         made.map(Some)
@@ -86,34 +82,15 @@ impl Archivist {
     }
 }
 
-impl Named {
-    /// A token of ours; one that this version cannot read names nothing.
-    fn by(token: &str) -> Self {
-        // It comes from our own store, where nothing is changed: it is read, not validated.
-        let Ok(peeked) = UnverifiedReceipt::peek(token) else {
-            return Self::default();
-        };
-        let payload = Value::from(peeked.payload().clone()).to_string();
-        let Ok(claims) = Claims::parse(payload.as_bytes()) else {
-            return Self::default();
-        };
-        let rims = claims.pogw.collateral.iter();
-        Self {
-            policy: Some(*claims.pogw.policy.sha256.as_bytes()),
-            rims: rims
-                .map(|used| (*used.sha256.as_bytes(), used.id.to_string()))
-                .collect(),
-        }
-    }
-
-    /// The name of a manifest's file: by its id, as directories of manifests have it, where that is fit for a file.
-    fn file_of(&self, sha256: &[u8; 32]) -> String {
-        let id = self.rims.get(sha256).filter(|id| is_safe_rim_id(id));
-        id.cloned().unwrap_or_else(|| hex::encode(sha256))
-    }
+/// The name of a manifest's file: by its id, as directories of manifests have it, where that is fit for a file.
+fn file_of(sha256: &[u8; 32], named: &[Collateral]) -> String {
+    let mut of_digest = named.iter().filter(|it| it.sha256.as_bytes() == sha256);
+    let id = of_digest.next().map(|it| it.id.as_str());
+    let id = id.filter(|id| is_safe_rim_id(id));
+    id.map_or_else(|| hex::encode(sha256), str::to_owned)
 }
 
-fn written(archived: &Archived, policy: Option<&str>, named: &Named) -> io::Result<Vec<u8>> {
+fn written(archived: &Archived, policy: Option<&str>, named: &[Collateral]) -> io::Result<Vec<u8>> {
     let issued_at = archived.receipt.issued_at.secs();
     let mut tar = Writer {
         tar: Builder::new(Vec::with_capacity(archived.bundle.len())),
@@ -128,7 +105,7 @@ fn written(archived: &Archived, policy: Option<&str>, named: &Named) -> io::Resu
         let of_kind = archived.collateral.iter();
         for (sha256, piece) in of_kind.filter(|(_, piece)| piece.kind == kind) {
             let path = match kind {
-                PieceKind::Rim => format!("rims/{}.xml", named.file_of(sha256)),
+                PieceKind::Rim => format!("rims/{}.xml", file_of(sha256, named)),
                 PieceKind::Ocsp => format!("ocsp/{}.der", hex::encode(sha256)),
             };
             tar.member(&path, &piece.bytes)?;

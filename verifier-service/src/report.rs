@@ -33,24 +33,26 @@ pub struct PolicyReport<'a> {
     pub deny: &'a [Denial],
 }
 
+impl<'a, A> From<&'a Decision<A>> for PolicyReport<'a> {
+    fn from(decision: &'a Decision<A>) -> Self {
+        let deny = decision.denials();
+        Self {
+            identity: decision.policy(),
+            granted: deny.is_empty(),
+            deny,
+        }
+    }
+}
+
 impl<'a> From<&'a Decision<EvidenceAppraisal>> for AppraisalReport<'a> {
     fn from(decision: &'a Decision<EvidenceAppraisal>) -> Self {
-        let (appraisal, identity, deny) = match decision {
-            Decision::Granted(granted) => (granted.appraisal(), granted.policy(), [].as_slice()),
-            Decision::Refused(refusal) => {
-                (&refusal.appraisal, &refusal.policy, refusal.deny.as_slice())
-            }
-        };
+        let appraisal = decision.appraisal();
         Self {
             overall: appraisal.overall(),
             as_of: appraisal.as_of(),
             checks: appraisal.checks(),
             devices: appraisal.devices(),
-            policy: PolicyReport {
-                identity,
-                granted: deny.is_empty(),
-                deny,
-            },
+            policy: decision.into(),
         }
     }
 }

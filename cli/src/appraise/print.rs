@@ -5,7 +5,7 @@ use evidence::device::DeviceKind;
 use evidence::ocsp::{RevocationFinding, RevocationStatus};
 use evidence::policy::Decision;
 use evidence::{Check, CheckId, Status, UnixTime};
-use verifier_service::report::AppraisalReport;
+use verifier_service::report::{AppraisalReport, PolicyReport};
 
 use super::Format;
 use super::sources::Asked;
@@ -40,22 +40,23 @@ fn text(report: &AppraisalReport<'_>, asked: Asked, out: &mut Output<'_>) -> Res
             "\nrevocation: nobody was asked, as the policy does without"
         ))?,
     }
-    let policy = &report.policy;
+    print_policy(&report.policy, out)?;
+    out.line(format_args!("overall: {}", report.overall))
+}
+
+/// What the policy said, and why.
+pub(crate) fn print_policy(policy: &PolicyReport<'_>, out: &mut Output<'_>) -> Result<(), Failure> {
+    let sha256 = policy.identity.sha256.to_string();
     out.line(format_args!(
         "\npolicy {} (sha256 {}…): {}",
         policy.identity.id,
-        policy
-            .identity
-            .sha256
-            .to_string()
-            .get(..16)
-            .unwrap_or_default(),
+        sha256.get(..16).unwrap_or_default(),
         if policy.granted { "granted" } else { "refused" }
     ))?;
     for denial in policy.deny {
         out.line(format_args!("  {}: {}", denial.code, denial.message))?;
     }
-    out.line(format_args!("overall: {}", report.overall))
+    Ok(())
 }
 
 pub(crate) fn print_device(device: &DeviceAppraisal, out: &mut Output<'_>) -> Result<(), Failure> {
@@ -107,13 +108,18 @@ fn print_together(report: &AppraisalReport<'_>, out: &mut Output<'_>) -> Result<
         .try_for_each(|check| print_check(check, out))
 }
 
-pub(crate) fn print_check(check: &Check, out: &mut Output<'_>) -> Result<(), Failure> {
-    let mark = match check.status {
+/// A status at a glance.
+pub(crate) const fn mark(status: Status) -> &'static str {
+    match status {
         Status::Affirmed => "ok",
         Status::Refuted => "FAIL",
         Status::Unverifiable => "?",
         Status::NotRequested => "-",
-    };
+    }
+}
+
+pub(crate) fn print_check(check: &Check, out: &mut Output<'_>) -> Result<(), Failure> {
+    let mark = mark(check.status);
     let id = check.id.as_str();
     out.line(format_args!("  {mark:<5}{id:<18}{}", check.status))?;
     for reason in &check.reasons {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::api::{Api, ApiArgs, Call};
-use crate::{Exit, Failure, Format, Output, files, runtime, shown};
+use crate::{Exit, Failure, Format, Output, files, random, runtime, shown};
 
 /// Longest job file: a spec of 64 KiB and its terms.
 const MAX_JOB_BYTES: usize = 128 * 1024;
@@ -196,8 +196,5 @@ pub(crate) fn id(text: &str) -> Result<String, String> {
 }
 
 fn random_key() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| Failure::Unavailable("no random bytes".to_owned()))?;
-    Ok(hex::encode(bytes))
+    Ok(hex::encode(random::<16>()?))
 }

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ::receipt::limits::MAX_TOKEN_BYTES;
+use evidence::crypto::sha256;
 use evidence::device::is_safe_rim_id;
 use evidence::limits::{MAX_OCSP_BYTES, MAX_RIM_BYTES};
 use evidence::policy::MAX_POLICY_BYTES;
@@ -35,7 +36,19 @@ pub(super) struct Archive {
 pub(super) struct Member {
     /// The name of its file, which leads nowhere.
     pub(super) file: String,
-    pub(super) bytes: Vec<u8>,
+    pub(super) sha256: [u8; 32],
+    bytes: Vec<u8>,
+}
+
+impl Member {
+    fn new(file: String, bytes: Vec<u8>) -> Self {
+        let sha256 = sha256(&bytes);
+        Self {
+            file,
+            sha256,
+            bytes,
+        }
+    }
 }
 
 /// What a member is, by its path.
@@ -115,8 +128,8 @@ impl Archive {
             Kind::Token => self.token = text(bytes)?,
             Kind::Bundle => self.bundle = bytes,
             Kind::Policy => self.policy = Some(text(bytes)?),
-            Kind::Rim(file) => self.rims.push(Member { file, bytes }),
-            Kind::Answer(file) => self.answers.push(Member { file, bytes }),
+            Kind::Rim(file) => self.rims.push(Member::new(file, bytes)),
+            Kind::Answer(file) => self.answers.push(Member::new(file, bytes)),
         }
         Ok(())
     }

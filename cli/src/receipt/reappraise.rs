@@ -7,41 +7,36 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ::receipt::{
-    Blake3Digest, Claims, ClaimsParts, Expectations, Thumbprint, UnverifiedReceipt, Validator,
-};
+use ::receipt::{Blake3Digest, ClaimsParts, Expectations, Thumbprint, Validator};
 use clap::Args;
 use evidence::appraise::WorkAppraisal;
 use evidence::crypto::sha256;
-use evidence::policy::{Decision, Denial, Granted, PolicyIdentity};
+use evidence::policy::{Decision, Granted};
 use evidence::work::Bundle;
-use evidence::{Check, Overall, Status, UnixTime};
+use evidence::{Check, Overall, Status};
+use serde::Serialize;
 use serde_json::{Value, json};
 use verifier_service::AppraisalSettings;
 use verifier_service::appraiser::Appraiser;
 use verifier_service::issue::{self, ReceiptContext};
+use verifier_service::report::PolicyReport;
 
 use super::archive::{Archive, Member};
-use super::{issuer_named, read_keys};
-use crate::appraise::print::{print_check, print_device};
+use super::{KeyArgs, time};
+use crate::appraise::print;
 use crate::failure::Failure;
-use crate::{Exit, Format, Output};
+use crate::{Exit, Format, Output, random};
 
 /// Options of `pogw receipt reappraise`.
 #[derive(Debug, Args)]
 pub(super) struct ReappraiseArgs {
     /// The archive, a tar file: GET /v1/receipts/ID/archive of the verifier, with its operator's token
     file: PathBuf,
-    /// The issuer's key set: a file, or a URL to fetch it from
-    #[arg(long, value_name = "FILE|URL")]
-    jwks: String,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// The audience the receipt must be for [default: whichever it names]
     #[arg(long, value_name = "NAME")]
     audience: Option<String>,
-    /// The issuer the receipt must be from [default: the origin of the key set's URL; for a key set in a file, the
-    /// issuer the receipt names, since then the keys alone decide]
-    #[arg(long, value_name = "URL")]
-    issuer: Option<String>,
     /// Time at which everything is judged, such as 2026-11-28T08:00:00Z [default: the time for which it was judged before]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<String>,
@@ -57,19 +52,13 @@ pub(super) struct ReappraiseArgs {
 }
 
 /// Whether a part of the archive is what the receipt says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Part {
+    #[serde(rename = "part")]
     name: &'static str,
     status: Status,
     /// What it is, or what is wrong with it.
     note: String,
-}
-
-/// What was decided now.
-struct Answer<'a> {
-    appraisal: &'a WorkAppraisal,
-    policy: &'a PolicyIdentity,
-    deny: &'a [Denial],
 }
 
 /// # Errors
@@ -79,7 +68,7 @@ pub(super) fn run(args: &ReappraiseArgs, out: &mut Output<'_>) -> Result<Exit, F
     let unreadable = |what: &str, why: &dyn std::fmt::Display| {
         Failure::unreadable(format_args!("{what} of {}", args.file.display()), why)
     };
-    let claims = claims(&archive.token).map_err(|why| unreadable("receipt.jwt", &why))?;
+    let claims = issue::claims_of(&archive.token).map_err(|why| unreadable("receipt.jwt", &why))?;
     let bundle =
         Bundle::parse(&archive.bundle).map_err(|error| unreadable("bundle.json", &error))?;
     let mut parts = vec![token(args, &archive.token, &claims)?];
@@ -91,19 +80,21 @@ pub(super) fn run(args: &ReappraiseArgs, out: &mut Output<'_>) -> Result<Exit, F
     let challenge = claims.eat_nonce.as_bytes().try_into();
     let challenge =
         challenge.map_err(|_| unreadable("receipt.jwt", &"expected a nonce of 32 bytes"))?;
+    let inquiry = appraiser.inquiry().of_the_past();
+    // What is drawn, whoever made the bundle cannot have known.
     let decision = appraiser
-        .reappraise_bundle(&bundle, &challenge, &random()?, as_of)
+        .decide_over_bundle(&bundle, &challenge, &random()?, as_of, inquiry)
         .map_err(Failure::usage)?;
     parts.push(stated(&bundle, &claims));
-    if let (Decision::Granted(granted), None, None) = (&decision, &args.policy, &args.as_of) {
-        parts.push(said_again(granted, &claims, &archive)?);
+    if let Decision::Granted(granted) = &decision {
+        parts.push(said_again(args, granted, &claims, &archive)?);
     }
-    let answer = Answer::of(&decision);
+    let overall = overall(&parts, &decision);
     match args.format {
-        Format::Json => out.json(&document(&claims, &parts, &answer))?,
-        Format::Text => text(&claims, &parts, &answer, out)?,
+        Format::Json => out.json(&document(&claims, &parts, &decision, overall))?,
+        Format::Text => text(&claims, &parts, &decision, overall, out)?,
     }
-    Ok(match overall(&parts, &answer) {
+    Ok(match overall {
         Overall::Pass => Exit::Done,
         Overall::Fail => Exit::Refused,
         Overall::Incomplete => Exit::Unverifiable,
@@ -112,36 +103,23 @@ pub(super) fn run(args: &ReappraiseArgs, out: &mut Output<'_>) -> Result<Exit, F
 
 /// Whether the receipt would be issued again: its parts are those it names, and the policy grants the bundle. Where nothing is
 /// refuted and something is missing, that is open.
-fn overall(parts: &[Part], answer: &Answer<'_>) -> Overall {
+fn overall(parts: &[Part], decision: &Decision<WorkAppraisal>) -> Overall {
     let has = |status| parts.iter().any(|part| part.status == status);
-    let appraised = answer.appraisal.overall();
-    let is_refused = !answer.is_granted() && appraised != Overall::Incomplete;
+    let is_granted = decision.denials().is_empty();
+    let appraised = decision.appraisal().overall();
+    let is_refused = !is_granted && appraised != Overall::Incomplete;
     if has(Status::Refuted) || appraised == Overall::Fail || is_refused {
         Overall::Fail
-    } else if has(Status::Unverifiable) || !answer.is_granted() {
+    } else if has(Status::Unverifiable) || !is_granted {
         Overall::Incomplete
     } else {
         Overall::Pass
     }
 }
 
-/// What the token says, without believing it yet: the signature is a part like others.
-fn claims(token: &str) -> Result<ClaimsParts, String> {
-    let peeked = UnverifiedReceipt::peek(token).map_err(|rejected| rejected.to_string())?;
-    let payload = Value::from(peeked.payload().clone()).to_string();
-    let claims = Claims::parse(payload.as_bytes()).map_err(|rejected| rejected.to_string())?;
-    Ok(claims.into_parts())
-}
-
-fn time(time: ::receipt::UnixTime) -> UnixTime {
-    UnixTime::from_secs(i64::try_from(time.secs()).unwrap_or(i64::MAX))
-}
-
 /// The token, as it was on the day that it was issued.
 fn token(args: &ReappraiseArgs, token: &str, claims: &ClaimsParts) -> Result<Part, Failure> {
-    let (keys, origin) = read_keys(&args.jwks)?;
-    let issuer = args.issuer.clone().or(origin);
-    let issuer = issuer.unwrap_or_else(|| issuer_named(token));
+    let (keys, issuer) = args.keys.read(token)?;
     let audience = claims.aud.names().first().map(ToString::to_string);
     let audience = args.audience.clone().or(audience).unwrap_or_default();
     let expected = Expectations::new(&issuer, &audience).map_err(Failure::usage)?;
@@ -178,10 +156,9 @@ fn held_against(archive: &Archive, claims: &ClaimsParts) -> Vec<Part> {
 /// A manifest that the receipt does not name under its id would be compared with in the place of one that it does.
 fn only_named(rims: &[Member], claims: &ClaimsParts) -> Option<Part> {
     let is_named = |member: &&Member| {
-        let digest = sha256(&member.bytes);
         let named = claims.pogw.collateral.iter();
-        let mut named = named.filter(|named| *named.sha256.as_bytes() == digest);
-        let hex = hex::encode(digest);
+        let mut named = named.filter(|named| *named.sha256.as_bytes() == member.sha256);
+        let hex = hex::encode(member.sha256);
         let id = member.file.trim_end_matches(".xml");
         named.any(|named| named.id.as_str() == id || hex == id)
     };
@@ -227,8 +204,10 @@ fn stated(bundle: &Bundle, claims: &ClaimsParts) -> Part {
 }
 
 /// That the receipt says what a receipt for this bundle would say now. Left out are what replicas add, which are not in an
-/// archive, what is held against the archive by digest, and which build judged.
+/// archive, what is held against the archive by digest, which build judged, and what was chosen otherwise here: the policy,
+/// the time.
 fn said_again(
+    args: &ReappraiseArgs,
     granted: &Granted<WorkAppraisal>,
     claims: &ClaimsParts,
     archive: &Archive,
@@ -250,7 +229,7 @@ fn said_again(
         .into_parts();
     let said = [claims, &draft].map(|claims| {
         serde_json::to_value(claims).map(|mut said| {
-            leave_out(&mut said);
+            leave_out(&mut said, args);
             said
         })
     });
@@ -268,15 +247,28 @@ fn said_again(
     })
 }
 
-fn leave_out(claims: &mut Value) {
+fn leave_out(claims: &mut Value, args: &ReappraiseArgs) {
     if let Some(claims) = claims.as_object_mut() {
         claims.remove("ear_verifier_id");
+    }
+    let submods = claims.get_mut("submods").and_then(Value::as_object_mut);
+    let submods = submods.into_iter().flat_map(|submods| submods.values_mut());
+    for submod in submods.filter_map(Value::as_object_mut) {
+        if args.policy.is_some() {
+            submod.remove("ear_appraisal_policy_ids");
+        }
     }
     let Some(work) = claims.get_mut("pogw").and_then(Value::as_object_mut) else {
         return;
     };
     work.remove("collateral");
     work.remove("revocation");
+    if args.policy.is_some() {
+        work.remove("policy");
+    }
+    if args.as_of.is_some() {
+        work.remove("as_of");
+    }
     let of_replicas = |value: &Value| value == "replicas" || value["method"] == "replicas";
     if let Some(methods) = work.get_mut("methods").and_then(Value::as_array_mut) {
         methods.retain(|method| !of_replicas(method));
@@ -338,7 +330,7 @@ impl Part {
     /// That every document the receipt names is there. What is there beside them was about devices by name, which a receipt
     /// does not say.
     fn all(name: &'static str, members: &[Member], named: BTreeSet<[u8; 32]>) -> Self {
-        let there: BTreeSet<_> = members.iter().map(|member| sha256(&member.bytes)).collect();
+        let there: BTreeSet<_> = members.iter().map(|member| member.sha256).collect();
         let missing: Vec<_> = named.difference(&there).map(hex::encode).collect();
         match missing.is_empty() {
             true => Self::affirmed(
@@ -399,104 +391,54 @@ fn appraiser(
     Appraiser::open(&settings).map_err(Failure::usage)
 }
 
-/// For checks that draw: whoever made the bundle cannot have known it.
-fn random() -> Result<[u8; 32], Failure> {
-    let mut bytes = [0; 32];
-    let drawn = aws_lc_rs::rand::fill(&mut bytes);
-    drawn.map_err(|_| Failure::Unavailable("no random bytes are to be had".to_owned()))?;
-    Ok(bytes)
-}
-
-impl<'a> Answer<'a> {
-    fn of(decision: &'a Decision<WorkAppraisal>) -> Self {
-        match decision {
-            Decision::Granted(granted) => Self {
-                appraisal: granted.appraisal(),
-                policy: granted.policy(),
-                deny: &[],
-            },
-            Decision::Refused(refusal) => Self {
-                appraisal: &refusal.appraisal,
-                policy: &refusal.policy,
-                deny: &refusal.deny,
-            },
-        }
-    }
-
-    fn is_granted(&self) -> bool {
-        self.deny.is_empty()
-    }
-
-    /// Those of the bundle, then those of the result.
-    fn checks(&self) -> impl Iterator<Item = &Check> {
-        let of_result = self.appraisal.findings().iter();
-        let of_result = of_result.map(|finding| &finding.check);
-        self.appraisal.checks().iter().chain(of_result)
-    }
+/// Those of the bundle, then those of the result.
+fn checks(appraisal: &WorkAppraisal) -> impl Iterator<Item = &Check> {
+    let of_result = appraisal.findings().iter().map(|finding| &finding.check);
+    appraisal.checks().iter().chain(of_result)
 }
 
 fn text(
     claims: &ClaimsParts,
     parts: &[Part],
-    answer: &Answer<'_>,
+    decision: &Decision<WorkAppraisal>,
+    overall: Overall,
     out: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    out.line(format_args!(
-        "receipt {}, issued {}\n",
-        claims.jti,
-        time(claims.iat)
-    ))?;
+    let (id, issued_at) = (&claims.jti, time(claims.iat));
+    out.line(format_args!("receipt {id}, issued {issued_at}\n"))?;
     for part in parts {
-        let mark = match part.status {
-            Status::Affirmed => "ok",
-            Status::Refuted => "FAIL",
-            Status::Unverifiable | Status::NotRequested => "?",
-        };
+        let mark = print::mark(part.status);
         out.line(format_args!("  {mark:<5}{:<18}{}", part.name, part.note))?;
     }
-    let as_of = answer.appraisal.as_of();
+    let appraisal = decision.appraisal();
+    let as_of = appraisal.as_of();
     out.line(format_args!("\nthe bundle, judged as of {as_of}\n"))?;
-    for check in answer.checks() {
-        print_check(check, out)?;
+    for check in checks(appraisal) {
+        print::print_check(check, out)?;
     }
-    for device in answer.appraisal.devices() {
+    for device in appraisal.devices() {
         out.line(format_args!(""))?;
-        print_device(device, out)?;
+        print::print_device(device, out)?;
     }
-    let word = match answer.is_granted() {
-        true => "granted",
-        false => "refused",
-    };
-    let sha256 = answer.policy.sha256.to_string();
-    let sha256 = sha256.get(..16).unwrap_or_default();
-    out.line(format_args!(
-        "\npolicy {} (sha256 {sha256}…): {word}",
-        answer.policy.id
-    ))?;
-    for denial in answer.deny {
-        out.line(format_args!("  {}: {}", denial.code, denial.message))?;
-    }
-    out.line(format_args!("overall: {}", overall(parts, answer)))
+    print::print_policy(&decision.into(), out)?;
+    out.line(format_args!("overall: {overall}"))
 }
 
-fn document(claims: &ClaimsParts, parts: &[Part], answer: &Answer<'_>) -> Value {
-    let overall = overall(parts, answer);
-    let parts = parts
-        .iter()
-        .map(|part| json!({ "part": part.name, "status": part.status, "note": part.note }));
+fn document(
+    claims: &ClaimsParts,
+    parts: &[Part],
+    decision: &Decision<WorkAppraisal>,
+    overall: Overall,
+) -> Value {
+    let appraisal = decision.appraisal();
     json!({
         "receipt": claims.jti,
         "issued_at": time(claims.iat),
         "overall": overall,
-        "parts": parts.collect::<Vec<_>>(),
-        "as_of": answer.appraisal.as_of(),
-        "checks": answer.checks().collect::<Vec<_>>(),
-        "devices": answer.appraisal.devices(),
-        "policy": {
-            "id": answer.policy.id,
-            "sha256": answer.policy.sha256,
-            "granted": answer.is_granted(),
-            "deny": answer.deny,
-        },
+        "parts": parts,
+        "as_of": appraisal.as_of(),
+        "checks": checks(appraisal).collect::<Vec<_>>(),
+        "devices": appraisal.devices(),
+        "policy": PolicyReport::from(decision),
     })
 }

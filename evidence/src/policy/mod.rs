@@ -217,6 +217,35 @@ pub struct Refusal<A> {
     pub deny: Vec<Denial>,
 }
 
+impl<A> Decision<A> {
+    /// What was judged, whatever came of it.
+    #[must_use]
+    pub fn appraisal(&self) -> &A {
+        match self {
+            Self::Granted(granted) => granted.appraisal(),
+            Self::Refused(refusal) => &refusal.appraisal,
+        }
+    }
+
+    /// The policy that was asked.
+    #[must_use]
+    pub fn policy(&self) -> &PolicyIdentity {
+        match self {
+            Self::Granted(granted) => granted.policy(),
+            Self::Refused(refusal) => &refusal.policy,
+        }
+    }
+
+    /// Why not; empty if granted.
+    #[must_use]
+    pub fn denials(&self) -> &[Denial] {
+        match self {
+            Self::Granted(_) => &[],
+            Self::Refused(refusal) => &refusal.deny,
+        }
+    }
+}
+
 impl<A> Granted<A> {
     /// States that policy and floor have been asked and denied nothing.
     fn assertion(appraisal: A, policy: PolicyIdentity) -> Self {

@@ -165,23 +165,11 @@ impl Appraiser {
         self.decide_over_bundle(bundle, challenge, randomness, as_of, self.inquiry())
     }
 
-    /// Judges a bundle of another day once more, as of that day. Manifests and answers of that day that are at hand count,
-    /// whatever the policy wants to be asked anew.
+    /// The same by an inquiry of one's own, such as one over evidence of another day ([`Inquiry::of_the_past`]).
     ///
     /// # Errors
     /// The policy is at fault; the evidence is not.
-    pub fn reappraise_bundle(
-        &self,
-        bundle: &Bundle,
-        challenge: &[u8; 32],
-        randomness: &[u8; 32],
-        as_of: UnixTime,
-    ) -> Result<Decision<WorkAppraisal>, PolicyError> {
-        let inquiry = self.inquiry().of_the_past();
-        self.decide_over_bundle(bundle, challenge, randomness, as_of, inquiry)
-    }
-
-    fn decide_over_bundle(
+    pub fn decide_over_bundle(
         &self,
         bundle: &Bundle,
         challenge: &[u8; 32],

@@ -27,7 +27,6 @@ use serde_json::{Map, Value, json};
 
 use super::{App, json, media_type};
 use crate::appraiser::DeviceSubmission;
-use crate::nvidia::appraisal_of;
 use crate::nvidia::claims::{Form, Waivers};
 use crate::nvidia::errors::{self, ErrorCode};
 use crate::problem::{Problem, ProblemCode, word_of_devices};
@@ -228,7 +227,7 @@ fn is_answerable(
     route: Route,
     unknown_revocation_waived: bool,
 ) -> Result<(), Problem> {
-    let appraisal = appraisal_of(decision);
+    let appraisal = decision.appraisal();
     let kinds = appraisal.devices().iter().map(|device| device.kind());
     if let Some(other) = kinds.into_iter().find(|kind| *kind != route.kind) {
         return Err(other_kind(route.kind, other));

@@ -1,8 +1,10 @@
 //! What the devices of an agent showed in the last evidence that was appraised, read from its latest receipt.
 
-use receipt::{Claims, ClaimsParts, Device, DeviceKind, Tier, UnverifiedReceipt};
+use receipt::{ClaimsParts, Device, DeviceKind, Tier};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::issue;
 
 /// The claims of NVIDIA that name firmware: the driver's, the VBIOS of a GPU, the BIOS of a switch.
 const DRIVER: &str = "x-nvidia-gpu-driver-version";
@@ -28,13 +30,7 @@ pub(super) struct ShownDevice {
 
 /// The devices of a receipt of ours. A text that this version cannot read shows none.
 pub(super) fn of(token: &str) -> Vec<ShownDevice> {
-    // It comes from our own store, where nothing is changed: it is read, not validated.
-    let payload =
-        UnverifiedReceipt::peek(token).map(|receipt| Value::from(receipt.payload().clone()));
-    let claims = payload
-        .ok()
-        .map(|payload| Claims::parse(payload.to_string().as_bytes()));
-    let Some(Ok(claims)) = claims else {
+    let Ok(claims) = issue::claims_of(token) else {
         return Vec::new();
     };
     let devices = claims.pogw.devices.iter();

@@ -18,8 +18,9 @@ use evidence::work::{Hex, KernelRef, ProgramRef, WorkStatement};
 use receipt::{
     Asserted, Assurance, Audience, Blake3Digest, Claims, ClaimsError, ClaimsParts, Confirmation,
     InvalidValue, Kernel, Level, Nonce, Output, Policy, Program, Sha256Digest, SignedReceipt,
-    Signer, Source, Text, Thumbprint, Tier, Timings, Trace, VerifierId, Work,
+    Signer, Source, Text, Thumbprint, Tier, Timings, Trace, UnverifiedReceipt, VerifierId, Work,
 };
+use serde_json::Value;
 use thiserror::Error;
 
 /// How far `nbf` lies before `iat`, in seconds: a marketplace whose clock is a little slow can use a fresh receipt.
@@ -69,6 +70,17 @@ pub enum IssueError {
     /// A time lies before 1970.
     #[error("time {0} lies before 1970")]
     Time(UnixTime),
+}
+
+/// The claims of a token as they stand, without validation: for tokens of our own store, where nothing is changed, and for who
+/// looks at the signature beside.
+///
+/// # Errors
+/// It is no receipt that this version reads.
+pub fn claims_of(token: &str) -> Result<ClaimsParts, receipt::Rejected> {
+    let payload = UnverifiedReceipt::peek(token)?.payload().clone();
+    let claims = Claims::parse(Value::from(payload).to_string().as_bytes())?;
+    Ok(claims.into_parts())
 }
 
 /// Signs a receipt for granted work and says which level it has.

@@ -91,7 +91,7 @@ impl Issuer {
         form: Form,
         now: UnixTime,
     ) -> Result<Value, SignError> {
-        let appraisal = appraisal_of(decision);
+        let appraisal = decision.appraisal();
         let mut form = form;
         form.waivers.unknown_revocation = self.waives_unknown_revocation(decision);
         let mut tokens = Map::new();
@@ -213,14 +213,6 @@ impl Issuer {
     }
 }
 
-/// What was judged, whatever came of it.
-pub(crate) fn appraisal_of(decision: &Decision<EvidenceAppraisal>) -> &EvidenceAppraisal {
-    match decision {
-        Decision::Granted(granted) => granted.appraisal(),
-        Decision::Refused(refused) => &refused.appraisal,
-    }
-}
-
 fn is_revocation_left_out(device: &DeviceAppraisal) -> bool {
     let check = device.check(CheckId::Revocation);
     check.is_none_or(|check| check.status == Status::NotRequested)
@@ -233,10 +225,7 @@ fn is_revocation_unknown(device: &DeviceAppraisal) -> bool {
 
 /// Which policy was asked, and the words of its refusal: why a token may say no although every claim of NVIDIA's says yes.
 fn policy(decision: &Decision<EvidenceAppraisal>) -> Value {
-    let (identity, deny) = match decision {
-        Decision::Granted(granted) => (granted.policy(), [].as_slice()),
-        Decision::Refused(refused) => (&refused.policy, refused.deny.as_slice()),
-    };
+    let (identity, deny) = (decision.policy(), decision.denials());
     let words: BTreeSet<_> = deny.iter().map(|denial| denial.code.as_str()).collect();
     let words: Vec<_> = words.into_iter().take(MAX_DENIALS).collect();
     json!({ "id": identity.id, "sha256": identity.sha256, "granted": deny.is_empty(), "deny": words })

@@ -39,4 +39,4 @@ pub mod errors;
 pub mod token;
 
 pub use certificate::CertificateError;
-pub(crate) use eat::{Issuer, appraisal_of};
+pub(crate) use eat::Issuer;
